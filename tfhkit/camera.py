@@ -1,0 +1,98 @@
+"""Pinhole camera, Euler angles and projection (Sec. 3.1).
+
+World: x to the image's right, y up, z towards the camera; unit 1 dm. The camera stands at
+(0, 0, 10) and looks along -z. Positive directions, as seen in the image:
+
+    pitch > 0   the head nods down: the nose goes down in the image
+    yaw   > 0   the nose turns to the image's right (the subject's left)
+    roll  > 0   the head's top tilts to the image's left (counter-clockwise)
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from tfhkit.errors import check_shape
+
+CROP_PX = 224
+FOCAL_PX = 1015.0  # for a 224 px crop
+DISTANCE = 10.0  # dm, camera to the world's origin
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Deep3D's pinhole camera for a square crop of `size_px` pixels.
+
+    Pixel centres lie at +0.5; the principal point is the crop's centre. The focal
+    length scales with the crop, so coefficients hold for every size.
+    """
+
+    size_px: int = CROP_PX
+
+    @property
+    def focal_px(self):
+        return FOCAL_PX * self.size_px / CROP_PX
+
+
+def rotation_from_angles(angles):
+    """R = Rz(roll) Ry(yaw) Rx(pitch) for column vectors.
+
+    Args:
+        angles: (..., 3) tensor, pitch, yaw, roll in radians.
+    Returns:
+        (..., 3, 3) rotation matrices.
+    """
+    check_shape("angles", angles, (..., 3))
+    cx, cy, cz = torch.cos(angles).unbind(-1)
+    sx, sy, sz = torch.sin(angles).unbind(-1)
+    rows = [
+        torch.stack([cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx], -1),
+        torch.stack([sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx], -1),
+        torch.stack([-sy, cy * sx, cy * cx], -1),
+    ]
+    return torch.stack(rows, -2)
+
+
+def angles_from_rotation(rotation):
+    """Inverse of `rotation_from_angles` for |yaw| < 90 degrees.
+
+    Args:
+        rotation: (..., 3, 3) tensor.
+    Returns:
+        (..., 3) pitch, yaw, roll in radians.
+    """
+    check_shape("rotation", rotation, (..., 3, 3))
+    pitch = torch.atan2(rotation[..., 2, 1], rotation[..., 2, 2])
+    yaw = torch.asin((-rotation[..., 2, 0]).clamp(-1, 1))
+    roll = torch.atan2(rotation[..., 1, 0], rotation[..., 0, 0])
+    return torch.stack([pitch, yaw, roll], -1)
+
+
+def to_world(verts, angles, trans):
+    """Rotate about the head's origin, then translate.
+
+    Args:
+        verts: (B, V, 3) in model space.
+        angles: (B, 3) radians.
+        trans: (B, 3) dm.
+    Returns:
+        (B, V, 3) in world space.
+    """
+    return verts @ rotation_from_angles(angles).transpose(-1, -2) + trans[..., None, :]
+
+
+def project(verts_world, camera):
+    """World points to pixels of the crop.
+
+    Args:
+        verts_world: (..., 3).
+        camera: Camera.
+    Returns:
+        points_px: (..., 2), x to the right, y down, pixel centres at +0.5.
+        depth: (...,) distance along the view axis (view-space z, positive), dm.
+    """
+    depth = DISTANCE - verts_world[..., 2]
+    centre = camera.size_px / 2
+    x = centre + camera.focal_px * verts_world[..., 0] / depth
+    y = centre - camera.focal_px * verts_world[..., 1] / depth
+    return torch.stack([x, y], -1), depth
