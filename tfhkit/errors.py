@@ -18,6 +18,9 @@ class InputError(TfhkitError):
         self.where, self.fault, self.remedy = str(where), fault, remedy
         super().__init__(f"{where}: {fault}; {remedy}")
 
+    def __reduce__(self):
+        return type(self), (self.where, self.fault, self.remedy)
+
 
 class ParameterError(InputError):
     """An unknown parameter, or a value of the wrong type or range."""
@@ -33,6 +36,9 @@ class MissingBackend(TfhkitError):
     def __init__(self, seam, name, remedy):
         self.seam, self.name, self.remedy = seam, name, remedy
         super().__init__(f"{seam} backend {name!r} is not available; {remedy}")
+
+    def __reduce__(self):
+        return type(self), (self.seam, self.name, self.remedy)
 
 
 class ShapeError(TfhkitError, ValueError):
