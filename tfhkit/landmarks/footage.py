@@ -1,0 +1,134 @@
+"""What the footage is like: cuts, leaps, duplicate frames, face size, sound."""
+
+import cv2
+import numpy as np
+
+THUMB = (48, 27)  # width, height
+CUT_CHANGE = 14.0  # grey levels of 255 that a cut changes at least, on average
+CUT_RATIO = 5.0  # ... and how many times more than its neighbours do
+DUPLICATE = 0.02  # grey levels: below, two frames show the same
+HOP_S, SILENT_DB, RANGE_DB = 0.02, -60.0, 35.0
+
+
+def thumbnail(frame):
+    """(27, 48, 3) float32 of a frame, for comparing frames cheaply."""
+    return cv2.resize(frame, THUMB, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def find_cuts(clip, progress=None):
+    """Hard cuts of a clip.
+
+    Args:
+        clip: Clip.
+        progress: callable (done, total, text), or None.
+    Returns:
+        (n,) int, the first frame of every new shot.
+    """
+    return cuts_of(_thumbnails(clip, progress))
+
+
+def _thumbnails(clip, progress=None):
+    thumbs = []
+    for index, frame in enumerate(clip.iter_frames()):
+        thumbs.append(thumbnail(frame))
+        if progress:
+            progress(index + 1, len(clip), "footage")
+    return np.stack(thumbs)
+
+
+def cuts_of(thumbs):
+    """Hard cuts from thumbnails (T, h, w, 3): a large change that stands alone and stays.
+
+    A moving camera changes many frames in a row, a flash changes back; neither is a cut.
+    """
+    change = np.abs(np.diff(thumbs, axis=0)).mean((1, 2, 3))
+    cuts = []
+    for i, size in enumerate(change):
+        around = np.r_[change[max(0, i - 6) : i], change[i + 1 : i + 7]]
+        usual = float(np.median(around)) if around.size else 0.0
+        before, after = thumbs[max(0, i - 1)], thumbs[min(len(thumbs) - 1, i + 2)]
+        stays = np.abs(after - before).mean()
+        if size > CUT_CHANGE and size > CUT_RATIO * usual and stays > 0.6 * size:
+            cuts.append(i + 1)
+    return np.array(cuts, np.int64)
+
+
+def duplicates_of(thumbs):
+    """(T,) bool: the frame repeats the one before."""
+    change = np.abs(np.diff(thumbs, axis=0)).mean((1, 2, 3))
+    return np.r_[False, change < DUPLICATE]
+
+
+def jumps_of(points_px, known, times):
+    """Frames at which the face leaps: a cut inside one setting.
+
+    Args:
+        points_px: (T, 68, 2).
+        known: (T,) bool.
+        times: (T,) seconds.
+    Returns:
+        (n,) int, the first frame after the leap.
+    """
+    index = np.flatnonzero(known)
+    inner = points_px[index][:, 27:48]  # nose and eyes: no jaw, no lips
+    side = np.ptp(points_px[index], axis=1).mean(-1)
+    step = np.linalg.norm(np.diff(inner, axis=0), axis=-1).mean(-1) / side[1:]
+    near = np.diff(times[index]) < 0.2
+    usual = np.median(step) if step.size else 0.0
+    return index[1:][(step > 0.3) & (step > 8 * usual) & near]
+
+
+def sound_facts(audio, sr_hz):
+    """Level and silence of the sound.
+
+    Returns:
+        dict: sound_peak_db, sound_rms_db (re full scale), silence_share (share of 20 ms pieces
+        that are 35 dB below the loud ones, or below -60 dB).
+    """
+    hop = int(HOP_S * sr_hz)
+    pieces = audio[: audio.size // hop * hop].reshape(-1, hop).astype(np.float64)
+    level = 10 * np.log10((pieces**2).mean(1) + 1e-12) if len(pieces) else np.array([-120.0])
+    floor = max(SILENT_DB, float(np.percentile(level, 95)) - RANGE_DB)
+    peak = float(np.abs(audio).max(initial=0))
+    power = (audio.astype(np.float64) ** 2).mean() if audio.size else 0.0
+    return {
+        "sound_peak_db": round(20 * float(np.log10(peak + 1e-6)), 1),
+        "sound_rms_db": round(10 * float(np.log10(power + 1e-12)), 1),
+        "silence_share": round(float((level < floor).mean()), 3),
+    }
+
+
+def footage_facts(clip, landmarks=None):
+    """Facts on a clip that can be had without fitting.
+
+    Args:
+        clip: Clip.
+        landmarks: Landmarks of the main speaker, or None where none could be found.
+    Returns:
+        dict of numbers: frames, seconds, fps, fps_steady, width, height, duplicate_frames, cuts
+        (frame numbers), sound facts; with landmarks also faces_per_frame, face_px (median distance
+        ear to ear), face_share (of frames with the face found), bridged_frames, backend.
+    """
+    thumbs = _thumbnails(clip)
+    steps = np.diff(clip.times)
+    facts = {
+        "frames": len(clip),
+        "seconds": round(clip.duration_s, 3),
+        "fps": round(clip.fps, 3),
+        "fps_steady": bool(np.ptp(steps) < 0.5 * np.median(steps)),
+        "width": clip.width,
+        "height": clip.height,
+        "duplicate_frames": int(duplicates_of(thumbs).sum()),
+        "cuts": cuts_of(thumbs).tolist(),
+        **sound_facts(clip.audio, clip.sr_hz),
+    }
+    if landmarks is not None:
+        width = np.linalg.norm(landmarks.points_px[:, 16] - landmarks.points_px[:, 0], axis=-1)
+        facts |= {
+            "faces_per_frame": round(float(landmarks.faces_per_frame), 2),
+            "face_px": round(float(np.median(width)), 1),
+            "face_share": round(float(1 - landmarks.gap.mean()), 3),
+            "bridged_frames": int(landmarks.gap.sum()),
+            "backend": landmarks.backend,
+        }
+    return facts

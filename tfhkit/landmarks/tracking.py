@@ -1,0 +1,201 @@
+"""Follow faces over the frames and choose the main speaker."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tfhkit.errors import InputError
+
+STRONG = 0.0  # detector margin that may begin a new track
+REACH = 0.6  # a face's centre moves less than this share of its side between two frames ...
+REACH_PER_S = 0.6  # ... and may have moved further where it was not seen for a while
+ALIKE = 1.3  # two faces are of about equal size where their sides differ by less
+TOUCH = 0.8  # centres nearer than this share of the side: the faces overlap
+OTHER_PERSON = 0.6  # distance of dlib's descriptors of two people
+MIN_SHARE = 0.6  # of the frames in which the speaker must be found
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face in one frame.
+
+    Args:
+        box: (4,) x0, y0, x1, y1 px.
+        margin: of the detector; above 0 it is a face.
+        points: (68, 2) px, or None where they were not asked for.
+        portrait: (128,) descriptor, or None.
+    """
+
+    box: np.ndarray
+    margin: float
+    points: np.ndarray = None
+    portrait: np.ndarray = None
+
+    @property
+    def side_px(self):
+        return float(self.box[2] - self.box[0])
+
+
+@dataclass
+class Track:
+    """One person's face over time."""
+
+    frames: list = field(default_factory=list)
+    faces: list = field(default_factory=list)
+
+    def add(self, frame, face):
+        self.frames.append(frame)
+        self.faces.append(face)
+
+    @property
+    def side_px(self):
+        return float(np.median([face.side_px for face in self.faces]))
+
+    @property
+    def lip_motion(self):
+        """How much the lips open and close, relative to the face's height."""
+        points = np.array([face.points for face in self.faces if face.points is not None])
+        if not len(points):
+            return 0.0
+        opening = np.linalg.norm(points[:, 62] - points[:, 66], axis=-1)
+        return float(np.std(opening / np.ptp(points[:, :, 1], axis=1)))
+
+
+def follow(found, times):
+    """Join the faces of all frames to tracks.
+
+    Args:
+        found: per frame a list of Face; weak ones only continue tracks.
+        times: (T,) seconds.
+    Returns:
+        list of Track, in order of appearance.
+    """
+    tracks = []
+    for frame, faces in enumerate(found):
+        pairs = []
+        for i, face in enumerate(faces):
+            for j, track in enumerate(tracks):
+                gap_s = times[frame] - times[track.frames[-1]]
+                far = _distance(face.box, track.faces[-1].box)
+                if far < REACH + min(1.0, REACH_PER_S * gap_s):
+                    pairs.append((far, i, j))
+        used_faces, used_tracks = set(), set()
+        for _, i, j in sorted(pairs):
+            if i not in used_faces and j not in used_tracks:
+                tracks[j].add(frame, faces[i])
+                used_faces.add(i)
+                used_tracks.add(j)
+        for i, face in enumerate(faces):
+            if i not in used_faces and face.margin >= STRONG:
+                tracks.append(Track([frame], [face]))
+    return tracks
+
+
+def _distance(a, b):
+    """Distance of two boxes' centres plus their difference in side, over the mean side."""
+    side_a, side_b = a[2] - a[0], b[2] - b[0]
+    centres = np.hypot(*((a[:2] + a[2:] - b[:2] - b[2:]) / 2))
+    # the detector's sides come in steps of a fifth, so a step of one costs little
+    resized = max(0.0, abs(np.log(side_a / side_b)) - 0.2)
+    return centres / ((side_a + side_b) / 2) + resized
+
+
+def without_doubles(boxes, margins):
+    """Faces of one frame from the detector's boxes; of boxes on the same face the strongest."""
+    faces = []
+    for i in np.argsort(-np.asarray(margins)):
+        if all(_distance(boxes[i], face.box) > 0.4 for face in faces):
+            faces.append(Face(boxes[i], float(margins[i])))
+    return faces
+
+
+def main_track(tracks, n_frames, path):
+    """Choose the speaker: the largest and longest track; lips decide between equals.
+
+    Args:
+        tracks: list of Track.
+        n_frames: of the clip.
+        path: for messages.
+    Returns:
+        Track.
+    Raises:
+        InputError: no face; a face in too few frames; an equal face that crosses it.
+    """
+    if not tracks:
+        raise InputError(
+            path,
+            f"no face was found in any of its {n_frames} frames",
+            "give a clip of one person who looks towards the camera, face at least 40 px wide",
+        )
+    weights = [len(track.frames) * track.side_px**2 for track in tracks]
+    best = tracks[int(np.argmax(weights))]
+    equals = [
+        t
+        for t in tracks
+        if t.side_px * ALIKE > best.side_px and len(t.frames) > 0.8 * len(best.frames)
+    ]
+    if len(equals) > 1:
+        best = max(equals, key=lambda track: track.lip_motion)
+    share = len(best.frames) / n_frames
+    _refuse_swap(best, tracks, n_frames, path)
+    if share < MIN_SHARE:
+        raise InputError(
+            path,
+            f"a face was found in {share:.0%} of the {n_frames} frames only, "
+            f"{MIN_SHARE:.0%} are needed",
+            "cut the clip to where the speaker's face is seen from the front",
+        )
+    return best
+
+
+def _refuse_swap(best, tracks, n_frames, path):
+    """Raise where another face of about equal size overlaps the speaker's."""
+    ours = dict(zip(best.frames, best.faces))
+    for other in tracks:
+        ratio = other.side_px / best.side_px
+        # pieces of the speaker's own track are never seen together with it
+        together = len(ours.keys() & set(other.frames))
+        if other is best or not 1 / ALIKE < ratio < ALIKE or together < max(3, 0.1 * n_frames):
+            continue
+        for frame, face in zip(other.frames, other.faces):
+            near = min(range(frame - 1, frame + 2), key=lambda f: (f not in ours, abs(f - frame)))
+            if near in ours and _distance(face.box, ours[near].box) < TOUCH:
+                raise InputError(
+                    f"{path}, frame {frame}",
+                    "two faces of about equal size cross or swap, so who speaks is not certain",
+                    "cut the clip to one person, or blank out the other",
+                )
+
+
+def refuse_other_person(track, times, path, n_faces):
+    """Raise where the followed face becomes another person's.
+
+    Args:
+        track: Track, with portraits in some frames.
+        times: (T,) seconds of all frames.
+        path: for messages.
+        n_faces: number of faces in view, for the message.
+    """
+    seen = [(k, f.portrait) for k, f in zip(track.frames, track.faces) if f.portrait is not None]
+    frames, descriptors = [k for k, _ in seen], np.array([p for _, p in seen]).reshape(-1, 128)
+    n = len(descriptors)
+    gaps = np.linalg.norm(descriptors[:, None] - descriptors[None], axis=-1)
+    splits = []  # (how clear, first portrait of the second person)
+    for split in range(2, n - 1):
+        across = np.median(gaps[:split, split:])
+        within = max(_median_pair(gaps[:split, :split]), _median_pair(gaps[split:, split:]))
+        if across > OTHER_PERSON and across > 1.5 * within:
+            splits.append((across / within, split))
+    if splits:
+        split = max(splits)[1]
+        fault = "two faces swap places" if n_faces > 1 else "the face is another person's"
+        raise InputError(
+            f"{path}, {times[frames[split - 1]]:.1f} to {times[frames[split]]:.1f} s",
+            f"{fault}, so who speaks is not certain",
+            "cut the clip to one person",
+        )
+
+
+def _median_pair(block):
+    """Median distance of different members."""
+    return float(np.median(block[np.triu_indices(len(block), 1)]))

@@ -1,0 +1,23 @@
+"""Read and write video and audio with a true time base (PyAV)."""
+
+from tfhkit.media.clip import MIN_SECONDS, Clip, open_clip
+from tfhkit.media.files import atomic_path, sha256_of
+from tfhkit.media.reader import FrameReader
+from tfhkit.media.sound import SR_HZ, read_audio, write_wav
+from tfhkit.media.writing import SYNTHETIC_COMMENT, draw_mark, video_metadata, write_video
+
+__all__ = [
+    "MIN_SECONDS",
+    "SR_HZ",
+    "SYNTHETIC_COMMENT",
+    "Clip",
+    "FrameReader",
+    "atomic_path",
+    "draw_mark",
+    "open_clip",
+    "read_audio",
+    "sha256_of",
+    "video_metadata",
+    "write_video",
+    "write_wav",
+]

@@ -1,0 +1,54 @@
+"""Files that are written whole or not at all, and their hashes."""
+
+import hashlib
+import os
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+from tfhkit.errors import InputError
+
+
+@contextmanager
+def atomic_path(path):
+    """Give a temporary path beside `path`; rename it on success, remove it on failure.
+
+    The temporary name has the same suffix (NumPy and the video muxer look at it) and lies in
+    the same folder (a rename across file systems would not be atomic). Missing folders are made.
+
+    Args:
+        path: the file to write.
+    Yields:
+        Path to write to.
+    Raises:
+        InputError: the folder cannot be made or written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+    except OSError as error:
+        raise InputError(
+            path,
+            f"cannot be written ({error.strerror or error})",
+            "choose an output folder that you may write to",
+        ) from error
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256_of(path):
+    """SHA-256 of a file as 64 hexadecimal digits.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(path, "no such file", "check the path")
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,154 @@
+"""Frames of a video by index: seek, decode forward, keep the last few."""
+
+from collections import OrderedDict
+
+import av
+import numpy as np
+
+from tfhkit.errors import InputError
+
+SEEK_AHEAD = 48  # decoding that many frames is about as quick as a seek
+STEPS_BACK_S = (0.0, 2.0, 10.0)  # where a seek lands too late, seek to earlier points
+
+
+def picture_tracks(container):
+    """The video streams, without the still picture that music files carry as one."""
+    cover = av.stream.Disposition.attached_pic
+    tracks = [stream for stream in container.streams.video if not stream.disposition & cover]
+    for stream in tracks:
+        stream.thread_type = "AUTO"
+    return tracks
+
+
+def frames_in_order(container, stream):
+    """Decoded frames with strictly increasing stamps (repeated stamps are dropped everywhere)."""
+    last = None
+    for frame in container.decode(stream):
+        if last is not None and frame.pts is not None and frame.pts <= last:
+            continue
+        last = frame.pts
+        yield frame
+
+
+def display_size(frame, stream):
+    """(height, width) as displayed: pixel shape and rotation applied."""
+    aspect = stream.sample_aspect_ratio
+    width = round(frame.width * float(aspect)) if aspect else frame.width
+    sideways = round(frame.rotation / 90) % 2 == 1
+    return (width, frame.height) if sideways else (frame.height, width)
+
+
+def picture(frame, height, width):
+    """The frame as (height, width, 3) uint8 RGB, turned as its rotation tag says."""
+    turns = round(frame.rotation / 90) % 4
+    stored = (width, height) if turns % 2 else (height, width)
+    frame = frame.reformat(width=stored[1], height=stored[0], format="rgb24")
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(), turns))
+
+
+class FrameReader:
+    """Random access to the frames of a video; close it, or use it in a `with`.
+
+    Args:
+        path: the video file.
+        pts: (T,) int64 stamps of its frames, as `open_clip` found them.
+        height, width: of a displayed frame.
+        cache: number of frames that are kept.
+    """
+
+    def __init__(self, path, pts, height, width, cache=8):
+        self.path, self.pts, self.height, self.width = path, pts, height, width
+        self._size, self._kept = cache, OrderedDict()
+        self._container = None
+        self._frames, self._next = iter(()), None  # decoded frames; index of the next one
+
+    def __len__(self):
+        return len(self.pts)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Release the file."""
+        if self._container is not None:
+            self._frames.close()
+            self._container.close()
+        self._container, self._next = None, None
+        self._kept.clear()
+
+    def __getitem__(self, index):
+        """Frame `index` (negative counts from the end), (H, W, 3) uint8 RGB."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        index = int(index) % len(self)
+        if index in self._kept:
+            self._kept.move_to_end(index)
+            return self._kept[index].copy()
+        image = picture(self._decode(index), self.height, self.width)
+        if self._size:
+            self._kept[index] = image.copy()
+            if len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        return image
+
+    def _decode(self, index):
+        """The decoded frame whose stamp is pts[index]."""
+        if self._next is not None and 0 <= index - self._next <= SEEK_AHEAD:
+            found = self._forward(index)
+            if found is not None:
+                return found
+        for pts in self._starts(index):
+            self._restart(pts)
+            found = self._forward(index)
+            if found is not None:
+                return found
+        raise InputError(
+            self.path,
+            f"frame {index} cannot be decoded again",
+            "the file changed or is broken; convert it again, e.g. ffmpeg -i in out.mp4",
+        )
+
+    def _starts(self, index):
+        """Stamps to seek to, nearest first; the last one is the file's start."""
+        if self._container is None and index <= SEEK_AHEAD:
+            return [self.pts[0]]
+        if self._container is None:
+            self._open()
+        unit = float(self._stream.time_base)
+        steps = [self.pts[index] - round(back / unit) for back in STEPS_BACK_S]
+        return [pts for pts in steps if pts > self.pts[0]] + [self.pts[0]]
+
+    def _open(self):
+        self._container = av.open(str(self.path))
+        self._stream = picture_tracks(self._container)[0]
+
+    def _restart(self, pts):
+        """Begin decoding at the key frame at or before `pts`."""
+        fresh = self._container is None
+        if fresh:
+            self._open()
+        if pts > self.pts[0]:
+            self._container.seek(int(pts), stream=self._stream, backward=True)
+        elif not fresh:
+            # not every demuxer can seek to its start, but every file can be opened again
+            self._container.close()
+            self._open()
+        self._frames = frames_in_order(self._container, self._stream)
+
+    def _forward(self, index):
+        """Decode up to `index`; None where decoding starts behind it or never meets it."""
+        target = self.pts[index]
+        try:
+            for frame in self._frames:
+                if frame.pts is None or frame.pts > target:
+                    break
+                if frame.pts == target:
+                    self._next = index + 1
+                    return frame
+        except av.error.FFmpegError:
+            pass  # the caller tries from an earlier point, then reports
+        self._next = None
+        return None
