@@ -1,0 +1,186 @@
+"""Fitting: a known head is found again from its projected landmarks; crops; appearance."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfhkit.camera import Camera, project, rotation_from_angles, to_world
+from tfhkit.coefficients import Coefficients
+from tfhkit.errors import InputError, ShapeError
+from tfhkit.face import load_model
+from tfhkit.fit import Crop, Fit, fit_clip
+from tfhkit.fit.appearance import fit_appearance
+from tfhkit.fit.bundle import BundleSettings, initial_state, landmark_basis, solve_bundle
+from tfhkit.fit.crop import clip_crop
+from tfhkit.render import render
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model()
+
+
+@pytest.fixture(scope="module")
+def truth(model):
+    """A nodding, turning, talking head of 40 frames: Coefficients and its landmarks in crop px."""
+    rng = np.random.default_rng(0)
+    n = 40
+    phase = np.linspace(0, 4 * np.pi, n)[:, None]
+    vector = np.zeros((n, 257), np.float32)
+    coefficients = Coefficients.from_vector(vector)
+    coefficients.id[:] = 0.8 * rng.normal(size=80)
+    coefficients.exp[:] = np.sin(phase) * 0.6 * rng.normal(size=64)
+    coefficients.angles[:] = np.sin(phase * [0.7, 0.5, 0.3]) * [0.15, 0.3, 0.1]
+    coefficients.trans[:] = np.sin(phase * [0.3, 0.4, 0.2]) * [0.05, 0.05, 0.1]
+    return coefficients
+
+
+def landmarks_of(model, coefficients, camera):
+    part = coefficients.map(torch.as_tensor)
+    verts = to_world(model.shape(part.id, part.exp), part.angles, part.trans)
+    return project(verts[:, model.landmark_ids], camera)[0].double()
+
+
+def aligned_error(found, real):
+    """Mean distance after the best similarity of all frames' points."""
+    a, b = (x.reshape(-1, 3).numpy().astype(float) for x in (found, real))
+    a, b = a - a.mean(0), b - b.mean(0)
+    u, s, vt = np.linalg.svd(a.T @ b)
+    return np.linalg.norm(a @ u @ vt * s.sum() / (a**2).sum() - b, axis=1).mean()
+
+
+def test_pose_shape_and_expression_are_found_again(model, truth):
+    camera = Camera()
+    points = landmarks_of(model, truth, camera)
+    noise = torch.randn(points.shape, generator=torch.Generator().manual_seed(0))
+    state = solve_bundle(landmark_basis(model), points + 0.5 * noise, torch.ones(40), camera)
+    degrees = np.degrees(np.abs(state.angles.numpy() - truth.angles)).mean(0)
+    assert (degrees < 1.0).all(), degrees
+    inner = model.landmark_ids[17:]
+    found = model.shape(state.id.float().expand(40, -1), state.exp.float())[:, inner]
+    real = model.shape(*(torch.as_tensor(x) for x in (truth.id, truth.exp)))[:, inner]
+    start = model.mean_shape[inner].expand_as(real)
+    assert aligned_error(found, real) < 0.6 * aligned_error(start, real)
+
+
+def test_start_is_the_pose_of_the_mean_head(model):
+    camera = Camera()
+    angles = torch.tensor([[0.1, -0.3, 0.2]])
+    world = to_world(model.mean_shape[None], angles, torch.tensor([[0.1, 0.2, -0.3]]))
+    points = project(world[:, model.landmark_ids], camera)[0]
+    state = initial_state(points, landmark_basis(model), camera)
+    turn = state.rotation[0].T @ rotation_from_angles(angles[0]).double()
+    assert np.degrees(np.arccos((torch.trace(turn).item() - 1) / 2)) < 6
+
+
+def test_outliers_lose_their_influence(model, truth):
+    camera = Camera()
+    points = landmarks_of(model, truth, camera)
+    spoiled = points.clone()
+    spoiled[::5, 30] += 40
+    basis = landmark_basis(model)
+    clean = solve_bundle(basis, points, torch.ones(40), camera)
+    robust = solve_bundle(basis, spoiled, torch.ones(40), camera)
+    plain = solve_bundle(
+        basis, spoiled, torch.ones(40), camera, BundleSettings(robust_px=1e6)
+    )
+    shift = [np.degrees((s.angles - clean.angles).abs().max().item()) for s in (robust, plain)]
+    assert shift[0] < 0.3 * shift[1], shift
+
+
+def test_chunks_do_not_change_the_result(model, truth):
+    points = landmarks_of(model, truth, Camera())
+    basis = landmark_basis(model)
+    whole = solve_bundle(basis, points, torch.ones(40), Camera(), BundleSettings(iterations=3))
+    parts = solve_bundle(
+        basis, points, torch.ones(40), Camera(), BundleSettings(iterations=3, chunk=7)
+    )
+    assert torch.allclose(whole.exp, parts.exp, atol=1e-8)
+    assert torch.allclose(whole.id, parts.id, atol=1e-8)
+
+
+def test_light_and_texture_explain_a_rendering(model, truth):
+    light = torch.zeros(27)
+    light[[0, 9, 18]] = torch.tensor([0.1, 0.05, 0.0])
+    light[[3, 12, 21]] = 0.2
+    part = truth[[0, 10, 20]].map(torch.as_tensor)
+    tex = 0.7 * torch.randn(80, generator=torch.Generator().manual_seed(3))
+    scene = Coefficients(part.id, part.exp, tex.expand(3, -1), part.angles, light.expand(3, -1), part.trans)
+    with torch.no_grad():
+        rgba = render(model, scene, Camera(224), region="all")
+    images = (255 * rgba[..., :3]).round().to(torch.uint8).numpy()
+    found_tex, found_light, error = fit_appearance(model, part, images)
+    assert error < 0.02
+    again = Coefficients(
+        part.id, part.exp, found_tex.expand(3, -1), part.angles, found_light.expand(3, -1), part.trans
+    )
+    with torch.no_grad():
+        redone = render(model, again, Camera(224), region="face")
+    mask = redone[..., 3] > 0.5
+    assert (redone[mask][:, :3] - rgba[mask][:, :3]).abs().mean() < 0.03
+
+
+@given(st.floats(0.2, 4), st.floats(-300, 300), st.floats(-300, 300))
+def test_crop_and_back(scale, x, y):
+    crop = Crop(scale, x, y)
+    points = np.array([[0.5, 0.5], [100.0, 37.5]])
+    assert np.allclose(crop.to_frame(crop.to_crop(points)), points)
+
+
+def test_crop_image_shows_what_to_crop_says():
+    frame = np.zeros((200, 300, 3), np.uint8)
+    frame[80, 120] = 255
+    crop = Crop(2.0, -140.0, -60.0)
+    x, y = crop.to_crop([120.5, 80.5])
+    image = crop.image(frame).astype(float).sum(-1)
+    rows, columns = np.mgrid[:224, :224] + 0.5
+    assert (image * columns).sum() / image.sum() == pytest.approx(x, abs=0.02)
+    assert (image * rows).sum() / image.sum() == pytest.approx(y, abs=0.02)
+
+
+@pytest.mark.parametrize("size_px", [128, 224, 256])
+def test_paste_is_the_inverse_of_the_crop(size_px):
+    rows, columns = np.mgrid[:240, :320]
+    frame = np.stack([rows, columns * 0.7, 128 + 0 * rows], -1).astype(np.uint8)
+    crop = Crop(1.4, -150.0, -60.0)
+    alpha = np.ones((size_px, size_px))
+    pasted = crop.paste(frame, crop.image(frame, size_px), alpha)
+    assert np.abs(pasted.astype(int) - frame).max() <= 3
+    untouched = crop.paste(frame, np.zeros((size_px, size_px, 3), np.uint8), 0 * alpha)
+    assert (untouched == frame).all()
+
+
+def test_crop_holds_all_movement():
+    rng = np.random.default_rng(0)
+    model_points = rng.uniform(60, 160, (68, 2))
+    walk = model_points * 2 + np.linspace(0, 400, 50)[:, None, None]
+    crop = clip_crop(walk, model_points)
+    inside = crop.to_crop(walk)
+    assert inside.min() >= 5.9 and inside.max() <= 218.1
+    still = clip_crop(np.repeat(model_points[None] * 2, 3, 0), model_points)
+    assert still.scale == pytest.approx(0.5)
+
+
+def test_a_fit_is_saved_whole(tmp_path, truth):
+    fit = Fit(truth, np.zeros((40, 68, 2)), np.zeros(40, bool), np.arange(40) / 25, Crop(1, 2, 3), "open", {"a": 1.0})
+    fit.save(tmp_path / "fit.npz")
+    again = Fit.load(tmp_path / "fit.npz")
+    assert (again.coefficients.to_vector() == truth.to_vector()).all()
+    assert again.crop == fit.crop and again.report == {"a": 1.0}
+    (tmp_path / "bad.npz").write_bytes(b"no archive")
+    with pytest.raises(InputError, match="is no fit"):
+        Fit.load(tmp_path / "bad.npz")
+
+
+def test_unusable_landmarks_are_refused(model):
+    clip = SimpleNamespace(path="clip.mp4", times=np.arange(3) / 25)
+    points = np.zeros((3, 68, 2))
+    points[1, 4] = np.nan
+    with pytest.raises(InputError, match="clip.mp4, frame 1: has landmarks that are not numbers"):
+        fit_clip(clip, SimpleNamespace(points_px=points, gap=np.zeros(3, bool)), model)
+    with pytest.raises(ShapeError, match=r"\(T, 68, 2\), got \(3, 5, 2\)"):
+        fit_clip(clip, SimpleNamespace(points_px=points[:, :5], gap=np.zeros(3, bool)), model)

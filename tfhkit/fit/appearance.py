@@ -1,0 +1,155 @@
+"""Texture and light of a clip from its pixels (Sec. 3.1): I = (T_mean + B_tex d) * sum_b gamma_b Phi_b(n).
+
+With the geometry known, the irradiance is linear in the light for a given albedo and linear in the
+texture for a given light; both are solved in turn by robust least squares over a few frames.
+"""
+
+import numpy as np
+import torch
+
+from tfhkit.camera import Camera, project, to_world
+from tfhkit.face.lighting import sh_basis
+from tfhkit.face.model import vertex_normals
+from tfhkit.render import rasterize
+
+_AMBIENT = 0.8  # added to band 0 of the light, as everywhere
+
+
+def sample_image(images, points_px):
+    """Bilinear colours at crop pixels.
+
+    Args:
+        images: (B, S, S, 3) uint8 or float in [0, 1].
+        points_px: (B, V, 2), pixel centres at +0.5.
+    Returns:
+        (B, V, 3) float32 in [0, 1].
+    """
+    images = torch.as_tensor(images)
+    scale = 255.0 if images.dtype == torch.uint8 else 1.0
+    grid = points_px.float() / images.shape[1] * 2 - 1
+    picture = images.float().permute(0, 3, 1, 2) / scale
+    found = torch.nn.functional.grid_sample(
+        picture, grid[:, None], mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return found[:, :, 0].transpose(1, 2)
+
+
+def visible_verts(model, verts_world, camera):
+    """Which vertices are seen: those of the front-most triangle of some pixel, facing the camera.
+
+    Returns:
+        (B, V) bool.
+    """
+    fragments = rasterize(verts_world, model.faces, camera)
+    n_faces, n_verts = len(model.faces), verts_world.shape[1]
+    seen = torch.zeros(len(verts_world), n_verts, dtype=torch.bool)
+    for i, ids in enumerate(fragments.pix_to_face[..., 0]):
+        hit = ids[ids >= 0].unique() % n_faces
+        seen[i, model.faces[hit].reshape(-1)] = True
+    return seen
+
+
+def observe(model, coefficients, images, camera):
+    """Colours, normals and a mask of the skin vertices that each frame shows.
+
+    Args:
+        model: MorphableModel.
+        coefficients: Coefficients of B frames (float32 tensors).
+        images: (B, S, S, 3) uint8 crops.
+        camera: Camera with size S.
+    Returns:
+        colours (B, V, 3), basis (B, V, 9), seen (B, V) bool.
+    """
+    verts = to_world(
+        model.shape(coefficients.id, coefficients.exp), coefficients.angles, coefficients.trans
+    )
+    normals = vertex_normals(verts, model.faces)
+    points, _ = project(verts, camera)
+    view = torch.tensor([0.0, 0.0, 10.0]) - verts
+    facing = (normals * torch.nn.functional.normalize(view, dim=-1)).sum(-1) > 0.25
+    skin = model.regions["face"].clone()
+    for name in ("eyes", "teeth", "tongue", "mouth_cavity"):
+        skin &= ~model.regions[name]
+    seen = visible_verts(model, verts, camera) & facing & skin
+    return sample_image(images, points), sh_basis(normals), seen
+
+
+def solve_light(colours, basis, albedo, weight, ridge=1e-2):
+    """Least-squares light (27,) for a given albedo.
+
+    Args:
+        colours: (B, V, 3) observed.
+        basis: (B, V, 9) SH basis of the normals.
+        albedo: (V, 3).
+        weight: (B, V, 3).
+        ridge: pull of bands 1 to 8 to 0, per observation.
+    Returns:
+        (27,) channel-major, 0.8 of band 0 taken off.
+    """
+    light = torch.zeros(3, 9, dtype=torch.float64)
+    for channel in range(3):
+        a = (basis * albedo[None, :, channel, None]).reshape(-1, 9).double()
+        w = weight[..., channel].reshape(-1, 1).double()
+        normal = a.T @ (w * a)
+        right = a.T @ (w[:, 0] * colours[..., channel].reshape(-1).double())
+        pull = torch.diag(ridge * w.sum() * torch.tensor([0.0] + [0.2] * 3 + [1.0] * 5)).double()
+        light[channel] = torch.linalg.solve(normal + pull, right)
+    light[:, 0] -= _AMBIENT
+    return light.reshape(27).float()
+
+
+def solve_texture(model, colours, shading, weight, prior):
+    """Ridge solution for the texture coefficients (80,) under a given shading (B, V, 3)."""
+    n = len(model.tex_basis)
+    basis = model.tex_basis.reshape(n, -1).T.double()  # (3V, 80)
+    s = shading.double()
+    w = weight.double()
+    gain = (w * s * s).sum(0).reshape(-1)
+    target = (w * s * (colours.double() - s * model.mean_tex.double())).sum(0).reshape(-1)
+    normal = basis.T @ (gain[:, None] * basis) + prior * torch.eye(n, dtype=torch.float64)
+    return torch.linalg.solve(normal, basis.T @ target).float()
+
+
+def fit_appearance(model, coefficients, images, iterations=6, sigma=0.08, prior=4.0):
+    """One texture and one light for the clip.
+
+    Args:
+        model: MorphableModel.
+        coefficients: Coefficients of B chosen frames; their tex and light are ignored.
+        images: (B, S, S, 3) uint8 crops of these frames.
+        iterations: rounds of light, texture, robust weights.
+        sigma: colour error beyond which a vertex loses influence (hair, glasses, hands).
+        prior: weight of |d|^2.
+    Returns:
+        tex (80,), light (27,), and the mean absolute colour error of the visible skin.
+    """
+    camera = Camera(images.shape[1])
+    colours, basis, seen = observe(model, coefficients, images, camera)
+    weight = seen[..., None].float().expand_as(colours)
+    tex = torch.zeros(80)
+    for _ in range(iterations):
+        albedo = model.texture(tex[None])[0]
+        light = solve_light(colours, basis, albedo, weight)
+        full = light.reshape(3, 9).clone()
+        full[:, 0] += _AMBIENT
+        shading = torch.einsum("bvk,ck->bvc", basis, full)
+        # Precision of a vertex' colour, so that |d|^2 is weighed as a prior.
+        tex = solve_texture(model, colours, shading, weight / sigma**2 / 30, prior)
+        error = colours - shading * model.texture(tex[None])[0]
+        robust = 1 / (1 + (error.square().sum(-1, keepdim=True) / (3 * sigma**2))) ** 2
+        weight = (seen[..., None] * robust).expand_as(colours)
+    shown = seen[..., None].expand_as(error)
+    return tex, light, float(error[shown].abs().mean())
+
+
+def spread_frames(angles, n):
+    """Indices of up to `n` frames spread over the clip's yaw, for texture and light.
+
+    Args:
+        angles: (T, 3) radians.
+        n: how many.
+    Returns:
+        sorted (n,) indices.
+    """
+    order = np.argsort(angles[:, 1], kind="stable")
+    return np.sort(order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)])

@@ -1,0 +1,101 @@
+"""Figures about a fit: landmarks on frames, the fitted head over the picture, pose tracks."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from tfhkit.camera import CROP_PX, Camera
+from tfhkit.render import render
+
+# iBUG order: jaw, brows, nose, eyes, lips.
+_LINES = (
+    ("jaw", range(0, 17)),
+    ("brows", range(17, 22)),
+    ("brows", range(22, 27)),
+    ("nose", range(27, 31)),
+    ("nose", range(31, 36)),
+    ("eyes", [*range(36, 42), 36]),
+    ("eyes", [*range(42, 48), 42]),
+    ("lips", [*range(48, 60), 48]),
+    ("lips", [*range(60, 68), 60]),
+)
+# Okabe-Ito colours, told apart with every kind of colour vision.
+_COLOURS = {
+    "jaw": "#56B4E9",
+    "brows": "#E69F00",
+    "nose": "#F0E442",
+    "eyes": "#009E73",
+    "lips": "#D55E00",
+}
+
+
+def draw_landmarks(axis, points_px, **style):
+    """Draw 68 landmarks as coloured lines on a matplotlib axis; points (68, 2), centres at +0.5."""
+    points = np.asarray(points_px) - 0.5  # imshow puts pixel centres at whole numbers
+    for part, ids in _LINES:
+        line = points[list(ids)]
+        axis.plot(*line.T, "-o", color=_COLOURS[part], ms=2.5, lw=1, **style)
+
+
+def show_frames(images, titles=None, landmarks=None, columns=4, width=2.6):
+    """A grid of pictures, with landmarks where given.
+
+    Args:
+        images: list of (H, W, 3) uint8.
+        titles: list of strings.
+        landmarks: list of (68, 2) arrays in the pictures' pixels, or None.
+        columns: pictures per row.
+        width: inches per picture.
+    Returns:
+        matplotlib Figure.
+    """
+    rows = -(-len(images) // columns)
+    ratio = images[0].shape[0] / images[0].shape[1]
+    columns = min(columns, len(images))
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(width * columns, (width * ratio + 0.3) * rows), squeeze=False
+    )
+    for i, axis in enumerate(axes.flat):
+        axis.axis("off")
+        if i >= len(images):
+            continue
+        axis.imshow(images[i])
+        if landmarks is not None:
+            draw_landmarks(axis, landmarks[i])
+            axis.set(xlim=(-0.5, images[i].shape[1] - 0.5), ylim=(images[i].shape[0] - 0.5, -0.5))
+        if titles:
+            axis.set_title(titles[i], fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def over(image, rgba):
+    """Put a rendering (S, S, 4) in [0, 1] over a picture (S, S, 3) uint8."""
+    rgba = np.asarray(rgba)
+    mixed = rgba[..., :3] * rgba[..., 3:] + image / 255 * (1 - rgba[..., 3:])
+    return np.rint(255 * mixed.clip(0, 1)).astype(np.uint8)
+
+
+def overlay(model, fit, frame, index, size_px=CROP_PX, region="face"):
+    """A frame's crop, and the fitted head over it: two (S, S, 3) uint8 pictures."""
+    image = fit.crop.image(frame, size_px)
+    one = fit.coefficients[[index]].map(torch.as_tensor)
+    with torch.no_grad():
+        rgba = render(model, one, Camera(size_px), region=region)[0]
+    return image, over(image, rgba)
+
+
+def show_pose(times, angles, marks=None):
+    """Pitch, yaw and roll in degrees over time; `marks` are times of vertical lines."""
+    figure, axis = plt.subplots(figsize=(8, 2.6))
+    for track, name, colour in zip(
+        np.degrees(angles).T, ("pitch", "yaw", "roll"), ("#0072B2", "#D55E00", "#009E73")
+    ):
+        axis.plot(times, track, label=name, color=colour)
+    for mark in marks or ():
+        axis.axvline(mark, color="0.5", lw=1, ls="--")
+    axis.set(xlabel="time (s)", ylabel="angle (degrees)")
+    axis.legend(ncol=3, frameon=False, loc="upper right")
+    axis.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    return figure
