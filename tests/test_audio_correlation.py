@@ -1,0 +1,244 @@
+"""App. A: known truths, the nulls, and the trap of temporal neighbours."""
+
+import numpy as np
+import pytest
+
+from tfhkit.audio import (
+    correlate,
+    feature_vectors,
+    lagged_correlation,
+    motion_series,
+    pair_correlation,
+    pair_distances,
+)
+from tfhkit.audio.resampling import (
+    block_weights,
+    circular_shifts,
+    frame_step,
+    p_value,
+    phase_randomised,
+)
+from tfhkit.errors import InputError, ParameterError
+
+FAST = {"n_null": 50, "n_bootstrap": 50}
+
+
+def slow_track(n_frames, channels, memory, seed):
+    """A random track whose values hang together over `memory` frames; unit variance."""
+    rng = np.random.default_rng(seed)
+    kernel = np.exp(-0.5 * (np.arange(-4 * memory, 4 * memory + 1) / memory) ** 2)
+    noise = rng.standard_normal((n_frames + len(kernel) - 1, channels))
+    track = np.stack([np.convolve(c, kernel, "valid") for c in noise.T], 1)
+    return (track - track.mean(0)) / track.std(0)
+
+
+def by_hand(features, angles_rad, times, radius, min_gap_s):
+    """The stated definition with two loops."""
+    angles, sound, pose = np.degrees(angles_rad), [], []
+    for i in range(len(features)):
+        for j in range(len(features)):
+            near = np.linalg.norm(features[i] - features[j]) <= radius * np.linalg.norm(features[i])
+            if i != j and near and abs(times[i] - times[j]) >= min_gap_s:
+                sound.append(np.linalg.norm(features[i] - features[j]))
+                pose.append(np.linalg.norm(angles[i] - angles[j]))
+    return np.corrcoef(sound, pose)[0, 1], len(sound)
+
+
+def test_equals_two_loops():
+    features, angles = slow_track(80, 6, 3, 0) + 2, 0.1 * slow_track(80, 3, 5, 1)
+    times = np.arange(80) / 25
+    result = pair_correlation(features, angles, times, **FAST)
+    r, pairs = by_hand(features, angles, times, 0.5, 0)
+    assert result.n_pairs == pairs > 100
+    assert result.r == pytest.approx(r, abs=1e-9)
+    _, _, sound, pose = pair_distances(features, angles, times)
+    assert np.corrcoef(sound, pose)[0, 1] == pytest.approx(r, abs=1e-9)
+
+
+def test_per_anchor_is_the_mean_of_the_anchors():
+    features, angles = slow_track(60, 6, 3, 0) + 2, 0.1 * slow_track(60, 3, 5, 1)
+    times = np.arange(60) / 25
+    anchor, _, sound, pose = pair_distances(features, angles, times)
+    own = [
+        np.corrcoef(sound[anchor == i], pose[anchor == i])[0, 1]
+        for i in range(60)
+        if (anchor == i).sum() >= 3
+    ]
+    result = pair_correlation(features, angles, times, pooling="per_anchor", **FAST)
+    assert result.r == pytest.approx(np.mean(own), abs=1e-9)
+
+
+def test_pose_that_is_a_copy_of_the_sound():
+    features = slow_track(300, 3, 4, 0) + 3
+    times = np.arange(300) / 25
+    result = pair_correlation(features, np.radians(features), times, radius=2, **FAST)
+    assert result.r == pytest.approx(1)
+    assert result.interval == pytest.approx((1, 1))
+    assert result.p_shift == pytest.approx(1 / 51) and result.p_phase == pytest.approx(1 / 51)
+
+
+def test_neighbours_in_time_make_a_correlation_out_of_nothing():
+    """Independent slow tracks: the stated definition is large, and as large when shifted."""
+    plain, shifted, apart, p = [], [], [], []
+    for seed in range(12):
+        features = slow_track(300, 12, 6, 100 + seed) + 2.0
+        angles = 0.1 * slow_track(300, 3, 20, 200 + seed)
+        times = np.arange(300) / 25
+        stated = pair_correlation(features, angles, times, radius=0.8, n_null=40, n_bootstrap=0)
+        strict = pair_correlation(
+            features, angles, times, radius=0.8, n_null=40, n_bootstrap=0, min_gap_s=1.0
+        )
+        plain.append(stated.r)
+        shifted.append(stated.shift_null.mean())
+        apart.append(strict.r)
+        p.append(strict.p_shift)
+    assert np.mean(plain) > 0.25 and abs(np.mean(plain) - np.mean(shifted)) < 0.08
+    assert abs(np.mean(apart)) < 0.08
+    assert np.mean(np.array(p) < 0.05) <= 0.25  # no more than chance allows
+
+
+def test_a_real_tie_is_seen_without_neighbours():
+    features = slow_track(300, 12, 6, 1) + 2.0
+    angles = 0.1 * (features[:, :3] - 2 + 0.3 * slow_track(300, 3, 20, 2))
+    times = np.arange(300) / 25
+    result = pair_correlation(features, angles, times, radius=0.8, min_gap_s=1.0, **FAST)
+    assert result.r > 0.15 and result.p_shift < 0.05
+    assert result.interval[0] < result.r < result.interval[1]
+
+
+def test_no_pairs_is_nan_not_an_error():
+    features = np.eye(120) * 5  # every two are farther apart than half their norm
+    result = pair_correlation(features, np.zeros((120, 3)), np.arange(120) / 25, **FAST)
+    assert result.n_pairs == 0 and np.isnan(result.r) and np.isnan(result.p_shift)
+
+
+def test_report_has_the_keys_and_is_repeatable():
+    rng = np.random.default_rng(0)
+    audio = 0.1 * rng.standard_normal(16000 * 6).astype(np.float32)
+    audio *= 1 + np.sin(np.arange(len(audio)) / 3000)
+    times, angles = np.arange(140) / 25, 0.1 * slow_track(140, 3, 10, 3)
+    first = correlate(audio, angles, times, **FAST)
+    second = correlate(audio, angles, times, **FAST)
+    assert first.summary() == second.summary()
+    wanted = {"paper_r", "paper_pairs", "shift_null_mean", "shift_null_std", "no_neighbours_r"}
+    assert wanted | {"p_value"} <= set(first.summary())
+    rows = first.rows()
+    assert len(rows) == 16 and len({tuple(sorted(row)) for row in rows}) == 1
+    assert len({(r["feature"], r["pooling"], r["min_gap_s"]) for r in rows}) == 16
+
+
+def test_lag_is_found_and_its_sign_is_right():
+    times = np.arange(400) / 25
+    sound = slow_track(400, 1, 4, 0)[:, 0]
+    later = np.roll(sound, 10)  # the head comes 0.4 s after the sound
+    other = slow_track(400, 1, 4, 9)[:, 0]
+    result = lagged_correlation({"s": sound}, {"later": later, "other": other}, times)
+    assert result.r.shape == (1, 2, 51)
+    assert result.best_lag_s[0, 0] == pytest.approx(0.4)
+    assert result.best_r[0, 0] > 0.95 > result.chance_95
+    assert result.p_corrected[0, 0] < 0.01 < result.p_corrected[0, 1]
+    assert result.interval[0, 0, 0] > 0.9
+    assert [row["motion"] for row in result.rows()] == ["later", "other"]
+
+
+def test_family_wise_correction_holds():
+    """Twelve unrelated sounds: some are 'significant' alone, hardly ever after correction."""
+    false = 0
+    for seed in range(10):
+        track = slow_track(300, 13, 5, seed)
+        sounds = {str(i): track[:, i] for i in range(12)}
+        result = lagged_correlation(sounds, {"m": track[:, 12]}, np.arange(300) / 25, n_bootstrap=2)
+        assert (result.p_corrected >= result.p_single).all()
+        false += (result.p_corrected < 0.05).any()
+    assert false <= 2
+
+
+def test_constant_series_correlates_with_nothing():
+    times = np.arange(300) / 25
+    result = lagged_correlation(
+        {"c": np.full(300, 7.0)}, {"m": slow_track(300, 1, 5, 0)[:, 0]}, times
+    )
+    assert not result.r.any() and result.p_corrected[0, 0] == 1
+
+
+def test_motion_series_units():
+    times = np.arange(50) / 25
+    angles = np.radians(np.stack([10 * times, np.zeros(50), -5 * times], 1))
+    series = motion_series(angles, times)
+    np.testing.assert_allclose(series["|pitch speed| (deg/s)"], 10)
+    np.testing.assert_allclose(series["head speed (deg/s)"], np.hypot(10, 5))
+
+
+def test_prosody_of_a_known_tone():
+    from tfhkit.audio import prosody
+
+    t = np.arange(2 * 16000) / 16000
+    half = 2 * np.pi * np.where(t < 1, 200 * t, 200 + 400 * (t - 1))
+    audio = (0.2 * (np.sin(half) + 0.5 * np.sin(2 * half))).astype(np.float32)
+    audio[24000:] *= 0.1
+    voice = prosody(audio, np.array([0.3, 0.6, 1.25, 1.8]))
+    assert voice.voiced.all()
+    np.testing.assert_allclose(voice.pitch_st[2] - voice.pitch_st[0], 12, atol=0.2)
+    np.testing.assert_allclose(voice.energy_db[2] - voice.energy_db[3], 20, atol=0.3)
+
+
+def test_surrogates_keep_what_they_should():
+    track = slow_track(101, 2, 5, 0)
+    fake = phase_randomised(track, 3, seed=1)
+    assert fake.shape == (3, 101, 2)
+    power = np.abs(np.fft.rfft(track, axis=0))
+    np.testing.assert_allclose(
+        np.abs(np.fft.rfft(fake, axis=1)), power[None].repeat(3, 0), atol=1e-6
+    )
+    cross = np.corrcoef(track.T)[0, 1]
+    np.testing.assert_allclose([np.corrcoef(f.T)[0, 1] for f in fake], cross, atol=1e-6)
+    shifts = circular_shifts(np.arange(100) / 25, 500, min_shift_s=1.0)
+    assert shifts.min() == 25 and shifts.max() == 75 and len(set(shifts)) == len(shifts) == 51
+
+
+def test_block_weights_draw_blocks():
+    weights = block_weights(np.arange(100) / 25, 40, block_s=1.0)
+    assert weights.shape == (40, 100) and (weights.sum(1) == 100).all()
+    changes = (np.diff(weights, axis=1) != 0).sum(1)
+    assert changes.max() <= 2 * 4 + 1  # four blocks have eight ends
+
+
+def test_p_value_is_never_zero():
+    assert p_value(5.0, np.arange(4.0)) == pytest.approx(0.2)
+    assert p_value(0.0, np.array([1.0, np.nan])) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: circular_shifts(np.arange(20) / 25), "too short for shifts of 1.0 s"),
+        (lambda: frame_step(np.array([0.0])), "at least two frames"),
+        (lambda: frame_step(np.array([1.0, 0.5, 0.2])), "do not increase"),
+        (lambda: feature_vectors(np.zeros((3, 28, 12)), "mean"), "unknown feature 'mean'"),
+        (
+            lambda: pair_correlation(
+                np.ones((90, 4)), np.full((90, 3), np.nan), np.arange(90) / 25
+            ),
+            "angles_rad: contains NaN",
+        ),
+        (
+            lambda: pair_correlation(
+                np.ones((90, 4)), np.ones((90, 3)), np.arange(90) / 25, pooling="all"
+            ),
+            "unknown 'all'",
+        ),
+        (
+            lambda: lagged_correlation({"s": np.ones(60)}, {"m": np.ones(60)}, np.arange(60) / 25),
+            "turns beyond lags of 1.0 s",
+        ),
+        (
+            lambda: lagged_correlation(
+                {"s": np.full(300, np.nan)}, {"m": np.ones(300)}, np.arange(300) / 25
+            ),
+            "s: contains NaN",
+        ),
+    ],
+)
+def test_bad_input_is_named(call, words):
+    with pytest.raises((InputError, ParameterError), match=words):
+        call()

@@ -1,0 +1,98 @@
+"""Chance for time series: shifted and phase-randomised tracks, block bootstrap, p-values."""
+
+import numpy as np
+
+from tfhkit.errors import InputError, ParameterError
+
+
+def circular_shifts(times, n=200, min_shift_s=1.0, seed=0):
+    """Frame counts by which a track may be turned against the sound to break their tie.
+
+    Each turned track is the real one, with its own speed and range; only its match in time is
+    gone (but for one seam). Shifts shorter than `min_shift_s`, in both directions, are left out.
+
+    Args:
+        times: (T,) seconds.
+        n: how many at most; all that exist when there are fewer.
+    Returns:
+        (K,) int64, each in 1 .. T - 1, without repetition.
+    Raises:
+        InputError: the track is too short for any such shift.
+    """
+    n_frames, step_s = len(times), frame_step(times)
+    least = max(1, int(np.ceil(min_shift_s / step_s)))
+    allowed = np.arange(least, n_frames - least + 1)
+    if not len(allowed):
+        raise InputError(
+            "times",
+            f"{n_frames * step_s:.2f} s are too short for shifts of {min_shift_s} s",
+            "use a longer clip or a smaller min_shift_s",
+        )
+    picked = np.random.default_rng(seed).permutation(allowed)[:n]
+    return np.sort(picked)
+
+
+def phase_randomised(series, n=200, seed=0):
+    """Tracks with the power spectrum of `series` and random phases.
+
+    All channels get the same random phases, so what ties the channels to each other stays.
+
+    Args:
+        series: (T, C).
+    Returns:
+        (n, T, C) float64.
+    Source: Prichard & Theiler 1994.
+    """
+    rng = np.random.default_rng(seed)
+    spectrum = np.fft.rfft(series, axis=0)
+    phases = rng.uniform(0, 2 * np.pi, (n, len(spectrum), 1))
+    phases[:, 0] = 0  # the mean stays
+    if len(series) % 2 == 0:
+        phases[:, -1] = 0  # the highest frequency is real
+    return np.fft.irfft(spectrum * np.exp(1j * phases), n=len(series), axis=1)
+
+
+def block_weights(times, n=200, block_s=1.0, seed=0):
+    """How often each frame is drawn by a block bootstrap, which keeps neighbours together.
+
+    Args:
+        times: (T,) seconds.
+        n: number of draws.
+        block_s: length of a block; it should be longer than the track's memory.
+    Returns:
+        (n, T) int64; every row sums to T.
+    Source: circular block bootstrap, Politis & Romano 1992.
+    """
+    if not block_s > 0:
+        raise ParameterError("block_s", f"must be positive, got {block_s}", "give seconds")
+    n_frames = len(times)
+    block = int(np.clip(round(block_s / frame_step(times)), 1, n_frames))
+    n_blocks = -(-n_frames // block)
+    starts = np.random.default_rng(seed).integers(0, n_frames, (n, n_blocks, 1))
+    index = ((starts + np.arange(block)) % n_frames).reshape(n, -1)[:, :n_frames]
+    flat = (index + n_frames * np.arange(n)[:, None]).ravel()
+    return np.bincount(flat, minlength=n * n_frames).reshape(n, n_frames)
+
+
+def p_value(observed, null):
+    """Share of chance values that are at least as large; never 0, as the observed one counts too.
+
+    Args:
+        observed: a number, or an array that broadcasts against `null`'s leading axes.
+        null: (..., K) values under chance; NaNs are left out.
+    Returns:
+        (1 + number of null >= observed) / (1 + K), one-sided.
+    """
+    null = np.asarray(null, np.float64)
+    at_least = (null >= np.asarray(observed)[..., None]).sum(-1)
+    return (1 + at_least) / (1 + np.isfinite(null).sum(-1))
+
+
+def frame_step(times):
+    """Median time from frame to frame in seconds."""
+    if len(times) < 2:
+        raise InputError("times", f"has {len(times)} frames", "give at least two frames")
+    step_s = float(np.median(np.diff(times)))
+    if not step_s > 0:
+        raise InputError("times", "do not increase", "give the frames in their order, in seconds")
+    return step_s
