@@ -1,0 +1,201 @@
+"""Footage of a virtual speaker: frames with hair, shoulders and a room, a clip with its truth."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter1d
+
+from tfhkit.camera import FOCAL_PX, project, to_world
+from tfhkit.face import load_model, vertex_normals
+from tfhkit.face.lighting import shade_sh
+from tfhkit.media import atomic_path, write_video
+from tfhkit.render.numba_backend import draw_colours
+from tfhkit.render.shading import posed_verts, vertex_colours
+from tfhkit.virtual.scenery import make_bust, pose_bust, random_scene, with_hair
+from tfhkit.virtual.speaker import describe, perform
+
+_CROP_CENTRE_PX = 112.0
+_TRUNK_SHARE = np.array(
+    [0.1, 0.15, 0.2, 0.5, 0.5, 0.5]
+)  # how much of the head's pose the trunk has
+_PARALLAX = 0.25  # how far the room moves against the head's translation
+_CHUNK = 8
+
+
+class _FrameCamera:
+    """The frame's pinhole camera as a square picture around the principal point."""
+
+    def __init__(self, scene):
+        reach = max(
+            scene.centre_px[0],
+            scene.width - scene.centre_px[0],
+            scene.centre_px[1],
+            scene.height - scene.centre_px[1],
+        )
+        self.size_px = 2 * int(np.ceil(reach))
+        self.focal_px = scene.focal_px
+
+
+def render_footage(performance, scene, model=None, supersample=2):
+    """Frames of a performance in a scene.
+
+    Args:
+        performance: Performance.
+        scene: Scene.
+        model: MorphableModel; None loads the open model.
+        supersample: points per pixel along each axis.
+    Yields:
+        (H, W, 3) uint8 RGB, one per frame time.
+    """
+    model = model or load_model()
+    haired = with_hair(model, scene.hair_dm, scene.seed)
+    coefficients = performance.coefficients.map(torch.as_tensor)
+    first = coefficients[:1]
+    neutral = model.shape(first.id, torch.zeros_like(first.exp))[0]
+    bust, above = make_bust(model, neutral, model.texture(first.tex)[0], scene)
+    faces = torch.cat([haired.faces[above], bust.faces + haired.n_verts])
+    shown = torch.ones(len(faces), dtype=torch.bool)
+    camera = _FrameCamera(scene)
+    trunk = trunk_pose(coefficients.pose.numpy(), performance.times)
+    shift = room_shift(trunk, scene)
+    rng = np.random.default_rng((scene.seed, 31))
+    left = int(round(camera.size_px / 2 - scene.centre_px[0]))
+    top = int(round(camera.size_px / 2 - scene.centre_px[1]))
+    window = (slice(top, top + scene.height), slice(left, left + scene.width))
+    with torch.no_grad():
+        for start in range(0, len(performance), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            now = coefficients[part]
+            head = posed_verts(haired, now)
+            trunk_now = torch.as_tensor(trunk[part], dtype=torch.float32)
+            body = pose_bust(bust, now.pose, trunk_now)
+            shades = torch.cat([vertex_colours(haired, now, head), _shade(bust, body, now)], 1)
+            rgba = draw_colours(
+                torch.cat([head, body], 1), shades, faces, shown, camera, supersample
+            )
+            for k, picture in enumerate(rgba.numpy()):
+                yield _compose(picture[window], scene, shift[start + k], rng)
+
+
+def trunk_pose(pose, times):
+    """What of the head's pose (T, 6) goes through to the shoulders, slowly: (T, 6)."""
+    step_s = np.median(np.diff(times)) if len(times) > 1 else 0.04
+    slow = gaussian_filter1d(pose, max(0.25 / step_s, 1e-3), axis=0, mode="nearest")
+    return (slow * _TRUNK_SHARE).astype(np.float32)
+
+
+def room_shift(trunk, scene):
+    """Motion of the background (T, 2) in px, against the slow motion of the person."""
+    shift = -_PARALLAX * scene.focal_px / 10 * trunk[:, 3:5] * (1, -1)
+    return (shift - shift.mean(0)).clip(-scene.margin + 2, scene.margin - 2)
+
+
+def truth_of(performance, speaker, scene, model=None):
+    """All that is known of a clip, as arrays.
+
+    Returns:
+        dict: times, coefficients (T, 257), landmarks_px (T, 68, 2) in the frame, actions (T, 52),
+        crop (3,) scale, offset_x, offset_y of the 224 px crop in which the coefficients hold,
+        phonemes (names) with phoneme_times (P, 2), the pose's parts, blinks_s, and `speaker`
+        (JSON).
+    """
+    model = model or load_model()
+    coefficients = performance.coefficients.map(torch.as_tensor)
+    camera = _FrameCamera(scene)
+    points = []
+    for start in range(0, len(performance), 64):
+        now = coefficients[start : start + 64]
+        verts = model.landmarks(model.shape(now.id, now.exp))
+        points.append(project(to_world(verts, now.angles, now.trans), camera)[0])
+    landmarks_px = torch.cat(points).numpy() - camera.size_px / 2 + np.array(scene.centre_px)
+    scale = FOCAL_PX / scene.focal_px
+    return {
+        "times": performance.times,
+        "coefficients": performance.coefficients.to_vector(),
+        "landmarks_px": landmarks_px.astype(np.float32),
+        "actions": performance.actions,
+        "crop": np.array([scale, *(_CROP_CENTRE_PX - scale * np.array(scene.centre_px))]),
+        "phonemes": np.array([p.name for p in performance.phonemes]),
+        "phoneme_times": np.array([(p.start_s, p.end_s) for p in performance.phonemes]),
+        "speaker": np.array(json.dumps(describe(speaker))),
+        **performance.truth,
+    }
+
+
+def make_footage(
+    path,
+    speaker,
+    text,
+    fps=25.0,
+    height=360,
+    width=480,
+    model=None,
+    scene=None,
+    supersample=2,
+    visible_mark=True,
+    progress=None,
+):
+    """Write a clip of a virtual speaker, and its truth beside it.
+
+    Args:
+        path: the `.mp4`; the truth goes to the same name with `.truth.npz`.
+        speaker: VirtualSpeaker. text: a text or a list of sentences.
+        fps: frames a second. height, width: px.
+        model: MorphableModel; None loads the open model.
+        scene: Scene; None draws one from the speaker's seed.
+        supersample: points per pixel along each axis.
+        visible_mark: see `media.write_video`.
+        progress: callable (done, total, text).
+    Returns:
+        (path of the clip, path of the truth).
+    Raises:
+        InputError: the text has no phonemes, or the folder cannot be written.
+    """
+    path, model = Path(path), model or load_model()
+    scene = scene or random_scene(speaker.seed, height, width)
+    performance = perform(speaker, text, fps=fps, model=model)
+    return write_footage(
+        path, performance, speaker, scene, model, supersample, visible_mark, progress
+    )
+
+
+def write_footage(
+    path, performance, speaker, scene, model, supersample=2, visible_mark=True, progress=None
+):
+    """Write a performance that is there already; arguments and result as in `make_footage`.
+
+    The sound must start at the first frame's time.
+    """
+    path = Path(path)
+
+    def frames():
+        for k, frame in enumerate(render_footage(performance, scene, model, supersample)):
+            if progress:
+                progress(k + 1, len(performance), f"rendering {path.name}")
+            yield frame
+
+    write_video(path, frames(), performance.times, performance.audio, visible_mark=visible_mark)
+    truth_path = path.with_suffix(".truth.npz")
+    with atomic_path(truth_path) as temporary:
+        np.savez_compressed(temporary, **truth_of(performance, speaker, scene, model))
+    return path, truth_path
+
+
+def _shade(bust, verts_world, coefficients):
+    """Lit colours (T, N, 3) of the bust."""
+    albedo = bust.albedo.expand(len(verts_world), -1, -1)
+    return shade_sh(albedo, vertex_normals(verts_world, bust.faces), coefficients.light)
+
+
+def _compose(rgba, scene, shift, rng):
+    """A rendered person before the shifted room, with the sensor's noise."""
+    m = scene.margin
+    matrix = np.array([[1, 0, shift[0] - m], [0, 1, shift[1] - m]], np.float64)
+    room = cv2.warpAffine(scene.background, matrix, (scene.width, scene.height))
+    alpha = rgba[..., 3:]
+    frame = rgba[..., :3] * alpha * 255 + room * (1 - alpha)
+    noise = rng.standard_normal(frame.shape, dtype=np.float32)
+    return (frame + scene.noise * noise + 0.5).clip(0, 255).astype(np.uint8)

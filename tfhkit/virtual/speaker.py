@@ -1,0 +1,222 @@
+"""A virtual speaker: who it is, and what it does when it says a text, with the truth of it."""
+
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from tfhkit.coefficients import Coefficients
+from tfhkit.errors import ParameterError, check_shape
+from tfhkit.virtual.prosody import prosody
+from tfhkit.virtual.style import PersonalStyle, head_motion, random_style
+from tfhkit.virtual.texts import LANGUAGES
+from tfhkit.virtual.upper_face import upper_actions
+from tfhkit.virtual.visemes import ACTIONS, mouth_actions
+from tfhkit.virtual.voice import join, rescale, speak
+
+# Languages and variants that random speakers take, English more often; no robots, no whispers.
+_LANGUAGES = ("en-us", "en-us", "en-us", "en-gb", "en-gb") + LANGUAGES[2:]
+_VARIANTS = (
+    "f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 max Michael Andy Alex Lee linda steph paul Gene"
+    " adam belinda victor klatt2"
+).split()
+_LEAD_S, _TAIL_S = 0.25, 0.4  # silence around what is said
+
+
+@dataclass(frozen=True)
+class VirtualSpeaker:
+    """A person that does not exist.
+
+    Args:
+        name: for files and tables.
+        id, tex: (80,) identity and texture in standard deviations. light: (27,).
+        voice, rate_wpm, pitch, pitch_range: see `speak`.
+        tract: length of the vocal tract against the voice's own; above 1 sounds larger.
+        style: PersonalStyle.
+        seed: of everything that the speaker does by chance.
+    """
+
+    name: str
+    id: np.ndarray
+    tex: np.ndarray
+    light: np.ndarray
+    voice: str = "en-us"
+    rate_wpm: int = 165
+    pitch: int = 50
+    pitch_range: int = 50
+    tract: float = 1.0
+    style: PersonalStyle = field(default_factory=PersonalStyle)
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, size in (("id", 80), ("tex", 80), ("light", 27)):
+            check_shape(f"VirtualSpeaker.{name}", getattr(self, name), (size,))
+
+    def say(self, text):
+        """Utterance of a text, or of a list of sentences with short pauses between them."""
+        texts = [text] if isinstance(text, str) else list(text)
+        rng = np.random.default_rng((self.seed, len(texts), 7))
+        spoken = []
+        for sentence in texts:
+            rate = float(np.clip(self.rate_wpm * rng.uniform(0.92, 1.08) * self.tract, 80, 400))
+            utterance = speak(sentence, self.voice, int(rate), self.pitch, self.pitch_range)
+            spoken.append(rescale(utterance, self.tract))
+        gaps_s = [_LEAD_S, *rng.uniform(0.15, 0.6, len(texts) - 1), _TAIL_S]
+        return join(spoken, gaps_s)
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What a virtual speaker did, at frame times.
+
+    Args:
+        audio: (N,) float32, 16 kHz, sample 0 at time 0.
+        times: (T,) s.
+        coefficients: Coefficients of T frames, NumPy.
+        phonemes: tuple of Phoneme.
+        actions: (T, 52) facial actions, in the order of `visemes.ACTIONS`.
+        truth: dict of arrays: pose_from_sound, pose_own (T, 6), pose_rest (6,), sound_share (3,),
+            blinks_s (K,).
+        utterance: the whole Utterance.
+    """
+
+    audio: np.ndarray
+    times: np.ndarray
+    coefficients: Coefficients
+    phonemes: tuple
+    actions: np.ndarray
+    truth: dict
+    utterance: object
+
+    def __len__(self):
+        return len(self.times)
+
+
+def random_speaker(model=None, seed=0, language=None):
+    """A speaker drawn by chance, the same for a seed.
+
+    Args:
+        model: MorphableModel that the speaker is for; any with unit-variance coefficients.
+        seed: int.
+        language: language code of the voice; None draws one.
+    Returns:
+        VirtualSpeaker.
+    """
+    rng = np.random.default_rng((seed, 11))
+    if language is None:
+        language = _LANGUAGES[rng.integers(len(_LANGUAGES))]
+    variant = _VARIANTS[rng.integers(len(_VARIANTS))]
+    return VirtualSpeaker(
+        name=f"virtual_{seed:03d}",
+        id=rng.normal(0, 0.8, 80).astype(np.float32),
+        tex=rng.normal(0, 0.65, 80).astype(np.float32),
+        light=_random_light(rng),
+        voice=f"{language}+{variant}",
+        rate_wpm=int(rng.uniform(140, 190)),
+        pitch=int(rng.uniform(30, 70)),
+        pitch_range=int(rng.uniform(40, 80)),
+        tract=float(rng.uniform(0.88, 1.14)),
+        style=random_style((seed, 13)),
+        seed=seed,
+    )
+
+
+def move(utterance, style, times, seed):
+    """All motion of a person who says an utterance; needs no face model.
+
+    Args:
+        utterance: Utterance. style: PersonalStyle.
+        times: (T,) s. seed: int.
+    Returns:
+        actions: (T, 52) float32 in [0, 1], in the order of ACTIONS.
+        head: HeadMotion at `times`.
+        blinks_s: (K,) starts of blinks.
+    """
+    sound = prosody(utterance.audio, utterance.sr_hz)
+    head = head_motion(utterance, style, times, (seed, 3), sound)
+    mouth = mouth_actions(utterance, times, style.articulation, sound)
+    for i, name in enumerate(ACTIONS):
+        if name.startswith("mouth") and name.endswith(("Left", "Right")) and len(name) > 10:
+            mouth[:, i] *= 1 + (0.25 if name.endswith("Left") else -0.25) * style.asymmetry
+    pose_at = lambda grid: head_motion(utterance, style, grid, (seed, 3), sound).pose  # noqa: E731
+    upper, blinks_s = upper_actions(utterance, style, times, (seed, 5), pose_at, sound)
+    return np.clip(mouth + upper, 0, 1).astype(np.float32), head, blinks_s
+
+
+def action_matrix(model):
+    """(52, 64) expression coefficients of each action, rows in the order of ACTIONS.
+
+    Raises:
+        ParameterError: the model lacks one of the actions.
+    """
+    missing = [name for name in ACTIONS if name not in model.action_names]
+    if missing:
+        raise ParameterError(
+            f"model {model.name!r}", f"has no facial action {missing[0]!r}", "use the model 'open'"
+        )
+    rows = [model.action_names.index(name) for name in ACTIONS]
+    return model.actions[rows].cpu().numpy().astype(np.float32)
+
+
+def perform(speaker, text, fps=25.0, times=None, model=None):
+    """Let a virtual speaker say a text.
+
+    Args:
+        speaker: VirtualSpeaker.
+        text: a text, or a list of sentences.
+        fps: frames a second; not used where `times` is given.
+        times: (T,) frame times in s; None: from 0 to the end of the sound.
+        model: MorphableModel with facial actions; None loads the open model.
+    Returns:
+        Performance.
+    Raises:
+        InputError: the text has no phonemes. ParameterError: no such voice.
+    """
+    if model is None:
+        from tfhkit.face import load_model
+
+        model = load_model()
+    utterance = speaker.say(text)
+    if times is None:
+        times = np.arange(int(utterance.duration_s * fps)) / fps
+    times = check_shape("times", np.asarray(times, np.float64), ("T",))
+    actions, head, blinks_s = move(utterance, speaker.style, times, speaker.seed)
+    n_frames = len(times)
+    still = lambda row: np.repeat(np.asarray(row, np.float32)[None], n_frames, 0)  # noqa: E731
+    coefficients = Coefficients(
+        id=still(speaker.id),
+        exp=actions @ action_matrix(model),
+        tex=still(speaker.tex),
+        angles=head.pose[:, :3],
+        light=still(speaker.light),
+        trans=head.pose[:, 3:],
+    )
+    truth = {
+        "pose_from_sound": head.from_sound,
+        "pose_own": head.own,
+        "pose_rest": head.rest,
+        "sound_share": head.share,
+        "blinks_s": blinks_s.astype(np.float32),
+    }
+    return Performance(
+        utterance.audio, times, coefficients, utterance.phonemes, actions, truth, utterance
+    )
+
+
+def describe(speaker):
+    """A speaker as a dict that JSON can hold, without its coefficients."""
+    content = asdict(speaker)
+    for name in ("id", "tex", "light"):
+        del content[name]
+    return content
+
+
+def _random_light(rng):
+    """Light from the front and above, a bit from one side, slightly coloured: (27,)."""
+    bands = np.zeros((3, 9))
+    bands[:, 0] = rng.uniform(-0.05, 0.2)
+    bands[:, 1] = -rng.uniform(0.0, 0.2)  # from above
+    bands[:, 2] = rng.uniform(0.05, 0.25)  # from the camera
+    bands[:, 3] = -rng.normal(0, 0.12)  # from a side
+    bands *= 1 + rng.normal(0, 0.03, (3, 1))
+    bands[:, 0] += rng.normal(0, 0.02, 3)
+    return bands.reshape(27).astype(np.float32)

@@ -1,0 +1,205 @@
+"""Speech of an espeak-ng voice: sound, and every phoneme with its IPA name and its times."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from tfhkit.errors import InputError, ParameterError
+from tfhkit.virtual.espeak import CLAUSE_END, PHONEME, WORD, resolve, synthesize
+
+SR_HZ = 16000
+SILENCE = "_"  # name of a pause among the phonemes
+
+
+@dataclass(frozen=True)
+class Phoneme:
+    """One sound: IPA name without stress marks ("_" is a pause), times in s, stress 0, 1 or 2."""
+
+    name: str
+    start_s: float
+    end_s: float
+    stress: int = 0
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of the text with its times in s."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """Speech with its truth.
+
+    Args:
+        audio: (N,) float32 mono at `sr_hz`, in [-1, 1].
+        phonemes: tuple of Phoneme, in order, without gaps from the first to the last.
+        text, voice: what was spoken, and by which voice.
+        words: tuple of Word.
+        phrase_ends_s: times at which a clause ended.
+    """
+
+    audio: np.ndarray
+    phonemes: tuple
+    text: str
+    voice: str
+    words: tuple = ()
+    phrase_ends_s: tuple = ()
+    sr_hz: int = SR_HZ
+
+    @property
+    def duration_s(self):
+        return len(self.audio) / self.sr_hz
+
+
+def speak(text, voice="en-us", rate_wpm=165, pitch=50, pitch_range=50):
+    """Let an espeak-ng voice say a text.
+
+    Args:
+        text: what to say, in the voice's language.
+        voice: language and optional variant, "en-us", "de", "en-us+f3"; see `espeak.voices`.
+        rate_wpm: words per minute, 80 to 400.
+        pitch: 0 (low) to 99 (high); 50 is the voice's own.
+        pitch_range: 0 (monotonous) to 99; 50 is the voice's own.
+    Returns:
+        Utterance, the same for the same arguments.
+    Raises:
+        InputError: the text has no phonemes.
+        ParameterError: no such voice, or a number out of range.
+        MissingBackend: espeak-ng is not installed.
+    Source: espeak-ng through its C interface; sound at 22,050 Hz is resampled to 16 kHz.
+    """
+    for name, value, low, high in (
+        ("rate_wpm", rate_wpm, 80, 400),
+        ("pitch", pitch, 0, 99),
+        ("pitch_range", pitch_range, 0, 99),
+    ):
+        if not low <= value <= high:
+            raise ParameterError(name, f"{value} is out of range", f"give {low} to {high}")
+    if not isinstance(text, str) or not text.strip() or "\0" in text:
+        raise InputError("text", "has nothing to say", "give a sentence with letters")
+    identifier = resolve(voice)
+    pcm, events, sr_hz = synthesize(text, identifier, rate_wpm, pitch, pitch_range)
+    phonemes = _phonemes(events, len(pcm), sr_hz)
+    if not any(p.name != SILENCE for p in phonemes):
+        raise InputError(
+            "text", f"{_short(text)!r} has no phonemes for {voice!r}", "give words it can pronounce"
+        )
+    audio = pcm.astype(np.float64) / 32768
+    audio = resample_poly(audio, SR_HZ, sr_hz).clip(-1, 1).astype(np.float32)
+    words = _words(events, text, phonemes, sr_hz)
+    ends = tuple(sample / sr_hz for kind, sample, *_ in events if kind == CLAUSE_END)
+    return Utterance(audio, phonemes, text, voice, words, ends)
+
+
+def default_speech():
+    """The kit's sentence for trying things out: two phrases, about 7 s, voice en-us."""
+    return speak(
+        "People who make movies about talking faces often forget the head, "
+        "but while we speak we move it all the time.",
+        voice="en-us",
+        rate_wpm=150,
+    )
+
+
+def join(utterances, gaps_s):
+    """Set utterances one after the other, with silence before, between and behind them.
+
+    Args:
+        utterances: one or more Utterance.
+        gaps_s: one more than utterances, seconds of silence.
+    Returns:
+        Utterance whose phonemes have the joint times; text joined with blanks.
+    """
+    pieces, phonemes, words, ends = [], [], [], []
+    n_samples = 0
+    for utterance, gap_s in zip(utterances, gaps_s):
+        silent = round(gap_s * SR_HZ)
+        if silent:
+            pieces.append(np.zeros(silent, np.float32))
+            phonemes.append(Phoneme(SILENCE, n_samples / SR_HZ, (n_samples + silent) / SR_HZ))
+        n_samples += silent
+        start_s = n_samples / SR_HZ
+        phonemes += [
+            Phoneme(p.name, p.start_s + start_s, p.end_s + start_s, p.stress)
+            for p in utterance.phonemes
+        ]
+        words += [Word(w.text, w.start_s + start_s, w.end_s + start_s) for w in utterance.words]
+        ends += [end_s + start_s for end_s in utterance.phrase_ends_s]
+        pieces.append(utterance.audio)
+        n_samples += len(utterance.audio)
+    silent = round(gaps_s[len(utterances)] * SR_HZ)
+    if silent:
+        pieces.append(np.zeros(silent, np.float32))
+        phonemes.append(Phoneme(SILENCE, n_samples / SR_HZ, (n_samples + silent) / SR_HZ))
+    text = " ".join(utterance.text for utterance in utterances)
+    voice = utterances[0].voice
+    return Utterance(
+        np.concatenate(pieces), tuple(phonemes), text, voice, tuple(words), tuple(ends)
+    )
+
+
+def rescale(utterance, factor):
+    """Play an utterance slower (factor above 1) or faster, with its pitch and formants.
+
+    It sounds as from a longer or shorter vocal tract; all times are scaled.
+
+    Args:
+        utterance: Utterance.
+        factor: 0.7 to 1.4.
+    Returns:
+        Utterance.
+    """
+    up = round(factor * 100)
+    if not 70 <= up <= 140:
+        raise ParameterError("factor", f"{factor} is out of range", "give 0.7 to 1.4")
+    if up == 100:
+        return utterance
+    k = up / 100
+    return replace(
+        utterance,
+        audio=resample_poly(utterance.audio, up, 100).clip(-1, 1).astype(np.float32),
+        phonemes=tuple(
+            Phoneme(p.name, p.start_s * k, p.end_s * k, p.stress) for p in utterance.phonemes
+        ),
+        words=tuple(Word(w.text, w.start_s * k, w.end_s * k) for w in utterance.words),
+        phrase_ends_s=tuple(end_s * k for end_s in utterance.phrase_ends_s),
+    )
+
+
+def _phonemes(events, n_samples, sr_hz):
+    """Phonemes from their starts: each ends where the next one starts; pauses are joined."""
+    starts = [(sample, name) for kind, sample, _, _, name in events if kind == PHONEME]
+    phonemes = [Phoneme(SILENCE, 0.0, starts[0][0] / sr_hz)] if starts and starts[0][0] else []
+    for i, (sample, name) in enumerate(starts):
+        end = starts[i + 1][0] if i + 1 < len(starts) else n_samples
+        stress = 1 if "ˈ" in name else 2 if "ˌ" in name else 0
+        name = name.strip("ˈˌ- ") or SILENCE
+        if end <= sample:
+            continue
+        if name == SILENCE and phonemes and phonemes[-1].name == SILENCE:
+            phonemes[-1] = Phoneme(SILENCE, phonemes[-1].start_s, end / sr_hz)
+        else:
+            phonemes.append(Phoneme(name, sample / sr_hz, end / sr_hz, stress))
+    return tuple(phonemes)
+
+
+def _words(events, text, phonemes, sr_hz):
+    marks = [(sample, at, n) for kind, sample, at, n, _ in events if kind == WORD]
+    pauses = [p.start_s for p in phonemes if p.name == SILENCE]
+    last_s = phonemes[-1].end_s if phonemes else 0.0
+    words = []
+    for i, (sample, at, n) in enumerate(marks):
+        start_s = sample / sr_hz
+        end_s = marks[i + 1][0] / sr_hz if i + 1 < len(marks) else last_s
+        end_s = min([end_s] + [pause for pause in pauses if start_s < pause < end_s])
+        words.append(Word(text[at - 1 : at - 1 + n], start_s, end_s))
+    return tuple(words)
+
+
+def _short(text, n=40):
+    return text if len(text) <= n else text[: n - 3] + "..."
