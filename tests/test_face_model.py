@@ -1,0 +1,274 @@
+"""The open model: sizes, linearity, actions, landmarks, mouth, eyes, regions, bad input."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from tfhkit.assets import assets_dir
+from tfhkit.camera import Camera, project
+from tfhkit.errors import AssetError, InputError, ParameterError, ShapeError
+from tfhkit.face import actions_to_exp, exp_to_actions, load_model, vertex_normals
+from tfhkit.face.landmark_table import OTHER_SIDE
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model()
+
+
+def face_of(model, **actions):
+    """Vertices (V, 3) of the mean identity with facial actions."""
+    exp = actions_to_exp(model, actions) if actions else torch.zeros(1, 64)
+    return model.shape(torch.zeros(1, 80), exp)[0]
+
+
+def lip_gap(model, verts):
+    """Mean distance between upper and lower inner lip landmarks, dm."""
+    points = model.landmarks(verts)
+    return (points[61:64] - points[[67, 66, 65]]).norm(dim=-1).mean().item()
+
+
+def test_sizes(model):
+    assert model.n_verts >= 15_000
+    assert model.id_basis.shape == (80, model.n_verts, 3)
+    assert model.exp_basis.shape == (64, model.n_verts, 3)
+    assert model.tex_basis.shape == (80, model.n_verts, 3)
+    assert model.faces.min() == 0 and model.faces.max() == model.n_verts - 1
+    assert len(model.action_names) == 52 and model.actions.shape == (52, 64)
+    assert len(set(model.landmark_ids.tolist())) == 68
+    assert 0 <= model.uvs.min() and model.uvs.max() <= 1
+    assert (assets_dir() / "open_model.npz").stat().st_size < 12e6
+    assert json.loads((assets_dir() / "open_model.json").read_text())["licence"] == "CC0-1.0"
+
+
+def test_zero_coefficients_give_the_mean(model):
+    zeros = torch.zeros(1, 80)
+    assert torch.equal(model.shape(zeros, torch.zeros(1, 64))[0], model.mean_shape)
+    assert torch.equal(model.texture(zeros)[0], model.mean_tex)
+
+
+def test_shape_and_texture_are_linear_and_batches_equal_single_faces(model):
+    generator = torch.Generator().manual_seed(0)
+    id = torch.randn(3, 80, generator=generator)
+    exp = torch.randn(3, 64, generator=generator)
+    verts = model.shape(id, exp)
+    for i in range(3):
+        torch.testing.assert_close(
+            verts[i : i + 1], model.shape(id[i : i + 1], exp[i : i + 1]), atol=2e-5, rtol=0
+        )
+    parts = model.shape(id, 0 * exp) + model.shape(0 * id, exp) - model.mean_shape
+    torch.testing.assert_close(verts, parts, atol=2e-5, rtol=0)
+    one = torch.zeros(1, 80)
+    one[0, 3] = 2.0
+    torch.testing.assert_close(model.texture(one)[0], model.mean_tex + 2 * model.tex_basis[3])
+
+
+def test_base_resolution_is_the_start_of_the_full_one(model):
+    base = load_model(subdivide=False)
+    n = base.n_verts
+    assert n < model.n_verts / 3
+    torch.testing.assert_close(base.mean_shape, model.mean_shape[:n])
+    torch.testing.assert_close(base.exp_basis, model.exp_basis[:, :n])
+    moved = (base.landmarks(base.mean_shape) - model.landmarks(model.mean_shape)).norm(dim=-1)
+    assert moved.max() < 0.08 and moved[36:].max() < 0.035
+
+
+def test_size_and_place_in_the_crop(model):
+    points, _ = project(model.landmarks(model.mean_shape), Camera())
+    left, right = points[42:48].mean(0), points[36:42].mean(0)
+    assert 58 < left[0] - right[0] < 70
+    middle = torch.stack([left, right, points[30], points[48], points[54]]).mean(0)
+    assert (middle - 112).abs().max() < 4
+    assert points[8, 1] < 224 and points[19, 1] > 40
+    assert model.landmarks(model.mean_shape)[30, 2] > model.landmarks(model.mean_shape)[0, 2] + 0.4
+
+
+def test_faces_look_outwards(model):
+    normals = vertex_normals(model.mean_shape[None], model.faces)[0]
+    for landmark in (27, 30, 51, 57, 8):
+        assert normals[model.landmark_ids[landmark], 2] > 0.2
+    cheeks = model.contour_ids[[*range(6), *range(11, 17)]].flatten()
+    outwards = model.mean_shape - torch.tensor([0.0, 0.1, -0.5])
+    assert ((normals * outwards).sum(-1)[cheeks] > 0).all()
+    top = model.regions["scalp"] & (model.mean_shape[:, 1] > 1)
+    assert ((normals * outwards).sum(-1)[top] > 0).all()
+    for name, x in (("left_eye", 1), ("right_eye", -1)):
+        eye = model.regions[name]
+        assert (model.mean_shape[eye, 0] * x > 0).all()
+        ray = model.mean_shape[eye] - model.mean_shape[eye].mean(0)
+        assert ((normals[eye] * ray).sum(-1) > 0).all()
+
+
+def test_vertex_normals_of_a_square():
+    verts = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [5, 5, 5]]])
+    normals = vertex_normals(verts, torch.tensor([[0, 1, 2], [0, 2, 3]]))
+    torch.testing.assert_close(normals[0, :4], torch.tensor([[0.0, 0, 1]]).expand(4, 3))
+    assert (normals[0, 4] == 0).all()
+
+
+def test_every_edge_has_two_faces_of_opposite_direction(model):
+    faces = model.faces
+    ends = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    codes = ends[:, 0] * model.n_verts + ends[:, 1]
+    assert len(torch.unique(codes)) == len(codes)
+    back = ends[:, 1] * model.n_verts + ends[:, 0]
+    assert torch.isin(back, codes).float().mean() > 0.98  # all but the borders of neck and eyeballs
+
+
+def test_landmarks_are_symmetric_and_on_the_right_parts(model):
+    points = model.landmarks(model.mean_shape)
+    mirrored = points[list(OTHER_SIDE)] * torch.tensor([-1.0, 1, 1])
+    torch.testing.assert_close(points, mirrored, atol=1e-4, rtol=0)
+    assert (points[42:48, 0] > 0).all() and (points[36:42, 0] < 0).all()
+    ids = model.landmark_ids
+    assert model.regions["upper_lip"][ids[[50, 52, 61, 62, 63]]].all()
+    assert model.regions["lower_lip"][ids[[57, 65, 66, 67]]].all()
+    assert not (model.regions["eyes"] | model.regions["teeth"])[ids].any()
+    order = points[[36, 39, 42, 45], 0]
+    assert (order[1:] > order[:-1]).all()
+
+
+def test_contour_candidates_hold_their_landmark_and_run_backwards(model):
+    base = load_model(subdivide=False)
+    assert model.contour_ids.shape[0] == 17 and model.contour_ids.shape[1] >= 5
+    for j in range(17):
+        assert base.landmark_ids[j] in base.contour_ids[j]
+        depth = base.mean_shape[base.contour_ids[j], 2]
+        assert depth[0] > depth[-1] + 0.1
+    assert not model.regions["ears"][model.contour_ids.flatten()].any()
+
+
+def test_mouth_is_closed_in_the_mean_and_for_other_people(model):
+    assert lip_gap(model, model.mean_shape) < 0.02
+    id = torch.randn(8, 80, generator=torch.Generator().manual_seed(1))
+    for verts in model.shape(id, torch.zeros(8, 64)):
+        assert lip_gap(model, verts) < 0.03
+
+
+def test_jaw_opens_the_mouth_with_teeth_and_tongue(model):
+    verts = face_of(model, jawOpen=0.7)
+    assert lip_gap(model, verts) > 0.15
+    moved = verts - model.mean_shape
+    teeth = torch.nonzero(model.regions["teeth"])[:, 0]
+    drop = moved[teeth, 1]
+    lower, upper = drop < -0.02, drop.abs() < 1e-4
+    assert lower.any() and upper.any() and (lower | upper).float().mean() > 0.99
+    assert moved[model.regions["tongue"], 1].mean() < -0.03
+    assert moved[model.landmark_ids[8], 1] < -0.1
+    assert moved[model.landmark_ids[27]].norm() < 0.01
+    closed = face_of(model, jawOpen=0.4, mouthClose=0.4)
+    assert lip_gap(model, closed) < 0.35 * lip_gap(model, face_of(model, jawOpen=0.4))
+
+
+def eye_opening(model, verts):
+    points = model.landmarks(verts)
+    return (points[[43, 44]] - points[[47, 46]]).norm(dim=-1).mean().item()
+
+
+def test_blink_closes_one_eye_and_gaze_turns_the_eyeballs(model):
+    wide = eye_opening(model, model.mean_shape)
+    assert 0.06 < wide < 0.14
+    assert eye_opening(model, face_of(model, eyeBlinkLeft=1.0)) < 0.35 * wide
+    assert eye_opening(model, face_of(model, eyeBlinkRight=1.0)) > 0.9 * wide
+    pupil = model.regions["pupil"]
+    for name, axis, sign in (("eyeLookOutLeft", 0, 1), ("eyeLookUpLeft", 1, 1)):
+        moved = face_of(model, **{name: 1.0}) - model.mean_shape
+        left = pupil & model.regions["left_eye"]
+        assert sign * moved[left, axis].mean() > 0.02
+        assert moved[pupil & model.regions["right_eye"]].abs().max() < 1e-3
+        radius = (face_of(model, **{name: 1.0})[left] - model.mean_shape[left].mean(0)).norm(dim=-1)
+        assert radius.max() < 0.2
+
+
+def test_actions_round_trip(model):
+    rng = np.random.default_rng(0)
+    strengths = (rng.random((4, 52)) * (rng.random((4, 52)) < 0.3)).astype(np.float32)
+    exp = actions_to_exp(model, strengths)
+    back = exp_to_actions(model, exp)
+    assert (back >= 0).all()
+    np.testing.assert_allclose(back.numpy(), strengths, atol=2e-3)
+    arbitrary = exp_to_actions(
+        model, torch.randn(2, 64, generator=torch.Generator().manual_seed(2))
+    )
+    assert (arbitrary >= 0).all() and torch.isfinite(arbitrary).all()
+
+
+def test_coefficients_have_unit_variance_over_random_expressions(model):
+    from tfhkit.face.expressions import sample_actions
+
+    strengths = sample_actions(4000, np.random.default_rng(5))
+    sd = actions_to_exp(model, strengths).std(0)
+    # the expression units, which are not actions, make up for the rest
+    assert sd.max() < 1.15 and sd[:40].mean() > 0.8
+
+
+def test_regions(model):
+    names = (
+        "face lips upper_lip lower_lip eyes brows teeth tongue mouth_cavity ears scalp neck nose"
+    )
+    for name in names.split():
+        assert model.regions[name].shape == (model.n_verts,) and model.regions[name].any(), name
+    face = model.regions["face"]
+    for name in ("eyes", "teeth", "tongue", "mouth_cavity", "lips", "nose", "brows"):
+        assert face[model.regions[name]].float().mean() > 0.98, name
+    for name in ("ears", "scalp", "neck"):
+        assert not (face & model.regions[name]).any(), name
+    assert face[model.landmark_ids[17:]].all()
+
+
+def test_region_model_keeps_landmarks_and_texture(model):
+    part = model.region_model("face")
+    assert part.n_verts < model.n_verts
+    assert part.faces.max() < part.n_verts
+    torch.testing.assert_close(part.landmarks(part.mean_shape), model.landmarks(model.mean_shape))
+    id = torch.randn(1, 80, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(
+        part.landmarks(part.shape(id, torch.zeros(1, 64))),
+        model.landmarks(model.shape(id, torch.zeros(1, 64))),
+    )
+    assert part.regions["face"][part.faces].all()
+    whole_area = len(model.faces[model.regions["face"][model.faces].all(1)])
+    assert len(part.faces) == whole_area
+    with pytest.raises(ParameterError, match="none of that name.*face"):
+        model.region_model("hat")
+
+
+def test_texture_reads_as_a_face(model):
+    tex, regions = model.mean_tex, model.regions
+    assert 0 <= tex.min() and tex.max() <= 1
+    luma = tex @ torch.tensor([0.3, 0.59, 0.11])
+    skin = luma[regions["skin"]].median()
+    assert luma[regions["pupil"]].max() < 0.5 * skin
+    assert luma[regions["brows"]].mean() < 0.85 * skin
+    assert luma[regions["teeth"]].max() > 0.9 * skin
+    redness = tex[:, 0] - tex[:, 1]
+    assert redness[regions["lips"]].mean() > redness[regions["skin"]].mean() + 0.05
+    sclera = regions["eyes"] & ~regions["iris"] & (model.mean_shape[:, 2] > 0.1)
+    assert luma[sclera].mean() > skin
+
+
+def test_bad_input(model, tmp_path, monkeypatch):
+    with pytest.raises(ShapeError, match=r"id: expected shape \(B, 80\), got \(1, 64\)"):
+        model.shape(torch.zeros(1, 64), torch.zeros(1, 64))
+    with pytest.raises(ParameterError, match="smile"):
+        actions_to_exp(model, {"smile": 1})
+    with pytest.raises(ParameterError, match="'open' or 'bfm09'"):
+        load_model("flame")
+    with pytest.raises(InputError, match="no such file"):
+        load_model("open", str(tmp_path / "none.npz"))
+    np.savez(tmp_path / "other.npz", a=1)
+    with pytest.raises(InputError, match="no open model"):
+        load_model("open", str(tmp_path / "other.npz"))
+    (tmp_path / "text.npz").write_text("not a zip")
+    with pytest.raises(InputError, match="no open model"):
+        load_model("open", str(tmp_path / "text.npz"))
+    shutil.copy(assets_dir() / "open_model.json", tmp_path)
+    (tmp_path / "open_model.npz").write_bytes(b"altered")
+    monkeypatch.setenv("TFHKIT_ASSETS", str(tmp_path))
+    from tfhkit.face.open_model import read_open_model
+
+    with pytest.raises(AssetError, match="(?i)sha-?256"):
+        read_open_model()

@@ -1,0 +1,125 @@
+"""Builds 64 expression components out of facial actions and expression units (build time only)."""
+
+import numpy as np
+
+from tfhkit.face import makehuman
+
+ACTION_NAMES = (
+    "browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff "
+    "cheekSquintLeft cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft "
+    "eyeLookDownRight eyeLookInLeft eyeLookInRight eyeLookOutLeft eyeLookOutRight "
+    "eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft eyeWideRight "
+    "jawForward jawLeft jawOpen jawRight mouthClose mouthDimpleLeft mouthDimpleRight "
+    "mouthFrownLeft mouthFrownRight mouthFunnel mouthLeft mouthLowerDownLeft "
+    "mouthLowerDownRight mouthPressLeft mouthPressRight mouthPucker mouthRight "
+    "mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper mouthSmileLeft "
+    "mouthSmileRight mouthStretchLeft mouthStretchRight mouthUpperUpLeft mouthUpperUpRight "
+    "noseSneerLeft noseSneerRight tongueOut"
+).split()
+ANCESTRIES = ("african", "asian", "caucasian")
+N_COMPONENTS = 64
+# Mean strength of an action when it is there (exponential, clipped to 1) and how often it is there.
+STRENGTH, PRESENCE = 0.30, 0.35
+# The source's blink draws the upper lid 3 to 4 mm below the lower one; this much of it closes.
+BLINK = 0.85
+RARE = {"tongueOut": 0.06, "cheekPuff": 0.15, "jawForward": 0.15, "mouthFunnel": 0.25}
+
+
+def read_actions(data, keep):
+    """Displacements (52, V, 3) of the facial actions at full strength."""
+    folder = data / "faceunits01/targets/faceunits"
+    names = [folder / f"{name}.target" for name in ACTION_NAMES]
+    return np.stack([makehuman.read_target(path)[keep] for path in names])
+
+
+def full_strengths(strengths):
+    """Coefficients (52, 64) of the kit's actions out of those of the source's shapes."""
+    blinks = np.array([name.startswith("eyeBlink") for name in ACTION_NAMES])
+    return strengths * np.where(blinks, BLINK, 1.0)[:, None]
+
+
+def read_units(data, keep):
+    """Displacements (n, V, 3) of MakeHuman's expression units, mean over the ancestries."""
+    folder = data / "mpfb2/targets/expression/units"
+    names = sorted(path.name for path in (folder / "caucasian").glob("*.target.gz"))
+    shapes = []
+    for name in names:
+        files = [folder / ancestry / name for ancestry in ANCESTRIES]
+        found = [makehuman.read_target(path)[keep] for path in files if path.is_file()]
+        shapes.append(np.mean(found, axis=0))
+    return np.stack(shapes)
+
+
+def sample_actions(n_samples, rng):
+    """Random strengths (n, 52) in [0, 1] of facial actions, left and right mostly together."""
+    index = {name: i for i, name in enumerate(ACTION_NAMES)}
+    strengths = np.zeros((n_samples, len(ACTION_NAMES)))
+    done = set()
+    for name in ACTION_NAMES:
+        mate = name.replace("Left", "Right") if name.endswith("Left") else None
+        if name in done or name.startswith("eyeLook"):
+            continue
+        present = rng.random(n_samples) < RARE.get(name, PRESENCE)
+        value = present * np.minimum(rng.exponential(STRENGTH, n_samples), 1)
+        strengths[:, index[name]] = value
+        if mate in index and name not in ("jawLeft", "mouthLeft"):
+            apart = rng.normal(1, 0.5, n_samples)
+            strengths[:, index[mate]] = np.clip(value * apart, 0, 1)
+            done.add(mate)
+    for down, up in (("eyeLookDown", "eyeLookUp"),):
+        gaze = np.clip(rng.normal(0, 0.35, n_samples), -1, 1)
+        for side in ("Left", "Right"):
+            own = gaze + rng.normal(0, 0.1, n_samples)
+            strengths[:, index[down + side]] = np.clip(-own, 0, 1)
+            strengths[:, index[up + side]] = np.clip(own, 0, 1)
+    gaze = np.clip(rng.normal(0, 0.35, n_samples), -1, 1)  # > 0: to the subject's left
+    for side, sign in (("Left", 1), ("Right", -1)):
+        own = sign * gaze + rng.normal(0, 0.1, n_samples)
+        strengths[:, index["eyeLookOut" + side]] = np.clip(own, 0, 1)
+        strengths[:, index["eyeLookIn" + side]] = np.clip(-own, 0, 1)
+    for left, right in (("jawLeft", "jawRight"), ("mouthLeft", "mouthRight")):
+        both = np.minimum(strengths[:, index[left]], strengths[:, index[right]])
+        strengths[:, [index[left], index[right]]] -= both[:, None]
+    # mouthClose closes the lips over an open jaw; alone it would push them through each other.
+    jaw = strengths[:, index["jawOpen"]]
+    strengths[:, index["mouthClose"]] = jaw * (rng.random(n_samples) < 0.2) * rng.random(n_samples)
+    return strengths
+
+
+def expression_basis(actions, units, rng, n_samples=6000, weights=None):
+    """64 components of unit variance that hold all actions exactly.
+
+    The span is that of the 52 actions, filled up with the directions in which the expression
+    units leave it most; inside the span the components are the principal directions of random
+    expressions. Zero coefficients are the neutral face.
+
+    Args:
+        actions: (52, V, 3); units: (n, V, 3).
+        rng: NumPy generator.
+        weights: (V,) importance of the vertices for the directions, or None.
+    Returns:
+        basis: (64, V, 3); strengths: (52, 64) coefficients of each action.
+    """
+    n_verts = actions.shape[1]
+    root = np.ones(n_verts) if weights is None else np.sqrt(weights)
+    flat = lambda x: (x * root[:, None]).reshape(len(x), -1)  # noqa: E731
+    first, second = flat(actions), flat(units)
+    _, size, span = np.linalg.svd(first, full_matrices=False)
+    span = span[size > 1e-6 * size[0]]
+    rest = second - second @ span.T @ span
+    _, _, extra = np.linalg.svd(rest, full_matrices=False)
+    span = np.concatenate([span, extra[: N_COMPONENTS - len(span)]])
+
+    expressions = sample_actions(n_samples, rng) @ first
+    present = rng.random((n_samples, len(units))) < 0.25
+    units_used = present * rng.normal(0, 0.25, (n_samples, len(units)))
+    inside = (expressions + units_used @ second) @ span.T
+    inside -= inside.mean(0)
+    _, size, directions = np.linalg.svd(inside, full_matrices=False)
+    sd = size / np.sqrt(n_samples)
+    whole = directions @ span
+    sign = np.sign(whole.sum(1) + 1e-12)
+    whole *= sign[:, None]
+    strengths = first @ whole.T / sd
+    basis = (whole * sd[:, None]).reshape(N_COMPONENTS, n_verts, 3) / root[:, None]
+    return basis, strengths

@@ -1,0 +1,227 @@
+"""MorphableModel: shape and texture of a face from coefficients (Sec. 3.1)."""
+
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from tfhkit.errors import ParameterError, check_shape
+
+N_ID, N_EXP, N_TEX, N_LANDMARKS = 80, 64, 80, 68
+
+
+@dataclass(frozen=True)
+class MorphableModel:
+    """S = S_mean + B_id a + B_exp b and T = T_mean + B_tex d, with what the chain needs to know.
+
+    Space: x to the image's right (the subject's left), y up, z towards the camera, 1 dm.
+
+    Args:
+        name: which model, e.g. "open".
+        mean_shape: (V, 3) dm, neutral, mouth closed.
+        id_basis: (80, V, 3); exp_basis: (64, V, 3), dm per unit of the coefficient.
+        mean_tex: (V, 3) RGB in [0, 1]; tex_basis: (80, V, 3).
+        faces: (F, 3) int64, counter-clockwise seen from outside.
+        uvs: (V, 2) in [0, 1], origin at the bottom left.
+        landmark_ids: (68,) int64 vertices, iBUG order.
+        contour_ids: (17, K) int64, for each jaw landmark the vertices it may slide to.
+        regions: name -> (V,) bool.
+        action_names: names of the facial actions, e.g. "jawOpen"; may be empty.
+        actions: (52, 64) expression coefficients of each action at full strength.
+    """
+
+    name: str
+    mean_shape: torch.Tensor
+    id_basis: torch.Tensor
+    exp_basis: torch.Tensor
+    mean_tex: torch.Tensor
+    tex_basis: torch.Tensor
+    faces: torch.Tensor
+    uvs: torch.Tensor
+    landmark_ids: torch.Tensor
+    contour_ids: torch.Tensor
+    regions: dict
+    action_names: tuple
+    actions: torch.Tensor
+
+    def __post_init__(self):
+        n_verts = len(self.mean_shape)
+        check_shape("mean_shape", self.mean_shape, ("V", 3))
+        check_shape("id_basis", self.id_basis, (N_ID, n_verts, 3))
+        check_shape("exp_basis", self.exp_basis, (N_EXP, n_verts, 3))
+        check_shape("mean_tex", self.mean_tex, (n_verts, 3))
+        check_shape("tex_basis", self.tex_basis, (N_TEX, n_verts, 3))
+        check_shape("faces", self.faces, ("F", 3))
+        check_shape("uvs", self.uvs, (n_verts, 2))
+        check_shape("landmark_ids", self.landmark_ids, (N_LANDMARKS,))
+        check_shape("contour_ids", self.contour_ids, (17, "K"))
+        check_shape("actions", self.actions, (len(self.action_names), N_EXP))
+
+    @property
+    def n_verts(self):
+        return len(self.mean_shape)
+
+    def shape(self, id, exp):
+        """Vertices of faces.
+
+        Args:
+            id: (B, 80); exp: (B, 64).
+        Returns:
+            (B, V, 3) dm, model space.
+        Raises:
+            ShapeError: a size differs.
+        """
+        check_shape("id", id, ("B", N_ID))
+        check_shape("exp", exp, ("B", N_EXP))
+        verts = id @ self.id_basis.reshape(N_ID, -1) + exp @ self.exp_basis.reshape(N_EXP, -1)
+        return self.mean_shape + verts.reshape(-1, self.n_verts, 3)
+
+    def texture(self, tex):
+        """Albedo of faces: (B, 80) -> (B, V, 3) RGB, about [0, 1], not clamped."""
+        check_shape("tex", tex, ("B", N_TEX))
+        albedo = tex @ self.tex_basis.reshape(N_TEX, -1)
+        return self.mean_tex + albedo.reshape(-1, self.n_verts, 3)
+
+    def landmarks(self, verts):
+        """The 68 landmark points of vertices: (B, V, 3) -> (B, 68, 3)."""
+        check_shape("verts", verts, (..., self.n_verts, 3))
+        return verts[..., self.landmark_ids, :]
+
+    def to(self, device):
+        """The same model on another device."""
+        moved = {
+            field.name: getattr(self, field.name).to(device)
+            for field in fields(self)
+            if isinstance(getattr(self, field.name), torch.Tensor)
+        }
+        regions = {name: mask.to(device) for name, mask in self.regions.items()}
+        return replace(self, regions=regions, **moved)
+
+    def region_model(self, name):
+        """The model restricted to the triangles whose vertices all lie in a region.
+
+        Landmark and contour vertices outside of it stay as loose points, so that the landmarks
+        hold for every region.
+
+        Raises:
+            ParameterError: no such region.
+        """
+        if name not in self.regions:
+            raise ParameterError(
+                f"region {name!r}", f"model {self.name!r} has none of that name",
+                f"use one of {', '.join(sorted(self.regions))}",
+            )  # fmt: skip
+        faces = self.faces[self.regions[name][self.faces].all(1)]
+        points = [faces.flatten(), self.landmark_ids, self.contour_ids.flatten()]
+        keep = torch.unique(torch.cat(points))
+        index = torch.full((self.n_verts,), -1, dtype=torch.int64, device=keep.device)
+        index[keep] = torch.arange(len(keep), device=keep.device)
+        return replace(
+            self,
+            mean_shape=self.mean_shape[keep],
+            id_basis=self.id_basis[:, keep],
+            exp_basis=self.exp_basis[:, keep],
+            mean_tex=self.mean_tex[keep],
+            tex_basis=self.tex_basis[:, keep],
+            faces=index[faces],
+            uvs=self.uvs[keep],
+            landmark_ids=index[self.landmark_ids],
+            contour_ids=index[self.contour_ids],
+            regions={key: mask[keep] for key, mask in self.regions.items()},
+        )
+
+
+def vertex_normals(verts, faces):
+    """Unit normals of vertices: area-weighted mean of the adjacent triangles' normals.
+
+    Args:
+        verts: (B, V, 3); faces: (F, 3) counter-clockwise from outside.
+    Returns:
+        (B, V, 3); zero where a vertex has no triangle.
+    """
+    check_shape("verts", verts, ("B", "V", 3))
+    a, b, c = (verts[:, faces[:, k]] for k in range(3))
+    face_normals = torch.linalg.cross(b - a, c - a, dim=-1)
+    normals = torch.zeros_like(verts)
+    for k in range(3):
+        normals = normals.index_add(1, faces[:, k], face_normals)
+    return torch.nn.functional.normalize(normals, dim=-1, eps=1e-12)
+
+
+def actions_to_exp(model, actions):
+    """Expression coefficients of facial actions.
+
+    Args:
+        model: MorphableModel with actions.
+        actions: (B, 52) strengths, 0 to 1, or a dict name -> strength (one face).
+    Returns:
+        (B, 64) tensor.
+    Raises:
+        ParameterError: an unknown name; ShapeError: a wrong size.
+    """
+    if isinstance(actions, dict):
+        unknown = [name for name in actions if name not in model.action_names]
+        if unknown:
+            raise ParameterError(
+                f"action {unknown[0]!r}", f"model {model.name!r} has none of that name",
+                "use the names in model.action_names",
+            )  # fmt: skip
+        row = torch.zeros(1, len(model.action_names), device=model.actions.device)
+        for name, strength in actions.items():
+            row[0, model.action_names.index(name)] = float(strength)
+        actions = row
+    actions = torch.as_tensor(actions, dtype=model.actions.dtype, device=model.actions.device)
+    check_shape("actions", actions, ("B", len(model.action_names)))
+    return actions @ model.actions
+
+
+def exp_to_actions(model, exp):
+    """Non-negative strengths of the facial actions that come nearest to expressions.
+
+    Nearest is meant in space: the sum of squared distances over the vertices.
+
+    Args:
+        model: MorphableModel with actions.
+        exp: (B, 64).
+    Returns:
+        (B, 52) tensor, at least 0; above 1 where an expression goes beyond an action.
+    """
+    from scipy.optimize import nnls
+
+    check_shape("exp", exp, ("B", N_EXP))
+    if not model.action_names:
+        raise ParameterError(
+            f"model {model.name!r}", "has no facial actions", "use the model 'open'"
+        )
+    basis = model.exp_basis.reshape(N_EXP, -1).double().cpu().numpy()
+    root = np.linalg.cholesky(basis @ basis.T + 1e-12 * np.eye(N_EXP)).T
+    system = root @ model.actions.double().cpu().numpy().T
+    rows = [nnls(system, root @ row)[0] for row in exp.detach().double().cpu().numpy()]
+    strengths = np.stack(rows) if rows else np.zeros((0, len(model.action_names)))
+    return torch.as_tensor(strengths, dtype=exp.dtype, device=exp.device)
+
+
+@lru_cache(maxsize=4)
+def load_model(name="open", path=None, subdivide=True):
+    """Load a morphable model by name; loaded models are kept.
+
+    Args:
+        name: "open" (shipped) or "bfm09" (the user's `BFM_model_front.mat`).
+        path: file of a model that is not shipped.
+        subdivide: False gives the open model at base resolution (about 4,800 vertices, the
+            first ones of the full model), which is faster to fit.
+    Returns:
+        MorphableModel on the CPU.
+    Raises:
+        ParameterError: unknown name; InputError: the file cannot be used.
+    """
+    if name == "open":
+        from tfhkit.face.open_model import read_open_model
+
+        return read_open_model(path, subdivide)
+    if name == "bfm09":
+        from tfhkit.face.bfm import read_bfm09
+
+        return read_bfm09(path)
+    raise ParameterError(f"model {name!r}", "is not known", "use 'open' or 'bfm09'")
