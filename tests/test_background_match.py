@@ -1,0 +1,172 @@
+"""Key frames, matching and pose adjustment (Sec. 3.3.2)."""
+
+import numpy as np
+import pytest
+
+from tfhkit.background import key_frames, match_background, smooth_angles
+from tfhkit.background.match import best_path, greedy_path, nearest_frames, pose_distance
+from tfhkit.errors import InputError, ParameterError, ShapeError
+
+
+def nodding(n_frames, fps=25.0, seed=0, amplitude=0.15):
+    """A smooth random head track, (n_frames, 6), and its times."""
+    rng = np.random.default_rng(seed)
+    times = np.arange(n_frames) / fps
+    pose = np.zeros((n_frames, 6))
+    for axis in range(6):
+        for _ in range(3):
+            rate, phase = rng.uniform(0.2, 0.9), rng.uniform(0, 2 * np.pi)
+            pose[:, axis] += amplitude / 3 * np.sin(2 * np.pi * rate * times + phase)
+    return pose, times
+
+
+def test_key_frames_are_the_turning_points_of_a_cosine():
+    times = np.arange(101) / 25
+    angles = np.zeros((101, 3))
+    angles[:, 1] = 0.2 * np.cos(2 * np.pi * times)  # turns at 0, 0.5, 1, ... s
+    keys = key_frames(angles, times)
+    turning = np.round(np.arange(0, 4.01, 0.5) * 25).astype(int)
+    assert len(keys) == len(turning) and np.abs(keys - turning).max() <= 1
+
+
+def test_roll_alone_does_not_see_a_turn():
+    times = np.arange(101) / 25
+    angles = np.zeros((101, 3))
+    angles[:, 1] = 0.2 * np.cos(2 * np.pi * times)
+    assert key_frames(angles, times, axes=(2,)).tolist() == [0, 100]
+
+
+def test_a_lively_axis_does_not_hide_a_calm_one():
+    times = np.arange(126) / 25
+    angles = np.zeros((126, 3))
+    angles[:, 1] = 0.5 * np.sin(2 * np.pi * 0.2 * times)
+    angles[:, 0] = 0.02 * np.sin(2 * np.pi * 0.5 * times)
+    nods = [np.argmin(np.abs(times - t)) for t in (0.5, 1.5, 2.5, 3.5, 4.5)]
+    keys = key_frames(angles, times)
+    assert all(np.abs(keys - nod).min() <= 2 for nod in nods)
+
+
+@pytest.mark.parametrize("n_frames, fps", [(200, 25.0), (96, 11.94), (300, 50.0)])
+def test_key_frames_keep_their_distance_and_the_ends(n_frames, fps):
+    pose, times = nodding(n_frames, fps)
+    pose += 0.01 * np.random.default_rng(1).normal(size=pose.shape)
+    keys = key_frames(pose[:, :3], times, min_distance_s=0.3)
+    assert keys[0] == 0 and keys[-1] == n_frames - 1
+    assert np.diff(times[keys]).min() >= 0.3
+    assert len(keys) <= 2.5 * times[-1] + 2
+
+
+def test_few_frames_are_all_keys():
+    assert key_frames(np.zeros((1, 3)), [0.0]).tolist() == [0]
+    assert key_frames(np.zeros((2, 3)), [0.0, 0.04]).tolist() == [0, 1]
+
+
+def test_smoothing_keeps_a_line_s_middle_and_damps_noise():
+    times = np.arange(50) / 25
+    line = np.stack([times, -times, 0 * times], 1)
+    smooth = smooth_angles(line, times)
+    assert np.allclose(smooth[4:-4], line[4:-4])
+    noise = np.random.default_rng(0).normal(size=(50, 3))
+    assert smooth_angles(noise, times).std() < 0.7 * noise.std()
+
+
+def test_the_source_s_own_track_is_matched_to_itself():
+    pose, times = nodding(150)
+    match = match_background(pose, pose, times, times)
+    assert np.array_equal(match.key_sources, match.key_frames)
+    assert np.array_equal(match.source_index, np.arange(150))
+    assert np.allclose(match.pose, pose, atol=1e-6)
+
+
+@pytest.mark.parametrize("search", ["best", "greedy"])
+@pytest.mark.parametrize("speed", [0.5, 1.0])
+def test_the_background_never_plays_faster_than_allowed(search, speed):
+    pred, times = nodding(200, 25.0, seed=1)
+    source, source_times = nodding(80, 11.94, seed=2)
+    match = match_background(pred, source, times, source_times, search=search, speed=speed)
+    played = np.abs(np.diff(source_times[match.source_index]))
+    step = np.diff(source_times).max()
+    assert played.max() <= speed / 25 + step + 1e-9  # one frame of rounding
+    keys = match.key_frames
+    over_keys = np.abs(np.diff(source_times[match.key_sources]))
+    assert (over_keys <= speed * np.diff(times[keys]) + 1e-6).all()
+    assert np.array_equal(match.source_index[keys], match.key_sources)
+
+
+def test_best_search_is_never_worse_than_greedy():
+    rng = np.random.default_rng(3)
+    times = np.arange(60) / 25
+    for _ in range(20):
+        cost, reach = rng.random((9, 60)), rng.uniform(0.1, 0.6, 8)
+        best, greedy = best_path(cost, times, reach), greedy_path(cost, times, reach)
+        rows = np.arange(9)
+        assert cost[rows, best].sum() <= cost[rows, greedy].sum() + 1e-12
+        assert (np.abs(np.diff(times[best])) <= reach + 1e-6).all()
+
+
+def test_a_still_background_is_avoided():
+    times = np.arange(100) / 25
+    source = np.zeros((60, 6))  # every frame fits equally well
+    source[:, 0] = 0.01 * np.sin(np.arange(60) / 9)
+    pred = np.zeros((100, 6))
+    pred[:, 1] = 0.1 * np.sin(2 * np.pi * 0.5 * times)
+    moved = {}
+    for still_rad in (0.0, 0.05):
+        index = match_background(pred, source, times, still_rad=still_rad).source_index
+        moved[still_rad] = np.abs(np.diff(index)).sum()
+    assert moved[0.05] > 60 > 20 > moved[0.0]
+
+
+def test_paper_pose_is_pulled_to_the_background_and_published_is_it():
+    pred, times = nodding(120, seed=4, amplitude=0.3)
+    source, source_times = nodding(90, seed=5)
+    published = match_background(pred, source, times, source_times, mode="published")
+    assert np.allclose(published.pose, source[published.source_index], atol=1e-6)
+    free = match_background(pred, source, times, source_times, blend=0, largest_turn_rad=9.0)
+    assert np.allclose(free.pose[:, :3], pred[:, :3], atol=1e-6)
+    paper = match_background(pred, source, times, source_times, blend=0.8)
+    behind = source[paper.source_index]
+    turned = paper.pose - behind
+    assert np.abs(turned[:, :3]).max() <= 0.035 + 1e-6
+    assert 0 < np.abs(turned[:, :3]).max()
+    assert np.abs(turned[:, 3:]).max() < 1e-6  # the head stays on the neck
+    small = np.abs(0.2 * (pred - behind)[:, :3]) < 0.035
+    assert np.allclose(turned[:, :3][small], 0.2 * (pred - behind)[:, :3][small], atol=1e-6)
+
+
+def test_distance_ignores_translation_unless_weighted():
+    pose = np.array([[0.1, 0, 0, 1, 2, 3.0]])
+    assert np.isclose(pose_distance(pose, np.zeros((1, 6)))[0, 0], 0.1)
+    assert np.isclose(pose_distance(pose, np.zeros((1, 6)), 0.5)[0, 0], 3.1)
+
+
+def test_nearest_frame_in_uneven_time():
+    frames = nearest_frames(np.array([0.0, 0.05, 0.3, 0.99, 5.0]), np.array([0, 0.1, 0.5, 1.0]))
+    assert frames.tolist() == [0, 0, 1, 3, 3]
+
+
+def test_one_source_frame_serves_all():
+    pred, times = nodding(40)
+    match = match_background(pred, np.zeros((1, 6)), times)
+    assert (match.source_index == 0).all() and len(match) == 40
+
+
+@pytest.mark.parametrize(
+    "change, error, words",
+    [
+        ({"mode": "both"}, ParameterError, "'paper' or 'published'"),
+        ({"search": "luck"}, ParameterError, "'best' or 'greedy'"),
+        ({"blend": 1.5}, ParameterError, "between 0 and 1"),
+        ({"speed": 0}, ParameterError, "positive"),
+        ({"axes": (3,)}, ParameterError, "angles 0, 1, 2"),
+        ({"times": np.zeros(30)}, InputError, "do not increase"),
+        ({"times": np.arange(7.0)}, ShapeError, "times"),
+        ({"source_pose": np.zeros((0, 6))}, InputError, "no frames"),
+        ({"source_pose": np.full((5, 6), np.nan)}, InputError, "NaN"),
+        ({"source_pose": np.zeros((5, 3))}, ShapeError, "source_pose"),
+    ],
+)
+def test_bad_input(change, error, words):
+    values = {"pred_pose": np.zeros((30, 6)), "source_pose": np.zeros((20, 6))} | change
+    with pytest.raises(error, match=words):
+        match_background(**values)

@@ -1,0 +1,15 @@
+"""Backgrounds for the predicted pose: key frames, matching, compositing (Sec. 3.3.2)."""
+
+from tfhkit.background.compose import compose, fill_holes, soft_edge
+from tfhkit.background.keyframes import key_frames, smooth_angles
+from tfhkit.background.match import BackgroundMatch, match_background
+
+__all__ = [
+    "BackgroundMatch",
+    "compose",
+    "fill_holes",
+    "key_frames",
+    "match_background",
+    "smooth_angles",
+    "soft_edge",
+]

@@ -1,0 +1,183 @@
+"""Detailed albedo: a frame's own pixels, divided by the light, on the model (Sec. 3.3.1)."""
+
+import numpy as np
+import torch
+from scipy.sparse import coo_matrix, diags
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
+
+from tfhkit.camera import DISTANCE, Camera, project
+from tfhkit.errors import check_shape
+from tfhkit.face.lighting import shade_sh
+from tfhkit.face.model import vertex_normals
+from tfhkit.render.fragments import rasterize
+from tfhkit.render.shading import posed_verts
+
+UNSAMPLED = ("teeth", "tongue", "mouth_cavity")  # hidden or out of focus in a closed mouth
+_MIRROR_SHARE = 0.5  # weight of what the mirror side saw, against what a vertex saw itself
+_DARK = 0.15  # irradiance below which a division would amplify noise
+_FOREIGN = 0.45  # distance from the model's colour that is more like a collar than like a face
+
+
+def choose_albedo_frame(coefficients, usable=None):
+    """The frame with the most neutral expression and the smallest rotation angles.
+
+    Both are measured in units of the clip's own mean, and summed.
+
+    Args:
+        coefficients: Coefficients of T frames (NumPy or torch).
+        usable: (T,) bool, frames to choose from, see `eyes_open`.
+    Returns:
+        int, the frame's index.
+    """
+    exp = np.linalg.norm(np.asarray(coefficients.exp), axis=-1)
+    turn = np.linalg.norm(np.asarray(coefficients.angles), axis=-1)
+    score = exp / max(exp.mean(), 1e-9) + turn / max(turn.mean(), 1e-9)
+    if usable is not None and np.any(usable):
+        score = np.where(usable, score, np.inf)
+    return int(np.argmin(score))
+
+
+def eyes_open(landmarks_px, least=0.75):
+    """Frames whose eyes are about as open as they usually are in the clip.
+
+    A blink leaves hardly a trace in the expression, but a detailed albedo would keep it for good.
+
+    Args:
+        landmarks_px: (T, 68, 2). least: share of the median opening.
+    Returns:
+        (T,) bool.
+    """
+    points = np.asarray(landmarks_px, np.float64)
+    height = [
+        np.linalg.norm(points[:, upper] - points[:, lower], axis=-1)
+        for upper, lower in ((37, 41), (38, 40), (43, 47), (44, 46))
+    ]
+    width = np.linalg.norm(points[:, [36, 42]] - points[:, [39, 45]], axis=-1).mean(1)
+    ratio = np.mean(height, 0) / np.maximum(width, 1e-9)
+    return ratio > least * np.median(ratio)
+
+
+def sample_bilinear(image, points_px):
+    """Colours of an image at points.
+
+    Args:
+        image: (H, W, 3) uint8.
+        points_px: (V, 2), pixel centres at +0.5; outside, the border is repeated.
+    Returns:
+        (V, 3) float32 in [0, 1].
+    """
+    picture = torch.as_tensor(np.array(image)).permute(2, 0, 1)[None].float() / 255
+    size = torch.tensor([image.shape[1], image.shape[0]], dtype=torch.float32)
+    grid = (points_px.float() / size * 2 - 1)[None, None]
+    colours = torch.nn.functional.grid_sample(
+        picture, grid, padding_mode="border", align_corners=False
+    )
+    return colours[0, :, 0].T
+
+
+def vertex_visibility(verts_world, faces, camera, tolerance=0.03):
+    """Which vertices the camera sees, by the z-buffer of all faces.
+
+    Args:
+        verts_world: (1, V, 3). faces: (F, 3) of the whole head. camera: Camera.
+        tolerance: dm by which a vertex may lie behind the surface of its pixel.
+    Returns:
+        (V,) bool.
+    """
+    fine = Camera(max(camera.size_px, 512))
+    zbuf = rasterize(verts_world, faces, fine).zbuf[0, ..., 0]
+    points, depth = project(verts_world[0], fine)
+    column, row = points.floor().long().unbind(-1)
+    inside = (column >= 0) & (row >= 0) & (column < fine.size_px) & (row < fine.size_px)
+    surface = zbuf[row.clamp(0, fine.size_px - 1), column.clamp(0, fine.size_px - 1)]
+    return inside & ((surface < 0) | (depth <= surface + tolerance))
+
+
+def detailed_albedo(
+    model, coefficients, crop_image, camera=None, visibility=True, fill=True, smoothness=0.03
+):
+    """Per-vertex albedo from one frame: project, sample, divide by the irradiance.
+
+    Where a vertex is not seen, or at a grazing angle, its colour comes from its mirror vertex
+    and from the model's texture: the difference d between sampled and model albedo solves
+    min sum_i w_i |d_i - s_i|^2 + smoothness sum_edges |d_i - d_j|^2, so that there is no seam.
+
+    Args:
+        model: MorphableModel (CPU).
+        coefficients: Coefficients of one frame, (1, ...) (NumPy or torch); its light is used.
+        crop_image: (S, S, 3) uint8, the frame's crop.
+        camera: Camera of the crop; by default of the image's size.
+        visibility: False leaves the visibility test out, as the published code does: hidden
+            vertices then take the colour of what covers them (the far cheek is painted with
+            the nose), and there is no filling.
+        fill: False keeps the model's albedo wherever the frame shows nothing.
+        smoothness: weight of the edges in the filling, against 1 for a well-seen vertex.
+    Returns:
+        (V, 3) float32 RGB, at least 0; may exceed 1 where the light was fitted too dark.
+    Raises:
+        ShapeError: more than one frame, or an image that does not fit the camera.
+    Source: paper Sec. 3.3.1. Differs from the published code: bilinear instead of truncated
+        pixels, visibility test, grazing angles, filling.
+    """
+    camera = camera or Camera(crop_image.shape[0])
+    check_shape("crop_image", crop_image, (camera.size_px, camera.size_px, 3))
+    frame = coefficients.map(lambda part: torch.as_tensor(part).float())
+    check_shape("coefficients.exp", frame.exp, (1, 64))
+    with torch.no_grad():
+        verts = posed_verts(model, frame)
+        normals = vertex_normals(verts, model.faces)
+        irradiance = shade_sh(torch.ones_like(verts), normals, frame.light)[0]
+        points, _ = project(verts[0], camera)
+        sampled = sample_bilinear(crop_image, points) / irradiance.clamp_min(_DARK)
+        if not visibility:
+            return sampled
+        smooth = model.texture(frame.tex)[0]
+        weight = _view_weight(model, verts, normals, camera)
+        weight = weight * (irradiance.min(-1).values > _DARK)
+        weight = weight * torch.exp(-(((sampled - smooth).norm(dim=-1) / _FOREIGN) ** 4))
+    difference = (sampled - smooth).numpy().astype(np.float64)
+    weight = weight.numpy().astype(np.float64)
+    if fill:
+        mirror = mirror_verts(model)
+        mirrored = (sampled[mirror] - smooth).numpy().astype(np.float64)
+        difference = _fill(model.faces, difference, weight, mirrored, weight[mirror], smoothness)
+    else:
+        difference = difference * weight[:, None]
+    return (smooth + torch.from_numpy(difference).float()).clamp_min(0)
+
+
+def _view_weight(model, verts, normals, camera):
+    """(V,) in [0, 1]: 1 where the frame shows a vertex of the face well, 0 where it does not."""
+    to_eye = verts.new_tensor([0.0, 0.0, DISTANCE]) - verts
+    cosine = (normals * torch.nn.functional.normalize(to_eye, dim=-1)).sum(-1)[0]
+    ramp = ((cosine - 0.2) / 0.4).clamp(0, 1)
+    weight = ramp * ramp * (3 - 2 * ramp)
+    weight = weight * vertex_visibility(verts, model.faces, camera) * model.regions["face"]
+    for name in UNSAMPLED:
+        if name in model.regions:
+            weight = weight * ~model.regions[name]
+    return weight
+
+
+def mirror_verts(model):
+    """(V,) for each vertex the vertex nearest to its mirror image in the mean shape."""
+    shape = model.mean_shape.numpy()
+    return cKDTree(shape).query(shape * [-1, 1, 1])[1]
+
+
+def _fill(faces, difference, weight, mirrored, mirror_weight, smoothness):
+    """Solve for the smooth difference (V, 3); see `detailed_albedo`."""
+    other = _MIRROR_SHARE * mirror_weight * (1 - weight)
+    total = weight + other
+    target = weight[:, None] * difference + other[:, None] * mirrored
+    n_verts = len(weight)
+    faces = faces.numpy()
+    start, end = faces.reshape(-1), np.roll(faces, -1, 1).reshape(-1)
+    links = coo_matrix((np.ones(len(start)), (start, end)), (n_verts, n_verts)).tocsr()
+    links = ((links + links.T) > 0).astype(np.float64)
+    laplacian = diags(np.asarray(links.sum(1))[:, 0]) - links
+    # The last term draws parts that no seen vertex is connected to towards the model.
+    system = diags(total + 1e-4) + smoothness * laplacian
+    solver = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    return solver.solve(target)

@@ -1,0 +1,155 @@
+"""Coefficients to shaded RGBA pictures (Sec. 3.1, 3.3.1)."""
+
+from dataclasses import replace
+
+import torch
+
+from tfhkit.camera import Camera, to_world
+from tfhkit.errors import ParameterError, ShapeError, check_shape
+from tfhkit.face.lighting import shade_sh
+from tfhkit.face.model import vertex_normals
+from tfhkit.render.fragments import choose_backend, interpolate, rasterize
+
+CHUNK = 16  # frames in memory at once
+
+
+def region_faces(model, region):
+    """Which triangles have all three corners in a region.
+
+    Args:
+        model: MorphableModel.
+        region: a name of model.regions, or "all" for the whole model.
+    Returns:
+        (F,) bool.
+    Raises:
+        ParameterError: no such region.
+    """
+    if region == "all":
+        return torch.ones(len(model.faces), dtype=torch.bool, device=model.faces.device)
+    if region not in model.regions:
+        fault = f"model {model.name!r} has none of that name"
+        names = ", ".join(["all", *sorted(model.regions)])
+        raise ParameterError(f"region {region!r}", fault, f"use one of {names}")
+    return model.regions[region].to(model.faces.device)[model.faces].all(1)
+
+
+def posed_verts(model, coefficients):
+    """Vertices in world space: (B, V, 3), from Coefficients of B frames (torch)."""
+    if len(coefficients) > 1 and bool((coefficients.id == coefficients.id[:1]).all()):
+        # One person in many frames: the identity's shape is computed once.
+        neutral = model.shape(coefficients.id[:1], torch.zeros_like(coefficients.exp[:1]))
+        offsets = coefficients.exp @ model.exp_basis.flatten(1)
+        verts = neutral + offsets.reshape(len(coefficients), -1, 3)
+    else:
+        verts = model.shape(coefficients.id, coefficients.exp)
+    return to_world(verts, coefficients.angles, coefficients.trans)
+
+
+def vertex_colours(model, coefficients, verts_world, albedo=None):
+    """Albedo times irradiance per vertex.
+
+    Args:
+        model: MorphableModel. coefficients: Coefficients of B frames (torch).
+        verts_world: (B, V, 3).
+        albedo: (V, 3) or (B, V, 3) instead of the coefficients' texture (low-frequency albedo).
+    Returns:
+        (B, V, 3) RGB, not clamped.
+    """
+    if albedo is None:
+        same = len(verts_world) > 1 and bool((coefficients.tex == coefficients.tex[:1]).all())
+        albedo = model.texture(coefficients.tex[:1] if same else coefficients.tex)
+    albedo = torch.as_tensor(albedo).to(verts_world)
+    if albedo.shape[-2:] != (verts_world.shape[1], 3):
+        raise ShapeError(
+            f"albedo: expected shape ({verts_world.shape[1]}, 3), got {tuple(albedo.shape)}"
+        )
+    albedo = albedo.reshape(-1, verts_world.shape[1], 3)
+    light = coefficients.light
+    asks = any(part.requires_grad for part in (verts_world, albedo, light))
+    if verts_world.device.type == "cpu" and not (torch.is_grad_enabled() and asks):
+        from tfhkit.render.numba_backend import light_verts
+
+        return light_verts(verts_world, model.faces, albedo, light)
+    return shade_sh(albedo, vertex_normals(verts_world, model.faces), light)
+
+
+def render(
+    model,
+    coefficients,
+    camera=None,
+    albedo=None,
+    region="face",
+    backend="auto",
+    supersample=1,
+    chunk=CHUNK,
+):
+    """Render frames of coefficients.
+
+    Colours are lit per vertex and interpolated over the triangles (Gouraud). Without gradients
+    on the CPU, one numba kernel rasterises and interpolates; else the pictures come from
+    `rasterize` and `interpolate`, with gradients. Both give the same pictures.
+
+    Args:
+        model: MorphableModel.
+        coefficients: Coefficients of B frames; torch tensors on the model's device, or NumPy.
+        camera: Camera; 224 px by default.
+        albedo: (V, 3), instead of the coefficients' texture; see `detailed_albedo`.
+        region: which part of the model is drawn ("face" is what is pasted); "all" draws the
+            head. What is not drawn still hides what is behind it.
+        backend: rasteriser: "auto", "numba" or "pytorch3d".
+        supersample: points per pixel along each axis; 2 or more antialiases colour and outline.
+        chunk: frames that are worked on at once, so that memory does not grow with B.
+    Returns:
+        (B, S, S, 4) straight (not premultiplied) RGBA in [0, 1]; alpha is the covered share of
+        the pixel. Differs from the published code: no far plane that cuts the head at z = 0.
+    Raises:
+        ShapeError, MissingBackend; ParameterError for a region that the model does not have.
+    Source: paper Sec. 3.3.1; colours as in Sec. 3.1.
+    """
+    camera = camera or Camera()
+    coefficients = coefficients.map(lambda part: torch.as_tensor(part).to(model.mean_shape))
+    check_shape("coefficients.exp", coefficients.exp, ("B", 64))
+    shown = region_faces(model, region)
+    pictures = [
+        _render_chunk(
+            model, coefficients[first : first + chunk], camera, albedo, shown, backend, supersample
+        )
+        for first in range(0, len(coefficients), chunk)
+    ]
+    size = camera.size_px
+    return torch.cat(pictures) if pictures else model.mean_shape.new_zeros(0, size, size, 4)
+
+
+def _render_chunk(model, coefficients, camera, albedo, shown, backend, supersample):
+    verts = posed_verts(model, coefficients)
+    colours = vertex_colours(model, coefficients, verts, albedo)
+    wants_gradients = torch.is_grad_enabled() and (verts.requires_grad or colours.requires_grad)
+    if not wants_gradients and choose_backend(backend, verts.device.type) == "numba":
+        from tfhkit.render.numba_backend import draw_colours
+
+        return draw_colours(verts, colours, model.faces, shown, camera, supersample)
+    return draw_differentiable(verts, colours, model.faces, shown, camera, backend, supersample)
+
+
+def draw_differentiable(verts_world, colours, faces, shown, camera, backend="auto", supersample=1):
+    """Rasterise and interpolate vertex colours in torch; result as of `render`.
+
+    Gradients flow to the colours and, through the barycentrics, to the vertices.
+
+    Args:
+        verts_world, colours: (B, V, 3). faces: (F, 3). shown: (F,) bool.
+        camera, backend, supersample: as in `render`.
+    """
+    fine = Camera(camera.size_px * supersample)
+    fragments = rasterize(verts_world, faces, fine, backend)
+    ids = fragments.pix_to_face
+    visible = (ids >= 0) & shown[ids.clamp_min(0) % len(faces)]
+    fragments = replace(fragments, pix_to_face=torch.where(visible, ids, -1))
+    rgb = interpolate(fragments, faces, colours).clamp(0, 1)
+    alpha = fragments.covered[..., None].to(rgb)
+    if supersample > 1:
+        shape = (len(rgb), camera.size_px, supersample, camera.size_px, supersample, -1)
+        share = alpha.reshape(shape).mean((2, 4))
+        rgb = (rgb * alpha).reshape(shape).mean((2, 4)) / share.clamp_min(1e-6)
+        alpha = share
+    return torch.cat([rgb, alpha], -1)
