@@ -1,5 +1,6 @@
 """Fitting: a known head is found again from its projected landmarks; crops; appearance."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,14 @@ from tfhkit.errors import InputError, ShapeError
 from tfhkit.face import load_model
 from tfhkit.fit import Crop, Fit, fit_clip
 from tfhkit.fit.appearance import fit_appearance
-from tfhkit.fit.bundle import BundleSettings, initial_state, landmark_basis, solve_bundle
+from tfhkit.fit.basis import landmark_basis
+from tfhkit.fit.bundle import (
+    BundleSettings,
+    BundleState,
+    initial_state,
+    reproject,
+    solve_bundle,
+)
 from tfhkit.fit.crop import clip_crop
 from tfhkit.render import render
 
@@ -40,9 +48,10 @@ def truth(model):
 
 
 def landmarks_of(model, coefficients, camera):
-    part = coefficients.map(torch.as_tensor)
-    verts = to_world(model.shape(part.id, part.exp), part.angles, part.trans)
-    return project(verts[:, model.landmark_ids], camera)[0].double()
+    """Landmarks as a detector sees them: on the jaw, those of the visible outline."""
+    part = coefficients.map(lambda x: torch.as_tensor(x).double())
+    state = BundleState(part.id[0], part.exp, rotation_from_angles(part.angles), part.trans)
+    return reproject(landmark_basis(model), state, camera)
 
 
 def aligned_error(found, real):
@@ -85,9 +94,7 @@ def test_outliers_lose_their_influence(model, truth):
     basis = landmark_basis(model)
     clean = solve_bundle(basis, points, torch.ones(40), camera)
     robust = solve_bundle(basis, spoiled, torch.ones(40), camera)
-    plain = solve_bundle(
-        basis, spoiled, torch.ones(40), camera, BundleSettings(robust_px=1e6)
-    )
+    plain = solve_bundle(basis, spoiled, torch.ones(40), camera, BundleSettings(robust_px=1e6))
     shift = [np.degrees((s.angles - clean.angles).abs().max().item()) for s in (robust, plain)]
     assert shift[0] < 0.3 * shift[1], shift
 
@@ -109,15 +116,13 @@ def test_light_and_texture_explain_a_rendering(model, truth):
     light[[3, 12, 21]] = 0.2
     part = truth[[0, 10, 20]].map(torch.as_tensor)
     tex = 0.7 * torch.randn(80, generator=torch.Generator().manual_seed(3))
-    scene = Coefficients(part.id, part.exp, tex.expand(3, -1), part.angles, light.expand(3, -1), part.trans)
+    scene = replace(part, tex=tex.expand(3, -1), light=light.expand(3, -1))
     with torch.no_grad():
         rgba = render(model, scene, Camera(224), region="all")
     images = (255 * rgba[..., :3]).round().to(torch.uint8).numpy()
     found_tex, found_light, error = fit_appearance(model, part, images)
     assert error < 0.02
-    again = Coefficients(
-        part.id, part.exp, found_tex.expand(3, -1), part.angles, found_light.expand(3, -1), part.trans
-    )
+    again = replace(part, tex=found_tex.expand(3, -1), light=found_light.expand(3, -1))
     with torch.no_grad():
         redone = render(model, again, Camera(224), region="face")
     mask = redone[..., 3] > 0.5
@@ -166,7 +171,8 @@ def test_crop_holds_all_movement():
 
 
 def test_a_fit_is_saved_whole(tmp_path, truth):
-    fit = Fit(truth, np.zeros((40, 68, 2)), np.zeros(40, bool), np.arange(40) / 25, Crop(1, 2, 3), "open", {"a": 1.0})
+    points, gap, times = np.zeros((40, 68, 2)), np.zeros(40, bool), np.arange(40) / 25
+    fit = Fit(truth, points, gap, times, Crop(1, 2, 3), "open", {"a": 1.0})
     fit.save(tmp_path / "fit.npz")
     again = Fit.load(tmp_path / "fit.npz")
     assert (again.coefficients.to_vector() == truth.to_vector()).all()

@@ -71,13 +71,17 @@ from tfhkit.fit.plots import over, show_frames
 from tfhkit.render import render
 
 grey = np.full((224, 224, 3), 235, np.uint8)
+studio = torch.zeros(1, 3, 9)
+studio[:, :, 0] = 0.05
+studio[:, :, 1:4] = torch.tensor([-0.15, 0.25, 0.12])  # from above, the front, the left
 
 
 def head(region="all", **parts):
     """Render one head with some parts of the vector changed."""
-    face = replace(neutral(1).map(torch.as_tensor), **parts)
+    face = replace(neutral(1).map(torch.as_tensor), light=studio.reshape(1, 27))
+    face = replace(face, **parts)
     with torch.no_grad():
-        return over(grey, render(model, face, Camera(224), region=region)[0])
+        return over(grey, render(model, face, Camera(224), region=region, supersample=2)[0])
 
 
 # %% [markdown]
@@ -170,7 +174,8 @@ plt.show()
 
 # %%
 from tfhkit.camera import project
-from tfhkit.fit.bundle import bundle_step, initial_state, landmark_basis, reproject
+from tfhkit.fit.basis import landmark_basis
+from tfhkit.fit.bundle import bundle_step, initial_state, reproject
 from tfhkit.fit.clip import settings_for
 from tfhkit.fit.crop import clip_crop
 

@@ -1,4 +1,6 @@
-"""Texture and light of a clip from its pixels (Sec. 3.1): I = (T_mean + B_tex d) * sum_b gamma_b Phi_b(n).
+"""Texture and light of a clip from its pixels (Sec. 3.1).
+
+    I = (T_mean + B_tex d) * sum_b gamma_b Phi_b(n)
 
 With the geometry known, the irradiance is linear in the light for a given albedo and linear in the
 texture for a given light; both are solved in turn by robust least squares over a few frames.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from tfhkit.camera import DISTANCE, angles_from_rotation, project
+from tfhkit.fit.basis import landmark_rows
 
 # How far a landmark's place is defined on a face: jaw 0-16 slides, brows are soft.
 _GROUPS = ((0, 17, 0.25), (17, 27, 0.6), (27, 36, 1.0), (36, 48, 1.3), (48, 68, 1.3))
@@ -31,8 +32,8 @@ class BundleSettings:
             crop's own depth is preferred.
         robust_px: residuals beyond it lose influence (Geman-McClure).
         iterations: Gauss-Newton steps.
-        independent_frames: errors of a tracker are alike from frame to frame; a long clip tells no more
-            about the identity than so many independent frames.
+        independent_frames: a tracker errs alike from frame to frame; a long clip tells no
+            more about the identity than so many independent frames.
         chunk: frames that are linearised together (bounds the memory).
     """
 
@@ -45,43 +46,6 @@ class BundleSettings:
     iterations: int = 10
     independent_frames: float = 10.0
     chunk: int = 256
-
-
-@dataclass(frozen=True)
-class LandmarkBasis:
-    """The morphable model at the M vertices that landmarks can stand for; float64.
-
-    Args:
-        mean: (M, 3). id_basis: (M, 3, 80). exp_basis: (M, 3, 64).
-        places: (68,) rows of the landmarks. contour: (17, K) rows that jaw landmarks slide over.
-    """
-
-    mean: torch.Tensor
-    id_basis: torch.Tensor
-    exp_basis: torch.Tensor
-    places: torch.Tensor
-    contour: torch.Tensor
-
-    def shape(self, state, rows=None):
-        """Points of each frame in model space: (T, M, 3), or (T, R, 3) at rows (T, R)."""
-        mean, id_basis, exp_basis = self.mean, self.id_basis, self.exp_basis
-        if rows is None:
-            return mean + id_basis @ state.id + torch.einsum("mck,tk->tmc", exp_basis, state.exp)
-        neutral = mean + id_basis @ state.id
-        return neutral[rows] + torch.einsum("trck,tk->trc", exp_basis[rows], state.exp)
-
-
-def landmark_basis(model):
-    """Reduce a MorphableModel to the vertices of its landmarks."""
-    ids = torch.cat([model.landmark_ids, model.contour_ids.flatten()])
-    used, rows = ids.unique(return_inverse=True)
-    return LandmarkBasis(
-        model.mean_shape[used].double(),
-        model.id_basis[:, used].double().permute(1, 2, 0).contiguous(),
-        model.exp_basis[:, used].double().permute(1, 2, 0).contiguous(),
-        rows[:68],
-        rows[68:].reshape(model.contour_ids.shape),
-    )
 
 
 @dataclass(frozen=True)
@@ -130,35 +94,11 @@ def initial_state(points_px, basis, camera):
     top = u @ vh
     rotation = torch.cat([top, torch.linalg.cross(top[:, 0], top[:, 1])[:, None]], 1)
     depth = camera.focal_px / scale
-    seen = torch.cat([y_mean[:, 0] * (depth / camera.focal_px)[:, None], (DISTANCE - depth)[:, None]], 1)
+    across = y_mean[:, 0] * (depth / camera.focal_px)[:, None]
+    seen = torch.cat([across, (DISTANCE - depth)[:, None]], 1)
     trans = seen - (rotation @ centre)
     zeros = torch.zeros(n_frames, 64, dtype=torch.float64)
     return BundleState(torch.zeros(80, dtype=torch.float64), zeros, rotation, trans)
-
-
-def landmark_rows(basis, state, camera):
-    """The rows of the basis that stand for the 68 landmarks in each frame.
-
-    Of each jaw landmark's candidates the one that lies farthest out in the image counts, away
-    from the face's centre, so the landmark slides along the visible outline as the head turns.
-
-    Returns:
-        (T, 68).
-    """
-    world = basis.shape(state) @ state.rotation.transpose(1, 2) + state.trans[:, None]
-    px = project(world, camera)[0]
-    slides = px[:, basis.contour]  # (T, 17, K, 2)
-    mean_px = project(basis.mean[basis.places[:17]], camera)[0]
-    outward = torch.nn.functional.normalize(mean_px - mean_px.mean(0), dim=-1)
-    flip = torch.tensor([1.0, -1.0], dtype=torch.float64)  # pixels run down, the world up
-    outward = torch.einsum("tij,kj->tki", state.rotation[:, :2, :2], outward * flip) * flip
-    best = (slides * outward[:, :, None]).sum(-1).argmax(-1)
-    rows = basis.places.expand(len(px), -1).clone()
-    rows[:, :17] = torch.gather(
-        basis.contour.expand(len(px), -1, -1), 2, best[..., None]
-    )[..., 0]
-    rows[:, 6:11] = basis.places[6:11]  # the chin does not slide
-    return rows
 
 
 def _smoothed(x):

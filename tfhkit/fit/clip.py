@@ -11,7 +11,8 @@ from tfhkit.coefficients import Coefficients
 from tfhkit.errors import InputError, check_shape
 from tfhkit.face import load_model
 from tfhkit.fit.appearance import fit_appearance, spread_frames
-from tfhkit.fit.bundle import BundleSettings, landmark_basis, reproject, solve_bundle
+from tfhkit.fit.basis import landmark_basis
+from tfhkit.fit.bundle import BundleSettings, reproject, solve_bundle
 from tfhkit.fit.crop import Crop, clip_crop
 from tfhkit.media import atomic_path
 
@@ -143,13 +144,11 @@ def fit_clip(clip, landmarks, model=None, settings=None, texture_frames=12, prog
     report = fit_report(points, predicted, fitted, landmarks.gap, times)
     report["photometric_l1"] = colour_error
     report["landmark_backend"] = landmarks.backend
-    return Fit(
-        fitted, points.astype(np.float32), landmarks.gap, times, crop, model.name, report
-    )
+    return Fit(fitted, points.astype(np.float32), landmarks.gap, times, crop, model.name, report)
 
 
 def settings_for(times):
-    """BundleSettings whose smoothing fits the clip's frame rate (frames far apart move on their own)."""
+    """BundleSettings for the clip's frame rate: frames far apart are smoothed less."""
     step_s = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
     return BundleSettings(smooth_weight=0.5 * min(1.0, 0.04 / step_s) ** 2)
 
@@ -175,8 +174,8 @@ def fit_report(landmarks_px, predicted_px, coefficients, gap, times):
         the identity and expression coefficients, worst_frames, jitter_deg (median absolute second
         difference of the angles).
     """
-    error = np.linalg.norm(landmarks_px - predicted_px, axis=-1) / interocular_px(landmarks_px)[:, None]
-    error = 100 * error
+    distance = np.linalg.norm(landmarks_px - predicted_px, axis=-1)
+    error = 100 * distance / interocular_px(landmarks_px)[:, None]
     kept = ~gap
     degrees = np.degrees(coefficients.angles)
     inner = error[:, INNER].mean(1)

@@ -1,0 +1,67 @@
+"""The morphable model at its landmarks, and the jaw landmarks that slide along the outline."""
+
+from dataclasses import dataclass
+
+import torch
+
+from tfhkit.camera import project
+
+
+@dataclass(frozen=True)
+class LandmarkBasis:
+    """The morphable model at the M vertices that landmarks can stand for; float64.
+
+    Args:
+        mean: (M, 3). id_basis: (M, 3, 80). exp_basis: (M, 3, 64).
+        places: (68,) rows of the landmarks. contour: (17, K) rows that jaw landmarks slide over.
+    """
+
+    mean: torch.Tensor
+    id_basis: torch.Tensor
+    exp_basis: torch.Tensor
+    places: torch.Tensor
+    contour: torch.Tensor
+
+    def shape(self, state, rows=None):
+        """Points of each frame in model space: (T, M, 3), or (T, R, 3) at rows (T, R)."""
+        mean, id_basis, exp_basis = self.mean, self.id_basis, self.exp_basis
+        if rows is None:
+            return mean + id_basis @ state.id + torch.einsum("mck,tk->tmc", exp_basis, state.exp)
+        neutral = mean + id_basis @ state.id
+        return neutral[rows] + torch.einsum("trck,tk->trc", exp_basis[rows], state.exp)
+
+
+def landmark_basis(model):
+    """Reduce a MorphableModel to the vertices of its landmarks."""
+    ids = torch.cat([model.landmark_ids, model.contour_ids.flatten()])
+    used, rows = ids.unique(return_inverse=True)
+    return LandmarkBasis(
+        model.mean_shape[used].double(),
+        model.id_basis[:, used].double().permute(1, 2, 0).contiguous(),
+        model.exp_basis[:, used].double().permute(1, 2, 0).contiguous(),
+        rows[:68],
+        rows[68:].reshape(model.contour_ids.shape),
+    )
+
+
+def landmark_rows(basis, state, camera):
+    """The rows of the basis that stand for the 68 landmarks in each frame.
+
+    Of each jaw landmark's candidates the one that lies farthest out in the image counts, away
+    from the face's centre, so the landmark slides along the visible outline as the head turns.
+
+    Returns:
+        (T, 68).
+    """
+    world = basis.shape(state) @ state.rotation.transpose(1, 2) + state.trans[:, None]
+    px = project(world, camera)[0]
+    slides = px[:, basis.contour]  # (T, 17, K, 2)
+    mean_px = project(basis.mean[basis.places[:17]], camera)[0]
+    outward = torch.nn.functional.normalize(mean_px - mean_px.mean(0), dim=-1)
+    flip = torch.tensor([1.0, -1.0], dtype=torch.float64)  # pixels run down, the world up
+    outward = torch.einsum("tij,kj->tki", state.rotation[:, :2, :2], outward * flip) * flip
+    best = (slides * outward[:, :, None]).sum(-1).argmax(-1)
+    rows = basis.places.expand(len(px), -1).clone()
+    rows[:, :17] = torch.gather(basis.contour.expand(len(px), -1, -1), 2, best[..., None])[..., 0]
+    rows[:, 6:11] = basis.places[6:11]  # the chin does not slide
+    return rows
