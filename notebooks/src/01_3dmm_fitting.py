@@ -216,7 +216,9 @@ assert errors[-1] < 0.5 * errors[0], "the fit should at least halve the error of
 # %%
 from tfhkit.fit import fit_clip
 
-fit = fit_clip(video, landmarks, model, settings=settings, progress=step.progress)
+fit = fit_clip(
+    video, landmarks, model, settings, step.settings.texture_frames, progress=step.progress
+)
 fit.save(step.path("fit.npz"))
 for name in ("nme_inner_pct", "nme_mouth_pct", "id_rms", "exp_rms", "jitter_deg", "photometric_l1"):
     print(f"{name:16s} {fit.report[name]:.3f}")

@@ -1,0 +1,151 @@
+"""The general mapping: what landmarks see, the shipped weights, the lag, training on a corpus."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tfhkit.assets import shipped
+from tfhkit.errors import ParameterError
+from tfhkit.face import load_model
+from tfhkit.motion import (
+    MotionWeights,
+    correlation,
+    explained,
+    find_lag,
+    lip_opening,
+    make_track,
+    mouth_points,
+    predict_motion,
+)
+from tfhkit.motion.loss import landmark_map, motion_loss
+from tfhkit.motion.seen import seen_expression
+from tfhkit.series.general import SHIPPED, basis_mark, general_weights, train_general
+from tfhkit.virtual import perform, random_speaker
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model()
+
+
+@pytest.fixture(scope="module")
+def performance(model):
+    """Twelve seconds of a virtual speaker that no training has met."""
+    speaker = random_speaker(seed=777_000, language="en-us")
+    sentences = [
+        "We ought to meet the people who made all of this possible.",
+        "My father bought a new boat before the summer began.",
+        "Nobody knows how far the water will rise tomorrow.",
+        "Please bring me five or six blue bottles from the market.",
+    ]
+    return perform(speaker, sentences, model=model)
+
+
+def opening(model, performance, exp):
+    return lip_opening(model, performance.coefficients.id[0], exp)
+
+
+def test_landmarks_see_the_jaw_and_not_the_gaze(model):
+    seen = seen_expression(model)
+    names = list(model.action_names)
+    jaw, gaze = (model.actions[names.index(n)].numpy() for n in ("jawOpen", "eyeLookOutLeft"))
+    person = np.zeros(80)
+    before, after = (lip_opening(model, person, e[None])[0] for e in (jaw, jaw @ seen))
+    assert after == pytest.approx(before, rel=0.05)
+    assert np.linalg.norm(gaze @ seen) < 0.4 * np.linalg.norm(gaze)
+
+
+def test_what_was_seen_once_is_seen_again(model):
+    seen = seen_expression(model)
+    exp = np.random.default_rng(0).normal(size=(20, 64)).astype(np.float32)
+    once, twice = exp @ seen, exp @ seen @ seen
+    person = np.zeros(80)
+    assert explained(mouth_points(model, person, once), mouth_points(model, person, exp)) > 0.9
+    assert explained(mouth_points(model, person, twice), mouth_points(model, person, once)) > 0.95
+
+
+def test_landmark_map_interpolates_between_coefficients_and_landmarks(model):
+    std = np.random.default_rng(0).uniform(0.5, 2, 64)
+    error = torch.randn(1, 9, 64)
+    zero, pose = torch.zeros(1, 9, 64), torch.zeros(1, 9, 6)
+
+    def term(share):
+        return motion_loss(error, pose, zero, pose, exp_map=landmark_map(model, std, share))["exp"]
+
+    assert term(0.0) == pytest.approx((error**2).mean().item(), rel=1e-4)
+    assert term(0.5) == pytest.approx((term(0.0) + term(1.0)).item() / 2, rel=1e-3)
+    moved = torch.einsum(
+        "btk,kvc->btvc", error * torch.as_tensor(std).float(),
+        model.exp_basis[:, model.landmark_ids[17:]],
+    )  # fmt: skip
+    other = landmark_map(model, std, 1.0)
+    double = ((2 * error) @ other).square().sum() / (error @ other).square().sum()
+    assert double == pytest.approx(4.0)
+    ratio = (error @ other).square().sum(-1) / moved.square().sum((-1, -2))
+    assert ratio.std() < 1e-3 * ratio.mean()  # the same measure up to one factor
+
+
+def test_shipped_weights_belong_to_the_shipped_model(model):
+    path = shipped(SHIPPED)
+    weights = MotionWeights.load(path)
+    assert weights.card["basis"] == basis_mark(model), "train them again: tfhkit train-general"
+    assert path.stat().st_size < 8e6
+    card = json.loads(path.with_suffix(".json").read_text())["card"]
+    for key in ("data", "command", "seed", "total_minutes", "scores", "licence", "held_out"):
+        assert key in card
+    assert card["scores"]["virtual_lip_r2"] > 0.6
+
+
+def test_shipped_weights_move_the_lips_of_a_stranger(model, performance):
+    weights, true = general_weights("small"), performance.coefficients.exp
+    exp, _ = predict_motion(weights, performance.audio, performance.times)
+    half = np.roll(performance.audio, len(performance.audio) // 2)
+    shuffled, _ = predict_motion(weights, half, performance.times)
+    truth = opening(model, performance, true)
+    assert correlation(opening(model, performance, exp), truth) > 0.7
+    assert abs(correlation(opening(model, performance, shuffled), truth)) < 0.35
+
+
+@pytest.mark.parametrize("lag_s", [0.0, 0.1])
+def test_a_delay_of_the_sound_is_found(model, performance, lag_s):
+    delayed = np.concatenate([np.zeros(int(16000 * lag_s), np.float32), performance.audio])
+    truth = performance.coefficients
+    found, scores = find_lag(
+        general_weights("small"), model, delayed, performance.times, truth.exp, truth.id[0]
+    )
+    assert found == pytest.approx(lag_s, abs=0.045)
+    assert max(scores) > 0.6
+
+
+def test_a_lag_is_kept_with_the_weights_and_used(tmp_path, performance):
+    weights = general_weights("small")
+    late = replace(weights, norm=replace(weights.norm, lag_s=0.08))
+    late = MotionWeights.load(late.save(tmp_path / "late.safetensors"))
+    silence = np.zeros(int(0.08 * 16000), np.float32)
+    times = performance.times[20:200]
+    delayed = np.concatenate([silence, performance.audio])
+    plain, _ = predict_motion(weights, performance.audio, times)
+    moved, _ = predict_motion(late, delayed, times)
+    assert np.abs(plain - moved).max() < 0.3 * plain.std()
+    track = make_track(delayed, times, plain, np.zeros((len(times), 6)), lag_s=0.08)
+    assert track[5:].lag_s == 0.08
+
+
+def test_unknown_size_needs_a_place():
+    with pytest.raises(ParameterError, match="where to keep"):
+        general_weights("paper")
+
+
+@pytest.mark.slow
+def test_training_on_a_corpus_writes_weights_and_card(tmp_path):
+    path = tmp_path / "tiny.safetensors"
+    weights = train_general(
+        path, n_speakers=2, seconds_each=6, held_out=1, epochs=2, sequences_per_epoch=32, workers=1
+    )
+    back = MotionWeights.load(path)
+    assert back.card["scores"] == weights.card["scores"]
+    assert set(back.card["scores"]) >= {"virtual_lip_r2", "pose_r"}
+    assert not path.with_suffix(".pt").exists()

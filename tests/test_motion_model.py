@@ -1,0 +1,216 @@
+"""The motion network (Eq. 1), its weights on disk, and prediction at any times."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tfhkit.errors import InputError, ParameterError, ShapeError
+from tfhkit.motion import (
+    MotionConfig,
+    MotionNet,
+    MotionStream,
+    MotionWeights,
+    Normalisation,
+    lip_opening,
+    n_parameters,
+    predict_motion,
+    predict_windows,
+)
+from tfhkit.motion.lips import correlation, explained
+
+TINY = MotionConfig("custom", (2, 2, 3, 3, 4), (2, 2), (8, 6), 7, 2, 0.1)
+
+
+def tiny_weights(scope="track", seed=0):
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    sizes = {"mfcc": 12, "exp": 64, "pose": 6}
+    norm = {f"{k}_mean": rng.normal(size=n).astype(np.float32) for k, n in sizes.items()}
+    norm |= {f"{k}_std": rng.uniform(0.5, 2, n).astype(np.float32) for k, n in sizes.items()}
+    norm = Normalisation(**norm, pose_gain=np.full(6, 1.5, np.float32))
+    return MotionWeights(MotionNet(replace(TINY, mfcc_scope=scope)).eval(), norm, {"seed": seed})
+
+
+def sound(seconds=2.0, seed=0):
+    rng = np.random.default_rng(seed)
+    n = int(16000 * seconds)
+    loud = np.interp(np.arange(n), np.linspace(0, n, 20), rng.random(20))
+    return (0.1 * loud * rng.normal(size=n)).astype(np.float32)
+
+
+def test_the_paper_network_has_the_published_size():
+    assert n_parameters(MotionNet(MotionConfig.of_size("paper"))) == pytest.approx(
+        29.43e6, rel=0.01
+    )
+
+
+def test_the_small_network_is_the_default_and_small():
+    assert MotionConfig.of_size("small") == MotionConfig()
+    assert n_parameters(MotionNet()) < 2.5e6
+
+
+def test_unknown_size():
+    with pytest.raises(ParameterError, match="'small' or 'paper'"):
+        MotionConfig.of_size("huge")
+
+
+def test_outputs_and_state_have_the_documented_shapes():
+    exp, pose, (h, c) = MotionNet(TINY)(torch.randn(3, 5, 28, 12))
+    assert exp.shape == (3, 5, 64) and pose.shape == (3, 5, 6)
+    assert h.shape == c.shape == (2, 3, 7)
+    with pytest.raises(ShapeError, match="windows"):
+        MotionNet(TINY)(torch.randn(3, 5, 28, 13))
+
+
+def test_a_sequence_in_pieces_is_the_sequence():
+    weights = tiny_weights("weights")
+    windows = np.random.default_rng(0).normal(size=(17, 28, 12)).astype(np.float32)
+    whole = predict_windows(weights, windows)
+    stream = MotionStream(weights)
+    pieces = [stream(windows[a:b]) for a, b in [(0, 1), (1, 6), (6, 17)]]
+    for part in range(2):
+        joined = np.concatenate([p[part] for p in pieces])
+        assert np.allclose(joined, whole[part], atol=1e-5)
+
+
+def test_a_batch_is_one_by_one():
+    net, windows = MotionNet(TINY).eval(), torch.randn(4, 6, 28, 12)
+    together, _, _ = net(windows)
+    alone = torch.cat([net(w[None])[0] for w in windows])
+    assert torch.allclose(together, alone, atol=1e-6)
+
+
+def test_output_at_t_does_not_depend_on_later_windows():
+    torch.manual_seed(0)
+    net, windows = MotionNet(TINY).eval(), torch.randn(1, 8, 28, 12)
+    before = net(windows)[0]
+    windows[:, 5:] += 3 * torch.randn(1, 3, 28, 12)
+    after = net(windows)[0]
+    assert torch.allclose(before[:, :5], after[:, :5], atol=1e-6)
+    assert not torch.allclose(before[:, 5:], after[:, 5:], atol=1e-6)
+
+
+@pytest.mark.parametrize("fps", [25.0, 11.94, 60.0])
+def test_prediction_depends_on_time_not_on_the_frame_rate(fps):
+    weights, audio = tiny_weights(), sound()
+    dense_times = np.arange(0, 1.9, 0.01)
+    times = np.arange(0, 1.9, 1 / fps)
+    dense, _ = predict_motion(weights, audio, dense_times)
+    exp, pose = predict_motion(weights, audio, times)
+    assert exp.shape == (len(times), 64) and pose.shape == (len(times), 6)
+    nearest = np.abs(dense_times - times[:, None]).argmin(1)
+    assert np.abs(exp - dense[nearest]).max() < 0.25 * np.ptp(dense, 0).max()
+    if fps == 25.0:
+        assert np.allclose(exp, dense[nearest], atol=1e-5)
+
+
+def test_a_later_part_is_the_same_as_in_the_whole():
+    weights, audio = tiny_weights(), sound()
+    times = np.arange(40) / 25
+    whole, _ = predict_motion(weights, audio, times)
+    part, _ = predict_motion(weights, audio, times[25:])
+    assert np.allclose(part, whole[25:], atol=1e-6)
+
+
+def test_track_scope_does_not_hear_the_microphone():
+    weights = tiny_weights("track")
+    rng = np.random.default_rng(1)
+    windows = rng.normal(size=(30, 28, 12)).astype(np.float32)
+    shifted = windows * 3 + rng.normal(size=12).astype(np.float32)
+    assert np.allclose(
+        predict_windows(weights, windows)[0], predict_windows(weights, shifted)[0], atol=0.1
+    )
+
+
+def test_no_times_give_no_frames():
+    exp, pose = predict_motion(tiny_weights(), sound(), np.zeros(0))
+    assert exp.shape == (0, 64) and pose.shape == (0, 6)
+
+
+def test_gain_scales_the_pose_around_its_mean():
+    weights = tiny_weights()
+    plain = replace(weights, norm=replace(weights.norm, pose_gain=np.ones(6, np.float32)))
+    times = np.arange(30) / 25
+    _, pose = predict_motion(weights, sound(), times)
+    _, flat = predict_motion(plain, sound(), times)
+    mean = weights.norm.pose_mean
+    assert np.allclose(pose - mean, 1.5 * (flat - mean), atol=1e-5)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_weights_survive_the_disk(tmp_path, half):
+    weights = tiny_weights()
+    path = weights.save(tmp_path / "motion.safetensors", half=half)
+    back = MotionWeights.load(path)
+    assert back.net.config == weights.net.config and back.card == {"seed": 0}
+    times = np.arange(20) / 25
+    for a, b in zip(predict_motion(weights, sound(), times), predict_motion(back, sound(), times)):
+        assert np.allclose(a, b, atol=5e-3 if half else 0)
+    about = json.loads(path.with_suffix(".json").read_text())
+    assert len(about["normalisation"]["mfcc_mean"]) == 12
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["motion.json", "motion.safetensors"]
+
+
+def damage(tmp_path, kind):
+    path = tiny_weights().save(tmp_path / "motion.safetensors")
+    json_path = path.with_suffix(".json")
+    if kind == "no json":
+        json_path.unlink()
+    elif kind == "no weights":
+        path.unlink()
+    elif kind == "truncated":
+        path.write_bytes(path.read_bytes()[:100])
+    elif kind == "other architecture":
+        about = json.loads(json_path.read_text())
+        about["config"]["hidden"] = 9
+        json_path.write_text(json.dumps(about))
+    elif kind == "not json":
+        json_path.write_text("{")
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind, words",
+    [
+        ("no json", "no such file"),
+        ("no weights", "no such file"),
+        ("truncated", "SHA-256"),
+        ("other architecture", "no motion weights"),
+        ("not json", "no motion weights"),
+    ],
+)
+def test_damaged_weights(tmp_path, kind, words):
+    path = damage(tmp_path, kind)
+    with pytest.raises(InputError, match=words) as caught:
+        MotionWeights.load(path)
+    assert "\n" not in str(caught.value) and "motion" in caught.value.where
+
+
+class TwoLips:
+    """A model whose first expression coefficient opens the mouth by 1 dm per unit."""
+
+    landmark_ids = torch.arange(68)
+    mean_shape = torch.zeros(68, 3)
+    id_basis = torch.zeros(80, 68, 3)
+    exp_basis = torch.zeros(64, 68, 3)
+    exp_basis[0, 66, 1] = -1.0
+    exp_basis[1, :, 2] = 1.0  # moves the whole face
+
+
+def test_lip_opening_is_the_distance_of_the_inner_lips_in_mm():
+    exp = np.zeros((3, 64), np.float32)
+    exp[:, 0], exp[:, 1] = [0, 0.05, 0.2], [0, 3, 7]
+    assert np.allclose(lip_opening(TwoLips, np.zeros(80), exp), [0, 5, 20], atol=1e-4)
+
+
+def test_explained_and_correlation():
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(500, 3))
+    assert explained(true, true) == 1
+    assert explained(np.broadcast_to(true.mean(0), true.shape), true) == pytest.approx(0)
+    assert explained(0.5 * (true - true.mean(0)) + true.mean(0), true) == pytest.approx(0.75)
+    assert correlation(true[:, 0], 3 * true[:, 0] + 1) == pytest.approx(1)
+    assert correlation(true[:, 0], np.ones(500)) == 0

@@ -1,0 +1,226 @@
+"""The general mapping (Sec. 3.2): trained on virtual speakers, shipped for the small network."""
+
+import argparse
+import hashlib
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tfhkit.assets import assets_dir, shipped
+from tfhkit.errors import ParameterError
+from tfhkit.face import load_model
+from tfhkit.motion import (
+    MotionConfig,
+    MotionWeights,
+    TrainSettings,
+    correlation,
+    explained,
+    lip_opening,
+    measure_normalisation,
+    mouth_points,
+    predict_windows,
+    train_motion,
+)
+from tfhkit.motion.seen import seen_expression
+from tfhkit.series.progress import report_progress
+from tfhkit.virtual.corpus import make_motion_corpus
+
+SHIPPED = "motion_small.safetensors"
+HELD_OUT_SEED = 90_000  # speakers for the scores: far from every training seed
+
+
+def train_general(
+    path,
+    size="small",
+    n_speakers=56,
+    seconds_each=30.0,
+    held_out=8,
+    epochs=20,
+    sequences_per_epoch=1600,
+    seed=0,
+    workers=2,
+    device="cpu",
+    progress=None,
+):
+    """Train the general mapping on a virtual corpus and write it with its card.
+
+    The corpus' exact expressions are brought to what a fit to landmarks would give
+    (`seen_expression`), because that is what the mapping is fine-tuned on later.
+
+    Args:
+        path: .safetensors to write; the card goes into the .json beside it. A training that was
+            stopped goes on from the checkpoint beside it.
+        size: "small" or "paper".
+        n_speakers, seconds_each: the corpus. held_out: further speakers, for the scores only.
+        epochs, sequences_per_epoch: of 32 frames each, 16 in a step.
+        seed: of everything random. workers: processes that speak the corpus.
+        device: torch device. progress: called as progress(done, total, text).
+    Returns:
+        MotionWeights.
+    Raises:
+        ParameterError: no speakers, or an unknown size.
+    """
+    if n_speakers < 1 or held_out < 1:
+        raise ParameterError("n_speakers", "there must be at least one, and one held out", "give 1")
+    path, began = Path(path), time.monotonic()
+    config, model = MotionConfig.of_size(size), load_model()
+    common = {"seconds_each": seconds_each, "workers": workers, "model": model}
+    corpus = make_motion_corpus(n_speakers, seed=1 + 1000 * seed, progress=progress, **common)
+    others = make_motion_corpus(held_out, seed=HELD_OUT_SEED, progress=progress, **common)
+    settings = TrainSettings(
+        epochs=epochs,
+        batch=16,
+        sequence_frames=32,
+        sequences_per_epoch=sequences_per_epoch,
+        lr=2e-3,
+        out_epochs=0,
+        input_noise=0.2,
+        input_shift=0.1,
+        validation_share=0.0,
+        seed=seed,
+    )
+    seen = seen_expression(model)
+    weights, _ = train_motion(
+        [as_seen(speaker, seen) for speaker in corpus],
+        config=config,
+        settings=settings,
+        model=model,
+        checkpoint=path.with_suffix(".pt"),
+        progress=progress,
+        device=device,
+    )
+    card = {
+        "what": "general mapping from sound to expression and head pose",
+        "data": f"{n_speakers} virtual speakers, {seconds_each:.0f} s each; espeak-ng voices, "
+        "open morphable model; no recordings of people",
+        "command": f"python -m tfhkit.series.general --size {size} --speakers {n_speakers} "
+        f"--seconds {seconds_each:g} --epochs {epochs} --seed {seed}",
+        "parameters": sum(p.numel() for p in weights.net.parameters()),
+        "seed": seed,
+        "total_minutes": round((time.monotonic() - began) / 60, 1),
+        "device": str(device),
+        "scores": general_scores(weights, others, model),
+        "basis": basis_mark(model),
+        "held_out": f"{held_out} virtual speakers that were not in training",
+        "licence": "CC0",
+    }
+    weights = replace(weights, card={**card, "training": weights.card})
+    weights.save(path, half=size == "small")
+    return weights
+
+
+def basis_mark(model):
+    """Which expression basis weights speak about: name and hash."""
+    basis = model.exp_basis.cpu().contiguous().numpy()
+    return f"{model.name} {hashlib.sha256(basis.tobytes()).hexdigest()[:16]}"
+
+
+def as_seen(speaker, seen):
+    """A corpus speaker's MotionTrack with the expression that a landmark fit would give."""
+    track = speaker.track()
+    return replace(track, exp=track.exp @ seen)
+
+
+def general_scores(weights, speakers, model):
+    """How much of unknown virtual speakers' lips and heads is predicted from their sound.
+
+    Args:
+        weights: MotionWeights. speakers: SpeakerMotion. model: MorphableModel.
+    Returns:
+        dict of means over speakers: virtual_lip_r2, the explained share of the variance of the 20
+        mouth points, around each speaker's own mean as predicted; virtual_lip_r2_own_statistics,
+        the same after the speaker's own mean and deviation replaced the general ones; lip_corr,
+        correlation of the lip opening; pose_r, of pitch, yaw and roll; sound_share, the part of
+        the angles' variance that the sound decides, whose root bounds pose_r.
+    """
+    seen, rows = seen_expression(model), []
+    for speaker in speakers:
+        track = as_seen(speaker, seen)
+        own = measure_normalisation([track])
+        own = replace(own, mfcc_mean=weights.norm.mfcc_mean, mfcc_std=weights.norm.mfcc_std)
+        true = mouth_points(model, speaker.id, speaker.exp)
+        exp, pose = predict_windows(weights, track.windows)
+        own_exp, _ = predict_windows(replace(weights, norm=own), track.windows)
+        lips = [mouth_points(model, speaker.id, e) for e in (exp, own_exp)]
+        opening = [lip_opening(model, speaker.id, e) for e in (own_exp, speaker.exp)]
+        rows.append(
+            [
+                explained(lips[0] - lips[0].mean(0), true - true.mean(0)),
+                explained(lips[1], true),
+                correlation(*opening),
+                *(correlation(pose[:, k], speaker.pose[:, k]) for k in range(3)),
+                *speaker.sound_share,
+            ]
+        )
+    mean = np.mean(rows, 0).round(3).tolist()
+    return {
+        "virtual_lip_r2": mean[0],
+        "virtual_lip_r2_own_statistics": mean[1],
+        "lip_corr": mean[2],
+        "pose_r": mean[3:6],
+        "sound_share": mean[6:9],
+    }
+
+
+def general_weights(size="small", path=None, settings=None, seed=0, device="cpu", progress=None):
+    """The general mapping of a size: shipped, or trained once and kept.
+
+    Args:
+        size: "small" comes with the kit; "paper" is trained on first use.
+        path: where the trained weights of another size are kept.
+        settings: the profile's Settings: motion_speakers, motion_minutes, motion_general_epochs.
+        seed, device, progress: as for `train_general`.
+    Returns:
+        MotionWeights.
+    """
+    if size == "small":
+        return MotionWeights.load(shipped(SHIPPED))
+    if path is None or settings is None:
+        raise ParameterError(
+            "path", f"is needed for size {size!r}", "say where to keep the weights"
+        )
+    if Path(path).is_file():
+        return MotionWeights.load(path)
+    return train_general(
+        path,
+        size,
+        n_speakers=settings.motion_speakers,
+        seconds_each=60 * settings.motion_minutes,
+        epochs=settings.motion_general_epochs,
+        seed=seed,
+        device=device,
+        progress=progress,
+    )
+
+
+def main(argv=None):
+    """`python -m tfhkit.series.general`: train, write to the kit's assets, print the card."""
+    options = argparse.ArgumentParser(description=main.__doc__)
+    options.add_argument("--out", help="file to write; by default the shipped one")
+    options.add_argument("--size", default="small", choices=("small", "paper"))
+    options.add_argument("--speakers", type=int, default=56)
+    options.add_argument("--seconds", type=float, default=30.0)
+    options.add_argument("--epochs", type=int, default=20)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--workers", type=int, default=2)
+    options.add_argument("--device", default="cpu")
+    given = options.parse_args(argv)
+    weights = train_general(
+        given.out or assets_dir() / SHIPPED,
+        given.size,
+        n_speakers=given.speakers,
+        seconds_each=given.seconds,
+        epochs=given.epochs,
+        seed=given.seed,
+        workers=given.workers,
+        device=given.device,
+        progress=report_progress("general mapping"),
+    )
+    print(json.dumps(weights.card, indent=1))
+
+
+if __name__ == "__main__":
+    main()
