@@ -1,0 +1,300 @@
+"""Training and use: overfitting, resuming, held-back frames, files, identity features, pasting."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tfhkit.errors import InputError, MissingBackend, ParameterError, ShapeError
+from tfhkit.refine import (
+    Refiner,
+    TrainConfig,
+    load_refiner,
+    refine,
+    refiner_config,
+    region_weight,
+    retrieve_identity,
+    save_refiner,
+    train_refiner,
+)
+from tfhkit.refine.data import batch_rows, window_indices
+
+SIZE = 32
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Nets this small only wait for each other's threads, the more the busier the machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def toy(n=12, seed=0):
+    """Discs that move over a still background; the rendering shows them in a flat colour."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:SIZE, :SIZE] + 0.5
+    behind = rng.integers(0, 256, (SIZE // 4, SIZE // 4, 3)).repeat(4, 0).repeat(4, 1)
+    reals, renders, masks = [], [], []
+    for t in range(n):
+        cx, cy = 16 + 5 * np.sin(t / 2), 16 + 3 * np.cos(t / 3)
+        mask = (x - cx) ** 2 + (y - cy) ** 2 < 64
+        eye = (x - cx + 3) ** 2 + (y - cy + 2) ** 2 < 4
+        real = np.where(mask[..., None], np.array([200, 140, 110]), behind)
+        real[eye & mask] = (150, 100, 80)
+        reals.append(real)
+        renders.append(np.where(mask[..., None], np.array([150, 150, 150]), behind))
+        masks.append(mask)
+    identity = rng.normal(size=(2, 128))[np.arange(n) * 2 // n] + 0.02 * rng.normal(size=(n, 128))
+    identity = (identity / np.linalg.norm(identity, axis=1, keepdims=True)).astype(np.float32)
+    return np.uint8(renders), np.uint8(reals), identity, np.array(masks)
+
+
+CONFIG = refiner_config("small", size_px=SIZE, channels=(8, 16, 24), slots=16)
+TRAIN = TrainConfig(steps=12, batch=3, precision="float32", gan_from=0.5, disc_channels=8)
+
+
+def psnr(a, b, mask):
+    return 10 * np.log10(255**2 / ((a.astype(float) - b)[mask] ** 2).mean())
+
+
+def test_training_beats_the_rendering():
+    renders, reals, identity, masks = toy(16)
+    train = replace(TRAIN, steps=100, lr=3e-3, gan_from=0.8, log_every=5)
+    weight = region_weight(masks[:12])
+    refiner, history = train_refiner(
+        renders[:12],
+        reals[:12],
+        identity[:12],
+        CONFIG,
+        train,
+        weight=weight,
+        validation=(renders[12:], reals[12:], masks[12:]),
+    )
+    losses = [entry["l1"] for entry in history["steps"]]
+    assert losses[-1] < 0.4 * losses[0]
+    refined, attention = refine(refiner, renders[12:])
+    before = psnr(renders[12:], reals[12:], masks[12:])
+    after = psnr(refined, reals[12:], masks[12:])
+    assert after > before + 4
+    assert history["validation"][-1]["psnr_db"] == pytest.approx(after, abs=1e-3)
+    assert attention[~masks[12:]].mean() > attention[masks[12:]].mean() + 0.2  # Eq. 3 at work
+    assert {"gan", "discriminator"} <= set(history["steps"][-1])
+
+
+@pytest.mark.parametrize("identity_mode", ["memory", "mean", "none"])
+def test_resuming_equals_not_stopping(tmp_path, identity_mode):
+    renders, reals, identity, _ = toy()
+    config = refiner_config(
+        "small", size_px=SIZE, channels=(8, 16), slots=8, dropout=0.3, identity=identity_mode
+    )
+    train = replace(TRAIN, steps=8, shift_px=2, flip=True, checkpoint_s=0)
+    whole, told = train_refiner(renders, reals, identity, config, train, seed=4)
+
+    class Killed(Exception):
+        pass
+
+    def kill(done, total, text):
+        if done == 5 and total == 8:
+            raise Killed
+
+    path = tmp_path / "state.safetensors"
+    with pytest.raises(Killed):
+        train_refiner(
+            renders, reals, identity, config, train, seed=4, checkpoint=path, progress=kill
+        )
+    again, history = train_refiner(renders, reals, identity, config, train, seed=4, checkpoint=path)
+    assert history["resumed_from"] == 5 and history["trained_steps"] == 8
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    assert history["steps"] == told["steps"]
+
+
+def test_same_seed_same_weights_and_the_callers_random_numbers_stay():
+    renders, reals, identity, _ = toy()
+    train = replace(TRAIN, steps=3)
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    runs = [train_refiner(renders, reals, identity, CONFIG, train, seed=s)[0] for s in (1, 1, 2)]
+    assert torch.equal(torch.rand(3), expected)
+    first, same, other = (run.generator.stem[1].weight for run in runs)
+    assert torch.equal(first, same) and not torch.equal(first, other)
+
+
+def test_a_checkpoint_of_other_data_is_not_continued(tmp_path):
+    renders, reals, identity, _ = toy()
+    path, train = tmp_path / "state.safetensors", replace(TRAIN, steps=3)
+    train_refiner(renders, reals, identity, CONFIG, train, checkpoint=path)
+    assert (
+        train_refiner(renders, reals, identity, CONFIG, train, checkpoint=path)[1]["resumed_from"]
+        == 3
+    )
+    other = 255 - reals
+    assert (
+        train_refiner(renders, other, identity, CONFIG, train, checkpoint=path)[1]["resumed_from"]
+        == 0
+    )
+
+
+def test_a_checkpoint_cut_short(tmp_path):
+    renders, reals, identity, _ = toy()
+    path, train = tmp_path / "state.safetensors", replace(TRAIN, steps=2)
+    train_refiner(renders, reals, identity, CONFIG, train, checkpoint=path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(InputError, match="cut short"):
+        train_refiner(renders, reals, identity, CONFIG, train, checkpoint=path)
+
+
+def test_budget_stops_early():
+    renders, reals, identity, _ = toy()
+    train = replace(TRAIN, steps=1000, budget_s=0.2)
+    assert train_refiner(renders, reals, identity, CONFIG, train)[1]["trained_steps"] < 1000
+
+
+def test_frames_without_a_face_are_skipped_and_counted():
+    renders, reals, identity, _ = toy()
+    identity[[2, 5]] = 0
+    refiner, history = train_refiner(renders, reals, identity, CONFIG, replace(TRAIN, steps=8))
+    assert history["n_skipped"] == 2
+    assert not set(refiner.memory.writer.tolist()) & {2, 5}
+    with pytest.raises(InputError, match="1 of 12 show a face"):
+        train_refiner(renders, reals, np.where(np.arange(12)[:, None] == 3, identity, 0), CONFIG)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"identity": np.zeros((12, 64), np.float32)}, r"identity: expected shape \(12, 128\)"),
+        ({"reals": np.zeros((11, SIZE, SIZE, 3), np.uint8)}, "reals: expected shape"),
+        ({"renders": np.zeros((12, 16, 16, 3), np.uint8)}, "renders: expected shape"),
+        ({"frames": np.zeros(12, int)}, "increasing frame numbers"),
+    ],
+)
+def test_wrong_arrays(change, words):
+    renders, reals, identity, _ = toy()
+    given = {"renders": renders, "reals": reals, "identity": identity, "config": CONFIG} | change
+    with pytest.raises(ShapeError, match=words):
+        train_refiner(**given)
+
+
+def test_refining_is_repeatable_and_independent_of_the_batch():
+    renders = toy()[0]
+    refiner = trained(dropout=0.5)
+    one, attention = refine(refiner, renders)
+    for batch in (16, 5):
+        again, _ = refine(refiner, renders, batch=batch)
+        assert np.abs(one.astype(int) - again).max() <= 1
+    assert one.shape == renders.shape and one.dtype == np.uint8
+    assert attention.shape == renders.shape[:3] and attention.dtype == np.float32
+    with pytest.raises(ShapeError, match="renders: expected shape"):
+        refine(refiner, renders[:, :16])
+
+
+def trained(**changes):
+    renders, reals, identity, _ = toy()
+    config = refiner_config("small", size_px=SIZE, channels=(8, 16), slots=16, **changes)
+    return train_refiner(renders, reals, identity, config, replace(TRAIN, steps=6))[0]
+
+
+def test_memory_answers_with_stored_identities():
+    refiner, renders = trained(), toy()[0]
+    found = retrieve_identity(refiner, renders, every_frame=True)
+    assert len(found.slots) == len(renders) and refiner.memory.used[found.slots].all()
+    assert np.allclose(found.identity.norm(dim=-1), 1, atol=1e-5)
+
+
+def test_files(tmp_path):
+    refiner, renders = trained(), toy()[0]
+    save_refiner(refiner, tmp_path / "refiner.safetensors")
+    again = load_refiner(tmp_path / "refiner.safetensors")
+    assert again.config == refiner.config
+    assert np.array_equal(refine(refiner, renders)[0], refine(again, renders)[0])
+
+
+def test_broken_files(tmp_path):
+    path = tmp_path / "refiner.safetensors"
+    with pytest.raises(InputError, match="no such file"):
+        load_refiner(path)
+    save_refiner(Refiner(CONFIG), path)
+    whole, beside = path.read_bytes(), path.with_suffix(".json")
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="cut short"):
+        load_refiner(path)
+    path.write_bytes(whole)
+    beside.write_text(beside.read_text().replace('"value_dim": 128', '"value_dim": 512'))
+    with pytest.raises(InputError, match="another size or encoder"):
+        load_refiner(path)
+    beside.write_text("{}")
+    with pytest.raises(InputError, match="no refiner's configuration"):
+        load_refiner(path)
+
+
+def test_bad_settings():
+    with pytest.raises(ParameterError, match="unknown mode"):
+        refiner_config(identity="best")
+    with pytest.raises(ParameterError, match="unknown encoder"):
+        refiner_config(encoder="facenet")
+    renders, reals, identity, _ = toy()
+    with pytest.raises(ParameterError, match="unknown 'half'"):
+        train_refiner(renders, reals, identity, CONFIG, replace(TRAIN, precision="half"))
+    with pytest.raises(ParameterError, match="another configuration"):
+        train_refiner(renders, reals, identity, CONFIG, TRAIN, start=trained())
+
+
+def test_going_on_from_a_general_refiner():
+    renders, reals, identity, _ = toy()
+    start = trained()
+    before = start.generator.stem[1].weight.clone()
+    refiner, _ = train_refiner(
+        renders, reals, identity, start.config, replace(TRAIN, steps=2), start=start
+    )
+    moved = (refiner.generator.stem[1].weight - before).abs().max()
+    assert 0 < moved < 0.02
+
+
+def test_windows_do_not_reach_across_jumps():
+    rows = window_indices(6, 3, frames=[0, 1, 2, 9, 10, 11])
+    assert rows.tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 2], [3, 3, 3], [3, 3, 4], [3, 4, 5]]
+    assert window_indices(3, 1).tolist() == [[0], [1], [2]]
+
+
+def test_batches_are_epochs_of_all_frames():
+    rows = np.concatenate([batch_rows(10, 4, step, 0) for step in range(5)])
+    assert sorted(rows[:10]) == sorted(rows[10:]) == list(range(10))
+    assert not np.array_equal(rows[:10], rows[10:])
+
+
+def test_missing_backends(tmp_path):
+    from tfhkit.refine.identity import open_encoder
+
+    with pytest.raises(MissingBackend, match="give the path of an ArcFace ONNX file"):
+        open_encoder("arcface")
+    with pytest.raises(ParameterError, match="unknown backend"):
+        open_encoder("facenet")
+    broken = tmp_path / "net.onnx"
+    broken.write_bytes(b"no model")
+    with pytest.raises(InputError, match="cannot be read as ONNX"):
+        open_encoder("arcface", broken)
+
+
+def test_spatial_weights_are_verified(tmp_path, monkeypatch):
+    from tfhkit.errors import AssetError
+    from tfhkit.refine.spatial import IMAGENET_FILE, build_resnet18, pool5_features
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    assert refiner_config().spatial == "random"
+    with pytest.raises(AssetError, match="not in torch's cache"):
+        build_resnet18("imagenet")
+    net, name = build_resnet18("auto", seed=3)
+    again = build_resnet18("random", seed=3)[0]
+    pictures = toy(2)[0]
+    assert name == "random" and torch.equal(
+        pool5_features(net, pictures), pool5_features(again, pictures)
+    )
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / IMAGENET_FILE).write_bytes(b"something else")
+    with pytest.raises(AssetError, match="SHA-256 starts with"):
+        refiner_config()

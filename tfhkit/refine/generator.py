@@ -1,0 +1,242 @@
+"""The attention-based generator of Sec. 3.4: a U-Net with AdaIN and two heads (Eq. 3)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tfhkit.errors import ParameterError, check_shape
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Architecture of the generator; saved with its weights.
+
+    Args:
+        size_px: side of the square crops.
+        channels: channels of the U-Net's levels; level 0 works at half the crop's size and
+            every further level halves again.
+        blocks: residual blocks per level and side; 0 is the paper's plain U-Net.
+        window: rendered frames that go in, the current one last; 3 in the paper.
+        identity_dim: length of the identity feature; 0 leaves AdaIN without an input
+            (plain instance normalisation), the paper's ablation without identity.
+        embed_dim: the identity goes through one shared layer of this width, then through
+            one small linear layer per AdaIN. The published code makes all AdaIN parameters
+            with one MLP of width 9,984 and spends 204.5 of 259 million parameters on it.
+        attention: False leaves Eq. 3 out: the output is the colour alone.
+        colour: "absolute", the colour head paints from nothing (tanh), as in the paper;
+            "residual", it paints a change of the current rendering.
+        copy_bias: first value of the attention's logit. Positive: the untrained net copies
+            the rendering, so training starts from the coarse picture and not from noise.
+        dropout: rate in the three innermost up levels while training.
+        full_size_head: True is the paper's last block (transposed convolution to full size,
+            then two 7 x 7 convolutions); False keeps both heads at half size and unfolds
+            2 x 2 pixels from channels, many times cheaper.
+    """
+
+    size_px: int = 128
+    channels: tuple = (32, 64, 128, 256)
+    blocks: int = 1
+    window: int = 3
+    identity_dim: int = 128
+    embed_dim: int = 64
+    attention: bool = True
+    colour: str = "absolute"
+    copy_bias: float = 2.0
+    dropout: float = 0.0
+    full_size_head: bool = False
+
+
+SIZES = {
+    "small": {"size_px": 128},
+    "medium": {"size_px": 256, "channels": (48, 96, 192, 320, 320)},
+    "paper": {
+        "size_px": 256,
+        "channels": (64, 128, 256, 512, 512, 512, 512, 512),
+        "blocks": 0,
+        "dropout": 0.5,
+        "full_size_head": True,
+    },
+}
+
+
+def generator_config(size="small", **changes):
+    """The configuration of a named size, with changes by name.
+
+    Raises:
+        ParameterError: an unknown size, or a crop that the levels cannot halve.
+    """
+    if size not in SIZES:
+        raise ParameterError("size", f"unknown generator {size!r}", f"use one of {list(SIZES)}")
+    config = GeneratorConfig(**{**SIZES[size], **changes})
+    if config.size_px % 2 ** len(config.channels):
+        raise ParameterError(
+            "size_px",
+            f"{config.size_px} px cannot be halved {len(config.channels)} times",
+            f"use a multiple of {2 ** len(config.channels)}",
+        )
+    return config
+
+
+def adain(x, scale, shift, eps=1e-5):
+    """Adaptive instance normalisation.
+
+    Args:
+        x: (B, C, H, W).
+        scale, shift: (B, C); the scale is added to 1, so zeros mean plain normalisation.
+    Returns:
+        (B, C, H, W): every channel with mean `shift` and deviation `1 + scale`.
+    Source: Huang & Belongie 2017; paper Sec. 3.4. Differs from the published code, which
+        uses the scale as it comes, without the 1.
+    """
+    mean = x.mean((2, 3), keepdim=True)
+    centred = x - mean
+    inverse = (centred.square().mean((2, 3), keepdim=True) + eps).rsqrt()
+    return centred * (inverse * (1 + scale)[..., None, None]) + shift[..., None, None]
+
+
+class AdaIN(nn.Module):
+    """AdaIN with its own linear layer from the embedded identity, zero at first."""
+
+    def __init__(self, channels, embed_dim):
+        super().__init__()
+        self.channels = channels
+        self.project = nn.Linear(embed_dim, 2 * channels) if embed_dim else None
+        if self.project is not None:
+            nn.init.zeros_(self.project.weight)
+            nn.init.zeros_(self.project.bias)
+
+    def forward(self, x, code):
+        if x.shape[-1] == 1:  # one pixel has no deviation: the paper's level 8
+            return x
+        if self.project is None:
+            zeros = x.new_zeros(x.shape[0], self.channels)
+            return adain(x, zeros, zeros)
+        return adain(x, *self.project(code).chunk(2, -1))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions with one AdaIN; the last starts small: nearly the identity."""
+
+    def __init__(self, channels, embed_dim):
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm = AdaIN(channels, embed_dim)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.normal_(self.second.weight, std=1e-3)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x, code):
+        h = self.norm(self.first(F.leaky_relu(x, 0.2)), code)
+        return x + self.second(F.leaky_relu(h, 0.2))
+
+
+class Generator(nn.Module):
+    """Window of renderings and identity -> refined frame, attention, colour.
+
+    Args:
+        config: GeneratorConfig.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        c, n_in = config.channels, 3 * config.window
+        embed = config.embed_dim if config.identity_dim else 0
+        self.embed = nn.Linear(config.identity_dim, embed) if embed else None
+        self.stem = (
+            nn.Conv2d(n_in, c[0], 4, 2, 1)
+            if config.full_size_head
+            else nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * n_in, c[0], 3, padding=1))
+        )
+        pairs = list(zip(c[:-1], c[1:]))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairs)
+        self.down_norm = nn.ModuleList(AdaIN(b, embed) for _, b in pairs)
+        self.down_blocks = self._blocks(c, embed)
+        skip = [1] + [2] * (len(pairs) - 1)  # inner levels get their skip by concatenation
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(k * b, a, 4, 2, 1) for (a, b), k in zip(pairs[::-1], skip)
+        )
+        self.up_norm = nn.ModuleList(AdaIN(a, embed) for a, _ in pairs[::-1])
+        self.up_blocks = self._blocks(c[-2::-1], embed)
+        self._build_heads(2 * c[0])
+
+    def _blocks(self, channels, embed):
+        n = self.config.blocks
+        return nn.ModuleList(
+            nn.ModuleList(ResidualBlock(c, embed) for _ in range(n)) for c in channels
+        )
+
+    def _build_heads(self, n_in):
+        config = self.config
+        if config.full_size_head:
+            self.last = nn.ConvTranspose2d(n_in, n_in // 2, 4, 2, 1)
+            ends = [nn.Conv2d(n_in // 2, out, 7, padding=3) for out in (3, 1)]
+            self.colour, self.attention = (nn.Sequential(nn.ReLU(), end) for end in ends)
+        else:
+            self.last = nn.Identity()
+            ends = [nn.Conv2d(n_in // 2, 4 * out, 3, padding=1) for out in (3, 1)]
+            self.colour, self.attention = (
+                nn.Sequential(
+                    nn.LeakyReLU(0.2),
+                    nn.Conv2d(n_in, n_in // 2, 3, padding=1),
+                    nn.LeakyReLU(0.2),
+                    end,
+                    nn.PixelShuffle(2),
+                )
+                for end in ends
+            )
+        nn.init.normal_(ends[0].weight, std=1e-3 if config.colour == "residual" else 1e-2)
+        nn.init.zeros_(ends[0].bias)
+        nn.init.normal_(ends[1].weight, std=1e-3)
+        nn.init.constant_(ends[1].bias, config.copy_bias)
+        if not config.attention:
+            self.attention = None
+
+    def forward(self, window, identity=None):
+        """Eq. 3: o = A * r + (1 - A) * C.
+
+        Args:
+            window: (B, 3 W, S, S) in [-1, 1], oldest frame first, the current one last.
+            identity: (B, D) unit vectors; not used when `identity_dim` is 0.
+        Returns:
+            refined (B, 3, S, S), attention (B, 1, S, S) in [0, 1], colour (B, 3, S, S).
+        Raises:
+            ShapeError: the window or the identity has another size than the weights expect.
+        """
+        size = self.config.size_px
+        check_shape("window", window, ("B", 3 * self.config.window, size, size))
+        code = None
+        if self.embed is not None:
+            check_shape("identity", identity, (window.shape[0], self.config.identity_dim))
+            # unit vectors have entries of size 1/sqrt(D); bring them to size 1
+            code = F.leaky_relu(self.embed(identity * self.config.identity_dim**0.5), 0.2)
+        features = self._unet(window, code)
+        current = window[:, -3:]
+        colour = self.colour(features).float()
+        change = torch.tanh(colour)
+        colour = current + 2 * change if self.config.colour == "residual" else change
+        if self.attention is None:
+            return colour, current.new_zeros(current[:, :1].shape), colour
+        attention = torch.sigmoid(self.attention(features).float())
+        return attention * current + (1 - attention) * colour, attention, colour
+
+    def _unet(self, window, code):
+        x = self.stem(window)
+        skips = []
+        for i, blocks in enumerate(self.down_blocks):
+            if i:
+                x = self.down_norm[i - 1](self.down[i - 1](F.leaky_relu(x, 0.2)), code)
+            for block in blocks:
+                x = block(x, code)
+            skips.append(x)
+        x = skips.pop()
+        for i, (up, norm, blocks) in enumerate(zip(self.up, self.up_norm, self.up_blocks)):
+            x = norm(up(F.relu(x)), code)
+            for block in blocks:
+                x = block(x, code)
+            if self.config.dropout and i < 3:
+                x = F.dropout(x, self.config.dropout, self.training)
+            x = torch.cat([x, skips.pop()], 1)
+        return self.last(F.relu(x) if self.config.full_size_head else x)

@@ -1,0 +1,143 @@
+"""The terms of Eq. 4, each in the paper's form and in that of the published code."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from tfhkit.errors import ParameterError
+
+ATTENTION_NORMS = ("rms", "l2", "mean")
+GAN_FORMS = ("log", "nonsaturating")
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """The lambdas of Eq. 4 and the forms of its terms.
+
+    Args:
+        l1: lambda 1, on frames in [-1, 1].
+        attention: lambda 2.
+        smooth: lambda 3, on a sum over pixels, as written.
+        attention_norm: "l2" is the norm of Eq. 4 as written, a number that grows with the
+            picture's side (128 for A = 1 at 128 px): with lambda 2 = 2 it is worth more than
+            every other term and drives A to 0. "rms" is that norm per pixel, between 0 and 1,
+            and the default for this reason. "mean" is the published code's mean(A).
+        gan: "log" is Eq. 4 as written, the generator lowers log(1 - D). "nonsaturating"
+            raises log D instead (the published code), whose gradient does not vanish while
+            the discriminator wins.
+        gan_weight: factor of the GAN term; 1 in Eq. 4, 0 trains without a discriminator.
+        gradient: an extra, 0 in the paper: L1 on differences of neighbouring pixels, which
+            asks for edges (eyelids, teeth) at the right place.
+    """
+
+    l1: float = 100.0
+    attention: float = 2.0
+    smooth: float = 1e-5
+    attention_norm: str = "rms"
+    gan: str = "nonsaturating"
+    gan_weight: float = 1.0
+    gradient: float = 0.0
+
+    def __post_init__(self):
+        for name, value, known in (
+            ("attention_norm", self.attention_norm, ATTENTION_NORMS),
+            ("gan", self.gan, GAN_FORMS),
+        ):
+            if value not in known:
+                raise ParameterError(name, f"unknown form {value!r}", f"use one of {known}")
+
+
+def attention_norm(attention, form="rms"):
+    """How much of the rendering is kept: the lambda 2 term of Eq. 4.
+
+    Args:
+        attention: (B, 1, H, W) in [0, 1].
+        form: see `LossWeights.attention_norm`.
+    Returns:
+        scalar, mean over the batch.
+    """
+    if form == "mean":
+        return attention.mean()
+    square = attention.square().sum((1, 2, 3))
+    if form == "rms":
+        square = square / attention[0].numel()
+    return (square + 1e-12).sqrt().mean()
+
+
+def attention_smoothness(attention):
+    """Squared differences of neighbours, summed over pixels: the lambda 3 term of Eq. 4.
+
+    Args:
+        attention: (B, 1, H, W).
+    Returns:
+        scalar, mean over the batch.
+    """
+    down = (attention[..., 1:, :] - attention[..., :-1, :]).square().sum((1, 2, 3))
+    right = (attention[..., :, 1:] - attention[..., :, :-1]).square().sum((1, 2, 3))
+    return (down + right).mean()
+
+
+def weighted_l1(refined, real, weight=None):
+    """Mean absolute difference; `weight` (B, 1, H, W) of mean 1 moves it to where it matters."""
+    error = (refined - real).abs()
+    return error.mean() if weight is None else (error * weight).mean()
+
+
+def gradient_l1(refined, real, weight=None):
+    """L1 between the differences of neighbouring pixels, in both directions."""
+    error = refined - real
+    down = (error[..., 1:, :] - error[..., :-1, :]).abs()
+    right = (error[..., :, 1:] - error[..., :, :-1]).abs()
+    if weight is not None:
+        down, right = down * weight[..., 1:, :], right * weight[..., :, 1:]
+    return down.mean() + right.mean()
+
+
+def discriminator_loss(real_logits, fake_logits):
+    """-(log D(r, g) + log(1 - D(r, G))), mean over patches: what D lowers (Eq. 4, 5)."""
+    return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+
+
+def generator_gan_loss(fake_logits, form="log"):
+    """What G lowers: log(1 - D) as written ("log"), or -log D ("nonsaturating")."""
+    if form == "log":
+        return -F.softplus(fake_logits).mean()
+    return F.softplus(-fake_logits).mean()
+
+
+def generator_loss(refined, attention, real, weights, weight=None, fake_logits=None):
+    """Eq. 4 as the generator sees it.
+
+    Args:
+        refined, real: (B, 3, H, W) in [-1, 1].
+        attention: (B, 1, H, W).
+        weights: LossWeights.
+        weight: optional (B, 1, H, W) weight of the pixels in the L1 term.
+        fake_logits: discriminator's judgement of `refined`, or None without a GAN term.
+    Returns:
+        total, and the parts by name (unweighted, detached).
+    """
+    parts = {
+        "l1": weighted_l1(refined, real, weight),
+        "attention": attention_norm(attention, weights.attention_norm),
+        "smooth": attention_smoothness(attention),
+    }
+    total = (
+        weights.l1 * parts["l1"]
+        + weights.attention * parts["attention"]
+        + weights.smooth * parts["smooth"]
+    )
+    if weights.gradient:
+        parts["gradient"] = gradient_l1(refined, real, weight)
+        total = total + weights.gradient * parts["gradient"]
+    if fake_logits is not None:
+        parts["gan"] = generator_gan_loss(fake_logits, weights.gan)
+        total = total + weights.gan_weight * parts["gan"]
+    return total, {name: value.detach() for name, value in parts.items()}
+
+
+def to_unit(images_u8, device=None):
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) float in [-1, 1]."""
+    images = torch.as_tensor(images_u8, device=device)
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -1,0 +1,208 @@
+"""The memory network of Sec. 3.4: spatial features as keys, identity features as values."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tfhkit.errors import ParameterError, check_shape
+
+POOL5_DIM = 512
+
+
+@dataclass(frozen=True)
+class MemoryConfig:
+    """Size and thresholds of the memory; saved with its tables.
+
+    Args:
+        slots: number of pairs; 30,000 in the published code (over all identities). A clip
+            of a few hundred frames of one person needs a few dozen.
+        key_dim: length of the keys.
+        value_dim: length of the identity features.
+        top_k: how many nearest slots the triplet loss looks at; 256 in the published code.
+        margin: of the triplet loss; 0.3 in the published code.
+        match: two identity features with a higher cosine are the same; belongs to the
+            identity encoder (0.98 for ArcFace in the published code).
+    """
+
+    slots: int = 256
+    key_dim: int = 512
+    value_dim: int = 128
+    top_k: int = 64
+    margin: float = 0.3
+    match: float = 0.98
+
+    def __post_init__(self):
+        if not 1 <= self.top_k <= self.slots:
+            raise ParameterError(
+                "top_k", f"{self.top_k} nearest of {self.slots} slots", "give slots >= top_k >= 1"
+            )
+
+
+class Memory(nn.Module):
+    """Pairs (key, value), their ages, and the trainable layer that makes queries.
+
+    All tables are buffers, so they are saved, resumed and moved with the module.
+    `writer` holds the frame that last wrote a slot (-1: the slot is empty), `writes` how
+    often a slot was written.
+
+    Args:
+        config: MemoryConfig.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.fc = nn.Linear(POOL5_DIM, config.key_dim)
+        self.register_buffer("keys", torch.zeros(config.slots, config.key_dim))
+        self.register_buffer("values", torch.zeros(config.slots, config.value_dim))
+        self.register_buffer("age", torch.zeros(config.slots))
+        self.register_buffer("writer", torch.full((config.slots,), -1, dtype=torch.int64))
+        self.register_buffer("writes", torch.zeros(config.slots, dtype=torch.int64))
+        # what pool5 looks like on this data: its mean and deviation over the training frames
+        self.register_buffer("pool5_mean", torch.zeros(POOL5_DIM))
+        self.register_buffer("pool5_std", torch.ones(POOL5_DIM))
+
+    @property
+    def used(self):
+        """(slots,) bool: slots that were written."""
+        return self.writer >= 0
+
+    @torch.no_grad()
+    def fit_input(self, pool5):
+        """Take mean and deviation of `pool5` (N, 512) as the zero and unit of the queries.
+
+        Frames of one person give nearly the same pool5 feature; without this every query has
+        a cosine near 1 with every key.
+        """
+        self.pool5_mean.copy_(pool5.mean(0))
+        self.pool5_std.copy_(pool5.std(0, unbiased=False).clamp(min=1e-4))
+
+    def query(self, pool5):
+        """Pool5 features (B, 512) to unit queries (B, key_dim): FC, then normalisation."""
+        check_shape("pool5", pool5, ("B", POOL5_DIM))
+        return F.normalize(self.fc((pool5 - self.pool5_mean) / self.pool5_std), dim=-1)
+
+    def triplet_loss(self, query, value):
+        """Threshold triplet loss: queries near keys of alike identity, far from the others.
+
+        Args:
+            query: (B, key_dim) unit vectors, with gradient.
+            value: (B, value_dim) unit vectors, identity features of the true frames.
+        Returns:
+            scalar: mean over the batch of max(0, best wrong - best right + margin), where
+            right and wrong are looked for among the top_k nearest used slots; samples that
+            find only one kind there do not count.
+        Source: Yoo et al. 2019 (Coloring with limited data), paper Sec. 3.4, footnote 3.
+        """
+        similarity = query @ self.keys.T
+        similarity = similarity.masked_fill(~self.used, -2.0)
+        best, slot = similarity.topk(self.config.top_k, dim=-1)
+        alike = (self.values[slot] * value[:, None]).sum(-1) > self.config.match
+        there = best > -1.5
+        right = best.masked_fill(~(alike & there), -2.0).amax(-1)
+        wrong = best.masked_fill(alike | ~there, -2.0).amax(-1)
+        counts = (right > -1.5) & (wrong > -1.5)
+        hinge = F.relu(wrong - right + self.config.margin) * counts
+        return hinge.sum() / counts.sum().clamp(min=1)
+
+    @torch.no_grad()
+    def update(self, query, value, frame=None, generator=None):
+        """Write a batch into the memory, one sample after the other.
+
+        A sample whose nearest slot (by key) holds an alike identity is folded into that slot:
+        key = normalise(key + query), age 0. Otherwise the oldest slot is replaced (footnote 4);
+        ages carry a little noise so that ties are broken at random. Samples take turns, so two
+        samples of a batch that meet in one slot act as if they had come one by one.
+
+        Args:
+            query: (B, key_dim) unit vectors.
+            value: (B, value_dim) unit vectors.
+            frame: (B,) frame numbers, remembered per slot.
+            generator: torch.Generator on the CPU for the noise of the ages.
+        Returns:
+            (B,) int64: the slot that each sample wrote.
+        """
+        check_shape("value", value, (query.shape[0], self.config.value_dim))
+        frames = [0] * len(query) if frame is None else [int(f) for f in frame]
+        written = []
+        for q, v, number in zip(query.detach(), value, frames):
+            similarity = (self.keys @ q).masked_fill(~self.used, -2.0)
+            slot = int(similarity.argmax())
+            alike = bool(self.used[slot]) and float(self.values[slot] @ v) > self.config.match
+            self.age += 1
+            if alike:
+                self.keys[slot] = F.normalize(self.keys[slot] + q, dim=0)
+            else:
+                slot = self._oldest(generator)
+                self.keys[slot], self.values[slot], self.writes[slot] = q, v, 0
+            self.age[slot] = 0
+            self.writer[slot] = number
+            self.writes[slot] += 1
+            written.append(slot)
+        return torch.tensor(written)
+
+    def _oldest(self, generator):
+        empty = (~self.used).nonzero()
+        if len(empty):
+            return int(empty[0])
+        noise = torch.rand(self.config.slots, generator=generator) * 8 - 4
+        return int((self.age + noise.to(self.age.device)).argmax())
+
+    @torch.no_grad()
+    def retrieve(self, query):
+        """The identity feature of the nearest key (top 1).
+
+        Args:
+            query: (B, key_dim) unit vectors.
+        Returns:
+            values (B, value_dim), slots (B,) int64, similarity (B,) cosines.
+        Raises:
+            ParameterError: the memory is empty.
+        """
+        if not bool(self.used.any()):
+            raise ParameterError("memory", "no slot was ever written", "train the refiner first")
+        similarity = (query @ self.keys.T).masked_fill(~self.used, -2.0)
+        best, slot = similarity.max(-1)
+        return self.values[slot], slot, best
+
+
+def smooth_features(features, times, every_s=1.0):
+    """Features taken every `every_s` seconds and interpolated in between (Sec. 3.4).
+
+    What the memory returns jumps from slot to slot; fed to the generator as it is, the face
+    would flicker. The published code takes every 25th frame.
+
+    Args:
+        features: (T, D) unit vectors.
+        times: (T,) seconds, increasing.
+        every_s: distance of the knots; 0 returns the features unchanged.
+    Returns:
+        (T, D) unit vectors, equal to `features` at the knots.
+    """
+    if every_s <= 0 or len(features) < 3:
+        return features
+    knots = knot_indices(times, every_s)
+    times = torch.as_tensor(times, dtype=torch.float64, device=features.device)
+    at = times[knots]
+    right = torch.searchsorted(at, times).clamp(1, len(knots) - 1)
+    span = (at[right] - at[right - 1]).clamp(min=1e-9)
+    share = ((times - at[right - 1]) / span).clamp(0, 1).to(features.dtype)[:, None]
+    chosen = features[knots]
+    return F.normalize(torch.lerp(chosen[right - 1], chosen[right], share), dim=-1)
+
+
+def knot_indices(times, every_s):
+    """Frames that stand at least `every_s` apart, with the first and the last: list of int."""
+    knots = [0]
+    for i in range(1, len(times)):
+        if times[i] - times[knots[-1]] >= every_s - 1e-6:
+            knots.append(i)
+    last = len(times) - 1
+    if knots[-1] != last:
+        if len(knots) > 1 and times[last] - times[knots[-1]] < every_s / 2:
+            knots[-1] = last
+        else:
+            knots.append(last)
+    return knots

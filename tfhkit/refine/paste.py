@@ -1,0 +1,178 @@
+"""Refined crops back into the clip's full frame, and videos side by side (Sec. 3.4)."""
+
+import cv2
+import numpy as np
+
+from tfhkit.errors import check_shape
+from tfhkit.media import SR_HZ, write_video
+
+BORDER_SHARE = 0.04  # of the crop's side: where the paste fades out whatever the masks say
+
+
+def paste_alpha(region, attention=None, feather_px=None):
+    """Weight of a refined crop in the full frame: 1 on the face, no step anywhere.
+
+    Where the generator copies its input (A near 1) and the compositing changed nothing, the
+    frame already shows the right thing, in its own resolution.
+
+    Args:
+        region: (S, S) uint8 or float; above 0 where the compositing changed the frame.
+        attention: (S, S) in [0, 1]; the refined frame also counts where this is low.
+        feather_px: width of the soft edge in pixels of the crop; None is 1/32 of its side.
+    Returns:
+        (S, S) float32 in [0, 1], 0 along the border.
+    """
+    size = region.shape[0]
+    feather = max(1.0, size / 32) if feather_px is None else float(feather_px)
+    inside = (np.asarray(region) > 0).astype(np.float32)
+    if attention is not None:
+        painted = cv2.GaussianBlur(1 - attention.astype(np.float32), (0, 0), 1.0) > 0.3
+        near = cv2.dilate(inside, _disc(2 * feather))  # specks far from the face stay out
+        inside = np.maximum(inside, painted * near)
+    # grow first and blur then: the region itself keeps its full weight
+    alpha = cv2.GaussianBlur(cv2.dilate(inside, _disc(feather)), (0, 0), feather / 2)
+    return np.minimum(alpha, _border_fade(size))
+
+
+def _disc(radius):
+    side = 2 * round(radius) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+
+
+def _border_fade(size):
+    """(S, S) ramp from 0 at the crop's border to 1."""
+    distance = np.minimum(np.arange(size), np.arange(size)[::-1]) / max(BORDER_SHARE * size, 1)
+    ramp = np.clip(distance, 0, 1)
+    ramp = ramp * ramp * (3 - 2 * ramp)
+    return np.minimum.outer(ramp, ramp).astype(np.float32)
+
+
+def full_frames(clip, crop, source_index, refined, region, attention=None):
+    """Yield full frames with the refined crop pasted in; one frame in memory at a time.
+
+    Args:
+        clip: Clip whose frames lie behind.
+        crop: `fit.Crop` of the clip.
+        source_index: (T,) number of the background frame of each output frame.
+        refined: (T, S, S, 3) uint8.
+        region: (T, S, S) uint8, above 0 where the compositing changed the frame.
+        attention: (T, S, S) in [0, 1] or None.
+    Yields:
+        (H, W, 3) uint8.
+    """
+    with clip.reader() as reader:
+        for i, source in enumerate(source_index):
+            alpha = paste_alpha(region[i], None if attention is None else attention[i])
+            yield crop.paste(reader[int(source)], refined[i], alpha)
+
+
+def write_talking_head(
+    path,
+    clip,
+    crop,
+    source_index,
+    refined,
+    region,
+    attention=None,
+    times_or_fps=None,
+    audio=None,
+    visible_mark=True,
+    quality=18,
+    progress=None,
+):
+    """Write the talking head in the clip's full frame, with sound, marked as synthetic.
+
+    Args:
+        path: `.mp4` to write.
+        clip, crop, source_index, refined, region, attention: see `full_frames`.
+        times_or_fps: (T,) seconds or frames per second; None is the clip's frame rate.
+        audio: (N,) float32, 16 kHz, sample 0 at the first frame; None is no sound.
+        visible_mark: draw the mark; the metadata says "synthetic" in any case.
+        quality: x264's CRF.
+        progress: callable(done, total, text).
+    Returns:
+        Path.
+    Raises:
+        ShapeError: the arrays differ in length or size.
+    """
+    n = len(refined)
+    check_shape("refined", refined, ("T", "S", "S", 3))
+    check_shape("region", region, refined.shape[:3])
+    check_shape("source_index", np.asarray(source_index), (n,))
+    if attention is not None:
+        check_shape("attention", attention, refined.shape[:3])
+    frames = full_frames(clip, crop, source_index, refined, region, attention)
+    return write_video(
+        path,
+        _counted(frames, n, progress, "pasting"),
+        clip.fps if times_or_fps is None else times_or_fps,
+        audio=audio,
+        sr_hz=SR_HZ,
+        visible_mark=visible_mark,
+        quality=quality,
+    )
+
+
+def write_side_by_side(
+    path,
+    columns,
+    times_or_fps,
+    audio=None,
+    panel_px=256,
+    visible_mark=True,
+    quality=18,
+    progress=None,
+):
+    """Write videos of crops beside each other, each under its name.
+
+    Args:
+        path: `.mp4` to write.
+        columns: dict name -> (T, S, S, 3) uint8.
+        times_or_fps: see `write_talking_head`.
+        audio: (N,) float32, 16 kHz, or None.
+        panel_px: least side of a panel; smaller crops are enlarged by a whole factor.
+        visible_mark, quality, progress: see `write_talking_head`.
+    Returns:
+        Path.
+    """
+    first = next(iter(columns.values()))
+    for name, frames in columns.items():
+        check_shape(name, frames, first.shape)
+    size = first.shape[1] * max(1, -(-panel_px // first.shape[1]))
+    head = np.hstack([label_band(name, size) for name in columns])
+
+    def rows():
+        for pictures in zip(*columns.values()):
+            panels = [
+                p
+                if p.shape[0] == size
+                else cv2.resize(p, (size, size), interpolation=cv2.INTER_CUBIC)
+                for p in pictures
+            ]
+            yield np.vstack([head, np.hstack(panels)])
+
+    return write_video(
+        path,
+        _counted(rows(), len(first), progress, "side by side"),
+        times_or_fps,
+        audio=audio,
+        sr_hz=SR_HZ,
+        visible_mark=visible_mark,
+        quality=quality,
+    )
+
+
+def label_band(text, width_px, height_px=24):
+    """(height, width, 3) uint8: small light text on dark grey."""
+    band = np.full((height_px, width_px, 3), 32, np.uint8)
+    cv2.putText(
+        band, text, (6, height_px - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (235,) * 3, 1, cv2.LINE_AA
+    )
+    return band
+
+
+def _counted(frames, n, progress, text):
+    for done, frame in enumerate(frames, 1):
+        yield frame
+        if progress:
+            progress(done, n, text)
