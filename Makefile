@@ -1,0 +1,60 @@
+# The kit's commands. The first call sets up .venv with the exact versions of requirements.lock.
+#   make run    the whole series on a clip: CLIP= SPEECH= PROFILE= OUT= SEED=
+#   make test   fast tests, then slow ones
+#   make lab    JupyterLab on the notebooks
+
+SHELL := /bin/bash
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+# the first that really runs: a name on the path may be a shim of another version
+PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+export PIP_ROOT_USER_ACTION := ignore
+
+.PHONY: run test test-fast test-slow lab lint bench notebooks setup clean
+.DEFAULT_GOAL := run
+
+run: $(STAMP)
+	@$(BIN)/tfhkit run $(if $(CLIP),--clip "$(CLIP)") $(if $(SPEECH),--speech "$(SPEECH)") \
+	  $(if $(PROFILE),--profile "$(PROFILE)") $(if $(OUT),--out "$(OUT)") $(if $(SEED),--seed "$(SEED)")
+
+test: test-fast test-slow
+
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -q -m "slow and not gpu"
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab notebooks
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/python -m tfhkit.series.build --check
+
+bench: $(STAMP)
+	@$(BIN)/tfhkit bench $(NAME)
+
+notebooks: $(STAMP)
+	$(BIN)/python -m tfhkit.series.build
+
+setup: $(STAMP)
+
+# The sample clip is fetched here, so that the series needs no network later; where that fails,
+# the run that wants the clip says what to do.
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' || \
+	  { echo "Python 3.11 or 3.12 is needed; name one: make PYTHON=/path/to/python3.12"; exit 2; }
+	@echo "setting up .venv (about 6 GB; some minutes, once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >/dev/null 2>&1 \
+	  || { $(PYTHON) -m venv --without-pip --clear .venv && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
+	@$(PIP) install -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c "from tfhkit.assets import fetch; fetch('sample_clip')" 2>/dev/null \
+	  || echo "the sample clip could not be fetched now; it is tried again when it is needed"
+	@touch $(STAMP)
+
+clean:
+	rm -rf runs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

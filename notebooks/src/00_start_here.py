@@ -1,0 +1,257 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 00 · Start here
+#
+# A voice goes in, a video comes out in which a certain person says it, with that person's own way
+# of moving the head. This series builds such a system, stage by stage, after *Audio-driven
+# Talking Face Video Generation with Learning-based Personalized Head Pose* (Yi, Ye, Zhang, Bao, Liu, 2020).
+#
+# **You will be able to**
+# - say what the eight notebooks do, and what each hands to the next;
+# - check that everything the series needs is in place;
+# - look at a clip and a voice as data: frames with their times, sound on the same clock;
+# - draw a head, and turn it.
+#
+# **Before**: Python, NumPy, and what a neural network is. **Time**: half a minute (quick and full).
+# **In**: a clip and a voice. **Out**: `clip.json` (facts on the clip), `sentence.wav` (the voice,
+# where none was given).
+
+# %% tags=["parameters"]
+clip: str = "sample"  # a video file, or "sample"
+speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
+out: str = "runs/sample"  # run directory
+profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
+seed: int = 0  # of everything random
+
+# %% [markdown]
+# These five parameters stand at the top of every notebook. Change them here to look around; to run
+# the whole series on other material, give them to one command (notebook 07).
+
+# %%
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tfhkit.series import explore, open_step
+
+step = open_step(
+    "00_start_here", clip=clip, speech=speech, out=out, profile=profile, seed=seed, own={}
+)
+
+# %% [markdown]
+# ## Is everything there?
+# Some stages can be done by more than one library. What is *absent* below has a stand-in; a *fault*
+# would stop the series, and the text says what to do.
+
+# %%
+from tfhkit.series.doctor import check_parts
+
+parts = check_parts()
+for part in parts:
+    print(f"{part['what']:<26} {part['state']:<7} {part['text'][:60]}")
+assert all(part["state"] != "fault" for part in parts)
+
+# %% [markdown]
+# ## The series
+#
+# | notebook | question | paper | writes |
+# |---|---|---|---|
+# | 00 start here | what is there? | | facts on the clip |
+# | 01 3DMM fitting | which shape, expression and pose has the face in each frame? | 3.1 | `fit.npz` |
+# | 02 MFCC and pose | does the head's pose go with the sound? | App. A | features, correlations |
+# | 03 LSTM training | which expression and pose belong to this sound? | 3.2, Eq. 1-2 | predicted motion |
+# | 04 rendering | what does that look like, and before which background? | 3.3 | coarse pictures |
+# | 05 memory GAN | how do coarse pictures become real ones? | 3.4, Eq. 3-5 | the videos |
+# | 06 HS metric | is the head's motion like the person's? | 4, Eq. 6 | numbers |
+# | 07 your own clip | how do I do this with my material? | | |
+#
+# Each reads what the earlier ones wrote into the run directory and writes into a folder of its own.
+# A notebook that you open alone runs the earlier ones first where their results are missing.
+
+# %%
+stages = ["clip, voice", "landmarks", "fit", "motion", "background", "render", "refine", "video"]
+books = ["00", "01", "01", "03", "04", "04", "05", "05"]
+figure, axis = plt.subplots(figsize=(12, 1.5))
+for x, (stage, book) in enumerate(zip(stages, books)):
+    box = dict(boxstyle="round,pad=0.5", fc="#dcebf2", ec="#0072B2")
+    axis.text(x, 0, stage, ha="center", va="center", bbox=box, fontsize=9)
+    axis.text(x, -0.75, book, ha="center", color="0.4", fontsize=9)
+for x in range(len(stages) - 1):
+    arrow = dict(arrowstyle="->", color="0.4")
+    axis.annotate("", (x + 0.6, 0), (x + 0.45, 0), arrowprops=arrow)
+axis.set(xlim=(-0.6, len(stages) - 0.4), ylim=(-1, 0.7))
+axis.axis("off")
+plt.show()
+
+# %% [markdown]
+# **Two results come out of every run.**
+#
+# 1. *Held back.* The last quarter of the clip is never trained on. It is made again from its own sound,
+#    and compared with what really happened: numbers, with a truth beside them.
+# 2. *Driven.* Another voice drives the person. There is no truth for this one, only your eye and
+#    the statistics of notebook 06.
+#
+# ## The clip
+# Frames have *times*, not only numbers: clips come in any frame rate, constant or not, and the sound
+# is laid on the same clock.
+
+# %% tags=["nbval-check-output"]
+from tfhkit.media import open_clip
+
+video = open_clip(step.clip_path)
+print(f"{len(video)} frames of {video.width} x {video.height}, {video.duration_s:.2f} s")
+print(f"{video.fps:.2f} frames per second, sound at {video.sr_hz} Hz")
+
+# %%
+chosen = np.linspace(0, len(video) - 1, 4).astype(int)
+with video.reader() as frames:
+    pictures = [frames[i] for i in chosen]
+figure, axes = plt.subplots(1, 4, figsize=(11, 2.6))
+for axis, picture, i in zip(axes, pictures, chosen):
+    axis.imshow(picture)
+    axis.set_title(f"frame {i}, {video.times[i]:.2f} s", fontsize=9)
+    axis.axis("off")
+plt.show()
+
+# %% [markdown]
+# **What to see.** One person speaks towards the camera. Where several faces are in view, the kit
+# follows the nearest one, and refuses where it cannot tell who speaks. The sample clip is a White House address
+# (public domain): short, small and with 12 frames per second. It is here because anyone may use
+# it, and it costs quality: a clip of 12 s or more with a face 200 px wide does much better.
+
+# %%
+held_back = video.times[int(len(video) * (1 - step.settings.held_back))]
+seconds = np.arange(len(video.audio)) / video.sr_hz
+figure, axis = plt.subplots(figsize=(11, 2))
+axis.plot(seconds, video.audio, lw=0.4, color="#0072B2")
+axis.axvspan(held_back, video.duration_s, color="#D55E00", alpha=0.15, label="held back")
+axis.set(xlabel="time (s)", ylabel="sound", xlim=(0, video.duration_s))
+axis.legend(loc="upper right", frameon=False)
+plt.show()
+
+# %% tags=["nbval-check-output"]
+from tfhkit.landmarks.footage import sound_facts
+
+facts = {
+    "frames": len(video),
+    "seconds": round(video.duration_s, 3),
+    "fps": round(video.fps, 3),
+    "size_px": [video.width, video.height],
+    "held_back_from_s": round(float(held_back), 3),
+    **sound_facts(video.audio, video.sr_hz),
+}
+step.path("clip.json").write_text(json.dumps(facts, indent=1))
+print(json.dumps(facts, indent=1))
+
+# %% [markdown]
+# ## The voice
+# `"sentence"` is spoken by espeak-ng, an open-source formant synthesiser: robotic, but free of anybody's rights,
+# and it tells us which phoneme sounds when. Later notebooks use such voices as virtual speakers.
+
+# %%
+from tfhkit.media import read_audio
+from tfhkit.series.widgets import is_live
+
+voice = read_audio(step.speech_path)
+print(f"{len(voice) / 16000:.1f} s of speech")
+if is_live():
+    from IPython.display import Audio, display
+
+    display(Audio(voice, rate=16000))
+
+# %% [markdown]
+# ## A head
+# The face model (notebook 01) knows how heads differ and how faces move. Here it is at rest, turned, and
+# with its jaw open. In a live JupyterLab, the sliders below move it.
+
+# %%
+import torch
+
+from tfhkit.camera import Camera
+from tfhkit.coefficients import neutral
+from tfhkit.face import actions_to_exp, load_model
+from tfhkit.render import render
+
+model = load_model()
+
+
+def head(yaw_degrees=0.0, jaw_open=0.0, size_px=192):
+    """A head of the open face model, turned and with its jaw open."""
+    back = -3.0  # dm: a little away from the camera, so that the whole head is in view
+    pose = torch.tensor([[0.0, np.radians(yaw_degrees), 0.0, 0.0, 0.0, back]]).float()
+    face = neutral(1).map(torch.as_tensor)
+    face = face.with_motion(actions_to_exp(model, {"jawOpen": jaw_open}), pose)
+    face.light[:, ::9] = 0.4  # brighter: the constant band of red, green and blue
+    rgba = render(model, face, Camera(size_px), region="all")[0]
+    return (rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]).numpy()
+
+
+# %%
+explore(head, yaw_degrees=(-45.0, 45.0), jaw_open=(0.0, 1.0))
+
+# %%
+poses = [(-35, 0.0), (0, 0.0), (35, 0.0), (0, 0.8)]
+figure, axes = plt.subplots(1, 4, figsize=(11, 2.9))
+for axis, (yaw, jaw) in zip(axes, poses):
+    axis.imshow(head(yaw, jaw).clip(0, 1))
+    axis.set_title(f"yaw {yaw}°, jaw {jaw:.1f}", fontsize=9)
+    axis.axis("off")
+plt.show()
+
+# %% [markdown]
+# **What to see.** Positive yaw turns the nose to the image's right. All directions are defined once, in
+# `tfhkit/camera.py`, and shown in notebook 01.
+#
+# ## How exercises work
+# An exercise is a function with a gap, and a check below it. An empty gap is *not attempted*, which is no
+# failure: the notebook still runs from top to bottom. A wrong answer says which case is wrong and how.
+# Solutions lie in `notebooks/solutions`. Try it:
+
+# %% tags=["exercise"]
+from tfhkit.series import NotAttempted, check
+
+
+def frame_at(times, moment):
+    """Number of the frame that is on screen at `moment` (seconds); frame i is on from times[i]."""
+    ### solution
+    return int(np.searchsorted(times, moment, side="right")) - 1
+    ### wrong
+    # return int(round(moment * 25))
+    ### wrong
+    # return int(np.argmin(np.abs(np.asarray(times) - moment)))
+    ### end
+
+
+# %% tags=["check"]
+import numpy as np
+
+steady, uneven = np.arange(10) / 25, np.array([0.0, 0.04, 0.2, 0.24, 0.5])
+check(
+    "frame at a moment",
+    frame_at,
+    [
+        ((steady, 0.1), 2),
+        ((uneven, 0.19), 1, "frames need not be equally far apart"),
+        ((uneven, 0.2), 2, "a frame is on screen from its own time on"),
+        ((uneven, 0.6), 4),
+    ],
+)
+
+# %% [markdown]
+# ## Summary
+# - A clip is frames with times and sound on the same clock; a quarter of it is held back.
+# - The series turns it into a face model's coefficients, learns motion from sound, renders, and
+#   refines; every step leaves its artefacts and a manifest in the run directory.
+#
+# **Next**: notebook 01 finds the face's shape, expression and pose in every frame.
+
+# %%
+step.finish({key: facts[key] for key in ("frames", "seconds", "fps", "silence_share")})

@@ -1,0 +1,164 @@
+"""The command line: quick help, one line for every refusal, exactly one JSON object."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from series_toys import toy_notebooks
+
+from tfhkit import cli
+from tfhkit.errors import InputError
+from tfhkit.series import footage, measure, tables
+from tfhkit.series.places import kit_dir
+
+
+@pytest.fixture(scope="module")
+def notebooks(tmp_path_factory):
+    return toy_notebooks(tmp_path_factory.mktemp("cli") / "nb")
+
+
+def call(capfd, *arguments):
+    """Exit code, standard output, standard error."""
+    try:
+        code = cli.main([str(argument) for argument in arguments])
+    except SystemExit as leave:
+        code = leave.code
+    said = capfd.readouterr()
+    return code, said.out, said.err
+
+
+def test_the_command_line_imports_nothing_heavy():
+    code = "import sys, tfhkit.cli; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          cwd=kit_dir(), check=True)  # fmt: skip
+    heavy = {"numpy", "torch", "av", "cv2", "librosa", "papermill", "matplotlib", "numba"}
+    assert not heavy & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", ["", "run", "fit", "doctor", "bench", "notebooks"])
+def test_help(capfd, name):
+    code, out, _ = call(capfd, *([name] if name else []), "--help")
+    assert code == 0 and out.startswith("usage: tfhkit")
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["fit", "nowhere.mp4"], "nowhere.mp4: there is no such clip file; check the path"),
+        (["doctor", "nowhere.mp4"], "nowhere.mp4: there is no such clip file"),
+        (["fit", "sample", "--frames", "3"], "--frames: 3 are too few; take 10 or more"),
+        (["bench", "soup"], "bench soup: there is no such one; choose of"),
+        (["run", "--clip", "nowhere.mp4"], "nowhere.mp4: there is no such clip file"),
+        (["run", "--profile", "fast"], "profile: 'fast' is not one; choose one of quick"),
+        (["run", "--set", "nothing=1"], "--set nothing: no notebook of this run has such"),
+        (["run", "--set", "seed=1"], "--set seed: has an option of its own; use --seed"),
+        (["run", "--only", "42"], "--only 42: there is no such notebook; choose of"),
+        (["run", "--seed", "x"], "argument --seed: invalid int value"),
+        (["cook"], "invalid choice: 'cook'"),
+    ],
+)
+def test_refusals_are_one_line_and_exit_2(capfd, notebooks, tmp_path, arguments, words):
+    if arguments[0] == "run":
+        arguments = [*arguments, "--notebooks", notebooks, "--out", tmp_path / "run"]
+    code, out, err = call(capfd, *arguments)
+    assert code == 2 and not out
+    assert err.count("\n") == 1 and words in err and err.startswith("tfhkit")
+
+
+def test_a_run_directory_that_cannot_be_written(capfd, notebooks, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = call(
+        capfd, "run", "--notebooks", notebooks, "--out", tmp_path / "file" / "x"
+    )  # fmt: skip
+    assert code == 2 and "cannot be written" in err and err.count("\n") == 1
+
+
+def test_json_of_a_refusal_is_one_object(capfd):
+    code, out, err = call(capfd, "fit", "nowhere.mp4", "--json")
+    assert code == 2 and json.loads(out)["exit_code"] == 2 and "nowhere.mp4" in err
+
+
+def test_json_is_alone_on_standard_output(capfd, monkeypatch):
+    def bench(names):
+        print("chatter")
+        subprocess.run(["echo", "chatter of a child"], check=True)
+        return {"raster": [{"what": "x", "ratio": 2.0}]}
+
+    monkeypatch.setattr(measure, "run_benchmarks", bench)
+    code, out, err = call(capfd, "bench", "--json")
+    assert code == 0 and json.loads(out) == {"raster": [{"what": "x", "ratio": 2.0}]}
+    assert "chatter of a child" in err
+    _, out, _ = call(capfd, "bench")
+    assert "what  ratio\nx     2" in out
+
+
+def test_an_unforeseen_error_is_one_line_and_exit_1(capfd, monkeypatch):
+    def bench(names):
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(measure, "run_benchmarks", bench)
+    code, _, err = call(capfd, "bench")
+    assert code == 1 and err == "tfhkit: unforeseen RuntimeError: two lines; --debug shows where\n"
+    with pytest.raises(RuntimeError):
+        cli.main(["bench", "--debug"])
+
+
+def test_stopping_is_no_traceback(capfd, monkeypatch):
+    def bench(names):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(measure, "run_benchmarks", bench)
+    code, _, err = call(capfd, "bench")
+    assert code == 130 and err.count("\n") == 1
+
+
+def test_tables():
+    text = tables.table({"frames": 3, "yaw_deg": [-1.5, 2.25], "many": [1, 2, 3], "none": None})
+    assert text.splitlines()[1] == "yaw_deg  -1.5 to 2.25" and "many     1, 2, 3" in text
+    assert tables.rows_table([]) == ""
+
+
+FACTS = {
+    "seconds": 12.0,
+    "fps": 25.0,
+    "frames": 300,
+    "duplicate_frames": 0,
+    "silence_share": 0.2,
+    "cuts": [],
+    "face_px": 200.0,
+    "face_share": 1.0,
+    "yaw_deg": [-5, 5],
+}
+
+
+@pytest.mark.parametrize(
+    "change, stage",
+    [
+        ({}, None),
+        ({"seconds": 5.0}, "03_lstm_training"),
+        ({"silence_share": 0.8}, "03_lstm_training"),
+        ({"fps": 12.0}, "03_lstm_training"),
+        ({"duplicate_frames": 100}, "03_lstm_training"),
+        ({"cuts": [7]}, "01_3dmm_fitting"),
+        ({"face_share": 0.9}, "01_3dmm_fitting"),
+        ({"yaw_deg": [-50, 0]}, "04_rendering"),
+        ({"face_px": 60.0}, "05_memory_gan"),
+    ],
+)
+def test_advice_names_the_stage(change, stage):
+    found = footage.advice(FACTS | change)
+    assert [problem["stage"] for problem in found] == ([stage] if stage else [])
+
+
+def test_doctor_names_the_stage_that_would_stop(capfd, monkeypatch):
+    def no_face(clip, progress=None):
+        raise InputError(clip.path, "no face was found", "give another clip")
+
+    monkeypatch.setattr(footage, "detect", no_face)
+    code, out, _ = call(capfd, "doctor", "sample", "--json")
+    result = json.loads(out)
+    first = result["problems"][0]
+    assert code == 2 and first["stops"] and first["stage"] == "landmarks (notebook 01)"
+    assert result["footage"]["frames"] > 50
+    assert set(result["checks"][0]) == {"what", "state", "text"}

@@ -1,0 +1,87 @@
+"""The whole series on the sample clip at tiny settings, then again, then by nbval. Slow."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tfhkit.media import open_clip
+from tfhkit.series import manifest as manifests
+from tfhkit.series.build import write_notebook
+from tfhkit.series.places import EXECUTED, STEPS, kit_dir
+from tfhkit.series.report import run_and_report
+from tfhkit.series.sources import read_notebook
+
+NOTEBOOKS = kit_dir() / "notebooks"
+VALUES = {}  # parameters of notebooks that the tiny profile does not reach, "05.name": value
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        any(not (NOTEBOOKS / f"{name}.ipynb").is_file() for name in STEPS), reason="no notebooks"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Run directory and report of the chain."""
+    out = tmp_path_factory.mktemp("chain") / "run"
+    return out, run_and_report(out=str(out), profile="tiny", set_values=VALUES)
+
+
+def test_every_step_leaves_its_artefacts_and_a_manifest(run):
+    out, report = run
+    assert [step["name"] for step in report["steps"]] == list(STEPS)
+    assert all(step["status"] == "run" for step in report["steps"])
+    for name in STEPS:
+        made = manifests.read(out / name)
+        assert made["outputs"], f"{name} wrote nothing"
+        assert (out / EXECUTED / f"{name}.ipynb").is_file()
+    assert json.loads((out / "report.json").read_text())["steps"] == report["steps"]
+    page = (out / "report.html").read_text()
+    assert "data:image/jpeg;base64" in page and str(out) not in page
+
+
+def test_two_videos_with_sound_in_the_full_frame(run):
+    out, report = run
+    made = {path.rsplit("/", 1)[1]: out / "05_memory_gan" / path.rsplit("/", 1)[1]
+            for path in report["videos"] if "05_memory_gan" in path}  # fmt: skip
+    from tfhkit.assets import fetch
+
+    source = open_clip(fetch("sample_clip"))
+    for name in ("talking_head_held_back.mp4", "talking_head_speech.mp4"):
+        clip = open_clip(made[name], min_seconds=1)  # refuses silence and a missing sound track
+        assert (clip.width, clip.height) == (source.width, source.height)
+    speech = open_clip(made["talking_head_speech.mp4"])
+    assert speech.duration_s > 5
+    held_back = open_clip(made["talking_head_held_back.mp4"], min_seconds=1)
+    assert held_back.duration_s == pytest.approx(source.duration_s / 4, abs=0.3)
+
+
+def test_nothing_runs_again_when_nothing_changed(run):
+    out, _ = run
+    again = run_and_report(out=str(out), profile="tiny", set_values=VALUES)
+    assert [step["status"] for step in again["steps"]] == ["kept"] * len(STEPS)
+
+
+def test_marked_cells_show_the_same_again(run, tmp_path):
+    """nbval runs the notebooks with the same parameters; cells tagged nbval-check-output compare."""
+    out, _ = run
+    folder = tmp_path / "notebooks"
+    for name in STEPS:
+        # the executed notebook has a cell with the run's parameters behind the default ones
+        write_notebook(folder / f"{name}.ipynb", read_notebook(out / EXECUTED / f"{name}.ipynb"))
+    environment = os.environ | {
+        "TFHKIT_NOTEBOOKS": str(NOTEBOOKS),
+        "TFHKIT_LIVE": "0",
+        "PLOTLY_RENDERER": "plotly_mimetype",
+        "PYTHONPATH": str(kit_dir()),
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env"]
+    command += ["-c", os.devnull, "--nbval-cell-timeout=600", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False,
+                          cwd=NOTEBOOKS, env=environment)  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]

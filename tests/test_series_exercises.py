@@ -1,0 +1,170 @@
+"""Exercises: editions, verdicts, and every exercise of the series against its planted answers."""
+
+import jupytext
+import numpy as np
+import pytest
+import torch
+
+from tfhkit.series import CheckFailed, NotAttempted, check
+from tfhkit.series.build import sources_in
+from tfhkit.series.exercises import EXERCISE_TAGS, count_wrong, edition, has_exercise
+from tfhkit.series.places import kit_dir
+
+CELL = '''def f(x):
+    """Twice."""
+    ### solution
+    y = 2 * x
+    return y
+    ### wrong
+    # return x
+    ### wrong
+    # return 3 * x
+    ### end'''
+SOURCES = sources_in(kit_dir() / "notebooks")
+
+
+def run(source):
+    names = {"NotAttempted": NotAttempted}
+    exec(source, names)
+    return names["f"]
+
+
+def test_editions():
+    assert run(edition(CELL, "solution"))(4) == 8
+    assert run(edition(CELL, "wrong", 0))(4) == 4
+    assert run(edition(CELL, "wrong", 1))(4) == 12
+    with pytest.raises(NotAttempted):
+        run(edition(CELL, "student"))(4)
+    assert count_wrong(CELL) == 2
+    assert "###" not in edition(CELL, "student")
+
+
+def test_a_stub_of_its_own():
+    source = CELL.replace("    ### wrong", "    ### stub\n    # return None\n    ### wrong", 1)
+    assert run(edition(source, "student"))(1) is None
+
+
+@pytest.mark.parametrize(
+    "source, words",
+    [
+        ("### solution\nx = 1\n### end", "planted wrong answer"),
+        ("### solution\nx = 1\n### wrong\n# x = 2", "no '### end'"),
+        ("### end", "out of place"),
+    ],
+)
+def test_marks_that_do_not_match(source, words):
+    with pytest.raises(ValueError, match=words):
+        edition(source, "solution")
+
+
+def stub(*_):
+    raise NotAttempted
+
+
+@pytest.mark.parametrize("function", [stub, lambda *_: None, lambda *_: ...])
+def test_not_attempted(function, capsys):
+    assert check("it", function, [((1,), 2), ((2,), 4)]) == "not attempted"
+    assert capsys.readouterr().out == "it: not attempted\n"
+
+
+def test_passed(capsys):
+    cases = [
+        ((np.ones(3),), 3.0),
+        ((torch.ones(2, 2),), torch.tensor(4.0)),
+        (np.zeros(4), lambda answer: None),
+    ]
+    assert check("sum", lambda x: x.sum(), cases) == "passed"
+    assert check("pair", lambda x: (x, {"a": [x, "t"]}), [(1, (1, {"a": [1, "t"]}))]) == "passed"
+    assert check("nothing", lambda x: None, [(1, None)]) == "passed"
+
+
+@pytest.mark.parametrize(
+    "function, expected, words",
+    [
+        (lambda x: x, 2, "case 1: expected 2, got 1"),
+        (lambda x: np.ones(3), np.ones(2), r"expected shape \(2,\), got \(3,\)"),
+        (lambda x: np.ones(2), np.array([1.0, 3.0]), r"expected 3 at \(1,\), got 1 .1 of 2"),
+        (lambda x: float("nan"), 1.0, "got nan"),
+        (lambda x: "one", 1.0, "expected numbers of shape"),
+        (lambda x: 1, (1, 2), "expected 2 values"),
+        (lambda x: (1, 3), (1, 2), r"value \[1\]: expected 2, got 3"),
+        (lambda x: {"a": 1}, {"b": 1}, "expected a dict with the keys"),
+        (lambda x: True, False, "expected False"),
+        (lambda x: x.foo, 1, "raised AttributeError"),
+        (lambda x: 7, lambda answer: f"{answer} is no good", "7 is no good"),
+    ],
+)
+def test_wrong_answers(function, expected, words):
+    with pytest.raises(CheckFailed, match=words):
+        check("it", function, [((1,), expected)])
+
+
+def test_hint_and_partly_blank():
+    with pytest.raises(CheckFailed, match="Hint: mind the sign"):
+        check("it", lambda x: -x, [(1, 1, "mind the sign")])
+    with pytest.raises(CheckFailed, match="nothing in 1 of 2"):
+        check("it", lambda x: x if x > 1 else None, [(1, 1), (2, 2)])
+
+
+def test_arguments_are_kept_from_the_students_code():
+    data = np.ones(2)
+
+    def spoil(x):
+        x *= 0
+        return 0
+
+    check("it", spoil, [((data,), 0)])
+    assert data.sum() == 2
+
+
+def exercises(source):
+    """(number of the exercise, number of its planted answers) of a notebook's source."""
+    cells = [c for c in jupytext.read(source, fmt="py:percent").cells if c.cell_type == "code"]
+    return [
+        (index, count_wrong(cell.source))
+        for index, cell in enumerate(cells)
+        if has_exercise(cell.source)
+    ]
+
+
+def run_exercises(source, which, planted=None, wrong=0):
+    """Run the exercise cells of a notebook alone; `planted` gets a wrong answer."""
+    names = {"__name__": "exercises"}
+    cells = [c for c in jupytext.read(source, fmt="py:percent").cells if c.cell_type == "code"]
+    for index, cell in enumerate(cells):
+        if set(cell.metadata.get("tags", ())) & set(EXERCISE_TAGS):
+            is_one = has_exercise(cell.source)
+            kind = "wrong" if index == planted else which
+            exec(edition(cell.source, kind, wrong) if is_one else cell.source, names)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_solutions_pass_stubs_are_not_attempted(source, capsys):
+    n = len(exercises(source))
+    run_exercises(source, "solution")
+    said = capsys.readouterr().out
+    assert "not attempted" not in said and said.count(": passed") >= n
+    run_exercises(source, "student")
+    said = capsys.readouterr().out
+    assert said.count(": not attempted") >= n and "passed" not in said
+
+
+@pytest.mark.parametrize(
+    "source, planted, wrong",
+    [
+        pytest.param(source, index, wrong, id=f"{source.stem}-{index}-{wrong}")
+        for source in SOURCES
+        for index, n_wrong in exercises(source)
+        for wrong in range(n_wrong)
+    ],
+)
+def test_planted_wrong_answers_are_rejected(source, planted, wrong):
+    with pytest.raises(CheckFailed):
+        run_exercises(source, "solution", planted, wrong)
+
+
+def test_notebook_06_has_two_exercises():
+    source = kit_dir() / "notebooks" / "src" / "06_hs_metric.py"
+    if not source.is_file():
+        pytest.skip("notebook 06 is not there")
+    assert len(exercises(source)) >= 2

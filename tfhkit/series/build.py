@@ -1,0 +1,241 @@
+"""Build the notebooks from their py:percent sources: `python -m tfhkit.series.build`.
+
+`notebooks/src/NN_name.py` gives `notebooks/NN_name.ipynb` (student's edition, executed with the
+quick profile, outputs stored) and, where it has exercises, `notebooks/solutions/NN_name.ipynb`.
+"""
+
+import argparse
+import base64
+import io
+import json
+import sys
+from pathlib import Path
+
+from tfhkit.errors import InputError
+from tfhkit.media import atomic_path
+from tfhkit.series import manifest as manifests
+from tfhkit.series import places
+from tfhkit.series.exercises import edition, has_exercise
+from tfhkit.series.sources import code_cells, read_notebook
+
+MAX_BYTES = 1_500_000
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def notebook_from(source, which="student", wrong=0):
+    """A notebook, without outputs, from a py:percent file.
+
+    Args:
+        source: path of the file.
+        which: "student", "solution", or "wrong" (with planted answer number `wrong`).
+    Returns:
+        dict in nbformat 4.5; cell ids are their numbers, so that rebuilding changes nothing.
+    """
+    import jupytext
+
+    text = Path(source).read_text(encoding="utf-8")
+    cells = []
+    for number, cell in enumerate(jupytext.reads(text, fmt="py:percent").cells):
+        tags = list(cell.metadata.get("tags", ()))
+        body = cell.source
+        if "exercise" in tags:
+            body = edition(body, which, wrong)
+        elif cell.cell_type == "code" and has_exercise(body):
+            raise InputError(source, f"cell {number} has exercise markers", "tag it 'exercise'")
+        made = {
+            "cell_type": cell.cell_type,
+            "id": f"cell-{number:03d}",
+            "metadata": {"tags": tags} if tags else {},
+            "source": body.splitlines(keepends=True),
+        }
+        if cell.cell_type == "code":
+            made |= {"execution_count": None, "outputs": []}
+        cells.append(made)
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def sources_in(folder):
+    """The series' py:percent files in a notebooks folder, in order."""
+    return sorted((Path(folder) / "src").glob("[0-9][0-9]_*.py"))
+
+
+def write_notebook(path, notebook):
+    """Write a notebook file whole, as Jupyter formats it."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+        Path(temporary).write_text(text, encoding="utf-8")
+
+
+def build(folder):
+    """Write both editions of every source; stored outputs stay where the code is the same.
+
+    Returns:
+        Names of the notebooks.
+    """
+    names = []
+    for source in sources_in(folder):
+        target = Path(folder) / f"{source.stem}.ipynb"
+        notebook = notebook_from(source)
+        if target.is_file():
+            old = read_notebook(target)
+            if _code(old) == _code(notebook):
+                _take_outputs(notebook, old)
+        write_notebook(target, notebook)
+        if any(has_exercise(text) for _, text in code_cells(_as_written(source))):
+            solution = notebook_from(source, "solution")
+            write_notebook(Path(folder) / "solutions" / target.name, solution)
+        names.append(source.stem)
+    return names
+
+
+def _as_written(source):
+    import jupytext
+
+    return jupytext.read(source, fmt="py:percent")
+
+
+def _code(notebook):
+    return [text.strip() for _, text in code_cells(notebook)]
+
+
+def out_of_step(folder):
+    """Names of the notebooks whose code or text is not that of their source."""
+    late = []
+    for source in sources_in(folder):
+        stored = Path(folder) / f"{source.stem}.ipynb"
+        fresh = notebook_from(source)
+        if not stored.is_file() or _text(read_notebook(stored)) != _text(fresh):
+            late.append(source.stem)
+    return late
+
+
+def _text(notebook):
+    return [(cell["cell_type"], "".join(cell["source"]).strip()) for cell in notebook["cells"]]
+
+
+def store_outputs(folder, out, names, profile="quick", say=print):
+    """Run the series where needed, and keep what the executed notebooks show.
+
+    Raises:
+        InputError: a stored notebook is too large, or shows a path of this machine.
+    """
+    from tfhkit.series.runner import run_series
+
+    out, folder = places.resolve_out(out), Path(folder)
+    for name in names:
+        executed = out / places.EXECUTED / f"{name}.ipynb"
+        stored = read_notebook(folder / f"{name}.ipynb")
+        if not executed.is_file() or _executed_code(read_notebook(executed)) != _code(stored):
+            manifests.invalidate(out / name)
+    run_series(out=str(out), profile=profile, notebooks=folder, say=say)
+    for name in names:
+        path = folder / f"{name}.ipynb"
+        notebook = read_notebook(path)
+        executed = read_notebook(out / places.EXECUTED / f"{name}.ipynb")
+        _take_outputs(notebook, executed)
+        _clean(notebook, out)
+        write_notebook(path, notebook)
+        check_stored(path)
+
+
+def _executed_code(notebook):
+    cells = code_cells(notebook)
+    return [text.strip() for tags, text in cells if "injected-parameters" not in tags]
+
+
+def _take_outputs(notebook, executed):
+    """Copy outputs by cell id; the cell with the injected parameters has none to give."""
+    outputs = {cell.get("id"): cell.get("outputs", []) for cell in executed["cells"]}
+    number = 0
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            number += 1
+            cell["outputs"] = outputs.get(cell["id"], [])
+            cell["execution_count"] = number if executed["cells"] else None
+            for output in cell["outputs"]:
+                if "execution_count" in output:
+                    output["execution_count"] = number
+
+
+def _clean(notebook, out):
+    """Drop widgets, and name files from the kit's folder instead of the machine's root."""
+    places_of_this_machine = [
+        (str(out), f"runs/{out.name}"),
+        (f"{places.kit_dir()}/", ""),
+        (str(places.kit_dir()), "."),
+        (str(Path.home()), "~"),
+    ]
+    for cell in notebook["cells"]:
+        kept = [o for o in cell.get("outputs", ()) if _WIDGET not in o.get("data", {})]
+        for output in kept:
+            if "text" in output:
+                output["text"] = _scrub(output["text"], places_of_this_machine)
+            for kind, data in output.get("data", {}).items():
+                if kind.startswith("text/"):
+                    output["data"][kind] = _scrub(data, places_of_this_machine)
+            _shrink(output)
+        if cell["cell_type"] == "code":
+            cell["outputs"] = kept
+
+
+def _shrink(output):
+    """Store large pictures of photographs as JPEG: a quarter of the size, in every front end."""
+    from PIL import Image
+
+    png = base64.b64decode("".join(output.get("data", {}).get("image/png", "")))
+    if len(png) < 50_000:
+        return
+    file = io.BytesIO()
+    picture = Image.open(io.BytesIO(png)).convert("RGBA")
+    paper = Image.new("RGBA", picture.size, "white")
+    Image.alpha_composite(paper, picture).convert("RGB").save(file, "jpeg", quality=88)
+    if file.tell() < 0.6 * len(png):
+        del output["data"]["image/png"]
+        output["data"]["image/jpeg"] = base64.b64encode(file.getvalue()).decode()
+        notes = output.get("metadata", {})
+        if "image/png" in notes:
+            notes["image/jpeg"] = notes.pop("image/png")
+
+
+def _scrub(text, replacements):
+    text = "".join(text)
+    for old, new in replacements:
+        text = text.replace(old, new)
+    return text.splitlines(keepends=True)
+
+
+def check_stored(path):
+    """Raise InputError where a stored notebook is too large, or names a place of this machine."""
+    text = Path(path).read_text(encoding="utf-8")
+    size = len(text.encode())
+    if size > MAX_BYTES:
+        fault = f"has {size / 1e6:.2f} MB, over {MAX_BYTES / 1e6} MB"
+        raise InputError(path, fault, "save its figures smaller (dpi) or show fewer")
+    for place in (str(places.kit_dir()), str(Path.home()) + "/"):
+        if place in text:
+            raise InputError(path, f"shows {place}", "print paths with places.shown")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Build the notebooks from notebooks/src.")
+    parser.add_argument("--folder", default=str(places.kit_dir() / "notebooks"))
+    parser.add_argument("--out", default="runs/sample", help="run directory for the outputs")
+    parser.add_argument("--no-run", action="store_true", help="do not execute them")
+    parser.add_argument("--check", action="store_true", help="only say what is out of step")
+    options = parser.parse_args(argv)
+    if options.check:
+        late = out_of_step(options.folder)
+        print("\n".join(f"{name} is out of step; 'make notebooks' builds it" for name in late))
+        return 1 if late else 0
+    names = build(options.folder)
+    print(f"{len(names)} notebooks built")
+    if not options.no_run:
+        store_outputs(options.folder, options.out, names)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""Exercises: one source gives a student's and a solution's edition, and checks judge answers.
+
+In a notebook's source an exercise is a cell tagged `exercise`; the lines between the markers
+are exchanged, what stands around them is common to all editions:
+
+    # %% tags=["exercise"]
+    def eq3(colour, attention, rendering):
+        \"\"\"Eq. 3: blend the colour over the rendering.\"\"\"
+        ### solution
+        return attention * colour + (1 - attention) * rendering
+        ### wrong
+        # return attention * rendering + (1 - attention) * colour
+        ### end
+
+    # %% tags=["check"]
+    check("Eq. 3", eq3, [((0.8, 0.25, 0.4), 0.5), ((1.0, 0.0, 0.3), 0.3)])
+
+Optional: `### stub` with commented lines (default: `raise NotAttempted`), several `### wrong`.
+Cells tagged `exercise-setup`, `exercise` and `check` must run by themselves, in this order,
+without the rest of the notebook (they import what they need): so they are tested.
+"""
+
+import copy
+import re
+import textwrap
+
+import numpy as np
+
+EXERCISE_TAGS = ("exercise-setup", "exercise", "check")
+_MARK = re.compile(r"^(?P<indent>\s*)### (?P<part>solution|stub|wrong|end)\s*$")
+_STUB = "raise NotAttempted  # write your code here, then run the check below"
+
+
+class NotAttempted(Exception):
+    """What the stub of an exercise raises; a check then says 'not attempted' and goes on."""
+
+
+class CheckFailed(AssertionError):
+    """A check's answer to a wrong solution: which case, what was expected, what came."""
+
+    def _render_traceback_(self):
+        return [f"CheckFailed: {self}"]  # IPython shows this line in place of the traceback
+
+
+def check(name, function, cases, rtol=1e-4, atol=1e-5):
+    """Judge a student's function; prints 'passed' or 'not attempted'.
+
+    Args:
+        name: what is checked, for the message.
+        function: the student's function.
+        cases: list of (args, expected) or (args, expected, hint). `args` is a tuple (anything
+            else is taken as the only argument). `expected` is a number, string, array, tensor,
+            or a tuple/list/dict of them; or a callable that gets the answer and returns None
+            (right) or a sentence saying what is wrong; a reference function's answers are
+            written as `(args, reference(*args))`.
+        rtol, atol: tolerances for numbers, as in `numpy.allclose`.
+    Returns:
+        "passed" or "not attempted" (also where the answer is None or ... for every case).
+    Raises:
+        CheckFailed: an answer is wrong, or the function raises.
+    """
+    blank = 0
+    for number, case in enumerate(cases, 1):
+        args, expected, *hint = case
+        args = args if isinstance(args, tuple) else (args,)
+        try:
+            answer = function(*copy.deepcopy(args))
+        except (NotAttempted, NotImplementedError):
+            return _say(name, "not attempted")
+        except Exception as error:  # whatever a student's code raises is a wrong answer
+            raise CheckFailed(
+                f"{name}, case {number}: raised {type(error).__name__}: {error}"
+            ) from error
+        if (answer is None and expected is not None) or answer is ...:
+            blank += 1
+            continue
+        fault = expected(answer) if callable(expected) else _differ(answer, expected, rtol, atol)
+        if isinstance(fault, str):
+            advice = f" Hint: {hint[0]}" if hint else ""
+            raise CheckFailed(f"{name}, case {number}: {fault}.{advice}")
+    if blank == len(cases):
+        return _say(name, "not attempted")
+    if blank:
+        raise CheckFailed(f"{name}: returns nothing in {blank} of {len(cases)} cases")
+    return _say(name, "passed")
+
+
+def _say(name, verdict):
+    print(f"{name}: {verdict}")
+    return verdict
+
+
+def _differ(answer, expected, rtol, atol):
+    """None where `answer` equals `expected`, else a sentence."""
+    if isinstance(expected, dict):
+        if not isinstance(answer, dict) or set(answer) != set(expected):
+            return f"expected a dict with the keys {sorted(expected)}, got {_short(answer)}"
+        pairs = [(f"[{key!r}]", answer[key], expected[key]) for key in expected]
+    elif isinstance(expected, (tuple, list)):
+        if not isinstance(answer, (tuple, list)) or len(answer) != len(expected):
+            return f"expected {len(expected)} values, got {_short(answer)}"
+        pairs = [(f"[{i}]", a, e) for i, (a, e) in enumerate(zip(answer, expected))]
+    elif isinstance(expected, (str, bool)) or expected is None:
+        return None if answer == expected else f"expected {expected!r}, got {_short(answer)}"
+    else:
+        return _differ_in_numbers(answer, expected, rtol, atol)
+    for key, got, want in pairs:
+        fault = _differ(got, want, rtol, atol)
+        if fault:
+            return f"value {key}: {fault}"
+    return None
+
+
+def _differ_in_numbers(answer, expected, rtol, atol):
+    want = _array(expected)
+    try:
+        got = _array(answer)
+        got.astype(float)
+    except (TypeError, ValueError):
+        return f"expected numbers of shape {want.shape}, got {_short(answer)}"
+    if got.shape != want.shape:
+        return f"expected shape {want.shape}, got {got.shape}"
+    wrong = ~np.isclose(got, want, rtol=rtol, atol=atol, equal_nan=True)
+    if not wrong.any():
+        return None
+    where = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+    place = f" at {tuple(int(i) for i in where)}" if want.ndim else ""
+    share = f" ({int(wrong.sum())} of {wrong.size} values differ)" if want.ndim else ""
+    return f"expected {want[where]:.6g}{place}, got {got[where]:.6g}{share}"
+
+
+def _array(value):
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    return np.asarray(value)
+
+
+def _short(value):
+    return textwrap.shorten(f"{type(value).__name__} {value!r}", 80)
+
+
+def has_exercise(source):
+    """Whether a cell's source has a marked region."""
+    return any(_MARK.match(line) for line in source.splitlines())
+
+
+def edition(source, which, wrong=0):
+    """One edition of an exercise cell.
+
+    Args:
+        source: the cell's text with its markers.
+        which: "student", "solution" or "wrong".
+        wrong: which of the planted wrong answers.
+    Returns:
+        The text without markers.
+    Raises:
+        ValueError: markers that do not match, or a region without a wrong answer.
+    """
+    lines, part, regions = [], None, []
+    for line in source.splitlines():
+        mark = _MARK.match(line)
+        if mark is None:
+            (lines if part is None else part).append(line)
+        elif mark["part"] == "solution" and part is None:
+            part = []
+            regions.append({"indent": mark["indent"], "wrong": [], "stub": [], "solution": part})
+        elif mark["part"] == "solution" or part is None:
+            raise ValueError(f"marker {line.strip()!r} out of place in an exercise cell")
+        elif mark["part"] == "end":
+            part = None
+            lines.extend(_lines_of(regions[-1], which, wrong))
+        else:
+            part = []
+            kind = mark["part"]
+            regions[-1][kind] = [*regions[-1]["wrong"], part] if kind == "wrong" else part
+    if part is not None:
+        raise ValueError("an exercise's region has no '### end'")
+    return "\n".join(lines)
+
+
+def _lines_of(region, which, wrong):
+    indent = region["indent"]
+    if not region["wrong"]:
+        raise ValueError("an exercise needs a planted wrong answer ('### wrong')")
+    if which == "solution":
+        return region["solution"]
+    if which == "student":
+        return _uncomment(region["stub"]) or [indent + _STUB]
+    return _uncomment(region["wrong"][wrong % len(region["wrong"])])
+
+
+def _uncomment(lines):
+    return [re.sub(r"^(\s*)# ?", r"\1", line) for line in lines]
+
+
+def count_wrong(source):
+    """Number of planted wrong answers in an exercise cell (of the region that has the most)."""
+    counts, current = [0], 0
+    for line in source.splitlines():
+        mark = _MARK.match(line)
+        if mark and mark["part"] == "solution":
+            current = 0
+        elif mark and mark["part"] == "wrong":
+            current += 1
+            counts.append(current)
+    return max(counts)

@@ -1,0 +1,90 @@
+"""What `tfhkit fit` and `tfhkit bench` do."""
+
+import dataclasses
+import importlib
+import pkgutil
+import sys
+import time
+
+from tfhkit.errors import ParameterError
+
+
+def fit_file(path, output=None, frames=None, landmarks="auto"):
+    """Fit the open face model to a clip.
+
+    Args:
+        path: a video file. output: where to write the Fit (.npz), or None.
+        frames: take the first so many frames only. landmarks: the backend's name.
+    Returns:
+        dict: clip, frames, seconds, nme_inner_pct, nme_mouth_pct, yaw_deg, pitch_deg, roll_deg
+        (lowest and highest), landmark_backend, model.
+    """
+    from tfhkit.face import load_model
+    from tfhkit.fit import fit_clip
+    from tfhkit.landmarks import detect
+    from tfhkit.media import open_clip
+    from tfhkit.series.places import resolve_input
+
+    if frames is not None and frames < 10:
+        raise ParameterError("--frames", f"{frames} are too few", "take 10 or more")
+    clip = open_clip(resolve_input(path, "clip"), need_sound=False)
+    if frames is not None:
+        clip = dataclasses.replace(clip, times=clip.times[:frames], pts=clip.pts[:frames])
+    model = load_model()
+    began = time.perf_counter()
+    points = detect(clip, landmarks, progress=terminal_progress())
+    fit = fit_clip(clip, points, model, progress=terminal_progress())
+    seconds = time.perf_counter() - began
+    if output:
+        fit.save(output)
+    names = ("nme_inner_pct", "nme_mouth_pct", "yaw_deg", "pitch_deg", "roll_deg")
+    return {
+        "clip": str(path),
+        "frames": len(clip),
+        "seconds": round(seconds, 1),
+        **{name: _rounded(fit.report[name]) for name in names},
+        "landmark_backend": points.backend,
+        "model": model.name,
+    }
+
+
+def _rounded(value):
+    return [_rounded(item) for item in value] if isinstance(value, list) else round(value, 3)
+
+
+def run_benchmarks(names=()):
+    """Run benchmarks by name: `tfhkit/bench/NAME.py` has a function `bench_NAME`.
+
+    Returns:
+        dict of name -> list of rows (dicts).
+    """
+    import tfhkit.bench
+
+    known = sorted(module.name for module in pkgutil.iter_modules(tfhkit.bench.__path__))
+    for name in names:
+        if name not in known:
+            raise ParameterError(f"bench {name}", "there is no such one", f"choose of {known}")
+    result = {}
+    for name in names or known:
+        function = getattr(importlib.import_module(f"tfhkit.bench.{name}"), f"bench_{name}")
+        rows = function()
+        result[name] = rows if isinstance(rows, list) else [rows]
+    return result
+
+
+def terminal_progress():
+    """A callable (done, total, text): one moving line on a terminal, silent elsewhere."""
+    if not sys.stderr.isatty():
+        return None
+    last = [0.0]
+
+    def progress(done, total, text=""):
+        now = time.monotonic()
+        if done >= total:
+            sys.stderr.write("\r\033[K")
+        elif now - last[0] > 0.1:
+            last[0] = now
+            sys.stderr.write(f"\r\033[K{text} {done}/{total}")
+        sys.stderr.flush()
+
+    return progress

@@ -1,0 +1,100 @@
+"""Where things lie: the kit's folder, its notebooks, and what a relative path counts from."""
+
+import os
+from pathlib import Path
+
+from tfhkit.errors import InputError, ParameterError
+
+STEPS = (
+    "00_start_here",
+    "01_3dmm_fitting",
+    "02_mfcc_pose_correlation",
+    "03_lstm_training",
+    "04_rendering",
+    "05_memory_gan",
+    "06_hs_metric",
+    "07_your_own_clip",
+)
+EXECUTED = "notebooks"  # folder of a run directory for the executed notebooks
+COMMON = ("clip", "speech", "out", "profile", "seed")  # parameters that every notebook has
+
+
+def kit_dir():
+    """The folder that holds `tfhkit/`, `notebooks/` and `assets/`."""
+    return Path(__file__).resolve().parents[2]
+
+
+def notebooks_dir():
+    """The notebooks' folder: that of the runner that executes us, else the kit's own."""
+    return Path(os.environ.get("TFHKIT_NOTEBOOKS") or kit_dir() / "notebooks")
+
+
+def base_dir():
+    """What relative paths count from: the kit's folder for all that works inside it (so that a
+    notebook in `notebooks/` and `make run` at the top mean the same), else the current folder."""
+    here = Path.cwd().resolve()
+    return kit_dir() if here.is_relative_to(kit_dir()) else here
+
+
+def resolve_input(path, what):
+    """Absolute path of a file that the user named: from the current folder, else from `base_dir`.
+
+    Args:
+        path: as given.
+        what: "clip" or "speech", for the message.
+    Raises:
+        InputError: there is no such file.
+    """
+    given = Path(path).expanduser()
+    for candidate in (Path.cwd() / given, base_dir() / given):
+        if candidate.is_file():
+            return candidate.resolve()
+    if (base_dir() / given).is_dir():
+        raise InputError(path, f"this {what} is a folder", "name a file in it")
+    raise InputError(path, f"there is no such {what} file", "check the path")
+
+
+def resolve_out(out):
+    """Absolute path of the run directory, made and tried for writing.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    path = base_dir() / Path(out).expanduser()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        fault = f"this run directory cannot be written ({error.strerror or error})"
+        raise InputError(out, fault, "choose another one with OUT= or --out") from None
+    return path.resolve()
+
+
+def step_name(text):
+    """Full name of a step from its number or name, e.g. "05" or "05_memory_gan".
+
+    Raises:
+        ParameterError: no or no single notebook is meant.
+    """
+    names = names_of(notebooks_dir())
+    found = [name for name in names if name == text or name.split("_")[0] == text]
+    if len(found) != 1:
+        raise ParameterError(f"notebook {text!r}", "there is no such one", "choose of "
+                             + ", ".join(names))  # fmt: skip
+    return found[0]
+
+
+def names_of(folder):
+    """Names of the series' notebooks in a folder, in their order."""
+    return sorted(path.stem for path in Path(folder).glob("[0-9][0-9]_*.ipynb"))
+
+
+def shown(path, out=None):
+    """A path as text for people: relative to the current or the kit's folder, if inside it."""
+    path = Path(path)
+    for base in (Path.cwd(), kit_dir(), out and Path(out).parent):
+        if base and path.is_relative_to(base):
+            return str(path.relative_to(base))
+    return str(path)

@@ -1,0 +1,152 @@
+"""explore(): one picture that is stored, and controls where somebody can move them."""
+
+import inspect
+import io
+import os
+import time
+
+import numpy as np
+
+
+def is_live():
+    """Whether a person sits in front of this notebook.
+
+    JupyterLab and VS Code leave a trace in the kernels that they start; papermill, nbconvert
+    and nbval do not. TFHKIT_LIVE=1 or 0 decides otherwise.
+    """
+    told = os.environ.get("TFHKIT_LIVE")
+    if told is not None:
+        return told == "1"
+    try:
+        shell = get_ipython()  # a builtin of IPython's kernels
+    except NameError:
+        return False
+    return "JPY_SESSION_NAME" in os.environ or "__vsc_ipynb_file__" in shell.user_ns
+
+
+def explore(function, **ranges):
+    """Call `function` once and show its picture; add controls in a live front end.
+
+    The first call is a plain one, so its errors stop a headless run; no widget state is stored.
+
+    Args:
+        function: draws with matplotlib, or returns a matplotlib or plotly figure, an RGB image
+            ((H, W, 3) uint8, or floats in [0, 1]), or anything else that a notebook can show.
+            The first line of its docstring becomes the picture's alternative text.
+        **ranges: for each of its arguments (low, high), (low, high, start), a list of choices,
+            or a bool. It starts with the argument's default where the function has one, else
+            with `start`, else in the middle, else with the first choice. Whole numbers make a
+            slider of whole numbers.
+    Returns:
+        None.
+    """
+    began = time.perf_counter()
+    start = {name: _start(function, name, values) for name, values in ranges.items()}
+    alt = (inspect.getdoc(function) or ", ".join(ranges)).splitlines()[0]
+    picture = _picture(function(**start), alt)
+    handle = _show(picture, live=is_live())
+    if not is_live():
+        return
+    quick = time.perf_counter() - began < 0.5  # a slow picture waits until the mouse is released
+    import ipywidgets
+    from IPython.display import display
+
+    controls = {name: _control(name, ranges[name], start[name]) for name in ranges}
+
+    def redraw(_):
+        values = {name: control.value for name, control in controls.items()}
+        try:
+            handle.update(_picture(function(**values), alt))
+        except Exception as error:  # in a widget's callback it would pass unseen
+            handle.update(f"{type(error).__name__}: {error}")
+
+    for control in controls.values():
+        control.observe(redraw, names="value")
+        if hasattr(control, "continuous_update"):
+            control.continuous_update = quick
+    display(ipywidgets.VBox(list(controls.values())))
+
+
+def _start(function, name, values):
+    default = inspect.signature(function).parameters.get(name)
+    if default is not None and default.default is not inspect.Parameter.empty:
+        return default.default
+    if isinstance(values, tuple):
+        low, high, *start = values
+        return (
+            start[0] if start else low + (high - low) // 2 if _whole(values) else (low + high) / 2
+        )
+    return values if isinstance(values, bool) else values[0]
+
+
+def _whole(values):
+    return all(isinstance(value, (int, np.integer)) for value in values)
+
+
+def _slider_step(low, high):
+    """About a hundred steps, of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / 100
+    power = 10.0 ** np.floor(np.log10(rough)) if rough > 0 else 1.0
+    return float(power * min((1, 2, 5, 10), key=lambda k: abs(k - rough / power)))
+
+
+def _control(name, values, start):
+    import ipywidgets
+
+    look = {"description": name.replace("_", " "), "style": {"description_width": "initial"}}
+    if isinstance(values, bool):
+        return ipywidgets.Checkbox(value=start, **look)
+    if not isinstance(values, tuple):
+        return ipywidgets.Dropdown(options=list(values), value=start, **look)
+    low, high = values[:2]
+    if _whole((*values, start)):
+        return ipywidgets.IntSlider(value=start, min=low, max=high, **look)
+    step = _slider_step(low, high)
+    return ipywidgets.FloatSlider(value=start, min=low, max=high, step=step, **look)
+
+
+def _picture(result, alt):
+    """What is shown for a result: a PNG for figures and images, else the thing itself."""
+    if result is None or hasattr(result, "savefig") or isinstance(result, (list, tuple)):
+        return _figure(result, alt)
+    if hasattr(result, "get_figure"):  # axes
+        return _figure(result.get_figure(), alt)
+    if isinstance(result, np.ndarray) and result.ndim == 3:
+        return _image(result, alt)
+    return result
+
+
+def _figure(result, alt):
+    import matplotlib.pyplot as plt
+
+    if result is None and not plt.get_fignums():
+        return None
+    figure = result if hasattr(result, "savefig") else plt.gcf()
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=80, bbox_inches="tight")
+    plt.close(figure)
+    return _png(file.getvalue(), alt)
+
+
+def _image(pixels, alt):
+    from PIL import Image
+
+    if pixels.dtype != np.uint8:
+        pixels = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., :3]).save(file, "png")
+    return _png(file.getvalue(), alt)
+
+
+def _png(data, alt):
+    from IPython.display import Image
+
+    return Image(data=data, format="png", alt=alt)
+
+
+def _show(picture, live):
+    from IPython.display import display
+
+    if picture is None and not live:
+        return None
+    return display(picture, display_id=True) if live else display(picture)
