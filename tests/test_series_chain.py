@@ -68,7 +68,7 @@ def test_nothing_runs_again_when_nothing_changed(run):
 
 
 def test_marked_cells_show_the_same_again(run, tmp_path):
-    """nbval runs the notebooks with the same parameters; cells tagged nbval-check-output compare."""
+    """nbval runs the notebooks with the same parameters; tagged cells must show the same."""
     out, _ = run
     folder = tmp_path / "notebooks"
     for name in STEPS:

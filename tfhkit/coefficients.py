@@ -72,7 +72,7 @@ class Coefficients:
 
     @property
     def pose(self):
-        """(..., 6): the three angles, then the translation (order of the motion network's output)."""
+        """(..., 6): the angles, then the translation, in the order of the motion network."""
         if isinstance(self.angles, np.ndarray):
             return np.concatenate([self.angles, self.trans], axis=-1)
         import torch

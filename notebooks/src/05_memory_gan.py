@@ -654,7 +654,8 @@ check(
 #
 # **What the paper says.** Without identity and memory: bad teeth, uneven cheeks; with the mean identity instead of the
 # memory: fewer details (Sec. 4.2). Set `identity` to `mean` or `none` above, and compare.
-# **What we found.** For one short clip most of the gain comes from the paired L1 term. The published code leaves
+# **What we found.** With one person, at this size and after minutes of training, we cannot see that: `identity="none"` changed the
+# PSNR of held-back frames by less than 0.1 dB on a 24 s clip (one run each). The published code leaves
 # dropout on at test, which makes its output random from frame to frame; here the same input gives the
 # same output.
 #
