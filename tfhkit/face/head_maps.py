@@ -163,7 +163,8 @@ def region_masks(maps, part, verts):
     ears = (maps["ears"] > 0.5) & body
     neck = (maps["neck"] > 0.5) & ~ears
     scalp = (maps["scalp"] > 0.5) & ~ears & ~neck & ~cavity
-    skin = body & ~cavity & ~ears & ~neck & ~scalp & (maps["azimuth"] < 90)
+    bare = maps["scalp"] < 0.02  # no painted hair: a pasted face has to end below the hairline
+    skin = body & bare & ~cavity & ~ears & ~neck & (maps["azimuth"] < 90)
     inside = eyes | teeth | (part == "tongue") | cavity
     return {
         "face": skin | inside,
