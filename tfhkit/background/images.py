@@ -13,6 +13,7 @@ from functools import partial
 import cv2
 import numpy as np
 import torch
+from scipy import ndimage
 
 from tfhkit.background.compose import compose
 from tfhkit.camera import Camera
@@ -154,7 +155,7 @@ def face_holes(model, coefficients, size_px, backend="auto"):
 
 
 def fill_hole(image, hole):
-    """Fill a hole smoothly from its surroundings, coarse to fine.
+    """Fill a hole with the nearest colours around it, smoothed along.
 
     Args:
         image: (S, S, 3) uint8.
@@ -164,28 +165,16 @@ def fill_hole(image, hole):
     """
     known = 1 - hole.astype(np.float32)[..., None] / 255
     # Only pixels that are wholly outside count as known: the soft edge still shows the face.
-    certain = (hole == 0).astype(np.float32)[..., None]
-    filled = _pull_push(image.astype(np.float32) * certain, certain)
+    certain = hole == 0
+    if not certain.any():
+        return np.broadcast_to(image.mean((0, 1)).round().astype(np.uint8), image.shape).copy()
+    rows, columns = ndimage.distance_transform_edt(
+        ~certain, return_distances=False, return_indices=True
+    )
+    nearest = image[rows, columns].astype(np.float32)
+    filled = cv2.GaussianBlur(nearest, (0, 0), max(1.0, 0.015 * len(image)))
     mixed = known * image + (1 - known) * filled
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
-
-
-def _pull_push(colour, weight):
-    """Weighted colours (H, W, 3) and weights (H, W, 1) to colours everywhere."""
-    height, width = weight.shape[:2]
-    if min(height, width) < 2:
-        total = max(float(weight.sum()), 1e-6)
-        return np.broadcast_to(colour.sum((0, 1)) / total, colour.shape)
-    half = ((width + 1) // 2, (height + 1) // 2)
-    smaller = cv2.resize(np.concatenate([colour, weight], -1), half, interpolation=cv2.INTER_AREA)
-    # Sums, not means, up to 1: one known pixel of four is enough to know the colour there.
-    smaller[..., 3:] = np.maximum(smaller[..., 3:], 1e-9)
-    gain = np.minimum(4, 1 / smaller[..., 3:])
-    below = _pull_push(smaller[..., :3] * gain, smaller[..., 3:] * gain)
-    above = cv2.resize(
-        np.ascontiguousarray(below, np.float32), (width, height), interpolation=cv2.INTER_LINEAR
-    )
-    return colour + above * (1 - weight)
 
 
 def read_crops(clip, crop, frames, size_px):
