@@ -1,5 +1,8 @@
 """Parameters cells, what a step depends on, and where things lie."""
 
+import itertools
+import os
+
 import pytest
 
 from tfhkit.errors import InputError, ParameterError
@@ -128,24 +131,22 @@ def test_changed_code_or_shipped_files_change_the_hash(tmp_path, monkeypatch):
     package.mkdir()
     module = package / "thing.py"
     monkeypatch.setattr(sources, "_PACKAGE", package)
-    book = notebook((None, "import tfhkit.thing"))
+    book, clock = notebook((None, "import tfhkit.thing")), itertools.count(1)
 
     def hash_with(text):
         module.write_text(text)
-        sources._module.cache_clear()
+        os.utime(module, ns=(0, next(clock)))
         return sources.source_hash(book)
 
-    try:
-        assert hash_with("x = 1\n") == hash_with("x = 1  # one\n") != hash_with("x = 2\n")
-        note = tmp_path / "assets" / "weights.json"
-        note.parent.mkdir()
-        seen = []
-        for digest in ("a", "b"):
-            note.write_text(f'{{"sha256": "{digest}"}}')
-            seen += [hash_with("x = 1\n"), hash_with("x = 'weights.npz'\n")]
-        assert seen[0] == seen[2] and seen[1] != seen[3]
-    finally:
-        sources._module.cache_clear()
+    same = [hash_with(text) for text in ("x = 1\n", "x = 1  # one\n", '"""Job."""\n\nx = 1\n')]
+    assert len(set(same)) == 1 and hash_with("x = 2\n") != same[0]
+    note = tmp_path / "assets" / "weights.json"
+    note.parent.mkdir()
+    seen = []
+    for digest in ("a", "b"):
+        note.write_text(f'{{"sha256": "{digest}"}}')
+        seen += [hash_with("x = 1\n"), hash_with("x = 'weights.npz'\n")]
+    assert seen[0] == seen[2] and seen[1] != seen[3]
 
 
 def test_fingerprint_sees_every_part():

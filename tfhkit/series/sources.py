@@ -59,13 +59,6 @@ def source_hash(notebook):
     return digest.hexdigest()
 
 
-def _asset_hashes(text):
-    """The hashes of those shipped files, by the notes beside them, that a module names."""
-    notes = sorted((_PACKAGE.parent / "assets").glob("*.json"))
-    named = [json.loads(note.read_text()) for note in notes if note.stem in text]
-    return "".join(str(note.get("sha256")) for note in named)
-
-
 def modules_behind(code):
     """Names of the kit's modules that a piece of code reaches through imports."""
     lines = (line for line in code.splitlines() if not line.lstrip().startswith(("%", "!")))
@@ -82,16 +75,31 @@ def modules_behind(code):
     return seen
 
 
-@cache
 def _module(name):
-    """Digest of a module's syntax tree (comments do not count) and of the shipped files that it
-    names, and what it imports."""
+    """Digest of a module and of the shipped files that it names, and what it imports."""
     path = _file_of(name)
+    notes = tuple(sorted((_PACKAGE.parent / "assets").glob("*.json")))
+    return _parsed(name, path, notes, tuple(p.stat().st_mtime_ns for p in (path, *notes)))
+
+
+@cache
+def _parsed(name, path, notes, _times):
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    digest = hashlib.sha256((ast.dump(tree) + _asset_hashes(text)).encode()).digest()
-    return digest, frozenset(_imports(tree, package))
+    imports = frozenset(_imports(tree, package))
+    shipped = [json.loads(n.read_text()).get("sha256") for n in notes if n.stem in text]
+    return hashlib.sha256(f"{_without_words(tree)} {shipped}".encode()).digest(), imports
+
+
+def _without_words(tree):
+    """A syntax tree as text, without comments and docstrings: they change no result."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        first = body[0] if isinstance(body, list) and body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            node.body = body[1:]
+    return ast.dump(tree)
 
 
 def _imports(tree, package):
