@@ -63,8 +63,8 @@ def bench_raster(subdivisions=(3, 4, 5), size_px=SIZE_PX, head=True, model_name=
     Args:
         subdivisions: spheres of 20 * 4**n faces.
         size_px: side of the picture.
-        head: add rows for the morphable model: rasterised, and rasterised with SH shading
-            (geometry, normals, light, RGBA), one frame alone and in batches.
+        head: add rows for the morphable model: rasterised; with normals, light and RGBA from
+            given vertices; from coefficients, one frame alone and in batches.
         model_name: which morphable model.
     Returns:
         list of dict: what, faces, size_px, numba_ms (per frame), pytorch3d_cpu_ms (per frame;
@@ -109,7 +109,8 @@ def _row(what, faces, camera, numba_ms, peer_ms):
 
 def _head_rows(model_name, camera):
     from tfhkit.face import load_model
-    from tfhkit.render.shading import posed_verts
+    from tfhkit.render.numba_backend import draw_colours
+    from tfhkit.render.shading import posed_verts, region_faces, vertex_colours
 
     model = load_model(model_name)
     many = neutral(BATCH).map(torch.from_numpy)
@@ -122,9 +123,17 @@ def _head_rows(model_name, camera):
     with torch.no_grad():
         plain = _best_ms(lambda: rasterize(verts, model.faces, camera, "numba"), 9)
         single = _best_ms(lambda: render(model, one, camera, region="all", backend="numba"), 9)
+        albedo, shown = model.texture(one.tex), region_faces(model, "all")
+
+        def shade():
+            colours = vertex_colours(model, one, verts, albedo)
+            return draw_colours(verts, colours, model.faces, shown, camera)
+
+        from_verts = _best_ms(shade, 9)
         batch = _best_ms(lambda: render(model, many, camera, region="all", backend="numba"), 5)
     return [
         _row("head, rasterised", model.faces, camera, plain, peer_ms),
+        _row("head, shaded RGBA from vertices", model.faces, camera, from_verts, peer_ms),
         _row("head, shaded RGBA, one frame", model.faces, camera, single, peer_ms),
         _row(f"head, shaded RGBA, batch of {BATCH}", model.faces, camera, batch / BATCH, peer_ms),
     ]
