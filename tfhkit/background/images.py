@@ -18,6 +18,7 @@ from scipy import ndimage
 from tfhkit.background.compose import compose
 from tfhkit.camera import Camera
 from tfhkit.errors import InputError, check_shape
+from tfhkit.media import frames_at
 from tfhkit.render import render
 
 BATCH = 16
@@ -185,11 +186,7 @@ def read_crops(clip, crop, frames, size_px):
     Returns:
         list of (frame number, (S, S, 3) uint8), in the order of `frames`.
     """
-    wanted = {int(i) for i in frames}
-    crops = {}
-    for i, frame in enumerate(clip.iter_frames(0, max(wanted) + 1)):
-        if i in wanted:
-            crops[i] = crop.image(frame, size_px)
+    crops = {i: crop.image(frame, size_px) for i, frame in frames_at(clip, frames)}
     return [(int(i), crops[int(i)]) for i in frames]
 
 

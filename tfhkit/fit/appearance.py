@@ -9,31 +9,12 @@ texture for a given light; both are solved in turn by robust least squares over 
 import numpy as np
 import torch
 
-from tfhkit.camera import Camera, project, to_world
-from tfhkit.face.lighting import sh_basis
+from tfhkit.camera import DISTANCE, Camera, project
+from tfhkit.face.lighting import AMBIENT, sh_basis
 from tfhkit.face.model import vertex_normals
 from tfhkit.render import rasterize
-
-_AMBIENT = 0.8  # added to band 0 of the light, as everywhere
-
-
-def sample_image(images, points_px):
-    """Bilinear colours at crop pixels.
-
-    Args:
-        images: (B, S, S, 3) uint8 or float in [0, 1].
-        points_px: (B, V, 2), pixel centres at +0.5.
-    Returns:
-        (B, V, 3) float32 in [0, 1].
-    """
-    images = torch.as_tensor(images)
-    scale = 255.0 if images.dtype == torch.uint8 else 1.0
-    grid = points_px.float() / images.shape[1] * 2 - 1
-    picture = images.float().permute(0, 3, 1, 2) / scale
-    found = torch.nn.functional.grid_sample(
-        picture, grid[:, None], mode="bilinear", padding_mode="border", align_corners=False
-    )
-    return found[:, :, 0].transpose(1, 2)
+from tfhkit.render.albedo import sample_bilinear
+from tfhkit.render.shading import posed_verts
 
 
 def visible_verts(model, verts_world, camera):
@@ -62,18 +43,17 @@ def observe(model, coefficients, images, camera):
     Returns:
         colours (B, V, 3), basis (B, V, 9), seen (B, V) bool.
     """
-    verts = to_world(
-        model.shape(coefficients.id, coefficients.exp), coefficients.angles, coefficients.trans
-    )
+    verts = posed_verts(model, coefficients)
     normals = vertex_normals(verts, model.faces)
     points, _ = project(verts, camera)
-    view = torch.tensor([0.0, 0.0, 10.0]) - verts
+    view = torch.tensor([0.0, 0.0, DISTANCE]) - verts
     facing = (normals * torch.nn.functional.normalize(view, dim=-1)).sum(-1) > 0.25
     skin = model.regions["face"].clone()
     for name in ("eyes", "teeth", "tongue", "mouth_cavity"):
         skin &= ~model.regions[name]
     seen = visible_verts(model, verts, camera) & facing & skin
-    return sample_image(images, points), sh_basis(normals), seen
+    colours = torch.stack([sample_bilinear(*pair) for pair in zip(images, points)])
+    return colours, sh_basis(normals), seen
 
 
 def solve_light(colours, basis, albedo, weight, ridge=1e-2):
@@ -96,7 +76,7 @@ def solve_light(colours, basis, albedo, weight, ridge=1e-2):
         right = a.T @ (w[:, 0] * colours[..., channel].reshape(-1).double())
         pull = torch.diag(ridge * w.sum() * torch.tensor([0.0] + [0.2] * 3 + [1.0] * 5)).double()
         light[channel] = torch.linalg.solve(normal + pull, right)
-    light[:, 0] -= _AMBIENT
+    light[:, 0] -= AMBIENT
     return light.reshape(27).float()
 
 
@@ -133,7 +113,7 @@ def fit_appearance(model, coefficients, images, iterations=6, sigma=0.08, prior=
         albedo = model.texture(tex[None])[0]
         light = solve_light(colours, basis, albedo, weight)
         full = light.reshape(3, 9).clone()
-        full[:, 0] += _AMBIENT
+        full[:, 0] += AMBIENT
         shading = torch.einsum("bvk,ck->bvc", basis, full)
         # Precision of a vertex' colour, so that |d|^2 is weighed as a prior.
         tex = solve_texture(model, colours, shading, weight / sigma**2 / 30, prior)

@@ -14,7 +14,7 @@ from tfhkit.fit.appearance import fit_appearance, spread_frames
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import BundleSettings, reproject, solve_bundle
 from tfhkit.fit.crop import Crop, clip_crop
-from tfhkit.media import atomic_path
+from tfhkit.media import atomic_path, frames_at
 
 MOUTH = slice(48, 68)
 INNER = slice(17, 68)
@@ -155,9 +155,7 @@ def settings_for(times):
 
 def read_frames(clip, indices):
     """The frames at sorted indices, decoded in one pass."""
-    wanted = set(int(i) for i in indices)
-    stop = max(wanted) + 1
-    return [frame for i, frame in enumerate(clip.iter_frames(0, stop)) if i in wanted]
+    return [frame for _, frame in frames_at(clip, indices)]
 
 
 def fit_report(landmarks_px, predicted_px, coefficients, gap, times):

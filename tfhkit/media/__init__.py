@@ -1,6 +1,6 @@
 """Read and write video and audio with a true time base (PyAV)."""
 
-from tfhkit.media.clip import MIN_SECONDS, Clip, open_clip
+from tfhkit.media.clip import MIN_SECONDS, Clip, frames_at, open_clip
 from tfhkit.media.files import atomic_path, sha256_of
 from tfhkit.media.reader import FrameReader
 from tfhkit.media.sound import SR_HZ, read_audio, write_wav
@@ -14,6 +14,7 @@ __all__ = [
     "FrameReader",
     "atomic_path",
     "draw_mark",
+    "frames_at",
     "open_clip",
     "read_audio",
     "sha256_of",

@@ -60,6 +60,14 @@ class Clip:
                 yield frames[index]
 
 
+def frames_at(clip, indices):
+    """Yield (index, frame) for some frames of a clip, each once, in order, decoded in one pass."""
+    wanted = {int(i) for i in indices}
+    for index, frame in enumerate(clip.iter_frames(0, max(wanted) + 1)):
+        if index in wanted:
+            yield index, frame
+
+
 def open_clip(path, min_seconds=MIN_SECONDS, need_sound=True):
     """Open a video of any frame rate, constant or not.
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tfhkit.errors import InputError, ParameterError
+from tfhkit.errors import InputError
 
 STEPS = (
     "00_start_here",
@@ -70,20 +70,6 @@ def resolve_out(out):
         fault = f"this run directory cannot be written ({error.strerror or error})"
         raise InputError(out, fault, "choose another one with OUT= or --out") from None
     return path.resolve()
-
-
-def step_name(text):
-    """Full name of a step from its number or name, e.g. "05" or "05_memory_gan".
-
-    Raises:
-        ParameterError: no or no single notebook is meant.
-    """
-    names = names_of(notebooks_dir())
-    found = [name for name in names if name == text or name.split("_")[0] == text]
-    if len(found) != 1:
-        raise ParameterError(f"notebook {text!r}", "there is no such one", "choose of "
-                             + ", ".join(names))  # fmt: skip
-    return found[0]
 
 
 def names_of(folder):

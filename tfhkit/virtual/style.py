@@ -12,7 +12,6 @@ from tfhkit.virtual.voice import SILENCE
 
 # The head turns about the top of the neck: this point of the head (dm) stays where it is.
 NECK_PIVOT = (0.0, -1.1, -0.25)
-FEATURES = ("pitch", "energy", "phrase")
 _MAX_SHARE = 0.98
 
 
