@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tfhkit.errors import ShapeError
-from tfhkit.face.lighting import irradiance, sh_basis, shade_sh
+from tfhkit.face.lighting import irradiance, lamp_light, sh_basis, shade_sh
 
 AMBIENT = 0.8 * math.pi / math.sqrt(4 * math.pi)
 
@@ -61,6 +61,17 @@ def test_batch_equals_one_by_one():
     whole = irradiance(normals, light)
     single = torch.cat([irradiance(normals[i : i + 1], light[i : i + 1]) for i in range(4)])
     torch.testing.assert_close(whole, single)
+
+
+def test_a_lamp_lights_by_the_cosine():
+    normals = sphere(4000, torch.float32)
+    towards = torch.tensor([[1.0, 2.0, 2.0], [0.0, 0.0, -5.0]])
+    light = lamp_light(towards, strength=0.6, ambient=0.2)
+    cosine = torch.nn.functional.normalize(towards, dim=-1) @ normals.T
+    expected = 0.2 + 0.6 * cosine.clamp_min(0)
+    found = irradiance(normals.expand(2, -1, -1), light)
+    assert (found - expected[..., None]).abs().max() < 0.06
+    assert (found.mean(1) - expected.mean(1, keepdim=True)).abs().max() < 0.01
 
 
 def test_gradients():

@@ -1,14 +1,23 @@
 """explore(): static first; controls only where somebody sits."""
 
+import io
+
 import matplotlib
 import numpy as np
 import pytest
+from PIL import Image
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
+from tfhkit.errors import ShapeError
+from tfhkit.media import jpeg_bytes
 from tfhkit.series import explore, widgets
 from tfhkit.series.progress import Watch, report_progress
+
+
+def decoded(data):
+    return np.asarray(Image.open(io.BytesIO(data))).astype(float)
 
 
 @pytest.fixture
@@ -49,9 +58,16 @@ def test_where_it_starts(shown, values, start):
 
 
 @pytest.mark.parametrize(
-    "result", [np.zeros((4, 5, 3), np.uint8), np.full((4, 5, 3), 0.5), "figure", "axes", "list"]
+    "result, kind",
+    [
+        (np.zeros((4, 5, 3), np.uint8), "jpeg"),
+        (np.full((4, 5, 3), 0.5), "jpeg"),
+        ("figure", "png"),
+        ("axes", "png"),
+        ("list", "png"),
+    ],
 )
-def test_results_become_pictures(shown, result):
+def test_results_become_pictures(shown, result, kind):
     def make(x):
         if not isinstance(result, str):
             return result
@@ -59,7 +75,7 @@ def test_results_become_pictures(shown, result):
         return {"figure": figure, "axes": axes, "list": axes.plot([1, x])}[result]
 
     explore(make, x=(0, 2))
-    assert shown[0].format == "png" and not plt.get_fignums()
+    assert shown[0].format == kind and not plt.get_fignums()
 
 
 def test_an_error_of_the_first_call_is_raised(shown):
@@ -86,6 +102,33 @@ def test_an_error_of_a_later_call_is_shown(shown, monkeypatch):
     explore(lambda x: f"{1 / x}", x=(0, 2))
     shown[1].children[0].value = 0
     assert shown[2] == "ZeroDivisionError: division by zero"
+
+
+def test_a_slider_puts_a_new_image_into_the_widget(shown, monkeypatch):
+    monkeypatch.setenv("TFHKIT_LIVE", "1")
+
+    def grey(level):
+        """A grey square."""
+        return np.full((8, 8, 3), 100 // level, np.uint8)
+
+    explore(grey, level=(0, 10, 2))
+    (box,) = shown
+    (picture, fault), (slider,) = (side.children for side in box.children)
+    assert decoded(picture.value).mean() == pytest.approx(50, abs=1)
+    slider.value = 4
+    assert decoded(picture.value).mean() == pytest.approx(25, abs=1)
+    slider.value = 0
+    assert fault.value.startswith("ZeroDivisionError")
+    slider.value = 1
+    assert not fault.value and decoded(picture.value).mean() == pytest.approx(100, abs=1)
+
+
+def test_jpeg_bytes_keep_the_colours():
+    pixels = np.zeros((16, 16, 3))
+    pixels[..., 0], pixels[..., 1] = 1.5, 0.5  # too bright: clipped
+    np.testing.assert_allclose(decoded(jpeg_bytes(pixels))[8, 8], [255, 128, 0], atol=4)
+    with pytest.raises(ShapeError, match="pixels"):
+        jpeg_bytes(np.zeros((4, 4, 4), np.uint8))
 
 
 def test_who_is_live(monkeypatch):

@@ -80,3 +80,27 @@ def shade_sh(albedo, normals, light):
     """
     check_shape("albedo", albedo, (..., "V", 3))
     return albedo * irradiance(normals, light)
+
+
+def lamp_light(direction, strength=0.7, ambient=0.3):
+    """The light of one far white lamp and of an even surrounding.
+
+    The irradiance is ambient + strength max(n . direction, 0), cut off after the second order:
+    at most 0.1 strength off, and a little negative about the lamp's opposite rim.
+
+    Args:
+        direction: (..., 3) towards the lamp, world space, any length.
+        strength: irradiance of a surface that faces the lamp, without the surrounding's share.
+        ambient: irradiance from the surrounding alone.
+    Returns:
+        (..., 27) channel-major, 0.8 of band 0 taken off.
+    Source: the factors pi, 2 pi / 3, pi / 4 of Ramamoorthi & Hanrahan 2001.
+    """
+    towards = torch.nn.functional.normalize(torch.as_tensor(direction).float(), dim=-1)
+    # A lamp's harmonics are those of its direction; sh_basis has the factors A0 to A2 in it.
+    orders = torch.tensor(
+        [math.pi / A0**2] + [2 * math.pi / 3 / A1**2] * 3 + [math.pi / 4 / A2**2] * 5
+    )
+    light = strength * orders.to(towards) * sh_basis(towards)
+    light[..., 0] += ambient / (A0 * C0) - AMBIENT
+    return light[..., None, :].expand(*light.shape[:-1], 3, 9).flatten(-2)
