@@ -14,6 +14,7 @@ DERMIS = np.array([0.92, 0.86, 0.80])
 MELANIN = np.array([1.0, 1.25, 1.7])
 HAEMOGLOBIN = np.array([0.10, 1.0, 0.80])
 N_FIELDS = 40
+DARK = np.array([0.15, 0.06, 0.055])  # sRGB of the mouth's depth
 
 
 def to_srgb(linear):
@@ -73,16 +74,16 @@ def paint(maps, fields, sky, part, verts, person):
     colour = cover(colour, lash * p["lash"], 0.3 * hair + 0.06)
 
     colour = colour * (0.45 + 0.55 * smoothstep(0.0, 0.55, sky))[:, None]
-    inside = np.clip((verts[:, 2] + 0.45) / 0.7, 0, 1)
-    cavity = np.array([0.34, 0.12, 0.11]) * (0.2 + 0.8 * inside[:, None])
+    inside = np.clip((verts[:, 2:] + 0.45) / 0.7, 0, 1) ** 1.5  # light that gets into the mouth
+    cavity = np.array([0.34, 0.12, 0.11]) * (0.12 + 0.88 * inside)
     colour = cover(colour, maps["mouth_cavity"], cavity)
-    tongue = np.array([0.56, 0.29, 0.28]) * (0.25 + 0.75 * inside[:, None] ** 1.5)
+    tongue = np.array([0.56, 0.29, 0.28]) * (0.20 + 0.80 * inside)
     colour = np.where((part == "tongue")[:, None], tongue, colour)
-    return _eyes(_teeth(colour, part, verts, inside, p), maps, p)
+    return _eyes(_teeth(colour, part, verts, p), maps, p)
 
 
-def _teeth(colour, part, verts, inside, p):
-    """Ivory towards the biting edge, gums at the roots, darker to the back."""
+def _teeth(colour, part, verts, p):
+    """Ivory towards the biting edge, gums at the roots; molars lie in the dark of the mouth."""
     for name, up in (("upper_teeth", 1.0), ("lower_teeth", -1.0)):
         ids = part == name
         height = up * verts[ids, 1]
@@ -91,8 +92,9 @@ def _teeth(colour, part, verts, inside, p):
         edge = 0.72 + 0.28 * smoothstep(0.0, 0.16, height)[:, None]
         tooth = np.array([0.90, 0.85, 0.76]) * p["tooth"] * edge
         gum = np.array([0.62, 0.33, 0.31])
-        shade = 0.4 + 0.6 * np.clip((verts[ids, 2] + 0.1) / 0.4, 0, 1)[:, None]
-        colour[ids] = (tooth + root[:, None] * (gum - tooth)) * shade
+        front = verts[ids, 2].max()
+        light = 0.8 * smoothstep(front - 0.27, front - 0.03, verts[ids, 2:])
+        colour[ids] = DARK + light * (tooth + root[:, None] * (gum - tooth) - DARK)
     return colour
 
 
