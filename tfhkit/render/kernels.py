@@ -175,6 +175,57 @@ def paint_frames(
 
 
 @compiled
+def paint_pictures(
+    verts, paint, faces, picture, focal, centre, distance, samples, first, last, top, bottom, out
+):
+    """Lay meshes that show a picture over rows top..bottom-1 of frames first..last-1 of `out`.
+
+    paint (B or 1, V, 8) holds x d, y d and d, where (x, y) is the vertex' place in the picture and
+    d its distance when that was taken; then the picture's share, opacity, and the RGB of the rest.
+    """
+    size, height, width = out.shape[1], picture.shape[0], picture.shape[1]
+    screen = np.empty((verts.shape[1], 3))
+    ids = np.empty((size * samples, size * samples), np.int32)
+    inverse_z = np.empty((size * samples, size * samples))
+    flat = np.empty((size * samples, size * samples, 2))
+    total, p = np.empty(3), np.empty(8)
+    for frame in range(first, last):
+        _project(verts[frame], focal * samples, centre * samples, distance, screen)
+        _zbuffer(screen, faces, True, top * samples, bottom * samples, ids, inverse_z, flat)
+        colours = paint[frame % paint.shape[0]]
+        for row in range(top, bottom):
+            for column in range(size):
+                covered = 0.0
+                total[:] = 0.0
+                for y in range(row * samples, (row + 1) * samples):
+                    for x in range(column * samples, (column + 1) * samples):
+                        f = ids[y, x]
+                        if f < 0:
+                            continue
+                        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+                        u, v, w = _weights(
+                            flat[y, x, 0], flat[y, x, 1], screen[a, 2], screen[b, 2], screen[c, 2]
+                        )
+                        for k in range(8):
+                            p[k] = u * colours[a, k] + v * colours[b, k] + w * colours[c, k]
+                        # where the ray met the surface when the picture was taken
+                        s = min(max(p[0] / p[2] - 0.5, 0.0), width - 1.001)
+                        t = min(max(p[1] / p[2] - 0.5, 0.0), height - 1.001)
+                        i, j = int(t), int(s)
+                        s, t = s - j, t - i
+                        for k in range(3):
+                            above = (1 - s) * picture[i, j, k] + s * picture[i, j + 1, k]
+                            below = (1 - s) * picture[i + 1, j, k] + s * picture[i + 1, j + 1, k]
+                            seen = (1 - t) * above + t * below
+                            total[k] += p[4] * (p[3] * seen + (1 - p[3]) * p[5 + k])
+                        covered += p[4]
+                rest = 1.0 - covered / (samples * samples)
+                for k in range(3):
+                    out[frame, row, column, k] *= rest
+                    out[frame, row, column, k] += total[k] / (samples * samples)
+
+
+@compiled
 def light_frames(verts, faces, albedo, harmonics, first, last, colours):
     """Colours of frames first..last-1: area-weighted vertex normals, then albedo times light.
 
