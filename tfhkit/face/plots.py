@@ -35,8 +35,8 @@ def show_vector(values=None):
         label, colour = _PARTS[name]
         size, middle = part.stop - part.start, (part.start + part.stop) / 2
         bar.barh(0, size, left=part.start, height=0.8, color=colour, edgecolor="white")
-        if size < 10:  # too narrow to hold its name, which ends where the part ends
-            right = part.stop - 1 if part.stop < N_COEFFICIENTS else part.stop
+        if size < 10:  # too narrow to hold its name
+            right = part.start if part.stop < N_COEFFICIENTS else part.stop
             bar.text(right, 0.5, f"{label} ({size})", ha="right", color=colour, fontsize=8)
         else:
             text = f"{label} ({size})"
