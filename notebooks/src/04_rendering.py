@@ -54,7 +54,6 @@ step = open_step(
 
 # %%
 from tfhkit.errors import ParameterError
-from tfhkit.face import load_model
 from tfhkit.fit import Fit
 from tfhkit.media import open_clip
 
@@ -62,7 +61,7 @@ if albedo not in ("low", "detailed"):
     raise ParameterError("albedo", f"must be low or detailed, got {albedo!r}", "choose one")
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
 predicted = np.load(step.input("03_lstm_training", "predicted.npz"))
-model, video = load_model(), open_clip(step.clip_path)
+model, video = fit.load_model(), open_clip(step.clip_path)
 
 # %% [markdown]
 # ## 1 · Where does a vertex land?
@@ -674,7 +673,7 @@ explore(
 # when the start is near.)
 
 # %%
-coarse, tiny = load_model(subdivide=False), Camera(64)  # a lighter mesh, the same coefficients
+coarse, tiny = fit.load_model(subdivide=False), Camera(64)  # a lighter mesh, the same coefficients
 target = render(coarse, person, tiny)
 beside = person.angles + torch.tensor([[0.05, -0.08, 0.04]])
 
