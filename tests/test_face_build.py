@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from tfhkit.assets import shipped
 from tfhkit.errors import InputError
-from tfhkit.face import expressions, head_shapes, makehuman, skin
+from tfhkit.face import expressions, head_maps, head_shapes, makehuman, skin
 from tfhkit.face.occlusion import open_sky
 from tfhkit.face.subdivide import catmull_clark, edges_of, triangles
 
@@ -59,6 +59,37 @@ def test_expression_basis_holds_the_actions():
     basis, strengths = expressions.expression_basis(actions, units, rng, n_samples=300)
     assert basis.shape == (64, 60, 3)
     np.testing.assert_allclose(np.einsum("ak,kvc->avc", strengths, basis), actions, atol=1e-6)
+
+
+def test_an_action_changes_and_the_others_stay():
+    rng = np.random.default_rng(1)
+    actions, units = rng.standard_normal((52, 60, 3)), rng.standard_normal((34, 60, 3))
+    basis, strengths = expressions.expression_basis(actions, units, rng, n_samples=300)
+    actions[expressions.ACTION_NAMES.index("tongueOut")] = rng.standard_normal((60, 3))
+    changed = expressions.with_action(basis, strengths, "tongueOut", actions[-1])
+    assert expressions.ACTION_NAMES[-1] == "tongueOut"
+    np.testing.assert_allclose(np.einsum("ak,kvc->avc", strengths, changed), actions, atol=1e-6)
+
+
+def test_the_tongue_goes_forward_from_a_root_that_stays():
+    z, angle = np.meshgrid(np.linspace(-0.68, 0.03, 9), np.arange(6) * np.pi / 3)
+    x, y = 0.2 * np.cos(angle), -0.4 + 0.05 * np.sin(angle)
+    verts = np.stack([x.ravel(), y.ravel(), z.ravel()], 1)
+    moved = expressions.tongue_out(verts)
+    root, tip = verts[:, 2] < -0.67, verts[:, 2] > 0.02
+    np.testing.assert_allclose(moved[root], 0, atol=1e-9)
+    np.testing.assert_allclose(moved[tip, 2], expressions.TONGUE_REACH)
+    assert np.ptp((verts + moved)[tip, 1]) < 0.6 * np.ptp(verts[tip, 1])
+
+
+def test_the_lining_of_the_socket_is_what_faces_the_eyeball():
+    ball = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * 0.1
+    skin = np.array([[0.13, 0, 0], [0.13, 0, 0], [0.5, 0, 0]])
+    verts = np.concatenate([ball, ball + [1, 0, 0], skin])
+    normals = np.zeros_like(verts)
+    normals[-3:, 0] = (-1, 1, -1)  # towards the eyeball, away from it, towards it but far off
+    part = np.array(["right_eye"] * 8 + ["left_eye"] * 8 + ["body"] * 3)
+    assert np.flatnonzero(head_maps.eye_socket(verts, normals, part)).tolist() == [16]
 
 
 def test_random_actions_are_plausible():

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ import torch
 
 from tfhkit.assets import assets_dir
 from tfhkit.camera import Camera, project
+from tfhkit.coefficients import neutral
 from tfhkit.errors import AssetError, InputError, ParameterError, ShapeError
 from tfhkit.face import actions_to_exp, exp_to_actions, load_model, vertex_normals
 from tfhkit.face.landmark_table import OTHER_SIDE
+from tfhkit.face.open_model import read_open_model
+from tfhkit.render import rasterize, render
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +167,51 @@ def test_jaw_opens_the_mouth_with_teeth_and_tongue(model):
     assert lip_gap(model, closed) < 0.35 * lip_gap(model, face_of(model, jawOpen=0.4))
 
 
+def share_seen(model, region, id, exp):
+    """(B,) share of a 256 px picture in which a region is seen."""
+    parts = neutral(len(id)).map(torch.from_numpy)
+    picture = render(model, replace(parts, id=id, exp=exp), Camera(256), region=region)
+    return picture[..., 3].mean((1, 2))
+
+
+def test_no_teeth_are_seen_in_a_closed_mouth(model):
+    id = torch.randn(24, 80, generator=torch.Generator().manual_seed(11))
+    for region in ("teeth", "tongue"):
+        assert share_seen(model, region, id, torch.zeros(24, 64)).max() == 0
+    smile = actions_to_exp(model, {"jawOpen": 0.3, "mouthSmileLeft": 1, "mouthSmileRight": 1})
+    assert share_seen(model, "teeth", id, smile.expand(24, -1)).min() > 0
+
+
+def test_a_blink_covers_the_eyes_of_every_identity(model):
+    id = torch.randn(24, 80, generator=torch.Generator().manual_seed(12))
+    blink = actions_to_exp(model, {"eyeBlinkLeft": 1, "eyeBlinkRight": 1}).expand(24, -1)
+    seen = share_seen(model, "eyes", id, blink) / share_seen(model, "eyes", id, 0 * blink)
+    assert seen.max() < 0.01
+
+
+def test_the_tongue_comes_out_between_the_lips(model):
+    for jaw in (0.0, 0.3):
+        before, after = face_of(model, jawOpen=jaw), face_of(model, jawOpen=jaw, tongueOut=1)
+        tongue = model.regions["tongue"]
+        assert (after - before)[~tongue].abs().max() < 1e-4
+        upper, lower = model.landmarks(before)[[62, 66]]
+        tip = after[tongue & (after[:, 2] > upper[2])]
+        assert tip[:, 2].max() > upper[2] + 0.1
+        at_the_lips = tip[tip[:, 2] < upper[2] + 0.05, 1]
+        assert lower[1] - 0.05 < at_the_lips.min() and at_the_lips.max() < upper[1] + 0.05
+
+
+def test_left_and_right_are_coupled_and_a_little_apart(model):
+    id = torch.randn(40, 80, generator=torch.Generator().manual_seed(13))
+    points = model.landmarks(model.shape(id, torch.zeros(40, 64)))
+    mirrored = points[:, list(OTHER_SIDE)] * torch.tensor([-1.0, 1, 1])
+    apart = points - mirrored
+    apart = (apart - apart.mean(1, keepdim=True)).square().sum(-1).mean(1).sqrt()
+    spread = (points - points.mean(0)).square().sum(-1).mean(1).sqrt()
+    assert apart.min() > 0.001 and apart.max() < 0.03
+    assert apart.mean() < 0.3 * spread.mean()
+
+
 def eye_opening(model, verts):
     points = model.landmarks(verts)
     return (points[[43, 44]] - points[[47, 46]]).norm(dim=-1).mean().item()
@@ -173,6 +222,7 @@ def test_blink_closes_one_eye_and_gaze_turns_the_eyeballs(model):
     assert 0.06 < wide < 0.14
     assert eye_opening(model, face_of(model, eyeBlinkLeft=1.0)) < 0.35 * wide
     assert eye_opening(model, face_of(model, eyeBlinkRight=1.0)) > 0.9 * wide
+    assert eye_opening(model, face_of(model, eyeLookDownLeft=1.0)) < 0.9 * wide  # lids follow
     pupil = model.regions["pupil"]
     for name, axis, sign in (("eyeLookOutLeft", 0, 1), ("eyeLookUpLeft", 1, 1)):
         moved = face_of(model, **{name: 1.0}) - model.mean_shape
@@ -244,8 +294,12 @@ def test_texture_reads_as_a_face(model):
     assert luma[regions["pupil"]].max() < 0.5 * skin
     assert luma[regions["brows"]].mean() < 0.85 * skin
     assert luma[regions["teeth"]].max() > 0.9 * skin
+    fragments = rasterize(model.mean_shape[None], model.faces, Camera(448))
+    seen = torch.zeros(model.n_verts, dtype=torch.bool)
+    seen[model.faces[fragments.pix_to_face[fragments.covered]].flatten()] = True
     redness = tex[:, 0] - tex[:, 1]
-    assert redness[regions["lips"]].mean() > redness[regions["skin"]].mean() + 0.05
+    lips, bare = (redness[regions[name] & seen].mean() for name in ("lips", "skin"))
+    assert lips > bare + 0.05
     sclera = regions["eyes"] & ~regions["iris"] & (model.mean_shape[:, 2] > 0.1)
     assert luma[sclera].mean() > skin
 
@@ -255,8 +309,11 @@ def test_bad_input(model, tmp_path, monkeypatch):
         model.shape(torch.zeros(1, 64), torch.zeros(1, 64))
     with pytest.raises(ParameterError, match="smile"):
         actions_to_exp(model, {"smile": 1})
-    with pytest.raises(ParameterError, match="'open' or 'bfm09'"):
+    with pytest.raises(ParameterError, match="'open', 'bfm09' or 'ict'"):
         load_model("flame")
+    bare = replace(model, action_names=(), actions=torch.zeros(0, 64))
+    with pytest.raises(ParameterError, match="no facial actions"):
+        exp_to_actions(bare, torch.zeros(1, 64))
     with pytest.raises(InputError, match="no such file"):
         load_model("open", str(tmp_path / "none.npz"))
     np.savez(tmp_path / "other.npz", a=1)
@@ -265,10 +322,38 @@ def test_bad_input(model, tmp_path, monkeypatch):
     (tmp_path / "text.npz").write_text("not a zip")
     with pytest.raises(InputError, match="no open model"):
         load_model("open", str(tmp_path / "text.npz"))
+    assert load_model("open", str(assets_dir() / "open_model.npz")).path.endswith("open_model.npz")
     shutil.copy(assets_dir() / "open_model.json", tmp_path)
     (tmp_path / "open_model.npz").write_bytes(b"altered")
     monkeypatch.setenv("TFHKIT_ASSETS", str(tmp_path))
-    from tfhkit.face.open_model import read_open_model
-
     with pytest.raises(AssetError, match="(?i)sha-?256"):
         read_open_model()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"quads": None, "actions": None}, "no open model: has no key quads, actions"),
+        ({"landmark_ids": None}, "has no landmarks"),
+        ({"landmark_ids": lambda a: a[:, :5]}, r"expected 2 x 68 landmarks, got \(2, 5\)"),
+        ({"landmark_ids": lambda a: a * 0 + 60_000}, "landmark_ids points outside of the"),
+        ({"cage_mean": lambda a: a[:, :2]}, r"cage_mean: expected shape \(V, 3\), got"),
+        ({"cage_mean": lambda a: a[:4000]}, "points outside of the 4000 vertices"),
+        ({"cage_mean": lambda a: 10 * a}, "eyes are 6.36 dm apart.*wrong units"),
+        ({"cage_mean": lambda a: a + np.nan}, "cage_mean holds values that are not finite"),
+        ({"mean_tex": lambda a: a * np.inf}, "mean_tex holds values that are not finite"),
+        ({"id_basis": lambda a: a[:12]}, "no open model: wrong sizes"),
+        ({"exp_basis": lambda a: a[:, :100]}, "no open model: wrong sizes"),
+        ({"tex_basis": lambda a: a[:, :100]}, "no open model: wrong sizes"),
+        ({"actions": lambda a: a[:3]}, "no open model: wrong sizes"),
+    ],
+)
+def test_refuses_a_broken_file(tmp_path, change, words):
+    with np.load(assets_dir() / "open_model.npz") as content:
+        arrays = dict(content)
+    for key, edit in change.items():
+        arrays[key] = edit(arrays[key]) if edit else None
+    path = tmp_path / "changed.npz"
+    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
+    with pytest.raises(InputError, match=words):
+        read_open_model(path)

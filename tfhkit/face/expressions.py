@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfhkit.face import makehuman
+from tfhkit.face.head_maps import smoothstep
 
 ACTION_NAMES = (
     "browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff "
@@ -20,8 +21,14 @@ ANCESTRIES = ("african", "asian", "caucasian")
 N_COMPONENTS = 64
 # Mean strength of an action when it is there (exponential, clipped to 1) and how often it is there.
 STRENGTH, PRESENCE = 0.30, 0.35
-# The source's blink draws the upper lid 3 to 4 mm below the lower one; this much of it closes.
-BLINK = 0.85
+# The source's blink draws the upper lid 4 mm below the lower one of most identities; this much of
+# it closes the lids of every one.
+BLINK = 0.95
+# The source's tongue goes through the lower lip. This one goes over it: heights (y) of its middle
+# line along z, dm, and how much farther out the tip comes.
+TONGUE_Z = (-0.30, 0.00, 0.14, 0.29, 0.45, 0.60)
+TONGUE_Y = (-0.36, -0.325, -0.318, -0.324, -0.358, -0.43)
+TONGUE_REACH = 0.48
 RARE = {"tongueOut": 0.06, "cheekPuff": 0.15, "jawForward": 0.15, "mouthFunnel": 0.25}
 
 
@@ -123,3 +130,31 @@ def expression_basis(actions, units, rng, n_samples=6000, weights=None):
     strengths = first @ whole.T / sd
     basis = (whole * sd[:, None]).reshape(N_COMPONENTS, n_verts, 3) / root[:, None]
     return basis, strengths
+
+
+def tongue_out(verts):
+    """Displacements (n, 3) of the tongue's vertices (n, 3) that put it out between the lips."""
+    x, y, z = verts.T
+    along = (z - z.min()) / np.ptp(z)  # 0 at the root, 1 at the tip
+    middle = np.polyval(np.polyfit(along, y, 3), along)
+    out_z = z + TONGUE_REACH * along**1.5
+    free = smoothstep(0.25, 0.7, along)
+    out_middle = middle + free * (np.interp(out_z, TONGUE_Z, TONGUE_Y) - middle)
+    thickness = 1 - 0.5 * smoothstep(0.3, 0.8, along)
+    width = 1 - 0.1 * free - 0.2 * smoothstep(0.72, 1, along) ** 2
+    return np.stack([x * width, out_middle + (y - middle) * thickness, out_z], 1) - verts
+
+
+def with_action(basis, strengths, name, displacement):
+    """Basis (64, V, 3) in which one action has another shape and all others keep theirs.
+
+    The change is spread over the components along the action's dual vector, which no other
+    action has a part in.
+
+    Args:
+        basis: (64, V, 3); strengths: (52, 64) as of `expression_basis`.
+        displacement: (V, 3) of the action at full strength.
+    """
+    action = ACTION_NAMES.index(name)
+    change = displacement - np.tensordot(strengths[action], basis, 1)
+    return basis + np.linalg.pinv(strengths)[:, action, None, None] * change

@@ -47,6 +47,18 @@ def eye_maps(verts, part):
     return angle
 
 
+def eye_socket(verts, normals, part):
+    """1 on the skin around an eyeball that faces it: what a turned eye lays bare, (V,)."""
+    lining = np.zeros(len(verts), bool)
+    for name in ("left_eye", "right_eye"):
+        ball = verts[part == name]
+        ray = (ball.max(0) + ball.min(0)) / 2 - verts
+        distance = np.linalg.norm(ray, axis=1)
+        facing = (ray * normals).sum(1) > 0.3 * distance
+        lining |= facing & (distance < 0.7 * np.ptp(ball[:, 0]))
+    return (lining & (part == "body")).astype(float)
+
+
 def soft_maps(data, verts, normals, faces, part, uvs, points, brow):
     """Maps over the head that regions and skin are made of.
 
@@ -106,10 +118,12 @@ def soft_maps(data, verts, normals, faces, part, uvs, points, brow):
     socket = [np.exp(-(((x - e[0]) / 0.2) ** 2) - ((y - e[1] + 0.09) / 0.10) ** 2) for e in eye]
     maps["under_eye"] = body * (z > 0) * sum(socket)
     maps["eye_angle"] = eye_maps(verts, part)
+    maps["eye_socket"] = eye_socket(verts, normals, part)
 
     spot = lambda at, r: body * np.exp(-(((verts - at) / r) ** 2).sum(1))  # noqa: E731
     maps["cheeks"] = spot([0.38, -0.02, 0.2], 0.2) + spot([-0.38, -0.02, 0.2], 0.2)
     maps["nose_tip"] = spot(points[30], 0.14)
+    maps["mouth_corners"] = spot(points[48], 0.03) + spot(points[54], 0.03)
     maps["nose"] = _nose(verts, points) * body * (1 - cavity)
     front = smoothstep(88, 60, azimuth) * body * (1 - cavity)
     mouth_box = 1 - 0.9 * np.exp(-((x / 0.2) ** 2) - ((y - points[33, 1] - 0.01) / 0.05) ** 2)
@@ -168,7 +182,7 @@ def region_masks(maps, part, verts):
     inside = eyes | teeth | (part == "tongue") | cavity
     return {
         "face": skin | inside,
-        "skin": skin & ~lips,
+        "skin": skin & ~lips & (maps["eye_socket"] < 0.5),
         "lips": lips,
         "upper_lip": lips & (maps["upper"] > 0.5),
         "lower_lip": lips & (maps["upper"] <= 0.5),

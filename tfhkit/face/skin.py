@@ -15,6 +15,7 @@ MELANIN = np.array([1.0, 1.25, 1.7])
 HAEMOGLOBIN = np.array([0.10, 1.0, 0.80])
 N_FIELDS = 40
 DARK = np.array([0.15, 0.06, 0.055])  # sRGB of the mouth's depth
+SOCKET = np.array([0.60, 0.46, 0.43])  # sRGB of the eye's corners, behind the lids
 
 
 def to_srgb(linear):
@@ -33,7 +34,7 @@ def smooth_fields(verts, rng):
     """Blotches: N_FIELDS random smooth fields (N_FIELDS, V) of unit variance, several sizes."""
     fields = []
     for i in range(N_FIELDS):
-        size = np.geomspace(0.6, 0.09, N_FIELDS)[i]
+        size = np.geomspace(0.6, 0.02, N_FIELDS)[i]
         waves = rng.standard_normal((48, 3)) / size
         phase = rng.uniform(0, 2 * np.pi, 48)
         fields.append(np.cos(verts @ waves.T + phase).mean(1) * np.sqrt(96))
@@ -70,14 +71,16 @@ def paint(maps, fields, sky, part, verts, person):
     strength = np.clip(p["brow"] * maps["brow"] ** p["brow_thin"], 0, 1)
     strength *= smoothstep(-0.02, 0.12, maps["brow_place"] + 0.06)
     colour = cover(colour, strength, 0.75 * hair + 0.02)
+    colour = cover(colour, maps["eye_socket"], SOCKET * p["sclera"])
     lash = np.clip(0.85 * maps["upper_lash"] + 0.35 * maps["lower_lash"], 0, 0.85)
     colour = cover(colour, lash * p["lash"], 0.3 * hair + 0.06)
 
-    colour = colour * (0.45 + 0.55 * smoothstep(0.0, 0.55, sky))[:, None]
+    shade = (0.45 + 0.55 * smoothstep(0.0, 0.55, sky)) * (1 - 0.3 * maps["mouth_corners"])
+    colour = colour * np.maximum(shade, 0.9 * maps["eye_socket"])[:, None]
     inside = np.clip((verts[:, 2:] + 0.45) / 0.7, 0, 1) ** 1.5  # light that gets into the mouth
     cavity = np.array([0.34, 0.12, 0.11]) * (0.12 + 0.88 * inside)
     colour = cover(colour, maps["mouth_cavity"], cavity)
-    tongue = np.array([0.56, 0.29, 0.28]) * (0.20 + 0.80 * inside)
+    tongue = np.array([0.64, 0.35, 0.34]) * (0.15 + 0.85 * inside)
     colour = np.where((part == "tongue")[:, None], tongue, colour)
     return _eyes(_teeth(colour, part, verts, p), maps, p)
 
@@ -120,10 +123,10 @@ def sample_person(rng):
     male = rng.random() < 0.5
     dark = np.clip(rng.normal(0.55 + 0.5 * np.log(melanin / 0.35), 0.45), 0, 1)
     grey = np.clip(rng.normal(-0.2, 0.5), 0, 1)
-    hair = np.array([0.50, 0.36, 0.22]) * (1 - dark) + np.array([0.09, 0.07, 0.06]) * dark
-    hair = hair + grey * (np.array([0.55, 0.54, 0.53]) - hair)
+    hair = np.array([0.47, 0.36, 0.25]) * (1 - dark) + np.array([0.09, 0.07, 0.06]) * dark
+    hair = hair + grey * (np.array([0.53, 0.51, 0.48]) - hair)
     brown = np.clip(rng.normal(0.45 + 0.7 * np.log(melanin / 0.35), 0.5), 0, 1)
-    blue, green = np.array([0.36, 0.45, 0.50]), np.array([0.38, 0.42, 0.28])
+    blue, green = np.array([0.36, 0.43, 0.46]), np.array([0.37, 0.40, 0.31])
     light_iris = blue if rng.random() < 0.6 else green
     return {
         "melanin": melanin,
