@@ -3,28 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from model_folders import bfm_layout, bfm_part
 from scipy.io import savemat
 
-from tfhkit.errors import InputError, ParameterError
-from tfhkit.face import exp_to_actions, load_model, vertex_normals
+from tfhkit.errors import InputError
+from tfhkit.face import actions_to_exp, exp_to_actions, load_model, vertex_normals
 from tfhkit.face.bfm import read_bfm09
 
 
 @pytest.fixture(scope="module")
 def layout():
-    """Content of a `.mat` in Deep3D's layout: the open model's face at base resolution."""
-    part = load_model(subdivide=False).region_model("face")
-    n = part.n_verts
-    flat = lambda basis: basis.reshape(len(basis), -1).numpy().T  # noqa: E731
-    return {
-        "meanshape": (part.mean_shape.numpy() + [0.0, 0.3, 0.1]).reshape(1, 3 * n),
-        "meantex": 255 * part.mean_tex.numpy().reshape(1, 3 * n),
-        "idBase": flat(part.id_basis),
-        "exBase": flat(part.exp_basis),
-        "texBase": 255 * flat(part.tex_basis),
-        "tri": part.faces.numpy()[:, ::-1] + 1.0,
-        "keypoints": part.landmark_ids.numpy()[None] + 1.0,
-    }
+    return bfm_layout()
 
 
 @pytest.fixture
@@ -40,7 +29,7 @@ def written(tmp_path, layout):
 
 def test_reads_the_layout(written, layout):
     model = load_model("bfm09", written())
-    part = load_model(subdivide=False).region_model("face")
+    part = bfm_part()
     torch.testing.assert_close(model.mean_shape.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(
         model.mean_shape - model.mean_shape[0], part.mean_shape - part.mean_shape[0],
@@ -57,8 +46,25 @@ def test_reads_the_layout(written, layout):
         assert model.regions[name].any(), name
     assert not model.regions["teeth"].any()
     assert model.region_model("lips").n_verts < model.n_verts
-    with pytest.raises(ParameterError, match="no facial actions"):
-        exp_to_actions(model, torch.zeros(1, 64))
+    assert set(model.regions) == set(load_model().regions)
+    assert not (model.regions["skin"] & model.regions["lips"]).any()
+
+
+def test_facial_actions_are_carried_over_from_the_open_model(written):
+    model, named = load_model("bfm09", written()), load_model()
+    assert model.action_names == named.action_names and model.actions.shape == (52, 64)
+    for name in ("jawOpen", "mouthSmileLeft", "browInnerUp", "eyeBlinkRight"):
+        moves = []
+        for one in (named, model):
+            exp = actions_to_exp(one, {name: 1.0})
+            verts = one.shape(torch.zeros(1, 80), exp)[0] - one.mean_shape
+            moves.append(one.landmarks(verts)[17:])
+        left = (moves[1] - moves[0]).norm() / moves[0].norm()
+        assert left < 0.35, f"{name}: {left:.2f} of the motion is missing"
+    gaze = model.actions[named.action_names.index("eyeLookOutLeft")]
+    assert gaze.norm() < 0.3 * model.actions.norm(dim=1).max()  # no landmark shows it
+    half = exp_to_actions(model, 0.5 * actions_to_exp(model, {"jawOpen": 1.0}))[0]
+    assert half[named.action_names.index("jawOpen")] == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +78,13 @@ def test_reads_the_layout(written, layout):
         ({"idBase": np.zeros((12, 80))}, r"idBase: expected shape .*got \(12, 80\)"),
         ({"meantex": np.zeros((1, 9))}, "meantex has 9 values"),
         ({"meanshape": np.zeros((1, 10))}, "meanshape has 10 values"),
+        ({"exBase": np.zeros((12, 64))}, r"exBase: expected shape .*got \(12, 64\)"),
+        ({"texBase": np.zeros((3, 3))}, r"texBase: expected shape .*got \(3, 3\)"),
+        ({"tri": np.full((4, 3), 9e6)}, "tri points outside"),
+        ({"tri": np.ones((4, 4))}, r"tri: expected shape \(F, 3\), got \(4, 4\)"),
+        ({"tri": np.full((4, 3), np.nan)}, "tri holds values that are not finite"),
+        ({"keypoints": np.full((1, 68), np.nan)}, "keypoints holds values that are not finite"),
+        ({"meanshape": "a text"}, "holds what are no numbers"),
     ],
 )
 def test_refuses(written, change, words):
@@ -79,13 +92,17 @@ def test_refuses(written, change, words):
         read_bfm09(written(**change))
 
 
-def test_refuses_wrong_units_and_nan(written, layout):
-    with pytest.raises(InputError, match="wrong units"):
+def test_refuses_wrong_units(written, layout):
+    with pytest.raises(InputError, match="eyes are 6.36e[+]04 dm apart.*wrong units.*decimetres"):
         read_bfm09(written(meanshape=layout["meanshape"] * 1e5))
-    broken = layout["meanshape"].copy()
+
+
+@pytest.mark.parametrize("key", ["meanshape", "meantex", "idBase", "exBase", "texBase"])
+def test_refuses_nan(written, layout, key):
+    broken = layout[key].copy()
     broken[0, 7] = np.nan
-    with pytest.raises(InputError, match="not finite"):
-        read_bfm09(written(meanshape=broken))
+    with pytest.raises(InputError, match=f"{key} holds values that are not finite"):
+        read_bfm09(written(**{key: broken}))
 
 
 def test_refuses_what_is_no_such_file(tmp_path):

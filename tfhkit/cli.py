@@ -89,9 +89,12 @@ def _parser():
     run.add_argument("--no-report", action="store_true", help=argparse.SUPPRESS)
     fit = add("fit", _fit, "fit the face model to a clip")
     fit.add_argument("clip", metavar="CLIP")
-    fit.add_argument("-o", "--output", metavar="FILE.npz", help="write the fit")
+    fit.add_argument("-o", "--output", metavar="FILE",
+                     help="write the fit (.npz), or its coefficients (.mat)")  # fmt: skip
     fit.add_argument("--frames", type=int, metavar="N", help="the first N frames only")
     fit.add_argument("--landmarks", default="auto", help="auto, fan or dlib")
+    fit.add_argument("--model", default="open", help="face model: open, bfm09 or ict")
+    fit.add_argument("--model-path", default="", metavar="P", help="its file or folder")
     doctor = add("doctor", _doctor, "examine the installation, and a clip before it is used")
     doctor.add_argument("clip", nargs="?", metavar="CLIP")
     bench = add("bench", _bench, "time parts of the kit beside a peer, as ratios")
@@ -132,7 +135,8 @@ def _fit(options):
     from tfhkit.series.measure import fit_file
     from tfhkit.series.tables import table
 
-    return fit_file(options.clip, options.output, options.frames, options.landmarks), table
+    model = options.model, options.model_path
+    return fit_file(options.clip, options.output, options.frames, options.landmarks, *model), table
 
 
 def _doctor(options):

@@ -27,6 +27,8 @@ profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
 seed: int = 0  # of everything random
 landmark_backend: str = "auto"  # auto, fan or dlib
 smooth_weight: float = 0.5  # pull of each frame to its neighbours
+face_model: str = "open"  # open, bfm09 or ict; the later notebooks use what was fitted here
+face_model_path: str = ""  # BFM_model_front.mat, or the folder FaceXModel
 
 # %%
 from dataclasses import replace
@@ -44,7 +46,12 @@ step = open_step(
     out=out,
     profile=profile,
     seed=seed,
-    own={"landmark_backend": landmark_backend, "smooth_weight": smooth_weight},
+    own={
+        "landmark_backend": landmark_backend,
+        "smooth_weight": smooth_weight,
+        "face_model": face_model,
+        "face_model_path": face_model_path,
+    },
 )
 
 # %% [markdown]
@@ -60,8 +67,9 @@ step = open_step(
 
 # %%
 from tfhkit.face import load_model
+from tfhkit.series.places import resolve_model
 
-model = load_model()
+model = load_model(face_model, resolve_model(face_model_path))
 print(f"{len(model.mean_shape):,} vertices, {len(model.faces):,} triangles")
 
 # %%

@@ -55,13 +55,12 @@ BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.6"
 # last quarter is held back: nothing below learns from it.
 
 # %%
-from tfhkit.face import load_model
 from tfhkit.fit import Fit
 from tfhkit.media import open_clip
 
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
 features = np.load(step.input("02_mfcc_pose_correlation", "features.npz"))
-model, video = load_model(), open_clip(step.clip_path)
+model, video = fit.load_model(), open_clip(step.clip_path)
 n_known = int((1 - step.settings.held_back) * len(fit))
 train = slice(0, min(n_known, step.settings.max_train_frames))
 held = slice(n_known, len(fit))
@@ -166,8 +165,9 @@ from tfhkit.series.general import general_weights
 
 size = step.settings.motion_size
 kept = step.dir / "general.safetensors"  # of sizes that do not come with the kit
-general = general_weights(size, kept, step.settings, seed, step.device, step.progress)
+general = general_weights(size, kept, step.settings, seed, step.device, step.progress, model)
 print(general.card["data"])
+print("the expression is that of", general.card["basis"])
 for name, value in general.card["scores"].items():
     print(f"{name:32s} {value}")
 

@@ -239,12 +239,11 @@ print(f"1e-5 x smoothness of the hole's sharp edge: {1e-5 * attention_smoothness
 
 # %%
 from tfhkit.background.images import training_images
-from tfhkit.face import load_model
 
 n_judge = {"tiny": 8, "quick": 48, "full": 100}[step.settings.profile]
 judged_frames = predicted["held_back_frames"][:n_judge]
 judged_frames = judged_frames[~fit.gap[judged_frames]]
-judged = training_images(video, fit, load_model(), size_px, judged_frames, seed=seed)
+judged = training_images(video, fit, fit.load_model(), size_px, judged_frames, seed=seed)
 region = judged["changed"] > 0
 assert not set(judged_frames) & set(train["frames"])
 

@@ -4,19 +4,27 @@ The file may not be redistributed; whoever has it gives its path. It holds 80 id
 FaceWarehouse expression and 80 texture components over 35,709 vertices, in dm.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from tfhkit.errors import InputError
+from tfhkit.face.carry import carry_expression
+from tfhkit.face.checks import (
+    check_finite,
+    check_indices,
+    check_landmarks,
+    check_units,
+    face_outwards,
+)
 from tfhkit.face.contour import contour_candidates
-from tfhkit.face.model import N_EXP, N_ID, N_TEX, MorphableModel, vertex_normals
+from tfhkit.face.model import N_EXP, N_ID, N_TEX, MorphableModel, load_model
 
 REMEDY = "give Deep3D's BFM_model_front.mat (see the README on how to get it)"
-EYE_DISTANCE = (0.45, 0.85)  # dm between the centres of the eyes, of any adult
 REQUIRED = ("meanshape", "meantex", "idBase", "exBase", "texBase", "tri")
-EMPTY_REGIONS = ("teeth", "tongue", "mouth_cavity", "ears", "scalp", "neck")
+EMPTY_REGIONS = "iris pupil teeth tongue mouth_cavity ears scalp neck".split()
 
 
 def read_bfm09(path):
@@ -26,47 +34,40 @@ def read_bfm09(path):
         path: the file. Keys `meanshape`, `meantex` (1, 3V), `idBase` (3V, 80), `exBase` (3V, 64),
             `texBase` (3V, 80), `tri` (F, 3) and `keypoints` (1, 68), both counted from 1.
     Returns:
-        MorphableModel without facial actions; the mean shape is centred on its vertices' mean,
-        as in Deep3D. Lips, eyes, brows and nose are outlined by the landmarks; it has no teeth,
-        tongue, ears, scalp or neck.
+        MorphableModel; the mean shape is centred on its vertices' mean, as in Deep3D. Lips, eyes,
+        brows and nose are outlined by the landmarks; it has no teeth, tongue, ears, scalp or
+        neck. The file names no facial actions: they are carried over from the open model by the
+        motion of the landmarks, so what no landmark shows (gaze, tongue) does nothing.
     Raises:
         InputError: no such file, missing keys, wrong sizes, wrong units, no landmarks, NaN.
     """
     content = _load(path)
-    mean = np.asarray(content["meanshape"], np.float32).reshape(-1)
+    mean = content["meanshape"].reshape(-1)
     if mean.size % 3 or not mean.size:
         raise InputError(path, f"meanshape has {mean.size} values, expected 3 per vertex", REMEDY)
     n_verts = mean.size // 3
     verts = mean.reshape(n_verts, 3)
     bases = {}
     for key, size in (("idBase", N_ID), ("exBase", N_EXP), ("texBase", N_TEX)):
-        base = np.asarray(content[key], np.float32)
+        base = content[key]
         if base.shape != (3 * n_verts, size):
             raise InputError(
                 path, f"{key}: expected shape ({3 * n_verts}, {size}), got {base.shape}", REMEDY
             )
         bases[key] = np.ascontiguousarray(base.T).reshape(size, n_verts, 3)
-    colour = np.asarray(content["meantex"], np.float32).reshape(-1)
+    colour = content["meantex"].reshape(-1)
     if colour.size != mean.size:
         raise InputError(path, f"meantex has {colour.size} values, expected {mean.size}", REMEDY)
-    for key, values in (("meanshape", mean), ("meantex", colour), *bases.items()):
-        if not np.isfinite(values).all():
-            raise InputError(path, f"{key} holds values that are not finite", REMEDY)
-    faces = _indices(path, content, "tri", n_verts).reshape(-1, 3)
-    ids = _indices(path, content, "keypoints", n_verts).reshape(-1)
-    if len(ids) != 68:
-        raise InputError(path, f"keypoints: expected 68 landmarks, got {len(ids)}", REMEDY)
-    eyes = verts[ids[36:48]].reshape(2, 6, 3).mean(1)
-    distance = float(np.linalg.norm(eyes[1] - eyes[0]))
-    if not EYE_DISTANCE[0] < distance < EYE_DISTANCE[1]:
-        raise InputError(
-            path,
-            f"the eyes are {distance:.3g} units apart, expected about 0.6 dm: wrong units",
-            "scale the model to decimetres",
-        )
+    check_finite(path, {"meanshape": mean, "meantex": colour, **bases}, REMEDY)
+    ids = check_landmarks(path, content["keypoints"] - 1, n_verts, REMEDY, "keypoints")
+    faces = content["tri"] - 1
+    if faces.ndim != 2 or faces.shape[1] != 3:
+        raise InputError(path, f"tri: expected shape (F, 3), got {faces.shape}", REMEDY)
+    faces = check_indices(path, faces, n_verts, REMEDY, "tri")
+    check_units(path, verts, ids)
     verts = verts - verts.mean(0)
-    faces, normals = _outside(verts, faces, ids)
-    return MorphableModel(
+    faces, normals = face_outwards(verts, faces, ids)
+    model = MorphableModel(
         name="bfm09",
         mean_shape=torch.from_numpy(verts),
         id_basis=torch.from_numpy(bases["idBase"]),
@@ -83,10 +84,13 @@ def read_bfm09(path):
         action_names=(),
         actions=torch.zeros(0, N_EXP),
     )
+    named = load_model()
+    actions = named.actions @ torch.from_numpy(carry_expression(named, model))
+    return replace(model, action_names=named.action_names, actions=actions)
 
 
 def _load(path):
-    """The `.mat` as a dict with all required keys."""
+    """The `.mat` as a dict of float32 arrays with all that is required."""
     from scipy.io import loadmat
 
     if path is None:
@@ -102,24 +106,10 @@ def _load(path):
         raise InputError(path, f"has no key {', '.join(missing)}", REMEDY)
     if "keypoints" not in content:
         raise InputError(path, "has no landmarks (key keypoints)", REMEDY)
-    return content
-
-
-def _indices(path, content, key, n_verts):
-    """Vertex ids counted from 0; a key with ids outside of the mesh is refused."""
-    ids = np.asarray(content[key]).astype(np.int64) - 1
-    if ids.size and (ids.min() < 0 or ids.max() >= n_verts):
-        raise InputError(path, f"{key} points outside of the {n_verts} vertices", REMEDY)
-    return ids
-
-
-def _outside(verts, faces, ids):
-    """Faces counter-clockwise from outside, and the normals: the nose must look to the camera."""
-    points = torch.from_numpy(verts)[None]
-    normals = vertex_normals(points, torch.from_numpy(faces))[0].numpy()
-    if normals[ids[27:31], 2].sum() < 0:
-        return np.ascontiguousarray(faces[:, ::-1]), -normals
-    return faces, normals
+    try:
+        return {key: np.asarray(content[key], np.float32) for key in (*REQUIRED, "keypoints")}
+    except (ValueError, TypeError) as fault:
+        raise InputError(path, f"holds what are no numbers ({fault})", REMEDY) from fault
 
 
 def _cylinder_uvs(verts):
@@ -149,12 +139,14 @@ def _regions(verts, ids):
     wider = np.array([[0, 0], [0.03, 0], [0, 0], [0, 0], [0, 0], [-0.03, 0]])
     bridge = marks[[27, 35, 34, 33, 32, 31]] + wider
     lips = mouth & ~opening
+    eyes = inside(marks[36:42]) | inside(marks[42:48])
     regions = {
         "face": np.ones(len(verts), bool),
+        "skin": ~(mouth | eyes),
         "lips": lips,
         "upper_lip": lips & (flat[:, 1] > middle),
         "lower_lip": lips & (flat[:, 1] <= middle),
-        "eyes": inside(marks[36:42]) | inside(marks[42:48]),
+        "eyes": eyes,
         "left_eye": inside(marks[42:48]),
         "right_eye": inside(marks[36:42]),
         "brows": brows,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ class MorphableModel:
         regions: name -> (V,) bool.
         action_names: names of the facial actions, e.g. "jawOpen"; may be empty.
         actions: (52, 64) expression coefficients of each action at full strength.
+        path: absolute path of the file or folder that it was read from; "" for the shipped one.
     """
 
     name: str
@@ -44,6 +46,7 @@ class MorphableModel:
     regions: dict
     action_names: tuple
     actions: torch.Tensor
+    path: str = ""
 
     def __post_init__(self):
         n_verts = len(self.mean_shape)
@@ -202,26 +205,38 @@ def exp_to_actions(model, exp):
     return torch.as_tensor(strengths, dtype=exp.dtype, device=exp.device)
 
 
-@lru_cache(maxsize=4)
 def load_model(name="open", path=None, subdivide=True):
     """Load a morphable model by name; loaded models are kept.
 
     Args:
-        name: "open" (shipped) or "bfm09" (the user's `BFM_model_front.mat`).
-        path: file of a model that is not shipped.
-        subdivide: False gives the open model at base resolution (about 4,800 vertices, the
-            first ones of the full model), which is faster to fit.
+        name: "open" (shipped), "bfm09" (the user's `BFM_model_front.mat`) or "ict" (the user's
+            folder `FaceXModel` of ICT-FaceKit).
+        path: file or folder of a model that is not shipped.
+        subdivide: False gives the open model at base resolution (about 5,500 vertices, the
+            first ones of the full model), which is faster to fit; others have one resolution.
     Returns:
         MorphableModel on the CPU.
     Raises:
         ParameterError: unknown name; InputError: the file cannot be used.
     """
+    finest = bool(subdivide) or name != "open"
+    return _read(name, str(Path(path).resolve()) if path else "", finest)
+
+
+@lru_cache(maxsize=4)
+def _read(name, path, subdivide):
     if name == "open":
         from tfhkit.face.open_model import read_open_model
 
-        return read_open_model(path, subdivide)
-    if name == "bfm09":
+        model = read_open_model(path or None, subdivide)
+    elif name == "bfm09":
         from tfhkit.face.bfm import read_bfm09
 
-        return read_bfm09(path)
-    raise ParameterError(f"model {name!r}", "is not known", "use 'open' or 'bfm09'")
+        model = read_bfm09(path or None)
+    elif name == "ict":
+        from tfhkit.face.ict import read_ict
+
+        model = read_ict(path or None)
+    else:
+        raise ParameterError(f"model {name!r}", "is not known", "use 'open', 'bfm09' or 'ict'")
+    return replace(model, path=path)

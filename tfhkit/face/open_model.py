@@ -6,10 +6,12 @@ import numpy as np
 import torch
 
 from tfhkit.assets import shipped
-from tfhkit.errors import InputError
+from tfhkit.errors import InputError, ShapeError
+from tfhkit.face.checks import check_finite, check_indices, check_landmarks, check_units
 from tfhkit.face.model import MorphableModel
 from tfhkit.face.subdivide import catmull_clark, triangles
 
+REMEDY = "build it again"
 KEYS = (
     "cage_mean id_basis id_scale exp_basis exp_scale quads uvs mean_tex tex_basis tex_scale "
     "region_names region_bits landmark_ids contour_ids action_names actions"
@@ -27,17 +29,44 @@ def read_open_model(path=None, subdivide=True):
         MorphableModel.
     Raises:
         AssetError: the shipped file is missing or altered.
-        InputError: the file given has another layout.
+        InputError: the file given has missing keys, wrong sizes, wrong units, no landmarks, NaN.
     """
     path = shipped("open_model.npz") if path is None else Path(path)
     if not path.is_file():
         raise InputError(path, "no such file", "give the .npz of an open model")
     try:
         with np.load(path) as content:
-            data = {key: content[key] for key in KEYS}
-    except (KeyError, ValueError, OSError) as fault:
-        raise InputError(path, f"is no open model ({fault})", "build it again") from fault
+            data = {key: content[key] for key in KEYS if key in content}
+    except (ValueError, OSError) as fault:
+        raise InputError(path, f"is no open model ({fault})", REMEDY) from fault
+    _check(path, data)
+    try:
+        return _assemble(data, subdivide)
+    except (ShapeError, ValueError, IndexError) as fault:
+        raise InputError(path, f"is no open model: wrong sizes ({fault})", REMEDY) from fault
 
+
+def _check(path, data):
+    """Refuse what cannot be a head: landmarks, units, values that are not finite."""
+    missing = [key for key in KEYS if key not in data]
+    if missing == ["landmark_ids"]:
+        raise InputError(path, "has no landmarks (key landmark_ids)", REMEDY)
+    if missing:
+        raise InputError(path, f"is no open model: has no key {', '.join(missing)}", REMEDY)
+    cage, ids = data["cage_mean"], data["landmark_ids"]
+    if cage.ndim != 2 or cage.shape[1] != 3:
+        raise InputError(path, f"cage_mean: expected shape (V, 3), got {cage.shape}", REMEDY)
+    if ids.shape != (2, 68):
+        raise InputError(path, f"landmark_ids: expected 2 x 68 landmarks, got {ids.shape}", REMEDY)
+    check_finite(path, {k: v for k, v in data.items() if v.dtype.kind == "f"}, REMEDY)
+    check_landmarks(path, ids[0], len(data["mean_tex"]), REMEDY, "landmark_ids")
+    base = check_landmarks(path, ids[1], len(cage), REMEDY, "landmark_ids")
+    check_indices(path, data["quads"], len(cage), REMEDY, "quads")
+    check_units(path, cage, base)
+
+
+def _assemble(data, subdivide):
+    """The model out of the file's arrays."""
     quads = data["quads"].astype(np.int64)
     n_base = len(data["cage_mean"])
     operator, fine_quads = catmull_clark(quads, n_base)

@@ -33,6 +33,7 @@ class Fit:
         crop: the clip's Crop.
         model_name: the morphable model that was fitted.
         report: numbers about the fit, see `fit_report`.
+        model_path: where that model was read from; "" for the shipped one.
     """
 
     coefficients: Coefficients
@@ -42,9 +43,18 @@ class Fit:
     crop: Crop
     model_name: str
     report: dict = field(default_factory=dict)
+    model_path: str = ""
 
     def __len__(self):
         return len(self.times)
+
+    def load_model(self, subdivide=True):
+        """The MorphableModel that was fitted; `subdivide` as of `tfhkit.face.load_model`.
+
+        Raises:
+            InputError: its file is no longer where it was.
+        """
+        return load_model(self.model_name, self.model_path or None, subdivide)
 
     def save(self, path):
         """Write everything to one `.npz`."""
@@ -58,6 +68,7 @@ class Fit:
                 crop=np.array([self.crop.scale, self.crop.offset_x, self.crop.offset_y]),
                 model_name=self.model_name,
                 report=json.dumps(self.report),
+                model_path=self.model_path,
             )
 
     @classmethod
@@ -77,6 +88,7 @@ class Fit:
                     Crop(*map(float, content["crop"])),
                     str(content["model_name"]),
                     json.loads(str(content["report"])),
+                    str(content["model_path"]) if "model_path" in content else "",
                 )
         except (OSError, KeyError, ValueError) as error:
             raise InputError(path, f"is no fit ({error})", "make it with `tfhkit fit`") from error
@@ -88,7 +100,9 @@ def interocular_px(landmarks_px):
     return np.linalg.norm(landmarks_px[:, left] - landmarks_px[:, right], axis=-1)
 
 
-def fit_clip(clip, landmarks, model=None, settings=None, texture_frames=12, progress=None):
+def fit_clip(
+    clip, landmarks, model=None, settings=None, texture_frames=12, crop=None, progress=None
+):
     """Fit the morphable model to a clip.
 
     Args:
@@ -97,6 +111,7 @@ def fit_clip(clip, landmarks, model=None, settings=None, texture_frames=12, prog
         model: MorphableModel; the open one by default.
         settings: BundleSettings.
         texture_frames: frames whose pixels decide texture and light.
+        crop: Crop, where it is known; by default the clip's own.
         progress: called as progress(done, total, text).
     Returns:
         Fit.
@@ -116,7 +131,7 @@ def fit_clip(clip, landmarks, model=None, settings=None, texture_frames=12, prog
     camera = Camera()
     settings = settings or settings_for(times)
     mean_px, _ = project(model.mean_shape[model.landmark_ids], camera)
-    crop = clip_crop(points, mean_px.numpy().astype(np.float64))
+    crop = crop or clip_crop(points, mean_px.numpy().astype(np.float64))
     confidence = np.where(landmarks.gap, 0.05, 1.0)
     points_crop = torch.as_tensor(crop.to_crop(points))
     basis = landmark_basis(model)
@@ -144,7 +159,16 @@ def fit_clip(clip, landmarks, model=None, settings=None, texture_frames=12, prog
     report = fit_report(points, predicted, fitted, landmarks.gap, times)
     report["photometric_l1"] = colour_error
     report["landmark_backend"] = landmarks.backend
-    return Fit(fitted, points.astype(np.float32), landmarks.gap, times, crop, model.name, report)
+    return Fit(
+        fitted,
+        points.astype(np.float32),
+        landmarks.gap,
+        times,
+        crop,
+        model.name,
+        report,
+        model.path,
+    )
 
 
 def settings_for(times):

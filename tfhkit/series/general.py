@@ -12,6 +12,7 @@ import numpy as np
 from tfhkit.assets import assets_dir, shipped
 from tfhkit.errors import ParameterError
 from tfhkit.face import load_model
+from tfhkit.face.carry import carry_expression
 from tfhkit.motion import (
     MotionConfig,
     MotionWeights,
@@ -24,6 +25,7 @@ from tfhkit.motion import (
     predict_windows,
     train_motion,
 )
+from tfhkit.motion.carry import carry_weights
 from tfhkit.motion.seen import seen_expression
 from tfhkit.series.progress import report_progress
 from tfhkit.virtual.corpus import make_motion_corpus
@@ -165,7 +167,9 @@ def general_scores(weights, speakers, model):
     }
 
 
-def general_weights(size="small", path=None, settings=None, seed=0, device="cpu", progress=None):
+def general_weights(
+    size="small", path=None, settings=None, seed=0, device="cpu", progress=None, model=None
+):
     """The general mapping of a size: shipped, or trained once and kept.
 
     Args:
@@ -173,18 +177,19 @@ def general_weights(size="small", path=None, settings=None, seed=0, device="cpu"
         path: where the trained weights of another size are kept.
         settings: the profile's Settings: motion_speakers, motion_minutes, motion_general_epochs.
         seed, device, progress: as for `train_general`.
+        model: the MorphableModel that shall move; by default the open one, which was learned on.
     Returns:
-        MotionWeights.
+        MotionWeights; see `speaking_about`.
     """
     if size == "small":
-        return MotionWeights.load(shipped(SHIPPED))
+        return speaking_about(MotionWeights.load(shipped(SHIPPED)), model)
     if path is None or settings is None:
         raise ParameterError(
             "path", f"is needed for size {size!r}", "say where to keep the weights"
         )
     if Path(path).is_file():
-        return MotionWeights.load(path)
-    return train_general(
+        return speaking_about(MotionWeights.load(path), model)
+    weights = train_general(
         path,
         size,
         n_speakers=settings.motion_speakers,
@@ -194,6 +199,23 @@ def general_weights(size="small", path=None, settings=None, seed=0, device="cpu"
         device=device,
         progress=progress,
     )
+    return speaking_about(weights, model)
+
+
+def speaking_about(weights, model):
+    """General weights whose expression is that of a model: the open one's are carried over.
+
+    The coefficients of the open model are turned into those with which a landmark fit of the
+    other model would have seen the same face. `card["basis"]` says what they speak about.
+
+    Args:
+        weights: MotionWeights about the open model. model: MorphableModel or None.
+    """
+    if model is None or model.name == "open":
+        return weights
+    matrix = carry_expression(load_model(), model) @ seen_expression(model)
+    basis = f"{model.name}, carried over from {weights.card['basis']} by the 68 landmarks"
+    return replace(carry_weights(weights, matrix), card={**weights.card, "basis": basis})
 
 
 def main(argv=None):

@@ -5,37 +5,45 @@ import importlib
 import pkgutil
 import sys
 import time
+from pathlib import Path
 
 from tfhkit.errors import ParameterError
 
 
-def fit_file(path, output=None, frames=None, landmarks="auto"):
-    """Fit the open face model to a clip.
+def fit_file(path, output=None, frames=None, landmarks="auto", model="open", model_path=""):
+    """Fit a face model to a clip.
 
     Args:
-        path: a video file. output: where to write the Fit (.npz), or None.
+        path: a video file. output: where to write the Fit (.npz), or its coefficients (.mat, key
+            `coeff`); None writes nothing.
         frames: take the first so many frames only. landmarks: the backend's name.
+        model, model_path: see `tfhkit.face.load_model`.
     Returns:
         dict: clip, frames, seconds, nme_inner_pct, nme_mouth_pct, yaw_deg, pitch_deg, roll_deg
         (lowest and highest), landmark_backend, model.
     """
+    from tfhkit.coefficients import write_mat
     from tfhkit.face import load_model
     from tfhkit.fit import fit_clip
     from tfhkit.landmarks import detect
     from tfhkit.media import open_clip
-    from tfhkit.series.places import resolve_input
+    from tfhkit.series.places import resolve_input, resolve_model
 
+    if output and Path(output).suffix not in (".npz", ".mat"):
+        raise ParameterError("--output", f"{output} is neither .npz nor .mat", "name one of them")
     if frames is not None and frames < 10:
         raise ParameterError("--frames", f"{frames} are too few", "take 10 or more")
+    model = load_model(model, resolve_model(model_path))
     clip = open_clip(resolve_input(path, "clip"), need_sound=False)
     if frames is not None:
         clip = dataclasses.replace(clip, times=clip.times[:frames], pts=clip.pts[:frames])
-    model = load_model()
     began = time.perf_counter()
     points = detect(clip, landmarks, progress=terminal_progress())
     fit = fit_clip(clip, points, model, progress=terminal_progress())
     seconds = time.perf_counter() - began
-    if output:
+    if output and Path(output).suffix == ".mat":
+        write_mat(output, fit.coefficients)
+    elif output:
         fit.save(output)
     names = ("nme_inner_pct", "nme_mouth_pct", "yaw_deg", "pitch_deg", "roll_deg")
     return {

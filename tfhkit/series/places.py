@@ -54,6 +54,21 @@ def resolve_input(path, what):
     raise InputError(path, f"there is no such {what} file", "check the path")
 
 
+def resolve_model(path):
+    """Absolute path of a face model's file or folder, found as by `resolve_input`; None for "".
+
+    Raises:
+        InputError: there is neither.
+    """
+    if not path:
+        return None
+    given = Path(path).expanduser()
+    for candidate in (Path.cwd() / given, base_dir() / given):
+        if candidate.exists():
+            return str(candidate.resolve())
+    raise InputError(path, "there is no such face model", "check the path")
+
+
 def resolve_out(out):
     """Absolute path of the run directory, made and tried for writing.
 

@@ -76,6 +76,8 @@ def run_series(
     steps = []
     for name, notebook in content.items():
         values = {key: parameter.default for key, parameter in own[name].items()} | changed[name]
+        if values.get("face_model_path"):
+            values["face_model_path"] = places.resolve_model(values["face_model_path"])
         code = sources.source_hash(notebook)
         expected = manifests.fingerprint(name, profile, common["seed"], values, code)
         made = manifests.read(out / name)

@@ -1,0 +1,63 @@
+"""From one morphable model to another: expressions by landmarks, skin and regions by places."""
+
+import numpy as np
+import torch
+from scipy.interpolate import RBFInterpolator
+from scipy.sparse import csr_matrix
+from scipy.spatial import cKDTree
+
+LANDMARK_SIGMA = 0.005  # dm: how exactly two models' landmarks are the same places
+
+
+def carry_expression(source, target):
+    """What a target model has to do so that its landmarks move as those of a source model.
+
+    The least-squares solution over the 68 landmarks, with the prior |b|^2 of the coefficients.
+    What no landmark shows (gaze, tongue) is not carried over.
+
+    Args:
+        source, target: MorphableModels.
+    Returns:
+        (64, 64) float32 array; expressions are rows: exp_target = exp_source @ matrix.
+    """
+    moves = [
+        model.exp_basis[:, model.landmark_ids].flatten(1).double().cpu()
+        for model in (source, target)
+    ]
+    system = moves[1] @ moves[1].T
+    system += LANDMARK_SIGMA**2 * torch.eye(len(system), dtype=torch.float64)
+    return torch.linalg.solve(system, moves[1] @ moves[0].T).T.float().numpy()
+
+
+def align_landmarks(points, own, other):
+    """Move points so that one model's landmarks come to lie on another's.
+
+    Scaled and shifted as a whole, then bent smoothly; far from the face the bend runs flat.
+
+    Args:
+        points: (N, 3). own, other: (68, 3) landmarks of the two models.
+    Returns:
+        (N, 3).
+    """
+    centres = own.mean(0), other.mean(0)
+    scale = np.linalg.norm(other - centres[1]) / np.linalg.norm(own - centres[0])
+    moved = (own - centres[0]) * scale + centres[1]
+    bend = RBFInterpolator(moved, other - moved, kernel="linear", degree=0)
+    points = (points - centres[0]) * scale + centres[1]
+    return points + bend(points)
+
+
+def nearest(points, others, n=3):
+    """Values at points out of values at the nearest others.
+
+    Args:
+        points: (N, 3). others: (M, 3). n: how many are mixed, the nearer the more.
+    Returns:
+        CSR (N, M), rows sum to 1.
+    """
+    distance, ids = cKDTree(others).query(points, k=n)
+    weights = 1 / np.maximum(distance, 1e-6) ** 2
+    weights /= weights.sum(1, keepdims=True)
+    rows = np.repeat(np.arange(len(points)), n)
+    shape = len(points), len(others)
+    return csr_matrix((weights.ravel(), (rows, ids.ravel())), shape=shape)
