@@ -11,7 +11,7 @@ from tfhkit.audio import mfcc_windows
 from tfhkit.background.images import driven_images, training_images
 from tfhkit.camera import Camera, rotation_from_angles
 from tfhkit.coefficients import neutral
-from tfhkit.errors import InputError
+from tfhkit.errors import InputError, ParameterError
 from tfhkit.face import load_model
 from tfhkit.face.carry import carry_expression
 from tfhkit.fit import Fit, fit_clip
@@ -29,6 +29,8 @@ from tfhkit.motion.carry import carry_weights
 from tfhkit.render import choose_albedo_frame, detailed_albedo, render
 from tfhkit.series.general import general_weights
 from tfhkit.virtual import perform, random_speaker
+from tfhkit.virtual.footage import render_footage
+from tfhkit.virtual.scenery import random_scene
 
 N = 8
 
@@ -163,3 +165,17 @@ def test_the_general_mapping_moves_the_lips_of_the_model(model, performance):
     opening = lip_opening(model, np.zeros(80), exp)
     assert correlation(opening, truth) > 0.7
     assert 0.6 < opening.std() / truth.std() < 1.4
+
+
+def test_virtual_speakers_take_any_head(model):
+    speaker = random_speaker(model, 5)
+    performance = perform(speaker, "Five blue bottles.", model=model)
+    opening = lip_opening(model, speaker.id, performance.coefficients.exp)
+    assert np.ptp(opening) > 3
+    scene = random_scene(1, 200, 240)
+    if model.name == "bfm09":
+        with pytest.raises(ParameterError, match="has no scalp to film; use the model 'open' or"):
+            next(render_footage(performance, scene, model))
+        return
+    frame = next(render_footage(performance, scene, model))
+    assert frame.shape == (200, 240, 3) and frame.std() > 20

@@ -9,6 +9,7 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 
 from tfhkit.camera import FOCAL_PX, project, to_world
+from tfhkit.errors import ParameterError
 from tfhkit.face import load_model, vertex_normals
 from tfhkit.face.lighting import shade_sh
 from tfhkit.media import atomic_path, write_video
@@ -45,12 +46,19 @@ def render_footage(performance, scene, model=None, supersample=2):
     Args:
         performance: Performance.
         scene: Scene.
-        model: MorphableModel; None loads the open model.
+        model: MorphableModel with scalp and neck; None loads the open model.
         supersample: points per pixel along each axis.
     Yields:
         (H, W, 3) uint8 RGB, one per frame time.
+    Raises:
+        ParameterError: the model is a face without a head.
     """
     model = model or load_model()
+    for part in ("scalp", "neck"):
+        if not model.regions[part].any():
+            raise ParameterError(
+                f"model {model.name!r}", f"has no {part} to film", "use the model 'open' or 'ict'"
+            )
     haired = with_hair(model, scene.hair_dm, scene.seed)
     coefficients = performance.coefficients.map(torch.as_tensor)
     first = coefficients[:1]
@@ -62,8 +70,7 @@ def render_footage(performance, scene, model=None, supersample=2):
     trunk = trunk_pose(coefficients.pose.numpy(), performance.times)
     shift = room_shift(trunk, scene)
     rng = np.random.default_rng((scene.seed, 31))
-    left = int(round(camera.size_px / 2 - scene.centre_px[0]))
-    top = int(round(camera.size_px / 2 - scene.centre_px[1]))
+    left, top = (camera.size_px // 2 - at for at in scene.centre_px)
     window = (slice(top, top + scene.height), slice(left, left + scene.width))
     with torch.no_grad():
         for start in range(0, len(performance), _CHUNK):
