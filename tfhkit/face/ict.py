@@ -105,7 +105,7 @@ def read_ict(folder):
         mean_tex=torch.from_numpy(places @ skin.mean_tex.numpy()),
         tex_basis=torch.from_numpy(tex_basis).reshape(N_VERTS, -1, 3).transpose(0, 1).contiguous(),
         faces=torch.from_numpy(faces),
-        uvs=torch.from_numpy(uvs),
+        uvs=torch.from_numpy(np.where((uvs < 0) | (uvs > 1), uvs % 1, uvs)),
         landmark_ids=torch.from_numpy(ids),
         contour_ids=torch.from_numpy(
             contour_candidates(verts, normals, ids, regions["face"] & (part == "face"))
