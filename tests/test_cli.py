@@ -3,12 +3,17 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from scipy.io import loadmat
 from series_toys import toy_notebooks
 
 from tfhkit import cli
+from tfhkit.coefficients import neutral, read_mat
 from tfhkit.errors import InputError
+from tfhkit.fit import Crop, Fit
 from tfhkit.series import footage, measure, tables
 from tfhkit.series.places import kit_dir
 
@@ -166,3 +171,38 @@ def test_doctor_names_the_stage_that_would_stop(capfd, monkeypatch):
     assert code == 2 and first["stops"] and first["stage"] == "landmarks (notebook 01)"
     assert result["footage"]["frames"] > 50
     assert set(result["checks"][0]) == {"what", "state", "text"}
+
+
+@pytest.mark.parametrize("ending", ["mat", "npz"])
+def test_fit_writes_what_was_fitted_with_the_model_asked_for(
+    capfd, monkeypatch, tmp_path, bfm_file, ending
+):
+    import tfhkit.fit
+    import tfhkit.landmarks
+    import tfhkit.media
+
+    video, written = tmp_path / "clip.mp4", tmp_path / f"fit.{ending}"
+    video.write_bytes(b"")
+    coefficients = neutral(3)
+    coefficients.exp[1] = np.arange(64)
+    report = dict.fromkeys(("nme_inner_pct", "nme_mouth_pct"), 1.0)
+    report |= dict.fromkeys(("yaw_deg", "pitch_deg", "roll_deg"), [0.0, 1.0])
+
+    def fit_clip(clip, points, model, **_):
+        common = np.zeros((3, 68, 2)), np.zeros(3, bool), np.arange(3) / 25, Crop(1, 0, 0)
+        return Fit(coefficients, *common, model.name, report, model.path)
+
+    monkeypatch.setattr(tfhkit.media, "open_clip", lambda *a, **k: [1, 2, 3])
+    monkeypatch.setattr(tfhkit.landmarks, "detect", lambda *a, **k: SimpleNamespace(backend="x"))
+    monkeypatch.setattr(tfhkit.fit, "fit_clip", fit_clip)
+    options = ["--model", "bfm09", "--model-path", bfm_file, "-o", written, "--json"]
+    code, out, _ = call(capfd, "fit", video, *options)
+    assert code == 0 and json.loads(out)["model"] == "bfm09"
+    if ending == "mat":
+        assert loadmat(written)["coeff"].shape == (3, 257)
+        again = read_mat(written)
+    else:
+        fit = Fit.load(written)
+        assert (fit.model_name, fit.model_path) == ("bfm09", bfm_file)
+        again = fit.coefficients
+    np.testing.assert_array_equal(again.exp, coefficients.exp)
