@@ -11,6 +11,7 @@ import torch
 from tfhkit.errors import ShapeError
 from tfhkit.face import load_model
 from tfhkit.face.plots import show_camera, show_variance, show_vector
+from tfhkit.fit.plots import draw_axes
 from tfhkit.render.plots import CLAY, PAPER, clay, on_paper, portraits
 
 
@@ -48,6 +49,19 @@ def test_the_camera_is_drawn_to_scale(model):
         slope = (end[1] - start[1]) / (start[0] - end[0])
         assert slope == pytest.approx(sign * 112 / 1015)
     assert front.patches[0].get_width() == pytest.approx(2.2069, abs=1e-3)
+
+
+def test_the_heads_axes_turn_with_it():
+    def tips(*angles):
+        axis = plt.subplots()[1]
+        draw_axes(axis, torch.tensor(angles), torch.zeros(3), 224, length_dm=1.0)
+        return np.array([arrow.xy for arrow in axis.texts])
+
+    x, y, z = tips(0.0, 0.0, 0.0)
+    np.testing.assert_allclose([x, y, z], [[213, 111.5], [111.5, 10], [111.5, 111.5]], atol=1e-3)
+    assert tips(0.4, 0.0, 0.0)[2, 1] > z[1]  # a nod: the nose goes down
+    assert tips(0.0, 0.4, 0.0)[2, 0] > z[0]  # to the image's right
+    assert tips(0.0, 0.0, 0.4)[1, 0] < y[0]  # the top to the image's left
 
 
 def test_portraits_take_batches_and_stand_on_paper(model):

@@ -10,10 +10,12 @@
 # # 01 · Fitting a 3D morphable face model
 #
 # **You will be able to**
-# - say what the 257 numbers of Sec. 3.1 mean, and move each of them;
-# - find a speaker's 68 landmarks in every frame of a clip;
-# - recover one identity for the clip, and an expression and a pose for each frame, by
-#   Gauss-Newton on all frames at once;
+# - say what the 257 numbers of Sec. 3.1 mean, where the bases come from, and move each of them;
+# - go from named facial actions (jaw, smile, gaze) to coefficients and back;
+# - say where the camera stands, which way the angles turn, and where a point of the face lands;
+# - find a speaker's 68 landmarks in every frame of a clip, and cut one crop for all of them;
+# - step through the three stages of a fit: pose from landmarks, all frames together by
+#   Gauss-Newton, and the pixels themselves;
 # - read off how good a fit is, and where it is unsure.
 #
 # **Before**: notebook 00. **Time**: about half a minute (quick), the same (full).
@@ -55,15 +57,30 @@ step = open_step(
 )
 
 # %% [markdown]
-# ## What is a morphable model?
+# ## 1 · A face in 257 numbers
 #
-# A mean head and directions in which heads differ. The shape of a face is
+# A mean head and directions in which heads differ: that is a **morphable model**. The shape
+# $\mathbf S$ (a place for every vertex) and the texture $\mathbf T$ (a colour for every vertex) are
 #
 # $$\mathbf S = \bar{\mathbf S} + \mathbf B_{id}\,\boldsymbol\alpha + \mathbf B_{exp}\,\boldsymbol\beta,
 # \qquad \mathbf T = \bar{\mathbf T} + \mathbf B_{tex}\,\boldsymbol\delta \qquad \text{(Sec. 3.1)}$$
 #
-# with 80 identity, 64 expression and 80 texture coefficients. Three angles, three translations and
-# 27 numbers for the light make it 257. The model here is open: it is built from MakeHuman's shapes.
+# with 80 identity, 64 expression and 80 texture coefficients. Three angles and three translations
+# place the head before the camera, and 27 numbers $\gamma$ describe the light:
+
+# %%
+from tfhkit.face.plots import show_vector
+
+show_vector()
+plt.show()
+
+# %% [markdown]
+# **What to see.** A person is blue, a moment is green. In a clip of 300 frames the blue numbers are
+# found once, the 70 green ones 300 times; and those 70 are what the sound has to predict in
+# notebook 03.
+#
+# The model here is open: it is built from MakeHuman's shapes (`assets/README.md`). BFM09, which
+# most papers use, and ICT-FaceKit are read where you have them (`face_model`).
 
 # %%
 from tfhkit.face import load_model
@@ -72,84 +89,329 @@ from tfhkit.series.places import resolve_model
 model = load_model(face_model, resolve_model(face_model_path))
 print(f"{len(model.mean_shape):,} vertices, {len(model.faces):,} triangles")
 
+# %% [markdown]
+# The equation is a sum of arrays. One face by hand:
+
 # %%
-from tfhkit.camera import Camera
-from tfhkit.coefficients import neutral
-from tfhkit.fit.plots import over, show_frames
-from tfhkit.render import render
-
-grey = np.full((224, 224, 3), 235, np.uint8)
-studio = torch.zeros(1, 3, 9)
-studio[:, :, 0] = 0.05
-studio[:, :, 1:4] = torch.tensor([-0.15, 0.25, 0.12])  # from above, the front, the left
-
-
-def head(region="all", **parts):
-    """Render one head with some parts of the vector changed."""
-    face = replace(neutral(1).map(torch.as_tensor), light=studio.reshape(1, 27))
-    face = replace(face, **parts)
-    with torch.no_grad():
-        return over(grey, render(model, face, Camera(224), region=region, supersample=2)[0])
-
+draw = torch.Generator().manual_seed(seed)
+alpha, beta = torch.randn(80, generator=draw), torch.randn(64, generator=draw)
+by_hand = (
+    model.mean_shape
+    + torch.einsum("k,kvc->vc", alpha, model.id_basis)
+    + torch.einsum("k,kvc->vc", beta, model.exp_basis)
+)
+assert torch.allclose(by_hand, model.shape(alpha[None], beta[None])[0], atol=1e-4)
 
 # %% [markdown]
-# One coefficient at a time: two standard deviations along the first directions of each basis.
+# ## 2 · Where does a basis come from?
+#
+# Take $n$ heads with the same mesh, subtract their mean, and lay each as a row into
+# $X \in \mathbb R^{n \times 3V}$. The singular value decomposition
+#
+# $$\frac{X}{\sqrt{n-1}} = U\,\mathrm{diag}(\sigma)\,V^\top$$
+#
+# gives directions $\mathbf v_k$ and how much heads spread along them, $\sigma_k$: principal
+# component analysis. The basis stores $\mathbf b_k = \sigma_k \mathbf v_k$, so that every
+# coefficient has **unit variance**. That is worth two things: 2 means "two standard deviations",
+# for each coefficient; and the squared length is, but for a constant, how improbable a face is:
+#
+# $$-\log p(\boldsymbol\alpha) = \tfrac12\,|\boldsymbol\alpha|^2 + \text{const.}$$
+#
+# We will add just that to the fit's errors. Does it work backwards? Draw heads from the model and
+# analyse them:
 
 # %%
-def along(part, index, amount, size):
-    vector = torch.zeros(1, size)
-    vector[0, index] = amount
-    return head(**{part: vector})
+n_heads, some = 400, slice(None, None, 5)  # every fifth vertex is enough
+heads = torch.randn(n_heads, 80, generator=draw) @ model.id_basis[:, some].flatten(1)
+spread = torch.linalg.svdvals((heads - heads.mean(0)) / (n_heads - 1) ** 0.5)[:80]
+stored = model.id_basis[:, some].flatten(1).norm(dim=1)
+total = (spread.square().sum() / stored.square().sum()).item()
+print(f"variance in the drawn heads: {total:.2f} of the basis' own")
+assert 0.8 < total < 1.2
 
-
-rows = [("id", 0, 80), ("id", 1, 80), ("exp", 0, 64), ("tex", 0, 80)]
-pictures = [along(part, i, sign * 2.5, n) for part, i, n in rows for sign in (-1, 1)]
-titles = [f"{part}[{i}] {sign:+.1f} sd" for part, i, _ in rows for sign in (-2.5, 2.5)]
-show_frames(pictures, titles, columns=4)
+# %%
+n_points = len(model.mean_shape[some])
+figure, axis = plt.subplots(figsize=(5.2, 2.6))
+axis.semilogy(
+    10 * 10 * stored / n_points**0.5, color="#0072B2", label="length of the basis vectors"
+)
+axis.semilogy(
+    10 * 10 * spread / n_points**0.5, "--", color="#D55E00", label="found in 400 drawn heads"
+)
+axis.set(xlabel="component", ylabel="rms over the vertices (mm)")
+axis.set_yticks((0.1, 1, 5), ("0.1", "1", "5"))
+axis.legend(frameon=False)
+axis.spines[["top", "right"]].set_visible(False)
 plt.show()
 
 # %% [markdown]
-# **What to see.** Identity changes the bone and the fat, expression the muscles, texture the skin:
-# three separate causes of one picture.
+# **What to see.** The first direction (size and weight) moves vertices by some millimetres per
+# unit, the last by hundredths.
 #
-# ### Explore: named actions, pose
-# Expression coefficients are abstract; `model.actions` says how far each of the 52 named facial
-# actions moves along them. In a live JupyterLab the sliders below move the head.
+# ### One direction at a time
+# Clay shows shape alone. Each column is one component, at -2.5 and +2.5 standard deviations.
 
 # %%
-def pose_head(jaw_open=0.6, smile=0.0, pitch=0.0, yaw=20.0, roll=0.0):
-    names = list(model.action_names)
-    weights = torch.zeros(1, len(names))
-    weights[0, names.index("jawOpen")] = jaw_open
-    for side in ("mouthSmileLeft", "mouthSmileRight"):
-        weights[0, names.index(side)] = smile
+from tfhkit.fit.plots import show_frames
+from tfhkit.render.plots import clay, portraits
+
+
+def along(part, size, columns=6, amount=2.5, **look):
+    """Portraits at -amount (first row) and +amount (second) along the first components."""
+    vectors = torch.zeros(2, columns, size)
+    vectors[0, range(columns), range(columns)] = -amount
+    vectors[1, range(columns), range(columns)] = amount
+    pictures = portraits(model, 128, **look, **{part: vectors.flatten(0, 1)})
+    titles = [f"{part}[{k}] {sign} 2.5" for sign in "-+" for k in range(columns)]
+    show_frames(list(pictures), titles, None, columns, 1.4)
+    plt.show()
+
+
+# %%
+along("id", 80, albedo=clay(model), back_dm=1.5)
+
+# %%
+along("exp", 64, albedo=clay(model))
+
+# %%
+along("tex", 80)
+
+# %% [markdown]
+# **What to see.** Identity changes bone and fat, expression the muscles, texture the skin: three
+# separate causes of one picture. No component means one thing only ("size" comes with "age"): they
+# are ordered by variance, not by meaning. And $-2.5$ of an expression is often no expression that a
+# face can make; more on that below.
+#
+# ### Strangers
+# Draw all coefficients at once, with unit variance, and nobody in particular looks back:
+
+# %%
+people = {"id": torch.randn(6, 80, generator=draw), "tex": torch.randn(6, 80, generator=draw)}
+show_frames(list(portraits(model, 128, back_dm=1.5, **people)), columns=6, width=1.4)
+plt.show()
+
+# %% [markdown]
+# ### How many components does a face need?
+
+# %%
+from tfhkit.face.plots import show_variance
+
+show_variance(model)
+plt.show()
+
+# %%
+counts = (0, 2, 5, 10, 20, 80)
+cut = torch.stack([people["id"][0] * (torch.arange(80) < n) for n in counts])
+shapes = model.shape(cut, torch.zeros(len(counts), 64))
+off_mm = 100 * (shapes - shapes[-1])[:, model.regions["face"]].norm(dim=-1).mean(1)
+titles = [f"{n}: {off:.1f} mm off" for n, off in zip(counts, off_mm)]
+show_frames(list(portraits(model, 128, clay(model), id=cut)), titles, None, 6, 1.4)
+plt.show()
+assert off_mm[4] < 0.5 * off_mm[0]
+
+# %% [markdown]
+# **What to see.** Ten components hold nine tenths of the variance, yet a likeness lives in the
+# rest: a person is recognised by what is rare. So all 80 are kept, and $|\boldsymbol\alpha|^2$
+# keeps them in bounds.
+#
+# ## 3 · Expressions with names
+#
+# The 64 expression components are abstract, like the identity's. But the model knows 52 facial
+# **actions** by name (ARKit's list: `jawOpen`, `mouthSmileLeft`, `eyeLookUpRight`, ...) and how far
+# each moves along the components. For strengths $\mathbf w \ge 0$ of the actions and the table
+# $A \in \mathbb R^{52 \times 64}$,
+#
+# $$\boldsymbol\beta = A^\top \mathbf w .$$
+
+# %%
+from tfhkit.face import actions_to_exp, exp_to_actions
+
+
+def both(name, strength):
+    """An action on both sides of the face."""
+    return {f"{name}Left": strength, f"{name}Right": strength}
+
+
+faces = {
+    "jaw": {"jawOpen": 0.8},
+    "smile": both("mouthSmile", 1.0),
+    "pucker": {"mouthPucker": 1.0},
+    "blink": both("eyeBlink", 1.0),
+    "brows up": {"browInnerUp": 1.0, **both("browOuterUp", 1.0)},
+    "sneer": both("noseSneer", 1.0),
+    "gaze up": both("eyeLookUp", 1.0),
+    "gaze down": both("eyeLookDown", 1.0),
+    "gaze to their left": {"eyeLookOutLeft": 1.0, "eyeLookInRight": 1.0},
+    "gaze to their right": {"eyeLookInLeft": 1.0, "eyeLookOutRight": 1.0},
+    "jaw to their left": {"jawLeft": 1.0},
+    "puffed cheeks": {"cheekPuff": 1.0},
+}
+exps = torch.cat([actions_to_exp(model, actions) for actions in faces.values()])
+show_frames(list(portraits(model, 128, exp=exps, back_dm=0.5)), list(faces), None, 6, 1.4)
+plt.show()
+
+# %% [markdown]
+# **What to see.** Gaze turns the eyeballs, and the lids follow; the jaw takes lips, cheeks and
+# lower teeth with it. Left and right are always the subject's.
+#
+# ### And back
+# Given $\boldsymbol\beta$, which actions are at work? Muscles pull and do not push, so we look for
+# *non-negative* strengths, nearest in space (over all vertices):
+#
+# $$\hat{\mathbf w} = \arg\min_{\mathbf w \ge 0} \big|\mathbf B_{exp}\,(A^\top \mathbf w - \boldsymbol\beta)\big|^2$$
+
+# %%
+mixed = {"jawOpen": 0.5, **both("mouthSmile", 0.7), "browInnerUp": 0.4, "eyeLookUpLeft": 0.3}
+beta = actions_to_exp(model, mixed)
+found = exp_to_actions(model, beta)
+for name, strength in mixed.items():
+    print(f"{name:18s} put in {strength:.2f}, found {found[0, model.action_names.index(name)]:.2f}")
+others = found.sum() - sum(found[0, model.action_names.index(name)] for name in mixed)
+print(f"all other actions together: {others:.2f}")
+off_mm = 100 * (actions_to_exp(model, found) - beta) @ model.exp_basis.flatten(1)
+assert off_mm.abs().max() < 0.5
+
+# %% [markdown]
+# A *random* $\boldsymbol\beta$ is another matter: half of its directions would need muscles that
+# push. What the nearest possible expression keeps of it:
+
+# %%
+wild = 1.5 * torch.randn(3, 64, generator=draw)
+tame = actions_to_exp(model, exp_to_actions(model, wild))
+pairs = portraits(model, 128, clay(model), exp=torch.cat([wild, tame]))
+titles = [f"random {i}" for i in range(3)] + [f"{i} as actions" for i in range(3)]
+show_frames(list(pairs), titles, None, 6, 1.4)
+plt.show()
+
+# %% [markdown]
+# ### Explore: a live head
+# In a live JupyterLab every slider below moves the head at once: three kinds of causes, and the
+# lamp.
+
+# %%
+from tfhkit.face.lighting import lamp_light
+
+
+def live_head(
+    jaw=0.3, smile=0.0, pucker=0.0, blink=0.0, gaze=0.0, brows=0.0, identity_0=0.0, identity_1=0.0,
+    identity_2=0.0, texture_0=0.0, texture_1=0.0, lamp=-30.0, pitch=0.0, yaw=20.0, roll=0.0,
+):  # fmt: skip
+    """A head with sliders for actions, identity, texture, light and pose."""
+    actions = {"jawOpen": jaw, "mouthPucker": pucker, "browInnerUp": brows}
+    actions |= both("mouthSmile", smile) | both("eyeBlink", blink) | both("browOuterUp", brows)
+    actions |= {"eyeLookOutLeft": max(gaze, 0.0), "eyeLookInRight": max(gaze, 0.0)}
+    actions |= {"eyeLookInLeft": max(-gaze, 0.0), "eyeLookOutRight": max(-gaze, 0.0)}
+    id, tex = torch.zeros(1, 80), torch.zeros(1, 80)
+    id[0, :3] = torch.tensor([identity_0, identity_1, identity_2])
+    tex[0, :2] = torch.tensor([texture_0, texture_1])
+    around = np.radians(lamp)
+    light = lamp_light([[np.sin(around), 0.5, np.cos(around)]], strength=0.75, ambient=0.42)
     angles = torch.tensor([[pitch, yaw, roll]]).deg2rad()
-    return head(exp=weights @ model.actions, angles=angles)
+    exp = actions_to_exp(model, actions)
+    parts = {"id": id, "exp": exp, "tex": tex, "angles": angles, "light": light}
+    return portraits(model, 256, back_dm=0.7, **parts)[0]
 
 
 # %%
 explore(
-    lambda **values: plt.imshow(pose_head(**values)) and plt.axis("off"),
-    jaw_open=(0.0, 1.0, 0.6),
-    smile=(0.0, 1.0, 0.0),
-    pitch=(-30.0, 30.0, 0.0),
-    yaw=(-40.0, 40.0, 20.0),
-    roll=(-30.0, 30.0, 0.0),
+    live_head,
+    **dict.fromkeys(("jaw", "smile", "pucker", "blink"), (0.0, 1.0)),
+    gaze=(-1.0, 1.0),
+    brows=(0.0, 1.0),
+    **dict.fromkeys(("identity_0", "identity_1", "identity_2"), (-3.0, 3.0)),
+    **dict.fromkeys(("texture_0", "texture_1"), (-2.5, 2.5)),
+    lamp=(-120.0, 120.0),
+    pitch=(-30.0, 30.0),
+    yaw=(-60.0, 60.0),
+    roll=(-30.0, 30.0),
 )
 
 # %% [markdown]
-# **Positive directions** (`tfhkit.camera`): pitch nods down, yaw turns the nose to the image's
-# right, roll tilts the top of the head to the image's left.
+# ## 4 · The camera, and which way angles turn
+#
+# The world has $x$ to the image's right, $y$ up and $z$ towards the camera, in decimetres. A vertex
+# is first turned about the head's origin, then moved, then projected (Sec. 3.1):
+#
+# $$\mathbf X = R\,\mathbf S + \mathbf p, \qquad R = R_z(\text{roll})\,R_y(\text{yaw})\,R_x(\text{pitch})$$
+# $$\zeta = 10 - Z, \qquad u = \tfrac s2 + f\,\frac X\zeta, \qquad v = \tfrac s2 - f\,\frac Y\zeta$$
+#
+# with $f = 1015$ px for an image of $s = 224$ px; $u$ and $v$ count from the upper left corner.
 
 # %%
-turns = [head(angles=torch.eye(3)[None, axis] * 0.45) for axis in range(3)]
-show_frames([head(), *turns], ["rest", "pitch > 0", "yaw > 0", "roll > 0"])
+from tfhkit.face.plots import show_camera
+
+show_camera(model)
 plt.show()
 
 # %% [markdown]
-# ## Where are the landmarks?
-# 68 points (iBUG order) on the main speaker of the clip, with sub-pixel places, smoothed with care
-# for the lips; short gaps are bridged and flagged.
+# **What to see.** A long lens, 10 dm away: a narrow view of 12.6 degrees, in which 10.15 px are a
+# centimetre at the origin's depth. Half a decimetre nearer makes the head 5 % larger. So *size* and
+# *depth* are hard to tell apart; the fit needs a preference (below: the crop's own depth).
+#
+# ### Positive directions
+# Pitch nods down, yaw turns the nose to the image's right, roll tilts the top of the head to the
+# image's left. Each figure below is one angle of 26 degrees; the axes turn with the head (x orange,
+# y green, z blue).
+
+# %%
+from tfhkit.fit.plots import draw_axes
+
+turns = torch.cat([torch.zeros(1, 3), 0.45 * torch.eye(3)])
+figure = show_frames(
+    list(portraits(model, 176, angles=turns, back_dm=1.0)),
+    ["rest", "pitch > 0", "yaw > 0", "roll > 0"],
+)
+for axis, angles in zip(figure.axes, turns):
+    draw_axes(axis, angles, torch.tensor([0.0, 0.0, -1.0]), 176)
+plt.show()
+
+# %% [markdown]
+# The order matters: first $R_x$, then $R_y$ on what came out, then $R_z$. A nod of a head that has
+# been turned is not a turn of a head that has been nodded.
+
+# %%
+from tfhkit.camera import angles_from_rotation, rotation_from_angles
+
+pitch, yaw = torch.tensor([0.5, 0.0, 0.0]), torch.tensor([0.0, 0.6, 0.0])
+r_pitch, r_yaw = rotation_from_angles(pitch), rotation_from_angles(yaw)
+two_orders = torch.stack(
+    [angles_from_rotation(r_yaw @ r_pitch), angles_from_rotation(r_pitch @ r_yaw)]
+)
+assert torch.allclose(two_orders[0], pitch + yaw, atol=1e-6)
+titles = ["nod, then turn (ours)", "turn, then nod"]
+show_frames(list(portraits(model, 176, angles=two_orders, back_dm=1.0)), titles, None, 2)
+plt.show()
+print("the second in our angles:", *(f"{value:.1f}" for value in two_orders[1].rad2deg()))
+
+# %% [markdown]
+# ## 5 · Where are the landmarks?
+#
+# 68 points in iBUG's order. On the model each is a vertex, except along the jaw: a tracker marks
+# the *visible* outline there, and that slides over the skin as the head turns. Each jaw landmark
+# has a path of vertices (orange) to slide along.
+
+# %%
+from tfhkit.camera import Camera, project
+from tfhkit.fit.plots import draw_landmarks
+
+camera = Camera()
+mean_px = project(model.mean_shape[model.landmark_ids], camera)[0].numpy()
+paths_px = project(model.mean_shape[model.contour_ids], camera)[0].numpy() - 0.5
+figure, axis = plt.subplots(figsize=(6, 6))
+axis.imshow(portraits(model, 448, clay(model))[0], extent=(-0.5, 223.5, 223.5, -0.5))
+axis.plot(*paths_px.reshape(-1, 2).T, ".", ms=3, color="#D55E00")
+draw_landmarks(axis, mean_px)
+for number, (x, y) in enumerate(mean_px[:60]):  # 60 to 67 are the inner lips
+    below = number in (40, 41, 46, 47, *range(55, 60))
+    axis.text(x, y + (6 if below else -2.5), str(number), fontsize=7, ha="center")
+axis.set(xlim=(38, 186), ylim=(192, 34))
+axis.axis("off")
+plt.show()
+
+# %% [markdown]
+# In the clip a detector finds them in every frame, on the main speaker, with sub-pixel places,
+# smoothed with care for the lips; short gaps are bridged and flagged. (The published code rounds
+# them to whole pixels, which is a jitter that no later stage can take out.)
 
 # %%
 from tfhkit.landmarks import detect
@@ -164,62 +426,238 @@ from tfhkit.fit.clip import read_frames
 
 shown = np.linspace(0, len(video) - 1, 4).astype(int)
 frames = read_frames(video, shown)
-show_frames(frames, [f"{video.times[i]:.1f} s" for i in shown], landmarks.points_px[shown], 2, 4.2)
+half = int(0.7 * np.ptp(landmarks.points_px[shown], axis=1).max())  # px about the face
+corners = [landmarks.points_px[i].mean(0).astype(int) - half for i in shown]
+corners = [corner.clip(0) for corner in corners]
+faces_px = [landmarks.points_px[i] - corner for i, corner in zip(shown, corners)]
+close_ups = [image[y : y + 2 * half, x : x + 2 * half] for image, (x, y) in zip(frames, corners)]
+show_frames(close_ups, [f"{video.times[i]:.1f} s" for i in shown], faces_px, width=2.2)
 plt.show()
 
 # %% [markdown]
-# ## From 136 numbers per frame to 257
+# ## 6 · One crop for the clip
+#
+# The camera's 224 px are a part of the video's frame:
+# $\mathbf x_{crop} = s\,\mathbf x_{frame} + \mathbf o$. The published code cuts every frame by its
+# own landmarks. Then the tracker's noise gets into $s$, and from there into the pose:
+
+# %%
+from tfhkit.fit.crop import clip_crop
+
+crop = clip_crop(landmarks.points_px, mean_px)
+points = torch.as_tensor(crop.to_crop(landmarks.points_px), dtype=torch.float64)
+centred = landmarks.points_px - landmarks.points_px.mean(1, keepdims=True)
+own_scale = np.sqrt((centred**2).sum((1, 2)))  # what a crop per frame would follow
+depth_mm = 1000 * np.diff(own_scale) / own_scale[:-1]
+print(f"one crop: {224 / crop.scale:.0f} px of the frame become 224")
+print(
+    f"a crop per frame: depth jumps by {np.abs(depth_mm).mean():.0f} mm from frame to frame (mean)"
+)
+
+# %%
+corner, side = crop.to_frame([0, 0]), 224 / crop.scale
+figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3), layout="constrained")
+left.imshow(frames[1])
+left.add_patch(plt.Rectangle(corner - 0.5, side, side, fill=False, color="#E69F00", lw=2))
+left.set_title("frame")
+right.imshow(crop.image(frames[1]))
+draw_landmarks(right, points[shown[1]])
+right.set_title("crop, 224 px")
+for axis in (left, right):
+    axis.axis("off")
+plt.show()
+
+# %% [markdown]
+# ## 7 · Stage (a): pose of the mean head
+#
+# Seen from far away, perspective is a scale:
+# $\mathbf y_l \approx s\,(R\,\mathbf S_l)_{xy} + \mathbf t$. Centre both sides; least squares gives
+# the $2 \times 3$ matrix $M = s\,R_{xy}$ at once. The nearest true rotation comes from its singular
+# values,
+#
+# $$M = U\,\mathrm{diag}(\sigma_1, \sigma_2)\,V^\top, \qquad R_{xy} = U V^\top, \qquad s = \tfrac12(\sigma_1 + \sigma_2),$$
+#
+# its third row is the cross product of the first two, and the scale is a depth: $\zeta = f / s$.
+
+# %%
+from tfhkit.fit.basis import landmark_basis
+from tfhkit.fit.bundle import bundle_step, initial_state, reproject
+
+basis = landmark_basis(model)  # the model at its landmarks only
+start = initial_state(points, basis, camera)
+
+
+def error_px(state):
+    """(T, 68) distance of the projected landmark vertices to the detected landmarks."""
+    return (reproject(basis, state, camera) - points).norm(dim=-1)
+
+
+inner = slice(17, 68)  # without the jaw, which has no fixed place on a face
+print(f"mean head, best pose: {error_px(start)[:, inner].mean():.2f} px of 224")
+
+# %%
+from tfhkit.coefficients import Coefficients
+from tfhkit.fit.plots import over
+from tfhkit.render import render
+from tfhkit.render.plots import studio_light
+
+
+def face_of(state, chosen):
+    """Coefficients of the chosen frames of a BundleState, under the studio's light."""
+    n = len(chosen)
+    parts = state.id.expand(n, -1), state.exp[chosen], torch.zeros(n, 80), state.angles[chosen]
+    parts += studio_light().expand(n, -1), state.trans[chosen]
+    return Coefficients(*(part.float() for part in parts))
+
+
+def over_frames(state, chosen, images):
+    """The face in clay over the crops, half transparent, detected landmarks on top."""
+    rgba = render(model, face_of(state, chosen), camera, clay(model))
+    rgba[..., 3] *= 0.6
+    return [over(crop.image(image), one) for image, one in zip(images, rgba)]
+
+
+# %%
+show_frames(over_frames(start, shown, frames), None, points[shown], 4, 2.4)
+plt.show()
+
+# %% [markdown]
+# **What to see.** Clay: the mean head. Lines: the detected landmarks. The pose is about right; the
+# person is nobody yet, and the mouth is shut.
+#
+# ## 8 · Stage (b): all frames together
 #
 # The projection of landmark vertex $l$ in frame $t$ should meet the detected landmark
 # $\mathbf y_{tl}$. With rotation $R_t$, translation $\mathbf p_t$ and projection $\pi$, minimise
 #
-# $$\sum_{t,l} w_{tl}\,\rho\big(\pi(R_t \mathbf S_l(\boldsymbol\alpha,\boldsymbol\beta_t) + \mathbf p_t)
-# - \mathbf y_{tl}\big) + |\boldsymbol\alpha|^2 + \lambda\sum_t |\boldsymbol\beta_t|^2 + \text{smoothness}$$
+# $$\sum_{t,l} w_{l}\,\rho\big(|\pi(R_t \mathbf S_l(\boldsymbol\alpha,\boldsymbol\beta_t) + \mathbf p_t)
+# - \mathbf y_{tl}|\big) + |\boldsymbol\alpha|^2 + \lambda\sum_t |\boldsymbol\beta_t|^2 + \text{smoothness}$$
 #
-# The identity $\boldsymbol\alpha$ is one for the clip, so all frames must be solved together. They
-# meet only in $\boldsymbol\alpha$: each Gauss-Newton step eliminates the frames one by one (Schur
-# complement), and its cost grows with the number of frames only linearly.
+# $\rho$ is robust: a landmark that is off by more than a few pixels loses its say. The prior terms
+# are the $-\log p$ of section 2. In each step **Gauss-Newton** replaces the projection by its
+# tangent, $\mathbf r(\mathbf x + \mathbf d) \approx \mathbf r + J\mathbf d$, and solves
+# $J^\top W J\,\mathbf d = -J^\top W\,\mathbf r$.
+#
+# The identity is one for the clip, so 105 frames have 80 + 105 x 70 unknowns. But frames meet
+# *only* in $\boldsymbol\alpha$, and the matrix is an arrow:
 
 # %%
-from tfhkit.camera import project
-from tfhkit.fit.basis import landmark_basis
-from tfhkit.fit.bundle import bundle_step, initial_state, reproject
+n, own, shared = 6, 7, 8  # a picture of six frames, with a tenth of the unknowns
+arrow = np.zeros((n * own + shared,) * 2)
+for t in range(n):
+    arrow[t * own : (t + 1) * own, t * own : (t + 1) * own] = 1
+arrow[n * own :] = arrow[:, n * own :] = 2
+figure, axis = plt.subplots(figsize=(3.2, 3.2))
+axis.imshow(arrow, cmap="Blues", vmax=2.6)
+axis.set_xticks(
+    [own * (t + 0.5) - 0.5 for t in range(n)] + [n * own + 3.5],
+    [f"t{t}" for t in range(n)] + ["id"],
+)
+axis.set_yticks(axis.get_xticks(), [label.get_text() for label in axis.get_xticklabels()])
+axis.set_title("which unknowns meet")
+plt.show()
+
+# %% [markdown]
+# With the blocks $C_t$ (frame), $E_t$ (frame and identity) and $D$ (identity) and right-hand sides
+# $\mathbf g_t, \mathbf h$, each frame can be eliminated by itself (**Schur complement**):
+#
+# $$\Big(D - \sum_t E_t^\top C_t^{-1} E_t\Big)\,\mathbf d_{id} = \mathbf h - \sum_t E_t^\top C_t^{-1}\mathbf g_t,
+# \qquad \mathbf d_t = C_t^{-1}(\mathbf g_t - E_t\,\mathbf d_{id})$$
+#
+# So the cost grows with the number of frames only linearly: 80 x 80 and 70 x 70 systems, whatever
+# the clip's length (`tfhkit/fit/bundle.py`).
+
+# %%
 from tfhkit.fit.clip import settings_for
-from tfhkit.fit.crop import clip_crop
 
-camera = Camera()
-mean_px = project(model.mean_shape[model.landmark_ids], camera)[0].numpy()
-crop = clip_crop(landmarks.points_px, mean_px)
-points = torch.as_tensor(crop.to_crop(landmarks.points_px), dtype=torch.float64)
-print(f"one crop for the clip: {224 / crop.scale:.0f} frame pixels become 224")
-
-# %%
 settings = settings_for(video.times)
 settings = replace(settings, smooth_weight=settings.smooth_weight * smooth_weight / 0.5)
 confidence = torch.as_tensor(np.where(landmarks.gap, 0.05, 1.0))
-basis = landmark_basis(model)
-state, errors = initial_state(points, basis, camera), []
+states = [start]
 for _ in range(8):
-    error = (reproject(basis, state, camera) - points)[:, 17:].norm(dim=-1)
-    errors.append(error.mean().item())
-    state = bundle_step(basis, state, points, confidence, camera, settings)
+    states.append(bundle_step(basis, states[-1], points, confidence, camera, settings))
+errors = [error_px(state)[:, inner].mean().item() for state in states]
+
+# %%
+middle = int(shown[1])
+snaps = [over_frames(states[k], [middle], [frames[1]])[0] for k in (0, 1, 2, 8)]
+titles = [f"step {k}: {errors[k]:.2f} px" for k in (0, 1, 2, 8)]
+show_frames(snaps, titles, [points[middle]] * 4, 4, 2.4)
+plt.show()
 
 # %%
 figure, axis = plt.subplots(figsize=(5, 2.6))
-axis.semilogy(errors, "o-", color="#0072B2")
-axis.set(xlabel="Gauss-Newton step", ylabel="mean error (crop px)")
+axis.plot(errors, "o-", color="#0072B2")
+axis.set(xlabel="Gauss-Newton step", ylabel="mean error (crop px)", ylim=(0, None))
 axis.spines[["top", "right"]].set_visible(False)
 plt.show()
 assert errors[-1] < 0.5 * errors[0], "the fit should at least halve the error of the mean head"
 
 # %% [markdown]
-# **What to see.** Step 0 is the mean head in its best weak-perspective pose. A few steps explain
-# most of the rest; what remains is the tracker's noise and what no face of the model can do.
+# **What to see.** Step 0 is the mean head of stage (a). Two steps explain most of the rest; what
+# remains is the tracker's noise and what no face of the model can do. The first step already moves
+# the mouth.
 #
-# ## Texture and light, and the finished fit
-# With the geometry known, the irradiance
-# $C(\mathbf n, \mathbf t, \gamma) = \mathbf t \sum_b \gamma_b \Phi_b(\mathbf n)$ is linear in the light
-# for a given texture and the other way round: `fit_clip` solves them in turn, robustly.
+# ### Which landmarks are off?
+
+# %%
+mean_error = error_px(states[-1]).mean(0).numpy()
+figure, axis = plt.subplots(figsize=(8, 2.2))
+parts = {"jaw": (0, 17), "brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "lips": (48, 68)}
+for (name, (first, last)), colour in zip(
+    parts.items(), ("#56B4E9", "#E69F00", "#999999", "#009E73", "#D55E00")
+):
+    axis.bar(range(first, last), mean_error[first:last], color=colour, label=name)
+axis.set(xlabel="landmark", ylabel="mean error (px)", xlim=(-1, 68))
+axis.legend(frameon=False, ncol=5)
+axis.spines[["top", "right"]].set_visible(False)
+plt.show()
+
+# %% [markdown]
+# **What to see.** The jaw is worst, and has the smallest weight: its landmarks have no fixed place
+# on a face. Eyes and lips have the largest weight, because the later stages live from them.
+#
+# ### Explore: the steps, frame by frame
+
+# %%
+reader = video.reader()
+
+
+def stage(frame, step_number=8):
+    """The fit of a frame after so many steps."""
+    return over_frames(states[step_number], [frame], [reader[frame]])[0]
+
+
+explore(stage, frame=(0, len(video) - 1), step_number=(0, 8))
+
+# %% [markdown]
+# ## 9 · Stage (c): the pixels
+#
+# Landmarks are 68 points; the picture has thousands. Sec. 3.1 says what colour a point with normal
+# $\mathbf n$ and albedo $\mathbf t$ should have,
+#
+# $$C(\mathbf n, \mathbf t, \gamma) = \mathbf t \sum_{b=1}^{9} \gamma_b\,\Phi_b(\mathbf n) ,$$
+#
+# with the spherical harmonics $\Phi_b$ (notebook 04 shows each of them).
+#
+# ### First texture and light, with the geometry held
+# For a given albedo $C$ is linear in the light, and for a given light linear in the texture
+# coefficients: two least-squares problems, solved in turn over a few frames that are spread over
+# the clip's yaw. A point whose colour the model cannot explain (hair, glasses, a hand) loses its
+# weight.
+
+# %%
+from tfhkit.fit.appearance import fit_appearance, spread_frames
+
+chosen = spread_frames(states[-1].angles.numpy(), step.settings.texture_frames)
+crops = np.stack([crop.image(image) for image in read_frames(video, chosen)])
+tex, light, colour_error = fit_appearance(model, face_of(states[-1], chosen), crops)
+print(f"{len(chosen)} frames, mean colour error {colour_error:.3f} (of 1)")
+
+# %% [markdown]
+# ## 10 · The finished fit
+#
+# `fit_clip` does all of this in one call.
 
 # %%
 from tfhkit.fit import fit_clip
@@ -235,12 +673,22 @@ for name in ("nme_inner_pct", "nme_mouth_pct", "id_rms", "exp_rms", "jitter_deg"
 from tfhkit.fit.plots import overlay
 
 pairs = [overlay(model, fit, frame, i) for frame, i in zip(frames, shown)]
-show_frames([image for pair in zip(*pairs) for image in pair])
+show_frames([image for pair in zip(*pairs) for image in pair], width=2.2)
 plt.show()
 
 # %% [markdown]
 # *Above: the clip; below: the fitted face over it, with the low-frequency albedo of the texture
 # coefficients.* Lips, lids and outline should lie on the real ones.
+
+# %%
+show_vector(fit.coefficients.to_vector()[shown[1]])
+plt.show()
+
+# %% [markdown]
+# **What to see.** One frame's 257 numbers. Most stay within 2: in units of standard deviations, a
+# plausible face.
+#
+# ### The motion
 
 # %%
 from tfhkit.fit.plots import show_pose
@@ -250,42 +698,238 @@ plt.show()
 assert fit.report["nme_inner_pct"] < 6, "the landmarks are far from the model: look at the frames"
 
 # %% [markdown]
-# ### Explore: any frame
+# The same frames as named actions: what the mouth does, in words.
 
 # %%
-reader = video.reader()
-
-
-def fitted_frame(frame=0):
-    image, drawn = overlay(model, fit, reader[frame], frame)
-    plt.imshow(np.hstack([image, drawn]))
-    plt.axis("off")
-
-
-explore(fitted_frame, frame=(0, len(video) - 1, len(video) // 2))
+strengths = exp_to_actions(model, torch.as_tensor(fit.coefficients.exp)).numpy()
+busy = np.argsort(-strengths.std(0))[:8]
+figure, axis = plt.subplots(figsize=(8, 2.6))
+shades = axis.imshow(
+    strengths[:, busy].T, aspect="auto", cmap="cividis", vmin=0, interpolation="nearest",
+    extent=(video.times[0], video.times[-1], 7.5, -0.5),
+)  # fmt: skip
+axis.set_yticks(range(8), [model.action_names[i] for i in busy], fontsize=8)
+axis.set_xlabel("time (s)")
+figure.colorbar(shades, label="strength")
+plt.show()
 
 # %% [markdown]
-# ## Where is it unsure?
+# ### Explore: any frame
+
+
+# %%
+def fitted_frame(frame):
+    """A frame of the clip beside the fitted face over it."""
+    return np.hstack(overlay(model, fit, reader[frame], frame))
+
+
+explore(fitted_frame, frame=(0, len(video) - 1))
+
+# %% [markdown]
+# ## 11 · Where is it unsure?
 # The frames with the largest errors are the first to look at: a turned head, a hand, a blur.
 
 # %%
 worst = sorted(fit.report["worst_frames"][:4])
 images = read_frames(video, worst)
-show_frames([overlay(model, fit, im, i)[1] for im, i in zip(images, worst)], [f"frame {i}" for i in worst])
+drawn = [overlay(model, fit, image, i)[1] for image, i in zip(images, worst)]
+show_frames(drawn, [f"frame {i}" for i in worst])
 plt.show()
 
 # %%
-step.finish({name: fit.report[name] for name in ("frames", "nme_inner_pct", "nme_mouth_pct", "photometric_l1")})
+step.finish(
+    {
+        name: fit.report[name]
+        for name in ("frames", "nme_inner_pct", "nme_mouth_pct", "photometric_l1")
+    }
+)
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. Rotation.** Build $R = R_z(\text{roll})\,R_y(\text{yaw})\,R_x(\text{pitch})$ from its three
+# angles. The check compares with `tfhkit.camera.rotation_from_angles`.
+
+# %% tags=["exercise-setup"]
+import numpy as np
+import torch
+
+from tfhkit.camera import Camera, project, rotation_from_angles, to_world
+from tfhkit.series import NotAttempted, check
+
+
+# %% tags=["exercise"]
+def rotation(pitch, yaw, roll):
+    """(3, 3) matrix for column vectors, from angles in radians."""
+    ### solution
+    c, s = np.cos([pitch, yaw, roll]), np.sin([pitch, yaw, roll])
+    r_x = np.array([[1, 0, 0], [0, c[0], -s[0]], [0, s[0], c[0]]])
+    r_y = np.array([[c[1], 0, s[1]], [0, 1, 0], [-s[1], 0, c[1]]])
+    r_z = np.array([[c[2], -s[2], 0], [s[2], c[2], 0], [0, 0, 1]])
+    return r_z @ r_y @ r_x
+    ### wrong
+    # from scipy.spatial.transform import Rotation
+    # return Rotation.from_euler("zyx", [roll, yaw, pitch]).as_matrix()
+    ### wrong
+    # from scipy.spatial.transform import Rotation
+    # return Rotation.from_euler("xyz", [pitch, yaw, roll]).as_matrix().T
+    ### wrong
+    # from scipy.spatial.transform import Rotation
+    # return Rotation.from_euler("xyz", [pitch, -yaw, roll]).as_matrix()
+    ### end
+
+
+# %% tags=["check"]
+def package_rotation(*angles):
+    return rotation_from_angles(torch.tensor(angles, dtype=torch.float64))
+
+
+check(
+    "rotation",
+    rotation,
+    [
+        ((0.4, 0.0, 0.0), package_rotation(0.4, 0.0, 0.0), "pitch > 0 takes z down, to -y"),
+        ((0.0, 0.4, 0.0), package_rotation(0.0, 0.4, 0.0), "yaw > 0 takes z to the right, to +x"),
+        ((0.3, -0.5, 0.2), package_rotation(0.3, -0.5, 0.2), "pitch acts first, roll last"),
+    ],
+)
+
+# %% [markdown]
+# **2. The camera.** From points of the head to pixels: turn, move, project. The check compares with
+# `to_world` and `project`.
+
+
+# %% tags=["exercise"]
+def to_pixels(points, angles, trans, size_px):
+    """points (N, 3) dm, angles (3,), trans (3,) -> (N, 2) pixels of an image of size_px."""
+    turn = rotation_from_angles(torch.as_tensor(angles)).numpy()  # for column vectors
+    ### solution
+    x, y, z = (points @ turn.T + trans).T
+    focal, centre, depth = 1015 * size_px / 224, size_px / 2, 10 - z
+    return np.stack([centre + focal * x / depth, centre - focal * y / depth], 1)
+    ### wrong
+    # x, y, z = (points @ turn + trans).T
+    # focal, centre, depth = 1015 * size_px / 224, size_px / 2, 10 - z
+    # return np.stack([centre + focal * x / depth, centre - focal * y / depth], 1)
+    ### wrong
+    # x, y, z = ((points + trans) @ turn.T).T
+    # focal, centre, depth = 1015 * size_px / 224, size_px / 2, 10 - z
+    # return np.stack([centre + focal * x / depth, centre - focal * y / depth], 1)
+    ### wrong
+    # x, y, z = (points @ turn.T + trans).T
+    # return np.stack([size_px / 2 + 101.5 * x, size_px / 2 - 101.5 * y], 1)
+    ### end
+
+
+# %% tags=["check"]
+seeded = np.random.default_rng(0)
+cloud, turned_by, moved_by = (
+    seeded.normal(size=(6, 3)),
+    np.array([0.2, -0.4, 0.1]),
+    np.array([0.3, -0.2, 1.0]),
+)
+
+
+def package_pixels(points, angles, trans, size_px):
+    world = to_world(*(torch.as_tensor(part)[None] for part in (points, angles, trans)))
+    return project(world[0], Camera(size_px))[0]
+
+
+cases = [
+    (cloud, np.zeros(3), np.zeros(3), 224),
+    (cloud, turned_by, moved_by, 224),
+    (cloud, turned_by, moved_by, 256),
+]
+hints = "depth is 10 - z", "turn first, then move", "the focal length grows with the image"
+check(
+    "camera", to_pixels, [(case, package_pixels(*case), hint) for case, hint in zip(cases, hints)]
+)
+
+# %% [markdown]
+# **3. One step of Gauss-Newton.** Points of known shape are seen by the camera; where are they?
+# With the residual $\mathbf r = \pi(\mathbf X_l + \mathbf p) - \mathbf y_l$ and its derivative by
+# $\mathbf p$,
+#
+# $$J_l = \begin{pmatrix} f/\zeta & 0 & f X/\zeta^2 \\ 0 & -f/\zeta & -f Y/\zeta^2 \end{pmatrix},$$
+#
+# return the next translation, $\mathbf p - (J^\top J)^{-1} J^\top \mathbf r$. The check compares
+# with a step whose derivatives torch has found by itself, and goes on until it arrives.
+
+
+# %% tags=["exercise"]
+def next_translation(points, trans, seen_px):
+    """points (N, 3) dm, trans (3,) dm, seen_px (N, 2) in a 224 px image -> (3,) dm."""
+    focal, centre = 1015.0, 112.0
+    ### solution
+    x, y, z = (points + trans).T
+    depth, zero = 10 - z, np.zeros(len(points))
+    r = np.stack([centre + focal * x / depth, centre - focal * y / depth], 1) - seen_px
+    j_u = np.stack([focal / depth, zero, focal * x / depth**2], 1)
+    j_v = np.stack([zero, -focal / depth, -focal * y / depth**2], 1)
+    j = np.stack([j_u, j_v], 1).reshape(-1, 3)
+    return trans - np.linalg.solve(j.T @ j, j.T @ r.reshape(-1))
+    ### wrong
+    # x, y, z = (points + trans).T
+    # depth, zero = 10 - z, np.zeros(len(points))
+    # r = np.stack([centre + focal * x / depth, centre - focal * y / depth], 1) - seen_px
+    # j = np.stack([np.stack([focal / depth, zero], 1), np.stack([zero, -focal / depth], 1)], 1).reshape(-1, 2)
+    # return trans - np.append(np.linalg.solve(j.T @ j, j.T @ r.reshape(-1)), 0.0)
+    ### wrong
+    # x, y, z = (points + trans).T
+    # depth, zero = 10 - z, np.zeros(len(points))
+    # r = np.stack([centre + focal * x / depth, centre - focal * y / depth], 1) - seen_px
+    # j_u = np.stack([focal / depth, zero, focal * x / depth**2], 1)
+    # j_v = np.stack([zero, -focal / depth, -focal * y / depth**2], 1)
+    # j = np.stack([j_u, j_v], 1).reshape(-1, 3)
+    # return trans + np.linalg.solve(j.T @ j, j.T @ r.reshape(-1))
+    ### end
+
+
+# %% tags=["check"]
+def reference_step(points, trans, seen_px):
+    """The same by torch's derivatives."""
+    spots, seen = torch.as_tensor(points), torch.as_tensor(seen_px)
+
+    def residual(p):
+        return (project(spots + p, Camera())[0] - seen).reshape(-1)
+
+    at = torch.as_tensor(trans)
+    j = torch.autograd.functional.jacobian(residual, at)
+    return (at - torch.linalg.lstsq(j, residual(at)[:, None]).solution[:, 0]).numpy()
+
+
+true_place, begin = np.array([0.4, -0.3, 1.2]), np.zeros(3)
+seen_px = project(torch.as_tensor(cloud + true_place), Camera())[0].numpy()
+after_four = begin
+for _ in range(4):
+    after_four = reference_step(cloud, after_four, seen_px)
+assert np.allclose(after_four, true_place, atol=1e-4)
+check(
+    "Gauss-Newton",
+    next_translation,
+    [
+        ((cloud, true_place, seen_px), true_place, "nothing is left to do where r = 0"),
+        (
+            (cloud, begin, seen_px),
+            reference_step(cloud, begin, seen_px),
+            "depth matters: third column of J",
+        ),
+        ((cloud, after_four + 0.1, seen_px), reference_step(cloud, after_four + 0.1, seen_px)),
+    ],
+)
 
 # %% [markdown]
 # ## Summary
+# - 257 numbers: who (identity, texture), how lit, and, for each frame, what the face does and where
+#   the head is.
+# - Unit variance makes 2 mean "two standard deviations", and $|\boldsymbol\alpha|^2$ a prior.
 # - One crop, one identity, one texture and one light per clip; expression and pose per frame.
-# - All frames are solved together, because they share the identity.
+# - All frames are solved together, because they share the identity; each is eliminated by itself.
 #
-# **What the paper says.** It takes the coefficients from a network (Deng et al., its ref. 39), frame by frame,
-# with a crop per frame. **What we do.** We minimise landmark and pixel errors over the whole clip:
-# slower per frame than a network, but with no weights to download, one identity by construction,
-# and no jitter from the crop. `fit.npz` can be exchanged with Deep3D's `.mat` files
+# **What the paper says.** It takes the coefficients from a network (Deng et al., its ref. 39),
+# frame by frame, with a crop per frame. **What we do.** We minimise landmark and pixel errors over
+# the whole clip: slower per frame than a network, but with no weights to download, one identity by
+# construction, and no jitter from the crop. `fit.npz` can be exchanged with Deep3D's `.mat` files
 # (`tfhkit.coefficients.read_mat`, `write_mat`).
 #
 # **Next**: 02 looks for what the voice has to do with the pose.

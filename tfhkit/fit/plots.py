@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from tfhkit.camera import CROP_PX, Camera
+from tfhkit.camera import CROP_PX, Camera, project, to_world
 from tfhkit.render import render
 
 # iBUG order: jaw, brows, nose, eyes, lips.
@@ -35,6 +35,22 @@ def draw_landmarks(axis, points_px, **style):
     for part, ids in _LINES:
         line = points[list(ids)]
         axis.plot(*line.T, "-o", color=_COLOURS[part], ms=2.5, lw=1, **style)
+
+
+def draw_axes(axis, angles, trans, size_px=CROP_PX, length_dm=0.8):
+    """Draw the head's own axes, x, y and z, where they lie in a crop of `size_px` pixels.
+
+    Args:
+        axis: matplotlib axis that shows the crop.
+        angles: (3,) pitch, yaw, roll in radians; trans: (3,) dm (tensors).
+    """
+    ends = torch.cat([torch.zeros(1, 3), length_dm * torch.eye(3)])
+    world = to_world(ends[None], angles[None], trans[None])[0]
+    origin, *tips = project(world, Camera(size_px))[0].numpy() - 0.5
+    for tip, colour in zip(tips, ("#D55E00", "#009E73", "#0072B2")):
+        arrow = {"arrowstyle": "-|>", "color": colour, "lw": 2, "shrinkA": 0, "shrinkB": 0}
+        axis.annotate("", tip, origin, arrowprops=arrow)
+    axis.plot(*origin, "o", color="#0072B2", ms=4)  # the z axis seen from its tip
 
 
 def show_frames(images, titles=None, landmarks=None, columns=4, width=2.6):
@@ -95,7 +111,7 @@ def show_pose(times, angles, marks=None):
     for mark in marks or ():
         axis.axvline(mark, color="0.5", lw=1, ls="--")
     axis.set(xlabel="time (s)", ylabel="angle (degrees)")
-    axis.legend(ncol=3, frameon=False, loc="upper right")
+    axis.legend(ncol=3, frameon=False, loc="lower right", bbox_to_anchor=(1, 0.97))
     axis.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     return figure
