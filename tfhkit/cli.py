@@ -95,6 +95,13 @@ def _parser():
     fit.add_argument("--landmarks", default="auto", help="auto, fan or dlib")
     fit.add_argument("--model", default="open", help="face model: open, bfm09 or ict")
     fit.add_argument("--model-path", default="", metavar="P", help="its file or folder")
+    portrait = add("portrait", _portrait, "let one picture speak")
+    portrait.add_argument("picture", nargs="?", default="astronaut", metavar="IMAGE",
+                          help='a picture of a face, or "astronaut"')  # fmt: skip
+    portrait.add_argument("--speech", default="sentence", metavar="F", help="as for run")
+    portrait.add_argument("-o", "--output", default="portrait.mp4", metavar="FILE.mp4")
+    portrait.add_argument("--size", type=int, default=512, metavar="PX", help="side of the video")
+    portrait.add_argument("--seed", type=int, default=0, metavar="N", help="of blinks and gaze")
     doctor = add("doctor", _doctor, "examine the installation, and a clip before it is used")
     doctor.add_argument("clip", nargs="?", metavar="CLIP")
     bench = add("bench", _bench, "time parts of the kit beside a peer, as ratios")
@@ -137,6 +144,22 @@ def _fit(options):
 
     model = options.model, options.model_path
     return fit_file(options.clip, options.output, options.frames, options.landmarks, *model), table
+
+
+def _portrait(options):
+    from tfhkit.series.measure import terminal_progress
+    from tfhkit.series.portrait import make_portrait
+    from tfhkit.series.tables import table
+
+    result = make_portrait(
+        options.picture,
+        options.speech,
+        options.output,
+        options.size,
+        options.seed,
+        progress=terminal_progress(),
+    )
+    return result, table
 
 
 def _doctor(options):

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from tfhkit.errors import InputError
-from tfhkit.fit.clip import Fit, fit_clip
+from tfhkit.fit.clip import fit_clip
 from tfhkit.landmarks import Landmarks, open_backend
 
-LEAST_FACE_PX = 60  # side of the detector's box; below, neither the lips nor the eyes are seen
+LEAST_FACE_PX = 40  # side of the detector's box; below, neither the lips nor the eyes are seen
 AS_SURE = 0.3  # a second face counts when the detector is so sure of it, against the first ...
-AS_LARGE = 0.5  # ... and when its side is so long, against the first's
+AS_LARGE = 0.75  # ... and when its side is so long, against the first's
 
 
 @dataclass(frozen=True)

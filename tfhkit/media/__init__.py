@@ -2,7 +2,7 @@
 
 from tfhkit.media.clip import MIN_SECONDS, Clip, frames_at, open_clip
 from tfhkit.media.files import atomic_path, sha256_of
-from tfhkit.media.pictures import jpeg_bytes
+from tfhkit.media.pictures import jpeg_bytes, read_picture
 from tfhkit.media.reader import FrameReader
 from tfhkit.media.sound import SR_HZ, read_audio, write_wav
 from tfhkit.media.writing import SYNTHETIC_COMMENT, draw_mark, video_metadata, write_video
@@ -19,6 +19,7 @@ __all__ = [
     "jpeg_bytes",
     "open_clip",
     "read_audio",
+    "read_picture",
     "sha256_of",
     "video_metadata",
     "write_video",

@@ -1,0 +1,75 @@
+"""Which parts of a face come from one picture: maps over the model's vertices."""
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+
+from tfhkit.face.head_maps import smoothstep
+from tfhkit.render.shading import region_faces
+
+RIM = 0.12  # dm at the rim of the model's face over which it gives way to the mesh of anchors
+INSIDE = ("teeth", "tongue", "mouth_cavity")
+LIP_RIM = (0.02, 0.05)  # dm from where the lips meet, in which the teeth's colour may lie on them
+LIP_CORNER = (0.05, 0.10)  # dm, the same around the corners of the mouth
+MOUTH_SHADE = 0.85  # of teeth and tongue behind the lips
+N_NEAR = 6
+
+
+def mouth_share(model):
+    """(V,) 1 at the mouth and jaw, 0 from the middle of the nose up."""
+    height = model.mean_shape[:, 1].numpy()
+    low, high = (height[int(model.landmark_ids[k])] for k in (33, 28))  # nose's base, bridge
+    return smoothstep(high, low - 0.1, height)
+
+
+def lip_rim(model):
+    """(V,) 1 in the mouth and where its lips meet, falling to 0 on the lips and at the corners."""
+    shape, ids = model.mean_shape.numpy(), model.landmark_ids.numpy()
+    upper, lower = [48, 60, 61, 62, 63, 64, 54], [48, 60, 67, 66, 65, 64, 54]
+    knots = [np.stack([shape[ids[k]] for k in row]) for row in (upper, lower)]
+    steps = np.linspace(0, 6, 61)
+    line = [np.stack([np.interp(steps, range(7), k) for k in row.T], 1) for row in knots]
+    rim = 1 - smoothstep(*LIP_RIM, cKDTree(np.concatenate(line)).query(shape)[0])
+    corner = 1 - smoothstep(*LIP_CORNER, cKDTree(shape[ids[[48, 54]]]).query(shape)[0])
+    return np.where(region(model, *INSIDE), 1.0, np.maximum(rim, corner))
+
+
+def mouth_colours(model, colours, inside):
+    """Colours for a mouth that is not the picture's own.
+
+    Where the lips met in the picture, teeth or the dark between them may lie on the lips and at the
+    corners: that rim takes the colour of the lip, or of the skin, beside it.
+
+    Args:
+        model: MorphableModel. colours: (V, 3), lit. inside: (V,) of `lip_rim`.
+    Returns:
+        (V, 3).
+    """
+    out, shape = colours.copy(), model.mean_shape.numpy()
+    within, upper, lower = (region(model, *n) for n in (INSIDE, ["upper_lip"], ["lower_lip"]))
+    for part in (upper, lower, ~(within | upper | lower)):
+        clean, rim = (np.flatnonzero(part & side) for side in (inside < 0.05, inside >= 0.05))
+        if len(rim) and len(clean) >= N_NEAR:
+            _, nearest = cKDTree(shape[clean]).query(shape[rim], N_NEAR)
+            out[rim] = colours[clean[nearest]].mean(1)
+    return np.where(within[:, None], MOUTH_SHADE * out, out)
+
+
+def region(model, *names):
+    """(V,) bool, vertices of any of these regions, as far as the model has them."""
+    none = torch.zeros(model.n_verts, dtype=torch.bool)
+    return torch.stack([model.regions.get(name, none) for name in names]).any(0).numpy()
+
+
+def face_opacity(model):
+    """(V,) of the model's face: 0 at its rim and beyond, where it still hides what is behind it."""
+    faces = model.faces[region_faces(model, "face")].numpy()
+    inside = region(model, "eyes", *INSIDE)
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1)
+    edges, count = np.unique(edges, axis=0, return_counts=True)
+    rim = np.unique(edges[count == 1])
+    rim = rim[~inside[rim]]
+    shape = model.mean_shape.numpy()
+    distance = cKDTree(shape[rim]).query(shape)[0]
+    opacity = np.where(inside, 1.0, smoothstep(0, RIM, distance))
+    return np.where(model.regions["face"].numpy(), opacity, 0)
