@@ -77,6 +77,15 @@ def ict_places(base):
     return places
 
 
+def ict_sources(base):
+    """(26719,) the open model's vertex where each of ICT's lies: its own, else its part's first."""
+    places = ict_places(base)
+    source = np.full(N_VERTS, -1)
+    source[places] = np.arange(base.n_verts)
+    first = np.repeat(list(PARTS.values()), np.diff([*PARTS.values(), N_VERTS]))
+    return np.where(source < 0, np.maximum(source[first], 0), source)
+
+
 def write_ict(folder):
     """Write a `FaceXModel` of full size whose face is the open model's; gives the base model.
 
@@ -89,11 +98,7 @@ def write_ict(folder):
     neutral = CM * base.mean_shape.numpy() + SHIFT_CM
     faces = places[base.faces.numpy()] + 1
     faces = np.concatenate([faces, np.array([[3, 1, 2]]) + PARTS["shells"]])
-    # the vertices that are left over lie where the first one of their part lies
-    first = np.repeat(list(PARTS.values()), np.diff([*PARTS.values(), N_VERTS]))
-    owner = np.zeros(N_VERTS, int)
-    owner[places] = np.arange(base.n_verts)
-    lines = np.array([b"v %.5f %.5f %.5f" % tuple(v) for v in neutral[owner[first]]], object)
+    lines = np.array([b"v %.5f %.5f %.5f" % tuple(v) for v in neutral[ict_sources(base)]], object)
 
     def write(name, verts, tail=b""):
         text = "\n".join(["v %.5f %.5f %.5f"] * base.n_verts) % tuple(verts[order].ravel())

@@ -6,11 +6,22 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from model_folders import ict_places, shape_move
+from model_folders import ict_places, ict_sources, shape_move
 
 from tfhkit.errors import InputError
 from tfhkit.face import actions_to_exp, exp_to_actions, load_model, vertex_normals
-from tfhkit.face.ict import LANDMARKS, MODES, N_VERTS, NEUTRAL, NOTES, PARTS, SHAPES, read_ict
+from tfhkit.face.ict import (
+    LANDMARKS,
+    MODES,
+    N_VERTS,
+    NEUTRAL,
+    NOTES,
+    PARTS,
+    SHAPES,
+    open_places,
+    part_of_verts,
+    read_ict,
+)
 from tfhkit.face.obj import read_mesh, read_verts
 
 
@@ -115,6 +126,31 @@ def test_skin_and_regions_come_from_the_open_model(model, base):
     tex = torch.randn(1, 80, generator=torch.Generator().manual_seed(0))
     difference = (model.texture(tex)[0][places] - base.texture(tex)[0]).norm(dim=1)
     assert difference.mean() < 0.04
+
+
+def test_skin_is_carried_over_to_a_head_of_other_proportions(base):
+    """A wider, flatter head of another person, 20 % larger: lips and brows stay where they are."""
+    places = ict_places(base)
+    id = 1.5 * torch.randn(1, 80, generator=torch.Generator().manual_seed(4))
+    other = base.shape(id, torch.zeros(1, 64))[0].numpy() * [1.3, 1.2, 1.1] + [0.2, 0.3, -0.2]
+    skin = load_model()
+    table = open_places(other[ict_sources(base)], part_of_verts(), np.array(LANDMARKS), skin)
+    sums = np.asarray(table.sum(1))[:, 0]
+    np.testing.assert_allclose(sums[: PARTS["shells"]], 1, atol=1e-6)
+    assert (sums[PARTS["shells"] :] == 0).all()
+    for name, low in (
+        ("lips", 0.7),
+        ("upper_lip", 0.6),
+        ("ears", 0.5),
+        ("nose", 0.7),
+        ("iris", 0.6),
+    ):
+        mine = (table @ skin.regions[name].numpy() > 0.5)[places]
+        theirs = base.regions[name].numpy()
+        shared = (mine & theirs).sum() / (mine | theirs).sum()
+        assert shared >= low, f"{name}: {shared:.3f}"
+    difference = (table @ skin.mean_tex.numpy())[places] - base.mean_tex.numpy()
+    assert np.linalg.norm(difference, axis=1).mean() < 0.06
 
 
 @pytest.fixture
