@@ -260,7 +260,7 @@ plt.show()
 #
 # $$\hat{\mathbf w} = \arg\min_{\mathbf w \ge 0} \big|\mathbf B_{exp}\,(A^\top \mathbf w - \boldsymbol\beta)\big|^2$$
 
-# %%
+# %% tags=["nbval-check-output"]
 mixed = {"jawOpen": 0.5, **both("mouthSmile", 0.7), "browInnerUp": 0.4, "eyeLookUpLeft": 0.3}
 beta = actions_to_exp(model, mixed)
 found = exp_to_actions(model, beta)
@@ -538,7 +538,7 @@ plt.show()
 # tangent, $\mathbf r(\mathbf x + \mathbf d) \approx \mathbf r + J\mathbf d$, and solves
 # $J^\top W J\,\mathbf d = -J^\top W\,\mathbf r$.
 #
-# The identity is one for the clip, so 105 frames have 80 + 105 x 70 unknowns. But frames meet
+# The identity is one for the clip, so $T$ frames have $80 + 70\,T$ unknowns. But frames meet
 # *only* in $\boldsymbol\alpha$, and the matrix is an arrow:
 
 # %%

@@ -98,7 +98,7 @@ assert torch.allclose(by_hand, points_px, atol=1e-3)
 # %%
 from tfhkit.render import interpolate, rasterize
 
-close = rasterize(verts, model.faces, Camera(12 * 224), rasterizer)  # each pixel as 12 x 12
+close = rasterize(verts, model.faces, Camera(12 * 224))  # section 3; each pixel as 12 x 12
 in_front = close.pix_to_face.unique()[1:]  # the faces that it sees; the first is -1, none
 nose = points_px[model.landmark_ids[30]].round().numpy()
 
@@ -599,14 +599,12 @@ ways = {
     "+ cast shadows": skin * shadowed,
     "+ highlight": skin * shadowed + gloss * reached[:, None],
 }
-everything = region_faces(model, "all")
+every = region_faces(model, "all")
 lit = [
-    draw_differentiable(head_verts, colours[None], model.faces, everything, camera, rasterizer, 2)[
-        0
-    ]
+    draw_differentiable(head_verts, colours[None], model.faces, every, camera, rasterizer, 2)
     for colours in ways.values()
 ]
-show_frames([on_paper(image) for image in lit], list(ways))
+show_frames([on_paper(image[0]) for image in lit], list(ways))
 plt.show()
 
 # %% [markdown]
@@ -626,11 +624,10 @@ skin_head = render(model, frontal, Camera(112), None, "all", rasterizer, 2)
 pictures = [(255 * own.clamp(0, 1)).byte().numpy(), *on_paper(torch.cat([clay_head, skin_head]))]
 show_frames(pictures, ["a ball", "clay", "with the texture"], columns=3, width=2.2)
 plt.show()
-x, y, z = person.light.reshape(3, 9)[:, [3, 1, 2]].mean(0) * torch.tensor([-1.0, -1.0, 1.0])
-azimuth, elevation = (
-    torch.rad2deg(torch.atan2(x, z)),
-    torch.rad2deg(torch.atan2(y, (x**2 + z**2) ** 0.5)),
-)
+
+# %%
+x, y, z = person.light.reshape(3, 9)[:, [3, 1, 2]].mean(0).numpy() * [-1, -1, 1]
+azimuth, elevation = np.degrees([np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))])
 print(f"most light from azimuth {azimuth:.0f}, elevation {elevation:.0f} degrees")
 
 # %% [markdown]
@@ -650,7 +647,7 @@ def lamp_and_head(azimuth=-40.0, elevation=30.0, lamp=0.9, surrounding=0.25, pit
     towards = [[np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up)]]
     light = lamp_light(towards, lamp, surrounding)
     angles = torch.tensor([[pitch, yaw, 0.0]]).deg2rad()
-    return portraits(model, 256, skin, back_dm=0.7, angles=angles, light=light, **one)[0]
+    return portraits(model, 256, skin, back_dm=0.5, angles=angles, light=light, **one)[0]
 
 
 explore(
@@ -688,10 +685,13 @@ def picture_error(pose, backend=rasterizer):
 # Both rasterisers give the same gradient, because neither is asked for one: they only name faces.
 
 # %%
+gradients = []
 for backend in backends:
     pose = beside.clone().requires_grad_()
     picture_error(pose, backend).backward()
+    gradients.append(pose.grad[0])
     print(f"{backend:9s}", *(f"{value:8.4f}" for value in pose.grad[0]))
+assert torch.allclose(gradients[0], gradients[-1], atol=1e-3)
 
 # %%
 pose = beside.clone().requires_grad_()
