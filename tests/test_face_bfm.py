@@ -1,5 +1,7 @@
 """BFM09 in Deep3D's layout, on a small synthetic file, and what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -105,11 +107,16 @@ def test_refuses_nan(written, layout, key):
         read_bfm09(written(**{key: broken}))
 
 
-def test_refuses_what_is_no_such_file(tmp_path):
+def test_refuses_what_is_no_such_file(tmp_path, written):
     with pytest.raises(InputError, match="no file was given"):
         load_model("bfm09")
     with pytest.raises(InputError, match="no such file"):
         read_bfm09(tmp_path / "none.mat")
+    whole = Path(written()).read_bytes()
+    for size in (0, 50, 127, 1000, len(whole) // 2):
+        (tmp_path / "cut.mat").write_bytes(whole[:size])
+        with pytest.raises(InputError, match="cut.mat: cannot be read as a .mat file"):
+            read_bfm09(tmp_path / "cut.mat")
     (tmp_path / "text.mat").write_text("hello, this is no MATLAB file at all; " * 20)
     with pytest.raises(InputError, match="cannot be read"):
         read_bfm09(tmp_path / "text.mat")

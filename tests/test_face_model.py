@@ -357,3 +357,11 @@ def test_refuses_a_broken_file(tmp_path, change, words):
     np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
     with pytest.raises(InputError, match=words):
         read_open_model(path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_refuses_half_a_file(tmp_path, share):
+    whole = (assets_dir() / "open_model.npz").read_bytes()
+    (tmp_path / "half.npz").write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(InputError, match="half.npz: is no open model"):
+        read_open_model(tmp_path / "half.npz")

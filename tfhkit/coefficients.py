@@ -98,13 +98,28 @@ def write_mat(path, coefficients):
     savemat(str(path), {"coeff": np.asarray(coefficients.to_vector(), np.float64)})
 
 
-def read_mat(path):
-    """Read Coefficients (T, 257) from a `.mat` with key `coeff`."""
+def mat_content(path, remedy):
+    """What a MATLAB file holds, a dict of arrays.
+
+    Raises:
+        InputError: no such file, or none that SciPy can read (also those of version 7.3).
+    """
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     if not Path(path).is_file():
-        raise InputError(path, "no such file", "give a .mat file with key 'coeff'")
-    content = loadmat(str(path))
+        raise InputError(path, "no such file", remedy)
+    faults = MatReadError, ValueError, TypeError, LookupError, NotImplementedError, OSError
+    try:
+        with open(path, "rb") as file:
+            return loadmat(file)
+    except faults as fault:
+        raise InputError(path, f"cannot be read as a .mat file ({fault})", remedy) from fault
+
+
+def read_mat(path):
+    """Read Coefficients (T, 257) from a `.mat` with key `coeff`."""
+    content = mat_content(path, "give a .mat file with key 'coeff'")
     if "coeff" not in content:
         raise InputError(path, "has no key 'coeff'", "write it as (T, 257) under that key")
     return Coefficients.from_vector(np.atleast_2d(content["coeff"]).astype(np.float32))

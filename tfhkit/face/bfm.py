@@ -5,11 +5,11 @@ FaceWarehouse expression and 80 texture components over 35,709 vertices, in dm.
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
+from tfhkit.coefficients import mat_content
 from tfhkit.errors import InputError
 from tfhkit.face.carry import carry_expression
 from tfhkit.face.checks import (
@@ -91,16 +91,9 @@ def read_bfm09(path):
 
 def _load(path):
     """The `.mat` as a dict of float32 arrays with all that is required."""
-    from scipy.io import loadmat
-
     if path is None:
         raise InputError("model 'bfm09'", "is not shipped and no file was given", REMEDY)
-    if not Path(path).is_file():
-        raise InputError(path, "no such file", REMEDY)
-    try:
-        content = loadmat(str(path))
-    except (ValueError, TypeError, NotImplementedError, OSError) as fault:
-        raise InputError(path, f"cannot be read as a .mat file ({fault})", REMEDY) from fault
+    content = mat_content(path, REMEDY)
     missing = [key for key in REQUIRED if key not in content]
     if missing:
         raise InputError(path, f"has no key {', '.join(missing)}", REMEDY)

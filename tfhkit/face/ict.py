@@ -136,10 +136,10 @@ def _complete(folder):
 def _landmarks(path):
     """The 68 landmark vertices out of the folder's notes."""
     try:
-        ids = json.loads(path.read_text()).get("idx_to_landmark_verts")
-    except (ValueError, AttributeError) as fault:
+        ids = np.array(json.loads(path.read_text()).get("idx_to_landmark_verts", []), float)
+    except (ValueError, TypeError, AttributeError) as fault:
         raise InputError(path, f"cannot be read ({fault})", REMEDY) from fault
-    if not ids:
+    if not ids.size:
         raise InputError(path, "has no landmarks (key idx_to_landmark_verts)", REMEDY)
     ids = check_landmarks(path, ids, N_VERTS, REMEDY, "idx_to_landmark_verts")
     if tuple(ids) != LANDMARKS:

@@ -1,6 +1,8 @@
 """Reads the shipped open model and refines it to full resolution."""
 
+import zlib
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -35,9 +37,9 @@ def read_open_model(path=None, subdivide=True):
     if not path.is_file():
         raise InputError(path, "no such file", "give the .npz of an open model")
     try:
-        with np.load(path) as content:
+        with open(path, "rb") as file, np.load(file) as content:
             data = {key: content[key] for key in KEYS if key in content}
-    except (ValueError, OSError) as fault:
+    except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as fault:
         raise InputError(path, f"is no open model ({fault})", REMEDY) from fault
     _check(path, data)
     try:
