@@ -177,9 +177,15 @@ def test_a_fit_is_saved_whole(tmp_path, truth):
     again = Fit.load(tmp_path / "fit.npz")
     assert (again.coefficients.to_vector() == truth.to_vector()).all()
     assert again.crop == fit.crop and again.report == {"a": 1.0}
-    (tmp_path / "bad.npz").write_bytes(b"no archive")
-    with pytest.raises(InputError, match="is no fit"):
-        Fit.load(tmp_path / "bad.npz")
+    whole = (tmp_path / "fit.npz").read_bytes()
+    for content in (b"no archive", b"", whole[: len(whole) // 2]):
+        (tmp_path / "bad.npz").write_bytes(content)
+        with pytest.raises(InputError, match="is no fit"):
+            Fit.load(tmp_path / "bad.npz")
+    older = dict(np.load(tmp_path / "fit.npz"))
+    del older["model_path"]  # a fit from before it was kept
+    np.savez(tmp_path / "older.npz", **older)
+    assert Fit.load(tmp_path / "older.npz").model_path == ""
 
 
 def test_unusable_landmarks_are_refused(model):

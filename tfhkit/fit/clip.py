@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ class Fit:
             InputError: the file is not one of a fit.
         """
         try:
-            with np.load(path) as content:
+            with open(path, "rb") as file, np.load(file) as content:
                 return cls(
                     Coefficients.from_vector(content["coefficients"]),
                     content["landmarks_px"],
@@ -90,7 +91,7 @@ class Fit:
                     json.loads(str(content["report"])),
                     str(content["model_path"]) if "model_path" in content else "",
                 )
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
             raise InputError(path, f"is no fit ({error})", "make it with `tfhkit fit`") from error
 
 
