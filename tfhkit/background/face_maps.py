@@ -11,7 +11,7 @@ RIM = 0.12  # dm at the rim of the model's face over which it gives way to the m
 INSIDE = ("teeth", "tongue", "mouth_cavity")
 LIP_RIM = (0.02, 0.05)  # dm from where the lips meet, in which the teeth's colour may lie on them
 LIP_CORNER = (0.05, 0.10)  # dm, the same around the corners of the mouth
-MOUTH_SHADE = 0.85  # of teeth and tongue behind the lips
+MOUTH_SHADE = 0.92  # of teeth and tongue behind the lips
 N_NEAR = 6
 
 

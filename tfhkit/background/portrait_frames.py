@@ -11,12 +11,12 @@ from tfhkit.background.portrait import GRAZING, place_in_picture
 from tfhkit.camera import angles_from_rotation, rotation_from_angles
 from tfhkit.face import vertex_normals
 from tfhkit.face.head_maps import smoothstep
-from tfhkit.render.numba_backend import draw_pictures
+from tfhkit.render.pictures import draw_pictures
 from tfhkit.render.visibility import facing
 
 STRETCHED = 0.3  # pixels that are drawn out to more than 1 / this are painted over
 SUPERSAMPLE = 2
-CHUNK = 8  # frames in memory at once
+CHUNK = 4  # frames in memory at once
 
 
 def move_head(portrait, motion):
@@ -94,7 +94,7 @@ def _draw(portrait, verts, anchors, sheet, paint, under):
         (verts, paint, portrait.model.faces),
     )
     for points, colours, faces in layers:
-        where, colours = view.centred(points), torch.from_numpy(colours)
+        where = view.centred(points)
         frames = draw_pictures(where, colours, faces, picture, view, frames, SUPERSAMPLE)
     return frames
 

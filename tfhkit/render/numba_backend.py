@@ -83,32 +83,6 @@ def draw_colours(verts_world, colours, faces, shown, camera, supersample=1):
     return torch.from_numpy(rgba).to(verts_world)
 
 
-def draw_pictures(verts_world, paint, faces, picture, camera, under, supersample=1):
-    """Draw meshes that show parts of a picture over other pictures, without gradients.
-
-    Args:
-        verts_world: (B, V, 3). faces: (F, 3).
-        paint: (B, V, 8), or (1, V, 8) for all frames: x d, y d, d, where (x, y) are the pixels of
-            `picture` (pixel centres at +0.5) that a vertex shows and d its distance from the camera
-            when that was taken, so that a mesh in that very pose gives the picture back; the
-            picture's share, the opacity, and an RGB in [0, 255] for the rest.
-        picture: (H, W, 3) uint8. camera: Camera. supersample: as in `draw_colours`.
-        under: (B, S, S, 3) float32 in [0, 255], what the mesh is laid over.
-    Returns:
-        (B, S, S, 3) float32 array in [0, 255].
-    """
-    verts, corner_ids = _array(verts_world, np.float32), _array(faces, np.int32)
-    paints, size = _array(paint, np.float32), camera.size_px
-    out = np.array(under, np.float32)
-    view = (float(camera.focal_px), size / 2.0, DISTANCE, int(supersample))
-    _share(
-        len(verts),
-        size,
-        lambda *part: kernels.paint_pictures(verts, paints, corner_ids, picture, *view, *part, out),
-    )
-    return out
-
-
 def light_verts(verts_world, faces, albedo, light):
     """Normals and SH light at once: `shade_sh(albedo, vertex_normals(verts, faces), light)`.
 

@@ -1,0 +1,83 @@
+"""Meshes that show parts of a picture, laid over other pictures (no gradients)."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tfhkit.render.fragments import rasterize
+from tfhkit.render.kernels import compiled
+
+
+@dataclass(frozen=True)
+class _Fine:
+    """A camera with more pixels."""
+
+    size_px: int
+    focal_px: float
+
+
+def draw_pictures(verts_world, paint, faces, picture, camera, under, supersample=1):
+    """Draw meshes that show parts of a picture over other pictures.
+
+    Args:
+        verts_world: (B, V, 3) float32 tensor. faces: (F, 3) tensor.
+        paint: (B, V, 8) float32 array, or (1, V, 8) for all frames: x d, y d, d, where (x, y) are
+            the pixels of `picture` (pixel centres at +0.5) that a vertex shows and d its distance
+            from the camera when that was taken, so that a mesh in that very pose gives the
+            picture back; the picture's share, the opacity, and an RGB in [0, 255] for the rest.
+        picture: (H, W, 3) uint8. camera: anything with size_px and focal_px.
+        under: (B, S, S, 3) float32 in [0, 255], what the mesh is laid over.
+        supersample: points per pixel along each axis.
+    Returns:
+        (B, S, S, 3) float32 array in [0, 255].
+    """
+    fine = _Fine(camera.size_px * supersample, camera.focal_px * supersample)
+    fragments = rasterize(verts_world, faces, fine)
+    ids, bary = fragments.pix_to_face[..., 0].numpy(), fragments.bary_coords[..., 0, :].numpy()
+    corners, out = faces.numpy().astype(np.int32), np.array(under, np.float32)
+
+    def draw(frame):
+        colours = paint[frame % len(paint)]
+        _lay_over(
+            ids[frame], frame, bary[frame], corners, colours, picture, supersample, out[frame]
+        )
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(draw, range(len(out))))
+    return out
+
+
+@compiled
+def _lay_over(ids, frame, bary, faces, paint, picture, samples, out):
+    """One frame of `draw_pictures`: `out` (S, S, 3) holds what lies under it."""
+    height, width = picture.shape[0], picture.shape[1]
+    total, p = np.empty(3), np.empty(8)
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            covered = 0.0
+            total[:] = 0.0
+            for y in range(row * samples, (row + 1) * samples):
+                for x in range(column * samples, (column + 1) * samples):
+                    if ids[y, x] < 0:
+                        continue
+                    f = ids[y, x] - frame * faces.shape[0]
+                    a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+                    u, v, w = bary[y, x, 0], bary[y, x, 1], bary[y, x, 2]
+                    for k in range(8):
+                        p[k] = u * paint[a, k] + v * paint[b, k] + w * paint[c, k]
+                    # where the ray met the surface when the picture was taken
+                    s = min(max(p[0] / p[2] - 0.5, 0.0), width - 1.001)
+                    t = min(max(p[1] / p[2] - 0.5, 0.0), height - 1.001)
+                    i, j = int(t), int(s)
+                    s, t = s - j, t - i
+                    for k in range(3):
+                        above = (1 - s) * picture[i, j, k] + s * picture[i, j + 1, k]
+                        below = (1 - s) * picture[i + 1, j, k] + s * picture[i + 1, j + 1, k]
+                        seen = (1 - t) * above + t * below
+                        total[k] += p[4] * (p[3] * seen + (1 - p[3]) * p[5 + k])
+                    covered += p[4]
+            rest = 1.0 - covered / (samples * samples)
+            for k in range(3):
+                out[row, column, k] = rest * out[row, column, k] + total[k] / (samples * samples)
