@@ -11,7 +11,7 @@ import torch
 
 from tfhkit.coefficients import mat_content
 from tfhkit.errors import InputError
-from tfhkit.face.carry import carry_expression
+from tfhkit.face.carry import carry_actions
 from tfhkit.face.checks import (
     check_finite,
     check_indices,
@@ -37,7 +37,7 @@ def read_bfm09(path):
         MorphableModel; the mean shape is centred on its vertices' mean, as in Deep3D. Lips, eyes,
         brows and nose are outlined by the landmarks; it has no teeth, tongue, ears, scalp or
         neck. The file names no facial actions: they are carried over from the open model by the
-        motion of the landmarks, so what no landmark shows (gaze, tongue) does nothing.
+        motion of the landmarks; those of gaze and tongue do nothing.
     Raises:
         InputError: no such file, missing keys, wrong sizes, wrong units, no landmarks, NaN.
     """
@@ -85,8 +85,7 @@ def read_bfm09(path):
         actions=torch.zeros(0, N_EXP),
     )
     named = load_model()
-    actions = named.actions @ torch.from_numpy(carry_expression(named, model))
-    return replace(model, action_names=named.action_names, actions=actions)
+    return replace(model, action_names=named.action_names, actions=carry_actions(named, model))
 
 
 def _load(path):

@@ -6,6 +6,7 @@ from scipy.interpolate import RBFInterpolator
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
+UNSEEN = ("eyeLook", "tongue")  # beginnings of the names of actions that no landmark shows
 LANDMARK_SIGMA = 0.005  # dm: how exactly two models' landmarks are the same places
 
 
@@ -27,6 +28,19 @@ def carry_expression(source, target):
     system = moves[1] @ moves[1].T
     system += LANDMARK_SIGMA**2 * torch.eye(len(system), dtype=torch.float64)
     return torch.linalg.solve(system, moves[1] @ moves[0].T).T.float().numpy()
+
+
+def carry_actions(source, target):
+    """Facial actions of a source model as expressions of a target model.
+
+    Args:
+        source: MorphableModel with actions. target: MorphableModel.
+    Returns:
+        (A, 64) float32 tensor; zeros for those of gaze and tongue, which landmarks do not show.
+    """
+    shown = torch.tensor([not name.startswith(UNSEEN) for name in source.action_names])
+    carried = source.actions @ torch.from_numpy(carry_expression(source, target))
+    return carried * shown[:, None]
 
 
 def align_landmarks(points, own, other):
