@@ -1,4 +1,4 @@
-"""Builds 64 expression components out of facial actions and expression units (build time only)."""
+"""Builds 64 expression components out of facial actions and expression units."""
 
 import numpy as np
 
