@@ -12,6 +12,9 @@ INSIDE = ("teeth", "tongue", "mouth_cavity")
 LIP_RIM = (0.02, 0.05)  # dm from where the lips meet, in which the teeth's colour may lie on them
 LIP_CORNER = (0.05, 0.10)  # dm, the same around the corners of the mouth
 MOUTH_SHADE = 0.92  # of teeth and tongue behind the lips
+EYE_DM = 0.12  # skin nearer to an eye than this belongs to the lids
+EDGE_COSINE = 0.12  # at an outline the picture is taken to show the surface at least so well ...
+EDGE_DM = 0.12  # ... and so far behind it
 N_NEAR = 6
 
 
@@ -53,6 +56,31 @@ def mouth_colours(model, colours, inside):
             _, nearest = cKDTree(shape[clean]).query(shape[rim], N_NEAR)
             out[rim] = colours[clean[nearest]].mean(1)
     return np.where(within[:, None], MOUTH_SHADE * out, out)
+
+
+def beyond_outlines(model, seen):
+    """Continue the picture behind the outlines of cheek and nose, where a turn uncovers skin.
+
+    The outlines of model and picture never agree to a pixel. Colours of the model right beside
+    the last seen pixels would draw a line there, so these are drawn out first.
+
+    Args:
+        model: MorphableModel. seen: (V,) cosine at which the picture shows a vertex, else 0.
+    Returns:
+        source (V,), for each vertex the one whose place in the picture it takes; seen (V,).
+    """
+    shape, source = model.mean_shape.numpy(), np.arange(model.n_verts)
+    skin = model.regions["face"].numpy() & ~region(model, "eyes", "lips", *INSIDE)
+    if region(model, "eyes").any():
+        skin &= cKDTree(shape[region(model, "eyes")]).query(shape)[0] > EYE_DM
+    known, hidden = np.flatnonzero(skin & (seen > 0)), np.flatnonzero(skin & (seen == 0))
+    if not len(known):
+        return source, seen
+    distance, nearest = cKDTree(shape[known]).query(shape[hidden])
+    source[hidden] = known[nearest]
+    least = np.zeros(model.n_verts)
+    least[known], least[hidden] = EDGE_COSINE, EDGE_COSINE * np.exp(-((distance / EDGE_DM) ** 2))
+    return source, np.maximum(seen, least)
 
 
 def region(model, *names):

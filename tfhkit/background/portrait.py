@@ -12,12 +12,11 @@ import numpy as np
 import torch
 
 from tfhkit.background.face_maps import (
-    INSIDE,
+    beyond_outlines,
     face_opacity,
     lip_rim,
     mouth_colours,
     mouth_share,
-    region,
 )
 from tfhkit.background.image_mesh import ImageMesh, View, image_mesh
 from tfhkit.camera import CROP_PX, DISTANCE, FOCAL_PX, rotation_from_angles
@@ -50,7 +49,7 @@ class Portrait:
         inside: (V,) 1 in the mouth and where the lips meet, 0 outside: shows the picture only as
             long as the mouth is the picture's own.
         paint: (V, 8) see `draw_pictures`; seen: (V,) cosine at which the picture shows a vertex,
-            0 where it does not.
+            0 where it does not; see `beyond_outlines`.
     """
 
     model: MorphableModel
@@ -122,10 +121,7 @@ def open_portrait(image, fit, model, size_px=512):
         verts = posed_verts(model, frame)
         normals = vertex_normals(verts, model.faces)
         albedo = detailed_albedo(model, frame, fit.crop.image(image, max(CROP_PX, size_px)))
-        light = irradiance(normals, frame.light)[0]
-        within = region(model, *INSIDE)
-        light[within] = light[within].mean(-1, keepdim=True)  # its tint is partly the skin's own
-        colours = (albedo * light).clamp(0, 1).numpy()
+        colours = (albedo * irradiance(normals, frame.light)[0]).clamp(0, 1).numpy()
         centred = view.centred(verts[0].numpy())[None]
         shown = visible_verts(model, centred, view.at(2 * size_px))[0]
         seen = (shown * facing(verts, normals)[0].clamp_min(GRAZING)).numpy()
@@ -134,6 +130,7 @@ def open_portrait(image, fit, model, size_px=512):
     world = verts[0].numpy()
     mouth, inside = mouth_share(model), lip_rim(model)
     colours = mouth_colours(model, colours, inside)
+    source, seen = beyond_outlines(model, seen)
     share_and_opacity = np.stack([np.zeros(len(world)), face_opacity(model)], 1)
     return Portrait(
         model,
@@ -148,7 +145,9 @@ def open_portrait(image, fit, model, size_px=512):
         mouth,
         inside,
         np.concatenate(
-            [place_in_picture(view, world), share_and_opacity, 255 * colours], 1, dtype=np.float32
+            [place_in_picture(view, world[source]), share_and_opacity, 255 * colours],
+            1,
+            dtype=np.float32,
         ),
         seen,
     )
