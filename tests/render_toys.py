@@ -1,11 +1,21 @@
-"""A small morphable head for the tests of rendering: an ellipsoid with a nose and random bases."""
+"""For the tests of rendering: a small morphable head, an ellipsoid with a nose; the backends."""
 
 import numpy as np
+import pytest
 import torch
 
 from tfhkit.bench.raster import sphere
 from tfhkit.coefficients import Coefficients, neutral
 from tfhkit.face import MorphableModel
+
+try:
+    import pytorch3d.renderer  # noqa: F401
+
+    HAS_PYTORCH3D = True
+except ImportError:
+    HAS_PYTORCH3D = False
+needs_pytorch3d = pytest.mark.skipif(not HAS_PYTORCH3D, reason="pytorch3d is not installed here")
+BACKENDS = ["numba", pytest.param("pytorch3d", marks=needs_pytorch3d)]
 
 
 def toy_model(n_subdivisions=4, seed=0):

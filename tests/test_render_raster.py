@@ -1,22 +1,18 @@
 """Rasterisers: analytic cases, parity of numba with pytorch3d, gradients to the vertices."""
 
+import numpy as np
 import pytest
 import torch
+from render_toys import BACKENDS, needs_pytorch3d
 
 from tfhkit.bench.raster import sphere
 from tfhkit.camera import DISTANCE, Camera, project
+from tfhkit.coefficients import N_COEFFICIENTS, Coefficients
 from tfhkit.errors import MissingBackend, ShapeError
+from tfhkit.face import load_model
 from tfhkit.render import barycentric, interpolate, rasterize
 from tfhkit.render.fragments import choose_backend
-
-try:
-    import pytorch3d.renderer  # noqa: F401
-
-    HAS_PYTORCH3D = True
-except ImportError:
-    HAS_PYTORCH3D = False
-needs_pytorch3d = pytest.mark.skipif(not HAS_PYTORCH3D, reason="pytorch3d is not installed here")
-BACKENDS = ["numba", pytest.param("pytorch3d", marks=needs_pytorch3d)]
+from tfhkit.render.shading import posed_verts
 
 
 def head_like(n_frames=3, seed=0, n=3):
@@ -72,11 +68,8 @@ def test_back_faces_are_drawn_only_on_request(backend):
     assert rasterize(verts, away, Camera(32), backend, cull_backfaces=False).covered.any()
 
 
-@needs_pytorch3d
-@pytest.mark.parametrize(("size_px", "cull"), [(64, True), (112, False)])
-def test_numba_agrees_with_pytorch3d(size_px, cull):
+def assert_parity(verts, faces, size_px, cull=True):
     """Parity with pytorch3d 0.7.9 (CPU): ids 99.9 %, zbuf 1e-4, barycentrics 1e-3."""
-    verts, faces = head_like()
     ours = rasterize(verts, faces, Camera(size_px), "numba", cull)
     theirs = rasterize(verts, faces, Camera(size_px), "pytorch3d", cull)
     covered = ours.covered | theirs.covered
@@ -85,6 +78,56 @@ def test_numba_agrees_with_pytorch3d(size_px, cull):
     assert same.sum() / covered.sum() >= 0.999
     assert (ours.zbuf - theirs.zbuf)[same].abs().max() < 1e-4
     assert (ours.bary_coords - theirs.bary_coords)[same].abs().max() < 1e-3
+
+
+@needs_pytorch3d
+@pytest.mark.parametrize(("size_px", "cull"), [(64, True), (112, False)])
+def test_numba_agrees_with_pytorch3d(size_px, cull):
+    verts, faces = head_like()
+    assert_parity(verts, faces, size_px, cull)
+
+
+def random_heads(model, n_frames):
+    """People of the open model with random expressions and poses, (B, V, 3)."""
+    rng = np.random.default_rng(n_frames)
+    rows = np.zeros((n_frames, N_COEFFICIENTS), np.float32)
+    frames = Coefficients.from_vector(rows)
+    for part, spread in (("id", 1.0), ("exp", 0.7), ("angles", 0.35), ("trans", 0.2)):
+        values = getattr(frames, part)
+        values += rng.normal(0, spread, values.shape)
+    return posed_verts(model, frames.map(torch.from_numpy))
+
+
+@needs_pytorch3d
+@pytest.mark.parametrize(("n_frames", "size_px"), [(3, 40), (2, 75)])
+def test_numba_agrees_with_pytorch3d_on_heads(n_frames, size_px):
+    model = load_model(subdivide=False)
+    assert_parity(random_heads(model, n_frames), model.faces, size_px)
+
+
+@needs_pytorch3d
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_frames", "size_px"), [(2, 96), (1, 160)])
+def test_numba_agrees_with_pytorch3d_on_fine_heads(n_frames, size_px):
+    model = load_model()
+    assert_parity(random_heads(model, n_frames), model.faces, size_px)
+
+
+def test_threads_change_nothing():
+    verts, faces = head_like(3)
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for n_threads in (1, 2, 7):
+            torch.set_num_threads(n_threads)
+            found.append(rasterize(verts, faces, Camera(48)))
+            found.append(rasterize(verts[:1], faces, Camera(48)))
+    finally:
+        torch.set_num_threads(before)
+    for other in (2, 4):
+        for k in (0, 1):
+            assert torch.equal(found[other + k].pix_to_face, found[k].pix_to_face)
+            assert torch.equal(found[other + k].bary_coords, found[k].bary_coords)
 
 
 def test_barycentrics_in_torch_are_the_rasterisers():

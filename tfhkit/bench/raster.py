@@ -13,7 +13,8 @@ from tfhkit.render import rasterize, render
 from tfhkit.render.fragments import choose_backend
 
 SIZE_PX = 256
-BATCH = 8
+BATCH = 16
+REPEATS = 20
 
 
 def sphere(n_subdivisions):
@@ -81,7 +82,7 @@ def bench_raster(subdivisions=(3, 4, 5), size_px=SIZE_PX, head=True, model_name=
 
 
 def _compare(what, verts, faces, camera):
-    numba_ms = _best_ms(lambda: rasterize(verts, faces, camera, "numba"), 9)
+    numba_ms = _best_ms(lambda: rasterize(verts, faces, camera, "numba"), REPEATS)
     peer_ms = _peer_ms(verts, faces, camera)
     return _row(what, faces, camera, numba_ms, peer_ms)
 
@@ -116,21 +117,27 @@ def _head_rows(model_name, camera):
     many = neutral(BATCH).map(torch.from_numpy)
     turn = torch.zeros(BATCH, 3)
     turn[:, 1] = torch.linspace(-0.4, 0.4, BATCH)
-    many = replace(many, angles=turn)
+    draw = torch.Generator().manual_seed(0)
+    id = torch.randn(1, 80, generator=draw).expand(BATCH, -1)
+    many = replace(many, id=id, exp=0.5 * torch.randn(BATCH, 64, generator=draw), angles=turn)
     one = many[:1]
     verts = posed_verts(model, one)
     peer_ms = _peer_ms(verts, model.faces, camera)
     with torch.no_grad():
-        plain = _best_ms(lambda: rasterize(verts, model.faces, camera, "numba"), 9)
-        single = _best_ms(lambda: render(model, one, camera, region="all", backend="numba"), 9)
+        plain = _best_ms(lambda: rasterize(verts, model.faces, camera, "numba"), REPEATS)
+        single = _best_ms(
+            lambda: render(model, one, camera, region="all", backend="numba"), REPEATS
+        )
         albedo, shown = model.texture(one.tex), region_faces(model, "all")
 
         def shade():
             colours = vertex_colours(model, one, verts, albedo)
             return draw_colours(verts, colours, model.faces, shown, camera)
 
-        from_verts = _best_ms(shade, 9)
-        batch = _best_ms(lambda: render(model, many, camera, region="all", backend="numba"), 5)
+        from_verts = _best_ms(shade, REPEATS)
+        batch = _best_ms(
+            lambda: render(model, many, camera, region="all", backend="numba"), REPEATS
+        )
     return [
         _row("head, rasterised", model.faces, camera, plain, peer_ms),
         _row("head, shaded RGBA from vertices", model.faces, camera, from_verts, peer_ms),

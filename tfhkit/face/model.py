@@ -69,7 +69,7 @@ class MorphableModel:
         """Vertices of faces.
 
         Args:
-            id: (B, 80); exp: (B, 64).
+            id: (B, 80), or (1, 80) for one person in all frames; exp: (B, 64).
         Returns:
             (B, V, 3) dm, model space.
         Raises:
@@ -77,8 +77,9 @@ class MorphableModel:
         """
         check_shape("id", id, ("B", N_ID))
         check_shape("exp", exp, ("B", N_EXP))
-        verts = id @ self.id_basis.reshape(N_ID, -1) + exp @ self.exp_basis.reshape(N_EXP, -1)
-        return self.mean_shape + verts.reshape(-1, self.n_verts, 3)
+        person = torch.addmm(self.mean_shape.reshape(1, -1), id, self.id_basis.flatten(1))
+        verts = torch.addmm(person, exp, self.exp_basis.flatten(1))
+        return verts.reshape(-1, self.n_verts, 3)
 
     def texture(self, tex):
         """Albedo of faces: (B, 80) -> (B, V, 3) RGB, about [0, 1], not clamped."""

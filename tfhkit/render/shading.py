@@ -33,15 +33,18 @@ def region_faces(model, region):
     return model.regions[region].to(model.faces.device)[model.faces].all(1)
 
 
+def _once_if_same(rows):
+    """The first of rows (B, n) where all are the same (one person in many frames), else all.
+
+    Rows that ask for gradients stay: each gets its own.
+    """
+    same = not rows.requires_grad and len(rows) > 1 and bool((rows == rows[:1]).all())
+    return rows[:1] if same else rows
+
+
 def posed_verts(model, coefficients):
     """Vertices in world space: (B, V, 3), from Coefficients of B frames (torch)."""
-    if len(coefficients) > 1 and bool((coefficients.id == coefficients.id[:1]).all()):
-        # One person in many frames: the identity's shape is computed once.
-        neutral = model.shape(coefficients.id[:1], torch.zeros_like(coefficients.exp[:1]))
-        offsets = coefficients.exp @ model.exp_basis.flatten(1)
-        verts = neutral + offsets.reshape(len(coefficients), -1, 3)
-    else:
-        verts = model.shape(coefficients.id, coefficients.exp)
+    verts = model.shape(_once_if_same(coefficients.id), coefficients.exp)
     return to_world(verts, coefficients.angles, coefficients.trans)
 
 
@@ -56,8 +59,7 @@ def vertex_colours(model, coefficients, verts_world, albedo=None):
         (B, V, 3) RGB, not clamped.
     """
     if albedo is None:
-        same = len(verts_world) > 1 and bool((coefficients.tex == coefficients.tex[:1]).all())
-        albedo = model.texture(coefficients.tex[:1] if same else coefficients.tex)
+        albedo = model.texture(_once_if_same(coefficients.tex))
     albedo = torch.as_tensor(albedo).to(verts_world)
     if albedo.shape[-2:] != (verts_world.shape[1], 3):
         raise ShapeError(
@@ -116,6 +118,8 @@ def render(
         )
         for first in range(0, len(coefficients), chunk)
     ]
+    if len(pictures) == 1:
+        return pictures[0]  # torch.cat would copy it
     size = camera.size_px
     return torch.cat(pictures) if pictures else model.mean_shape.new_zeros(0, size, size, 4)
 
