@@ -159,6 +159,7 @@ def actions_to_exp(model, actions):
     Args:
         model: MorphableModel with actions.
         actions: (B, 52) strengths, 0 to 1, or a dict name -> strength (one face).
+            "mouthClose" closes the lips over an open jaw: give not more of it than of "jawOpen".
     Returns:
         (B, 64) tensor.
     Raises:

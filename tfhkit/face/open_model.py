@@ -25,7 +25,7 @@ def read_open_model(path=None, subdivide=True):
 
     Args:
         path: an `.npz` of the building script, or None for the shipped one.
-        subdivide: one Catmull-Clark step (about 19,000 vertices), or the base resolution, whose
+        subdivide: one Catmull-Clark step (21,699 vertices), or the base resolution, whose
             vertices are the first ones of the refined model.
     Returns:
         MorphableModel.
