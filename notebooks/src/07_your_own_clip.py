@@ -257,6 +257,7 @@ views, marks = np.stack(list(draw_portrait(still, motion))), filled(still, motio
 marked = (views * (1 - 0.7 * marks) + 0.7 * marks * (213, 94, 0)).astype(np.uint8)
 titles = [f"yaw {yaw}°" for yaw in yaws] + [f"{mark.mean():.1%} filled" for mark in marks]
 show_frames([*views, *marked], titles, columns=5, width=2.1)
+plt.show()
 
 # %% [markdown]
 # Two checks: unmoved, the mesh gives the picture back; and however the head turns, the picture's border stands still.
@@ -292,9 +293,11 @@ spoken = speaking(still, pictured, audio, times, seed=seed)
 film = list(draw_portrait(still, spoken, step.progress))
 write_video(step.path("portrait.mp4"), film, times, audio)
 show_frames([film[i] for i in np.linspace(0, len(film) - 1, 8).astype(int)], columns=8, width=1.5)
+plt.show()
 
 # %%
 show_pose(times, spoken.angles)
+plt.show()
 assert (film[0] == film[-1]).mean() > 0.95, "it ends as it began, with the picture"
 
 # %% [markdown]
