@@ -9,6 +9,15 @@ from scipy.spatial.transform import Rotation
 from skimage.data import astronaut
 from skimage.transform import resize
 
+from tfhkit.background.face_maps import (
+    INSIDE,
+    beyond_outlines,
+    face_opacity,
+    lip_rim,
+    mouth_colours,
+    mouth_share,
+    region,
+)
 from tfhkit.background.image_mesh import View, grid_faces, stretch
 from tfhkit.background.portrait import open_portrait
 from tfhkit.background.portrait_frames import draw_portrait, filled, move_head
@@ -21,6 +30,7 @@ from tfhkit.fit import Crop, Fit
 from tfhkit.fit.image import face_of_image, fit_image
 from tfhkit.media import SYNTHETIC_COMMENT, open_clip, read_picture, video_metadata, write_wav
 from tfhkit.render import rasterize
+from tfhkit.render.shading import region_faces
 from tfhkit.series.portrait import make_portrait, read_portrait, speaking, turned
 from tfhkit.virtual.voice import speak
 
@@ -125,18 +135,24 @@ def test_pictures_of_a_turned_head_keep_their_border(portrait):
     assert border.max() <= 2 < apart.mean()
 
 
-@pytest.mark.parametrize("degrees", [-25, -12, 12, 25])
-def test_few_triangles_are_flipped_and_all_of_them_on_the_far_cheek(portrait, degrees):
+@pytest.mark.parametrize("degrees, share", [(-12, 0.005), (12, 0.005), (-25, 0.03), (25, 0.03)])
+def test_few_triangles_are_flipped(portrait, degrees, share):
+    _, anchors = move_head(portrait, turned(portrait, yaw(degrees)))
+    assert (stretch(portrait.mesh, anchors, portrait.view) < 0).mean() < share
+
+
+def test_flipped_triangles_lie_on_the_far_cheek_and_under_the_face(portrait, model):
     mesh, view = portrait.mesh, portrait.view
-    verts, anchors = move_head(portrait, turned(portrait, yaw(degrees)))
-    ratio = stretch(mesh, anchors, view)[0]
-    assert (ratio < 0).mean() < (0.03 if abs(degrees) > 20 else 0.005)
-    # where the surface has turned away, the face is drawn over it
-    fragments = rasterize(view.centred(verts), portrait.model.faces, view)
-    centres = view.project(anchors[0])[0][mesh.faces[ratio < 0]].mean(1)
-    column, row = np.clip(centres.astype(int), 0, SIZE - 1).T
-    near = fragments.covered[0].numpy()
-    assert near[row, column].mean() > 0.8 if len(row) else True
+    for degrees in (-25, 25):
+        verts, anchors = move_head(portrait, turned(portrait, yaw(degrees)))
+        flipped = mesh.faces[stretch(mesh, anchors, view)[0] < 0]
+        assert len(flipped)
+        column, row = view.project(anchors[0])[0][flipped].mean(1).astype(int).T
+        face = model.faces[region_faces(model, "face")]
+        covered = rasterize(view.centred(verts), face, view).covered[0].numpy()
+        assert covered[row, column].mean() > 0.7
+        side = np.sign(column - view.project(portrait.trans)[0][0])
+        assert (side == np.sign(degrees)).mean() > 0.9
 
 
 def test_what_opens_up_lies_on_the_side_that_turned_to_the_camera(portrait):
@@ -273,3 +289,43 @@ def test_the_command_writes_a_marked_video_with_sound(tmp_path, capfd):
     assert (clip.height, clip.width, len(clip)) == (96, 96, result["frames"])
     assert np.abs(clip.audio).max() > 0.05
     assert SYNTHETIC_COMMENT in video_metadata(video).values()
+
+
+def test_maps_of_the_face(model):
+    mouth, inside, opacity = mouth_share(model), lip_rim(model), face_opacity(model)
+    lips, eyes = model.landmark_ids[48:68], model.landmark_ids[36:48]
+    assert (mouth[lips] == 1).all() and (mouth[eyes] == 0).all()
+    cavity = model.regions["mouth_cavity"].numpy()
+    assert (inside[cavity] == 1).all() and (inside[eyes] == 0).all()
+    assert (inside[model.landmark_ids[60:68]] > 0.9).all()
+    assert inside[model.landmark_ids[[51, 57]]].max() < 0.05, (
+        "the lips' outer edge is the picture's"
+    )
+    face = model.regions["face"].numpy()
+    assert (opacity[~face] == 0).all() and (opacity[cavity] == 1).all()
+    assert (opacity[model.landmark_ids[27:68]] == 1).all()
+
+
+def test_behind_outlines_the_picture_is_drawn_out(model):
+    """Half a face is seen: the hidden half takes its places from the seam, and less the farther."""
+    x = model.mean_shape[:, 0].numpy()
+    source, seen = beyond_outlines(model, np.where(x > 0, 0.7, 0.0))
+    skin = model.regions["face"].numpy() & ~region(model, "eyes", "lips", *INSIDE)
+    far = skin & (x < -0.4) & (model.mean_shape[:, 1].numpy() < 0.1)
+    near = skin & (x < 0) & (x > -0.05) & (model.mean_shape[:, 1].numpy() > 0.6)
+    assert (seen[far] < 1e-3).all() and (seen[near] > 0.05).all()
+    assert (x[source[far | near]] > 0).all()
+    known = x > 0
+    assert (source[known] == np.flatnonzero(known)).all() and (seen[known] == 0.7).all()
+    nothing = beyond_outlines(model, np.zeros(model.n_verts))
+    assert (nothing[0] == np.arange(model.n_verts)).all() and not nothing[1].any()
+
+
+def test_where_lips_met_they_take_the_colour_beside(model):
+    """Teeth on the rim of the lips do not stay there when the mouth closes."""
+    inside = lip_rim(model)
+    colours = np.where(inside[:, None] > 0.05, [1.0, 1.0, 1.0], [0.6, 0.3, 0.3])
+    painted = mouth_colours(model, colours, inside)
+    lips = region(model, "lips")
+    np.testing.assert_allclose(painted[lips], np.broadcast_to([0.6, 0.3, 0.3], (lips.sum(), 3)))
+    assert (painted[region(model, "teeth")] > 0.8).all()

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 
 from tfhkit.background.face_maps import (
+    INSIDE,
     beyond_outlines,
     face_opacity,
     lip_rim,
     mouth_colours,
     mouth_share,
+    region,
 )
 from tfhkit.background.image_mesh import ImageMesh, View, image_mesh
 from tfhkit.camera import CROP_PX, DISTANCE, FOCAL_PX, rotation_from_angles
@@ -121,7 +123,10 @@ def open_portrait(image, fit, model, size_px=512):
         verts = posed_verts(model, frame)
         normals = vertex_normals(verts, model.faces)
         albedo = detailed_albedo(model, frame, fit.crop.image(image, max(CROP_PX, size_px)))
-        colours = (albedo * irradiance(normals, frame.light)[0]).clamp(0, 1).numpy()
+        light = irradiance(normals, frame.light)[0]
+        within = region(model, *INSIDE)  # half of the light's tint was fitted to the skin's colour
+        light[within] = (light[within] + light[within].mean(-1, keepdim=True)) / 2
+        colours = (albedo * light).clamp(0, 1).numpy()
         centred = view.centred(verts[0].numpy())[None]
         shown = visible_verts(model, centred, view.at(2 * size_px))[0]
         seen = (shown * facing(verts, normals)[0].clamp_min(GRAZING)).numpy()
