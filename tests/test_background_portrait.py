@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.spatial.transform import Rotation
 from skimage.data import astronaut
 from skimage.transform import resize
@@ -268,6 +269,16 @@ def test_a_picture_file_is_read_as_it_was_written(tmp_path, face):
     np.testing.assert_array_equal(read_picture(tmp_path / "me.png"), face)
     cv2.imwrite(str(tmp_path / "grey.png"), face[..., 0])
     assert read_picture(tmp_path / "grey.png").shape == face.shape
+
+
+def test_a_picture_that_was_taken_on_its_side_is_turned_upright(tmp_path, face):
+    lying = Image.fromarray(np.rot90(face[:150]))  # as a camera stores it, with a note to turn it
+    note = Image.Exif()
+    note[0x0112] = 6
+    lying.save(tmp_path / "me.jpg", exif=note, quality=95)
+    upright = read_picture(tmp_path / "me.jpg")
+    assert upright.shape == (150, 200, 3)
+    assert np.abs(upright.astype(int) - face[:150]).mean() < 6
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Backgrounds for the predicted pose: key frames, matching, compositing (Sec. 3.3.2)."""
+"""Backgrounds for the predicted pose: matched frames, or one turned picture (Sec. 3.3.2)."""
 
 from tfhkit.background.compose import compose, fill_holes, soft_edge
 from tfhkit.background.keyframes import key_frames, smooth_angles
