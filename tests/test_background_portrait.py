@@ -22,7 +22,7 @@ from tfhkit.background.face_maps import (
 from tfhkit.background.image_mesh import View, grid_faces, stretch
 from tfhkit.background.portrait import open_portrait
 from tfhkit.background.portrait_frames import draw_portrait, filled, move_head
-from tfhkit.camera import Camera, project
+from tfhkit.camera import CROP_PX, Camera, project
 from tfhkit.cli import main
 from tfhkit.coefficients import Coefficients, neutral
 from tfhkit.errors import InputError, ParameterError
@@ -30,7 +30,7 @@ from tfhkit.face import actions_to_exp, load_model
 from tfhkit.fit import Crop, Fit
 from tfhkit.fit.image import face_of_image, fit_image
 from tfhkit.media import SYNTHETIC_COMMENT, open_clip, read_picture, video_metadata, write_wav
-from tfhkit.render import rasterize
+from tfhkit.render import rasterize, render
 from tfhkit.render.shading import region_faces
 from tfhkit.series.portrait import make_portrait, read_portrait, speaking, turned
 from tfhkit.virtual.voice import speak
@@ -163,6 +163,30 @@ def test_what_opens_up_lies_on_the_side_that_turned_to_the_camera(portrait):
     centre = [(mask.sum(0) * columns).sum() / mask.sum() for mask in (left, right)]
     # a nose that goes to the image's right shows the cheek on the left
     assert centre[1] < portrait.view.centre_px[0] < centre[0]
+
+
+@pytest.mark.parametrize("degrees", [-15, 15])
+def test_a_turned_picture_is_near_the_picture_of_the_turned_head(model, degrees):
+    """Truth: the same head, rendered in the pose to which its picture is turned."""
+    camera, size = Camera(160), 160
+    rest = neutral(1)
+    fit = Fit(rest, np.zeros((1, 68, 2), np.float32), np.zeros(1, bool), np.zeros(1),
+              Crop(CROP_PX / size, 0.0, 0.0), "open")  # fmt: skip
+
+    def photo(pose):
+        rgba = render(model, rest.with_motion(rest.exp, pose), camera, region="all", supersample=2)
+        return (255 * (rgba[0, ..., :3] * rgba[0, ..., 3:])).numpy().astype(np.uint8)
+
+    picture = photo(rest.pose)
+    portrait = open_portrait(picture, fit, model, size)
+    motion = turned(portrait, yaw(degrees))
+    moved = next(draw_portrait(portrait, motion)).astype(float)
+    pose = np.concatenate([motion.angles, motion.shift], 1).astype(np.float32)
+    truth = photo(pose)
+    face = render(model, rest.with_motion(rest.exp, pose), camera)[0, ..., 3].numpy() > 0.5
+    error = np.sqrt(((moved - truth)[face] ** 2).mean())
+    unmoved = np.sqrt(((picture.astype(float) - truth)[face] ** 2).mean())
+    assert error < 5 and error < 0.4 * unmoved
 
 
 def test_the_jaw_takes_the_anchors_below_it_along(portrait, model):
