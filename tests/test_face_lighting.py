@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tfhkit.errors import ShapeError
-from tfhkit.face.lighting import irradiance, lamp_light, sh_basis, shade_sh
+from tfhkit.face.lighting import irradiance, lamp_light, sh_basis, sh_gradient, shade_sh
 
 AMBIENT = 0.8 * math.pi / math.sqrt(4 * math.pi)
 
@@ -88,3 +88,10 @@ def test_wrong_sizes():
         irradiance(torch.zeros(1, 4, 3), torch.zeros(1, 26))
     with pytest.raises(ShapeError, match="albedo"):
         shade_sh(torch.zeros(4, 1), torch.zeros(1, 4, 3), torch.zeros(1, 27))
+
+
+def test_gradient_of_the_bands_by_the_normal():
+    normals = sphere(6)
+    for normal, found in zip(normals, sh_gradient(normals)):
+        expected = torch.autograd.functional.jacobian(sh_basis, normal)
+        torch.testing.assert_close(found, expected)

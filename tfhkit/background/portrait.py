@@ -26,10 +26,9 @@ from tfhkit.errors import check_shape
 from tfhkit.face import MorphableModel, vertex_normals
 from tfhkit.face.lighting import irradiance
 from tfhkit.fit import Crop
-from tfhkit.fit.appearance import visible_verts
 from tfhkit.render import detailed_albedo
 from tfhkit.render.shading import posed_verts
-from tfhkit.render.visibility import facing
+from tfhkit.render.visibility import drawn_verts, facing
 
 REACH = 4.4  # dm, side of the window around the head, where the picture is larger
 HEAD_HIGH = 0.42  # the head's centre lies at this share of the window's height
@@ -128,7 +127,7 @@ def open_portrait(image, fit, model, size_px=512):
         light[within] = (light[within] + light[within].mean(-1, keepdim=True)) / 2
         colours = (albedo * light).clamp(0, 1).numpy()
         centred = view.centred(verts[0].numpy())[None]
-        shown = visible_verts(model, centred, view.at(2 * size_px))[0]
+        shown = drawn_verts(centred, model.faces, view.at(2 * size_px))[0]
         seen = (shown * facing(verts, normals)[0].clamp_min(GRAZING)).numpy()
         expression = (frame.exp @ model.exp_basis.flatten(1)).reshape(-1, 3).numpy()
         neutral = model.shape(frame.id, torch.zeros_like(frame.exp))[0].numpy()

@@ -41,6 +41,26 @@ def sh_basis(normals):
     return torch.stack(bands, -1)
 
 
+def sh_gradient(normals):
+    """Derivatives of `sh_basis` by the normal: (..., 3) -> (..., 9, 3)."""
+    x, y, z = normals.unbind(-1)
+    o, i = torch.zeros_like(x), torch.ones_like(x)
+    first, second = A1 * C1, A2 * C2
+    polar = second * 3 / math.sqrt(3)
+    rows = [
+        [o, o, o],
+        [o, -first * i, o],
+        [o, o, first * i],
+        [-first * i, o, o],
+        [second * y, second * x, o],
+        [o, -second * z, -second * y],
+        [o, o, polar * z],
+        [-second * z, o, -second * x],
+        [second * x, -second * y, o],
+    ]
+    return torch.stack([torch.stack(row, -1) for row in rows], -2)
+
+
 def irradiance(normals, light):
     """Light that arrives at each vertex: the sum of Sec. 3.1 without the albedo.
 

@@ -9,27 +9,12 @@ texture for a given light; both are solved in turn by robust least squares over 
 import numpy as np
 import torch
 
-from tfhkit.camera import DISTANCE, Camera, project
+from tfhkit.camera import Camera, project
 from tfhkit.face.lighting import AMBIENT, sh_basis
 from tfhkit.face.model import vertex_normals
-from tfhkit.render import rasterize
 from tfhkit.render.albedo import sample_bilinear
 from tfhkit.render.shading import posed_verts
-
-
-def visible_verts(model, verts_world, camera):
-    """Which vertices are seen: those of the front-most triangle of some pixel, facing the camera.
-
-    Returns:
-        (B, V) bool.
-    """
-    fragments = rasterize(verts_world, model.faces, camera)
-    n_faces, n_verts = len(model.faces), verts_world.shape[1]
-    seen = torch.zeros(len(verts_world), n_verts, dtype=torch.bool)
-    for i, ids in enumerate(fragments.pix_to_face[..., 0]):
-        hit = ids[ids >= 0].unique() % n_faces
-        seen[i, model.faces[hit].reshape(-1)] = True
-    return seen
+from tfhkit.render.visibility import facing, vertex_visibility
 
 
 def observe(model, coefficients, images, camera):
@@ -46,12 +31,11 @@ def observe(model, coefficients, images, camera):
     verts = posed_verts(model, coefficients)
     normals = vertex_normals(verts, model.faces)
     points, _ = project(verts, camera)
-    view = torch.tensor([0.0, 0.0, DISTANCE]) - verts
-    facing = (normals * torch.nn.functional.normalize(view, dim=-1)).sum(-1) > 0.25
     skin = model.regions["face"].clone()
     for name in ("eyes", "teeth", "tongue", "mouth_cavity"):
         skin &= ~model.regions[name]
-    seen = visible_verts(model, verts, camera) & facing & skin
+    shown = vertex_visibility(verts, model.faces, Camera(max(camera.size_px, 256)))
+    seen = shown & (facing(verts, normals) > 0.25) & skin
     colours = torch.stack([sample_bilinear(*pair) for pair in zip(images, points)])
     return colours, sh_basis(normals), seen
 

@@ -1,23 +1,31 @@
-"""Pose, expression and shared identity from the landmarks of all frames at once.
+"""Pose, expression and shared identity of all frames at once, by Gauss-Newton.
 
 The unknowns are one identity a for the clip and, for each frame, rotation, translation and
-expression b_t. Gauss-Newton on the squared, robustly weighted distances of the projected
-landmark vertices to the detected landmarks, plus the priors |a|^2 and |b_t|^2. The frames meet
-only in a, so each step eliminates them one by one (Schur complement) and stays linear in T.
+expression b_t. The residuals are the robustly weighted distances of the projected landmark vertices
+to the detected landmarks; the priors are |a|^2 and |b_t|^2. `tfhkit.fit.photometric` adds the
+pixels, and with them the clip's texture d and light gamma to what the frames share.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from tfhkit.camera import DISTANCE, angles_from_rotation, project
+from tfhkit.coefficients import Coefficients
 from tfhkit.fit.basis import landmark_rows
+from tfhkit.fit.normal import eliminate, normal_equations
+
+N_FRAME = 70  # a frame's own unknowns: rotation 3, translation 3, expression 64
+N_ID, N_SHARED = 80, 187  # what frames share: identity 80, then texture 80, light 27
 
 # How far a landmark's place is defined on a face: jaw 0-16 slides, brows are soft.
 _GROUPS = ((0, 17, 0.25), (17, 27, 0.6), (27, 36, 1.0), (36, 48, 1.3), (48, 68, 1.3))
 
 # Smoothing per unknown in units that weigh alike: 0.1 rad, 0.05 dm (0.15 dm in depth), 2.5 sd.
 _SMOOTH_UNITS = torch.tensor([100.0] * 3 + [400.0, 400.0, 44.0] + [0.15] * 64, dtype=torch.float64)
+
+# Precision of the light's bands about 0: the first is free, the finer ones are weaker.
+_LIGHT_PRIOR = torch.tensor(([1e-3] + [4.0] * 3 + [16.0] * 5) * 3, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class BundleSettings:
     Args:
         sigma_px: expected error of a landmark.
         id_weight, exp_weight: of the priors, in units of standard deviations.
+        tex_weight: of the texture's prior, likewise.
         smooth_weight: pulls each frame's expression and pose to its temporal neighbours.
         depth_sigma: dm, of the clip's mean depth: a larger head farther away looks the same, so the
             crop's own depth is preferred.
@@ -40,6 +49,7 @@ class BundleSettings:
     sigma_px: float = 1.0
     id_weight: float = 1.0
     exp_weight: float = 0.7
+    tex_weight: float = 1.0
     smooth_weight: float = 0.5
     depth_sigma: float = 0.05
     robust_px: float = 4.0
@@ -48,18 +58,42 @@ class BundleSettings:
     chunk: int = 256
 
 
+def _zeros(size):
+    return field(default_factory=lambda: torch.zeros(size, dtype=torch.float64))
+
+
 @dataclass(frozen=True)
 class BundleState:
-    """The current solution: id (80,), exp (T, 64), rotation (T, 3, 3), trans (T, 3); float64."""
+    """The current solution; float64.
+
+    Args:
+        id: (80,). exp: (T, 64). rotation: (T, 3, 3). trans: (T, 3).
+        tex: (80,), light: (27,); zero until pixels are looked at.
+    """
 
     id: torch.Tensor
     exp: torch.Tensor
     rotation: torch.Tensor
     trans: torch.Tensor
+    tex: torch.Tensor = _zeros(80)
+    light: torch.Tensor = _zeros(27)
 
     @property
     def angles(self):
         return angles_from_rotation(self.rotation)
+
+    def coefficients(self):
+        """Coefficients of T frames; float32 tensors."""
+        count = len(self.exp)
+        id, tex, light = (x.float().expand(count, -1) for x in (self.id, self.tex, self.light))
+        return Coefficients(
+            id, self.exp.float(), tex, self.angles.float(), light, self.trans.float()
+        )
+
+    def __getitem__(self, frames):
+        """Some of the frames, by slice or index array."""
+        parts = {name: getattr(self, name)[frames] for name in ("exp", "rotation", "trans")}
+        return replace(self, **parts)
 
 
 def landmark_weights():
@@ -101,47 +135,58 @@ def initial_state(points_px, basis, camera):
     return BundleState(torch.zeros(80, dtype=torch.float64), zeros, rotation, trans)
 
 
-def _smoothed(x):
+def cross_matrix(vectors):
+    """[v]x of (..., 3) vectors, so that [v]x w = v x w: (..., 3, 3)."""
+    x, y, z = vectors.unbind(-1)
+    zero = torch.zeros_like(x)
+    rows = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1)
+    return rows.reshape(*vectors.shape, 3)
+
+
+def pixel_gradient(world, depth, camera):
+    """How projected pixels move with their points: (..., 2, 3) px per dm."""
+    zero, x, y = torch.zeros_like(depth), world[..., 0], world[..., 1]
+    f = camera.focal_px
+    rows = [f / depth, zero, f * x / depth**2, zero, -f / depth, -f * y / depth**2]
+    return torch.stack(rows, -1).reshape(*depth.shape, 2, 3)
+
+
+def _linearise(basis, state, rows, points_px, camera):
+    """Residuals (T, 68, 2) in px and their Jacobian (T, 136, 150).
+
+    The frame's unknowns are a small rotation from the left (3), translation (3), expression (64);
+    the identity's 80 follow.
+    """
+    turned = basis.shape(state, rows) @ state.rotation.mT
+    world = turned + state.trans[:, None]
+    px, depth = project(world, camera)
+    turn = state.rotation[:, None]
+    eye = torch.eye(3, dtype=torch.float64).expand(*depth.shape, 3, 3)
+    by_shape = turn @ torch.cat([basis.exp_basis[rows], basis.id_basis[rows]], -1)
+    by_world = torch.cat([-cross_matrix(turned), eye, by_shape], -1)
+    return px - points_px, (pixel_gradient(world, depth, camera) @ by_world).flatten(1, 2)
+
+
+def _priors(settings, n_frames, n_shared):
+    """Precisions of a frame's unknowns (70,) and of the shared ones (n_shared,)."""
+    frame = torch.full((N_FRAME,), settings.exp_weight**2, dtype=torch.float64)
+    frame[:6] = 1e-9
+    frame[5] = 1 / settings.depth_sigma**2 / n_frames
+    shared = torch.ones(N_SHARED, dtype=torch.float64)
+    shared[:N_ID] = settings.id_weight**2 * max(1.0, n_frames / settings.independent_frames)
+    shared[N_ID : 2 * N_ID] = settings.tex_weight**2
+    shared[2 * N_ID :] = _LIGHT_PRIOR
+    return frame, shared[:n_shared]
+
+
+def _neighbours(x):
     """Mean of the two temporal neighbours; the ends have one."""
     padded = torch.cat([x[:1], x, x[-1:]])
     return 0.5 * (padded[:-2] + padded[2:])
 
 
-def _linearise(basis, state, rows, points_px, camera):
-    """Residuals (T, 136) in px and their Jacobians by frame (T, 136, 70) and identity (T, 136, 80).
-
-    The frame's unknowns are a small rotation from the left (3), translation (3), expression (64).
-    """
-    turned = basis.shape(state, rows) @ state.rotation.transpose(1, 2)
-    world = turned + state.trans[:, None]
-    px, depth = project(world, camera)
-    zero = torch.zeros_like(depth)
-    f = camera.focal_px
-    x, y = world[..., 0], world[..., 1]
-    d_px = torch.stack(
-        [f / depth, zero, f * x / depth**2, zero, -f / depth, -f * y / depth**2], -1
-    ).reshape(*depth.shape, 2, 3)
-    tx, ty, tz = turned.unbind(-1)
-    d_turn = torch.stack([zero, tz, -ty, -tz, zero, tx, ty, -tx, zero], -1)
-    d_turn = d_turn.reshape(*depth.shape, 3, 3)
-    rotated_exp = state.rotation[:, None] @ basis.exp_basis[rows]
-    rotated_id = state.rotation[:, None] @ basis.id_basis[rows]
-    eye = torch.eye(3, dtype=torch.float64).expand(*depth.shape, 3, 3)
-    by_frame = d_px @ torch.cat([d_turn, eye, rotated_exp], -1)
-    by_id = d_px @ rotated_id
-    return px - points_px, by_frame.flatten(1, 2), by_id.flatten(1, 2)
-
-
-def _small_rotation(w):
-    """exp([w]x) for (T, 3) axis-angle vectors."""
-    zero = torch.zeros_like(w[:, 0])
-    x, y, z = w.unbind(1)
-    skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).reshape(-1, 3, 3)
-    return torch.linalg.matrix_exp(skew)
-
-
-def bundle_step(basis, state, points_px, confidence, camera, settings):
-    """One Gauss-Newton step over all frames and the identity.
+def bundle_step(basis, state, points_px, confidence, camera, settings, more=None, n_shared=N_ID):
+    """One Gauss-Newton step over all frames and what they share.
 
     Args:
         basis: LandmarkBasis.
@@ -150,52 +195,46 @@ def bundle_step(basis, state, points_px, confidence, camera, settings):
         confidence: (T,) in [0, 1]; bridged frames count little.
         camera: Camera.
         settings: BundleSettings.
+        more: callable (BundleState of a chunk, its slice) -> NormalEquations to add.
+        n_shared: 80: the identity is free; 187: texture and light, too; 0: none of them.
     Returns:
         BundleState.
     """
     n_frames = len(points_px)
     rows = landmark_rows(basis, state, camera)
-    base = landmark_weights()
-    prior = torch.full((70,), settings.exp_weight**2, dtype=torch.float64)
-    prior[:6] = 1e-9
-    prior[5] = 1 / settings.depth_sigma**2 / n_frames
+    frame_prior, shared_prior = _priors(settings, n_frames, n_shared)
     smooth = settings.smooth_weight**2 * _SMOOTH_UNITS
-    towards = torch.cat([_smoothed(x) - x for x in (state.angles, state.trans, state.exp)], 1)
-    id_prior = settings.id_weight**2 * max(1.0, n_frames / settings.independent_frames)
-    normal_id = id_prior * torch.eye(80, dtype=torch.float64)
-    right_id = -id_prior * state.id
-    solved = []
+    towards = torch.cat([_neighbours(x) - x for x in (state.angles, state.trans, state.exp)], 1)
+    shared = torch.cat([state.id, state.tex, state.light])
+    normal, right = torch.diag(shared_prior), -shared_prior * shared[:n_shared]
+    reduced = []
     for start in range(0, n_frames, settings.chunk):
         part = slice(start, start + settings.chunk)
-        piece = BundleState(state.id, state.exp[part], state.rotation[part], state.trans[part])
-        error, by_frame, by_id = _linearise(basis, piece, rows[part], points_px[part], camera)
-        distance2 = (error**2).sum(-1)
-        robust = 1 / (1 + distance2 / settings.robust_px**2) ** 2
-        weight = base * robust * confidence[part, None] / settings.sigma_px**2
+        piece = state[part]
+        error, jacobian = _linearise(basis, piece, rows[part], points_px[part], camera)
+        robust = 1 / (1 + (error**2).sum(-1) / settings.robust_px**2) ** 2
+        weight = landmark_weights() * robust * confidence[part, None] / settings.sigma_px**2
         weight = weight[..., None].expand_as(error).flatten(1)
-        residual = error.flatten(1)
-        frame_w = by_frame * weight[..., None]
-        c = by_frame.transpose(1, 2) @ frame_w + torch.diag(prior + smooth)
-        g = -(frame_w.transpose(1, 2) @ residual[..., None])[..., 0]
-        g = g + smooth * towards[part]
-        g[:, 6:] -= prior[6:] * piece.exp
-        g[:, 5] -= prior[5] * piece.trans[:, 2]
-        b = frame_w.transpose(1, 2) @ by_id  # (t, 70, 80)
-        factor = torch.linalg.cholesky(c)
-        both = torch.cholesky_solve(torch.cat([b, g[..., None]], -1), factor)
-        inv_b, inv_g = both[..., :80], both[..., 80]
-        weighted_id = by_id * weight[..., None]
-        normal_id += (by_id.transpose(1, 2) @ weighted_id - b.transpose(1, 2) @ inv_b).sum(0)
-        right_id -= (weighted_id.transpose(1, 2) @ residual[..., None])[..., 0].sum(0)
-        right_id -= (b.transpose(1, 2) @ inv_g[..., None])[..., 0].sum(0)
-        solved.append((inv_b, inv_g))
-    step_id = torch.linalg.solve(normal_id, right_id)
-    step = torch.cat([inv_g - inv_b @ step_id for inv_b, inv_g in solved])
+        jacobian = torch.nn.functional.pad(jacobian, (0, n_shared - N_ID))
+        sums = normal_equations(error.flatten(1), jacobian, weight, N_FRAME)
+        if more:
+            sums = sums + more(piece, part)
+        sums.frame_right.add_(smooth * towards[part])
+        sums.frame_right[:, 6:] -= frame_prior[6:] * piece.exp
+        sums.frame_right[:, 5] -= frame_prior[5] * piece.trans[:, 2]
+        sums.frame.add_(torch.diag(frame_prior + smooth))
+        reduced.append(eliminate(sums))
+        normal, right = normal + reduced[-1].shared, right + reduced[-1].right
+    step = torch.linalg.solve(normal, right)
+    shared[:n_shared] += step
+    own = torch.cat([r.offset - r.gain @ step for r in reduced])
     return BundleState(
-        state.id + step_id,
-        state.exp + step[:, 6:],
-        _small_rotation(step[:, :3]) @ state.rotation,
-        state.trans + step[:, 3:6],
+        shared[:N_ID],
+        state.exp + own[:, 6:],
+        torch.linalg.matrix_exp(cross_matrix(own[:, :3])) @ state.rotation,
+        state.trans + own[:, 3:6],
+        shared[N_ID : 2 * N_ID],
+        shared[2 * N_ID :],
     )
 
 
@@ -226,4 +265,4 @@ def solve_bundle(basis, points_px, confidence, camera, settings=None, progress=N
 def reproject(basis, state, camera):
     """The model's landmarks in crop pixels, (T, 68, 2)."""
     shape = basis.shape(state, landmark_rows(basis, state, camera))
-    return project(shape @ state.rotation.transpose(1, 2) + state.trans[:, None], camera)[0]
+    return project(shape @ state.rotation.mT + state.trans[:, None], camera)[0]

@@ -6,12 +6,12 @@ from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
-from tfhkit.camera import DISTANCE, Camera, project
+from tfhkit.camera import Camera, project
 from tfhkit.errors import check_shape
 from tfhkit.face.lighting import shade_sh
 from tfhkit.face.model import vertex_normals
-from tfhkit.render.fragments import rasterize
 from tfhkit.render.shading import posed_verts
+from tfhkit.render.visibility import facing, vertex_visibility
 
 UNSAMPLED = ("teeth", "tongue", "mouth_cavity")  # hidden or out of focus in a closed mouth
 _MIRROR_SHARE = 0.5  # weight of what the mirror side saw, against what a vertex saw itself
@@ -76,24 +76,6 @@ def sample_bilinear(image, points_px):
     return colours[0, :, 0].T
 
 
-def vertex_visibility(verts_world, faces, camera, tolerance=0.03):
-    """Which vertices the camera sees, by the z-buffer of all faces.
-
-    Args:
-        verts_world: (1, V, 3). faces: (F, 3) of the whole head. camera: Camera.
-        tolerance: dm by which a vertex may lie behind the surface of its pixel.
-    Returns:
-        (V,) bool.
-    """
-    fine = Camera(max(camera.size_px, 512))
-    zbuf = rasterize(verts_world, faces, fine).zbuf[0, ..., 0]
-    points, depth = project(verts_world[0], fine)
-    column, row = points.floor().long().unbind(-1)
-    inside = (column >= 0) & (row >= 0) & (column < fine.size_px) & (row < fine.size_px)
-    surface = zbuf[row.clamp(0, fine.size_px - 1), column.clamp(0, fine.size_px - 1)]
-    return inside & ((surface < 0) | (depth <= surface + tolerance))
-
-
 def detailed_albedo(
     model, coefficients, crop_image, camera=None, visibility=True, fill=True, smoothness=0.03
 ):
@@ -149,11 +131,11 @@ def detailed_albedo(
 
 def _view_weight(model, verts, normals, camera):
     """(V,) in [0, 1]: 1 where the frame shows a vertex of the face well, 0 where it does not."""
-    to_eye = verts.new_tensor([0.0, 0.0, DISTANCE]) - verts
-    cosine = (normals * torch.nn.functional.normalize(to_eye, dim=-1)).sum(-1)[0]
+    cosine = facing(verts, normals)[0]
     ramp = ((cosine - 0.2) / 0.4).clamp(0, 1)
     weight = ramp * ramp * (3 - 2 * ramp)
-    weight = weight * vertex_visibility(verts, model.faces, camera) * model.regions["face"]
+    fine = Camera(max(camera.size_px, 512))
+    weight = weight * vertex_visibility(verts, model.faces, fine)[0] * model.regions["face"]
     for name in UNSAMPLED:
         if name in model.regions:
             weight = weight * ~model.regions[name]

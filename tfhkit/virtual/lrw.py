@@ -76,5 +76,5 @@ def _make_word(path, word, seed, model, supersample):
     )
     scene = random_scene(seed, SIZE_PX, SIZE_PX)
     # a face fills about half of an LRW frame
-    scene = replace(scene, focal_px=3.6 * SIZE_PX, centre_px=(SIZE_PX / 2, 0.5 * SIZE_PX))
+    scene = replace(scene, focal_px=3.6 * SIZE_PX, centre_px=(SIZE_PX // 2, SIZE_PX // 2))
     write_footage(path, performance, speaker, scene, model, supersample)

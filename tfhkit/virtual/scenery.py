@@ -33,7 +33,7 @@ class Scene:
     Args:
         height, width: of the frame, px.
         focal_px: focal length; 2.7 heights show head and shoulders.
-        centre_px: (x, y) of the principal point, where the head's centre lies.
+        centre_px: (x, y) of the principal point in whole pixels, where the head's centre lies.
         background: (H + 2 m, W + 2 m, 3) uint8, with a margin m for its motion.
         shirt, trim: RGB in [0, 1] of cloth and collar.
         neckline_dm: how far the collar leaves the neck free in front.
@@ -68,7 +68,7 @@ def random_scene(seed, height=360, width=480):
         height=height,
         width=width,
         focal_px=2.7 * height,
-        centre_px=(width / 2, 0.48 * height),
+        centre_px=(width // 2, round(0.48 * height)),
         background=_room(rng, height, width, max(8, height // 15)),
         shirt=shirt,
         trim=trim,
