@@ -41,6 +41,7 @@ import torch
 
 from tfhkit.series import explore, open_step
 
+plt.rcParams["figure.dpi"] = 85  # many pictures
 step = open_step(
     "01_3dmm_fitting",
     clip=clip,
@@ -156,7 +157,7 @@ from tfhkit.fit.plots import show_frames
 from tfhkit.render.plots import clay, portraits
 
 
-def along(part, size, columns=6, amount=2.5, **look):
+def along(part, size, columns=5, amount=2.5, **look):
     """Portraits at -amount (first row) and +amount (second) along the first components."""
     vectors = torch.zeros(2, columns, size)
     vectors[0, range(columns), range(columns)] = -amount
@@ -241,13 +242,13 @@ faces = {
     "sneer": both("noseSneer", 1.0),
     "gaze up": both("eyeLookUp", 1.0),
     "gaze down": both("eyeLookDown", 1.0),
-    "gaze to their left": {"eyeLookOutLeft": 1.0, "eyeLookInRight": 1.0},
-    "gaze to their right": {"eyeLookInLeft": 1.0, "eyeLookOutRight": 1.0},
-    "jaw to their left": {"jawLeft": 1.0},
+    "gaze left": {"eyeLookOutLeft": 1.0, "eyeLookInRight": 1.0},
+    "gaze right": {"eyeLookInLeft": 1.0, "eyeLookOutRight": 1.0},
+    "jaw left": {"jawLeft": 1.0},
     "puffed cheeks": {"cheekPuff": 1.0},
 }
 exps = torch.cat([actions_to_exp(model, actions) for actions in faces.values()])
-show_frames(list(portraits(model, 128, exp=exps, back_dm=0.5)), list(faces), None, 6, 1.4)
+show_frames(list(portraits(model, 144, exp=exps)), list(faces), None, 6, 1.5)
 plt.show()
 
 # %% [markdown]
@@ -391,7 +392,7 @@ print("the second in our angles:", *(f"{value:.1f}" for value in two_orders[1].r
 # has a path of vertices (orange) to slide along.
 
 # %%
-from tfhkit.camera import Camera, project
+from tfhkit.camera import Camera, project, to_world
 from tfhkit.fit.plots import draw_landmarks
 
 camera = Camera()
@@ -403,7 +404,7 @@ axis.plot(*paths_px.reshape(-1, 2).T, ".", ms=3, color="#D55E00")
 draw_landmarks(axis, mean_px)
 for number, (x, y) in enumerate(mean_px[:60]):  # 60 to 67 are the inner lips
     below = number in (40, 41, 46, 47, *range(55, 60))
-    axis.text(x, y + (6 if below else -2.5), str(number), fontsize=7, ha="center")
+    axis.text(x, y + (6 if below else -2.5), str(number), fontsize=8, ha="center")
 axis.set(xlim=(38, 186), ylim=(192, 34))
 axis.axis("off")
 plt.show()
@@ -431,7 +432,7 @@ corners = [landmarks.points_px[i].mean(0).astype(int) - half for i in shown]
 corners = [corner.clip(0) for corner in corners]
 faces_px = [landmarks.points_px[i] - corner for i, corner in zip(shown, corners)]
 close_ups = [image[y : y + 2 * half, x : x + 2 * half] for image, (x, y) in zip(frames, corners)]
-show_frames(close_ups, [f"{video.times[i]:.1f} s" for i in shown], faces_px, width=2.2)
+show_frames(close_ups, [f"{video.times[i]:.1f} s" for i in shown], faces_px, width=1.9)
 plt.show()
 
 # %% [markdown]
@@ -456,7 +457,7 @@ print(
 
 # %%
 corner, side = crop.to_frame([0, 0]), 224 / crop.scale
-figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.5, 2.6), layout="constrained")
 left.imshow(frames[1])
 left.add_patch(plt.Rectangle(corner - 0.5, side, side, fill=False, color="#E69F00", lw=2))
 left.set_title("frame")
@@ -518,7 +519,7 @@ def over_frames(state, chosen, images):
 
 
 # %%
-show_frames(over_frames(start, shown, frames), None, points[shown], 4, 2.4)
+show_frames(over_frames(start, shown, frames), None, points[shown], 4, 2.3)
 plt.show()
 
 # %% [markdown]
@@ -582,7 +583,7 @@ errors = [error_px(state)[:, inner].mean().item() for state in states]
 middle = int(shown[1])
 snaps = [over_frames(states[k], [middle], [frames[1]])[0] for k in (0, 1, 2, 8)]
 titles = [f"step {k}: {errors[k]:.2f} px" for k in (0, 1, 2, 8)]
-show_frames(snaps, titles, [points[middle]] * 4, 4, 2.4)
+show_frames(snaps, titles, [points[middle]] * 4, 4, 2.3)
 plt.show()
 
 # %%
@@ -641,52 +642,173 @@ explore(stage, frame=(0, len(video) - 1), step_number=(0, 8))
 # with the spherical harmonics $\Phi_b$ (notebook 04 shows each of them).
 #
 # ### First texture and light, with the geometry held
-# For a given albedo $C$ is linear in the light, and for a given light linear in the texture
+# For a given albedo $C$ is linear in the light, and for a given light it is linear in the texture
 # coefficients: two least-squares problems, solved in turn over a few frames that are spread over
 # the clip's yaw. A point whose colour the model cannot explain (hair, glasses, a hand) loses its
 # weight.
 
 # %%
 from tfhkit.fit.appearance import fit_appearance, spread_frames
+from tfhkit.fit.photometric import Observed, PhotometricSettings, refine_rounds
 
-chosen = spread_frames(states[-1].angles.numpy(), step.settings.texture_frames)
-crops = np.stack([crop.image(image) for image in read_frames(video, chosen)])
-tex, light, colour_error = fit_appearance(model, face_of(states[-1], chosen), crops)
-print(f"{len(chosen)} frames, mean colour error {colour_error:.3f} (of 1)")
+photo = PhotometricSettings()
+some = spread_frames(states[-1].angles.numpy(), 8)
+pictures = np.stack([crop.image(image, photo.size_px) for image in read_frames(video, some)])
+tex, light, _ = fit_appearance(model, states[-1][some].coefficients(), pictures)
+before = replace(states[-1][some], tex=tex.double(), light=light.double())
+
+
+# %%
+def difference(state):
+    """Rendering minus picture, (T, S, S, 3); nan outside of the face."""
+    rgba = render(model, state.coefficients(), Camera(photo.size_px))
+    gap = rgba[..., :3] - torch.from_numpy(pictures) / 255
+    return torch.where(rgba[..., 3:] > 0.5, gap, torch.nan)
+
+
+def show_difference(state, index, name):
+    """Picture, rendering over it, and their difference, for one frame."""
+    rgba = render(model, state[[index]].coefficients(), Camera(photo.size_px), supersample=2)[0]
+    figure, axes = plt.subplots(1, 3, figsize=(7.5, 2.3), layout="constrained")
+    axes[0].imshow(pictures[index])
+    axes[1].imshow(over(pictures[index], rgba))
+    gap = axes[2].imshow(difference(state)[index].mean(-1), cmap="PuOr_r", vmin=-0.25, vmax=0.25)
+    for axis, title in zip(axes, ("picture", f"rendering, {name}", "difference")):
+        axis.set_title(title)
+        axis.axis("off")
+    figure.colorbar(gap, ax=axes[2])
+    plt.show()
+
+
+show_difference(before, 4, "before")
+
+# %% [markdown]
+# **What to see.** Purple: the rendering is too dark, orange: too bright. Edges that do not meet
+# leave pairs of both colours, side by side: they say which way to move.
+#
+# ### Then everything
+# For a point $\mathbf X$ of the surface with normal $\mathbf n$ the residual of one frame is
+#
+# $$\mathbf r = I(\pi(\mathbf X)) - C(\mathbf n, \mathbf t, \gamma), \qquad
+# \frac{\partial \mathbf r}{\partial q} = \nabla I\,\frac{\partial\pi}{\partial\mathbf X}\,\frac{\partial\mathbf X}{\partial q}
+# - \mathbf t\sum_b \gamma_b\,\frac{\partial\Phi_b}{\partial\mathbf n}\,\frac{\partial\mathbf n}{\partial q}$$
+#
+# for any pose, expression or identity coefficient $q$: the point moves over the picture, and it
+# turns in the light. For texture and light it is linear. So the pixels enter the same normal
+# equations as the landmarks, robustly weighted, and the same Schur complement solves them
+# (`tfhkit/fit/photometric.py`). Blurred pictures come first: they lead from farther away.
+
+# %%
+from tfhkit.fit.surface import seen_weight, surface_points
+
+surface = surface_points(model, before.id.float(), photo.spacing)
+weight = seen_weight(model, before.coefficients(), surface.ids)[4]
+place, _ = surface.at(before.id.float(), before.exp[[4]].float())
+world = to_world(place, before.angles[[4]].float(), before.trans[[4]].float())
+px = project(world[0], Camera(photo.size_px))[0].numpy() - 0.5
+figure, axis = plt.subplots(figsize=(3.6, 3.2), layout="constrained")
+axis.imshow(pictures[4])
+dots = axis.scatter(*px.T, c=weight, s=3, cmap="viridis", vmin=0, vmax=1)
+figure.colorbar(dots, label="how well it is seen")
+axis.set_title(f"{len(surface.ids):,} surface points")
+axis.axis("off")
+plt.show()
+
+# %%
+observed = Observed(points[some], confidence[some], pictures)
+apart = replace(settings, smooth_weight=0.0)  # these frames are no neighbours
+steps = [before]
+for shared in (True, False):  # identity, texture and light too; then each frame's own alone
+    rounds = refine_rounds(model, basis, steps[-1], observed, apart, photo, shared)
+    steps += [state for state, _ in rounds]
+after = steps[-1]
+colour_l1 = [difference(state).abs().nanmean().item() for state in steps]
+
+# %%
+n_shared = photo.shared_steps * len(photo.blurs_px)
+figure, axis = plt.subplots(figsize=(6, 2.6))
+axis.plot(colour_l1, "o-", color="#0072B2")
+axis.axvspan(0.5, n_shared + 0.5, color="#E69F00", alpha=0.15, lw=0)
+axis.text(1, max(colour_l1), "identity, texture, light too", va="top", fontsize=9)
+axis.set(xlabel="Gauss-Newton step", ylabel="mean colour error (of 1)", ylim=(0, None))
+axis.spines[["top", "right"]].set_visible(False)
+plt.show()
+assert colour_l1[-1] < colour_l1[0], "the pixels should be met better than before"
+
+# %%
+show_difference(after, 4, "after")
 
 # %% [markdown]
 # ## 10 · The finished fit
 #
-# `fit_clip` does all of this in one call.
+# `fit_clip` does all of this in one call: landmarks of all frames together; identity, texture and
+# light from the pixels of some frames; then pose and expression of every frame from its landmarks
+# and pixels.
 
 # %%
 from tfhkit.fit import fit_clip
 
 fit = fit_clip(
-    video, landmarks, model, settings, step.settings.texture_frames, progress=step.progress
+    video,
+    landmarks,
+    model,
+    settings,
+    step.settings.texture_frames,
+    crop=crop,
+    progress=step.progress,
 )
 fit.save(step.path("fit.npz"))
-for name in ("nme_inner_pct", "nme_mouth_pct", "id_rms", "exp_rms", "jitter_deg", "photometric_l1"):
+for name in ("nme_inner_pct", "nme_mouth_pct", "id_rms", "exp_rms"):
     print(f"{name:16s} {fit.report[name]:.3f}")
 
 # %%
 from tfhkit.fit.plots import overlay
 
+by_landmarks = replace(states[-1], tex=before.tex, light=before.light)[shown]
+rgba = render(model, by_landmarks.coefficients(), camera, supersample=2)
+drawn = [over(crop.image(frame), one) for frame, one in zip(frames, rgba)]
 pairs = [overlay(model, fit, frame, i) for frame, i in zip(frames, shown)]
-show_frames([image for pair in zip(*pairs) for image in pair], width=2.2)
+rows = [image for image, _ in pairs], drawn, [image for _, image in pairs]
+show_frames([image for row in rows for image in row], width=1.8)
 plt.show()
 
 # %% [markdown]
-# *Above: the clip; below: the fitted face over it, with the low-frequency albedo of the texture
-# coefficients.* Lips, lids and outline should lie on the real ones.
+# *The clip; the fit by landmarks; the fit by landmarks and pixels, with the low-frequency albedo of
+# the texture coefficients.* Lips, lids and outline should lie on the real ones.
+#
+# ### What did the pixels change?
+
+# %%
+for name, unit in (("photometric_l1", "of 1"), ("jitter_deg", "degrees per frame squared")):
+    values = fit.report[f"{name}_landmarks"], fit.report[name]
+    print(f"{name:16s} {values[0]:.4f} by landmarks, {values[1]:.4f} with the pixels ({unit})")
+
+# %%
+tracks = {"landmarks": states[-1].angles.numpy(), "with pixels": fit.coefficients.angles}
+figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), gridspec_kw={"width_ratios": (2.2, 1)})
+for (name, angles), colour in zip(tracks.items(), ("0.6", "#0072B2")):
+    axes[0].plot(video.times, np.degrees(angles[:, 1]), color=colour, label=name)
+    shake = np.abs(np.diff(np.degrees(angles), n=2, axis=0)).ravel()
+    axes[1].plot(np.sort(shake), np.linspace(0, 100, shake.size), color=colour)
+axes[0].set(xlabel="time (s)", ylabel="yaw (degrees)")
+axes[0].legend(frameon=False, ncol=2, loc="lower left", bbox_to_anchor=(0, 0.97))
+axes[1].set(xlabel="second difference (degrees)", ylabel="share of frames (%)", ylim=(0, 101))
+axes[1].set_xlim(0, np.quantile(shake, 0.98))
+figure.tight_layout()
+plt.show()
+
+# %% [markdown]
+# **What to see.** Jitter is the second difference of the angles on stretches where the head keeps
+# still; its median leaves out the frames in which the head does accelerate.
+#
+# ### One frame's 257 numbers
 
 # %%
 show_vector(fit.coefficients.to_vector()[shown[1]])
 plt.show()
 
 # %% [markdown]
-# **What to see.** One frame's 257 numbers. Most stay within 2: in units of standard deviations, a
-# plausible face.
+# **What to see.** Most stay within 2: in units of standard deviations, a plausible face.
 #
 # ### The motion
 
@@ -698,7 +820,7 @@ plt.show()
 assert fit.report["nme_inner_pct"] < 6, "the landmarks are far from the model: look at the frames"
 
 # %% [markdown]
-# The same frames as named actions: what the mouth does, in words.
+# The expressions as named actions, the eight that change most:
 
 # %%
 strengths = exp_to_actions(model, torch.as_tensor(fit.coefficients.exp)).numpy()
@@ -727,22 +849,54 @@ explore(fitted_frame, frame=(0, len(video) - 1))
 
 # %% [markdown]
 # ## 11 · Where is it unsure?
-# The frames with the largest errors are the first to look at: a turned head, a hand, a blur.
+#
+# Two different questions. *How far off* are the landmarks of a frame? And *how well determined* is
+# its pose? The normal equations answer the second: near the solution the error is a parabola, and
+# the inverse of $C_t$ is the covariance of the frame's unknowns,
+# $\sigma = \sqrt{\mathrm{diag}(C_t^{-1})}$: small where landmarks and pixels would object to any
+# change.
 
 # %%
-worst = sorted(fit.report["worst_frames"][:4])
-images = read_frames(video, worst)
-drawn = [overlay(model, fit, image, i)[1] for image, i in zip(images, worst)]
-show_frames(drawn, [f"frame {i}" for i in worst])
+from tfhkit.fit.bundle import BundleState
+
+found = fit.coefficients.map(lambda part: torch.as_tensor(part).double())
+final = BundleState(found.id[0], found.exp, rotation_from_angles(found.angles), found.trans)
+off_px = error_px(final)[:, inner].mean(1)
+
+# %%
+figure, axes = plt.subplots(2, 1, figsize=(8, 3.6), sharex=True)
+axes[0].plot(video.times, off_px, color="k")
+axes[0].set(ylabel="landmark error\n(crop px)", ylim=(0, None))
+for name, track, colour in zip(
+    ("pitch", "yaw", "roll"), fit.sigma_deg.T, ("#0072B2", "#D55E00", "#009E73")
+):
+    axes[1].plot(video.times, track, label=name, color=colour)
+axes[1].set(xlabel="time (s)", ylabel="sigma (degrees)", ylim=(0, None))
+axes[1].legend(frameon=False, ncol=3, loc="lower right", bbox_to_anchor=(1, 0.95))
+for axis in axes:
+    axis.fill_between(video.times, *axis.get_ylim(), where=fit.gap, color="#E69F00", alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+figure.tight_layout()
+plt.show()
+
+# %% [markdown]
+# **What to see.** Orange: frames whose landmarks were bridged. $\sigma$ counts on independent
+# errors and on a right model, so read it as an order, not as a promise: roll is seen best (it turns
+# the whole picture), pitch and yaw only move points a little towards each other. The frames that
+# are farthest off, and those that are least sure, are the first to look at: a turned head, a hand,
+# a blur.
+
+# %%
+doubtful = {int(i): "error" for i in fit.report["worst_frames"][:3]}
+doubtful |= {int(i): "sigma" for i in fit.report["unsure_frames"][:3] if int(i) not in doubtful}
+order = sorted(doubtful)
+drawn = [overlay(model, fit, image, i)[1] for image, i in zip(read_frames(video, order), order)]
+show_frames(drawn, [f"frame {i}: {doubtful[i]}" for i in order], None, len(order), 1.6)
 plt.show()
 
 # %%
-step.finish(
-    {
-        name: fit.report[name]
-        for name in ("frames", "nme_inner_pct", "nme_mouth_pct", "photometric_l1")
-    }
-)
+numbers = "frames", "nme_inner_pct", "nme_mouth_pct", "photometric_l1", "jitter_deg"
+step.finish({name: fit.report[name] for name in numbers})
 
 # %% [markdown]
 # ## Exercises
@@ -925,6 +1079,8 @@ check(
 # - Unit variance makes 2 mean "two standard deviations", and $|\boldsymbol\alpha|^2$ a prior.
 # - One crop, one identity, one texture and one light per clip; expression and pose per frame.
 # - All frames are solved together, because they share the identity; each is eliminated by itself.
+# - The pixels add to the same equations: a point moves over the picture and turns in the light. They
+#   also say what landmarks cannot, texture and light.
 #
 # **What the paper says.** It takes the coefficients from a network (Deng et al., its ref. 39),
 # frame by frame, with a crop per frame. **What we do.** We minimise landmark and pixel errors over
