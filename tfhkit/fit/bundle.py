@@ -6,14 +6,14 @@ to the detected landmarks; the priors are |a|^2 and |b_t|^2. `tfhkit.fit.photome
 pixels, and with them the clip's texture d and light gamma to what the frames share.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 
-from tfhkit.camera import DISTANCE, angles_from_rotation, project
-from tfhkit.coefficients import Coefficients
+from tfhkit.camera import project
 from tfhkit.fit.basis import landmark_rows
 from tfhkit.fit.normal import eliminate, normal_equations
+from tfhkit.fit.start import BundleState, initial_state
 
 N_FRAME = 70  # a frame's own unknowns: rotation 3, translation 3, expression 64
 N_ID, N_SHARED = 80, 187  # what frames share: identity 80, then texture 80, light 27
@@ -24,8 +24,9 @@ _GROUPS = ((0, 17, 0.25), (17, 27, 0.6), (27, 36, 1.0), (36, 48, 1.3), (48, 68, 
 # Smoothing per unknown in units that weigh alike: 0.1 rad, 0.05 dm (0.15 dm in depth), 2.5 sd.
 _SMOOTH_UNITS = torch.tensor([100.0] * 3 + [400.0, 400.0, 44.0] + [0.15] * 64, dtype=torch.float64)
 
-# Precision of the light's bands about 0: the first is free, the finer ones are weaker.
-_LIGHT_PRIOR = torch.tensor(([1e-3] + [4.0] * 3 + [16.0] * 5) * 3, dtype=torch.float64)
+# Precision of the light's bands. A brighter light on a darker skin looks the same, so band 0 is
+# held near its first estimate (and with it the white of eyes and teeth).
+_LIGHT_PRIOR = torch.tensor(([400.0] + [40.0] * 8) * 3, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -58,81 +59,12 @@ class BundleSettings:
     chunk: int = 256
 
 
-def _zeros(size):
-    return field(default_factory=lambda: torch.zeros(size, dtype=torch.float64))
-
-
-@dataclass(frozen=True)
-class BundleState:
-    """The current solution; float64.
-
-    Args:
-        id: (80,). exp: (T, 64). rotation: (T, 3, 3). trans: (T, 3).
-        tex: (80,), light: (27,); zero until pixels are looked at.
-    """
-
-    id: torch.Tensor
-    exp: torch.Tensor
-    rotation: torch.Tensor
-    trans: torch.Tensor
-    tex: torch.Tensor = _zeros(80)
-    light: torch.Tensor = _zeros(27)
-
-    @property
-    def angles(self):
-        return angles_from_rotation(self.rotation)
-
-    def coefficients(self):
-        """Coefficients of T frames; float32 tensors."""
-        count = len(self.exp)
-        id, tex, light = (x.float().expand(count, -1) for x in (self.id, self.tex, self.light))
-        return Coefficients(
-            id, self.exp.float(), tex, self.angles.float(), light, self.trans.float()
-        )
-
-    def __getitem__(self, frames):
-        """Some of the frames, by slice or index array."""
-        parts = {name: getattr(self, name)[frames] for name in ("exp", "rotation", "trans")}
-        return replace(self, **parts)
-
-
 def landmark_weights():
     """(68,) weight of each landmark in the fit."""
     weights = torch.ones(68, dtype=torch.float64)
     for start, stop, weight in _GROUPS:
         weights[start:stop] = weight
     return weights
-
-
-def initial_state(points_px, basis, camera):
-    """Weak-perspective pose of the mean face for every frame (orthographic Procrustes).
-
-    Args:
-        points_px: (T, 68, 2) landmarks in crop pixels.
-        basis: LandmarkBasis.
-        camera: Camera of the crop.
-    Returns:
-        BundleState with zero identity and expression.
-    """
-    n_frames = len(points_px)
-    inner = slice(17, 68)
-    mean = basis.mean[basis.places[inner]]
-    centre = mean.mean(0)
-    flip = torch.tensor([1.0, -1.0], dtype=torch.float64)
-    y = (points_px.double()[:, inner] - camera.size_px / 2) * flip
-    y_mean = y.mean(1, keepdim=True)
-    # y = scale * (R x)_{xy} + shift: least squares for the 2 x 3 matrix, then its nearest rotation.
-    solution = torch.linalg.lstsq((mean - centre).expand(n_frames, -1, -1), y - y_mean).solution
-    u, s, vh = torch.linalg.svd(solution.transpose(1, 2), full_matrices=False)
-    scale = s.mean(1)
-    top = u @ vh
-    rotation = torch.cat([top, torch.linalg.cross(top[:, 0], top[:, 1])[:, None]], 1)
-    depth = camera.focal_px / scale
-    across = y_mean[:, 0] * (depth / camera.focal_px)[:, None]
-    seen = torch.cat([across, (DISTANCE - depth)[:, None]], 1)
-    trans = seen - (rotation @ centre)
-    zeros = torch.zeros(n_frames, 64, dtype=torch.float64)
-    return BundleState(torch.zeros(80, dtype=torch.float64), zeros, rotation, trans)
 
 
 def cross_matrix(vectors):
@@ -185,7 +117,9 @@ def _neighbours(x):
     return 0.5 * (padded[:-2] + padded[2:])
 
 
-def bundle_step(basis, state, points_px, confidence, camera, settings, more=None, n_shared=N_ID):
+def bundle_step(
+    basis, state, points_px, confidence, camera, settings, more=None, n_shared=N_ID, light=None
+):
     """One Gauss-Newton step over all frames and what they share.
 
     Args:
@@ -197,32 +131,18 @@ def bundle_step(basis, state, points_px, confidence, camera, settings, more=None
         settings: BundleSettings.
         more: callable (BundleState of a chunk, its slice) -> NormalEquations to add.
         n_shared: 80: the identity is free; 187: texture and light, too; 0: none of them.
+        light: (27,) its first estimate, where it is free.
     Returns:
         BundleState.
     """
-    n_frames = len(points_px)
-    rows = landmark_rows(basis, state, camera)
-    frame_prior, shared_prior = _priors(settings, n_frames, n_shared)
-    smooth = settings.smooth_weight**2 * _SMOOTH_UNITS
-    towards = torch.cat([_neighbours(x) - x for x in (state.angles, state.trans, state.exp)], 1)
     shared = torch.cat([state.id, state.tex, state.light])
-    normal, right = torch.diag(shared_prior), -shared_prior * shared[:n_shared]
+    expected = torch.zeros_like(shared)
+    if light is not None:
+        expected[2 * N_ID :] = light
+    prior = _priors(settings, len(points_px), n_shared)[1]
+    normal, right = torch.diag(prior), prior * (expected - shared)[:n_shared]
     reduced = []
-    for start in range(0, n_frames, settings.chunk):
-        part = slice(start, start + settings.chunk)
-        piece = state[part]
-        error, jacobian = _linearise(basis, piece, rows[part], points_px[part], camera)
-        robust = 1 / (1 + (error**2).sum(-1) / settings.robust_px**2) ** 2
-        weight = landmark_weights() * robust * confidence[part, None] / settings.sigma_px**2
-        weight = weight[..., None].expand_as(error).flatten(1)
-        jacobian = torch.nn.functional.pad(jacobian, (0, n_shared - N_ID))
-        sums = normal_equations(error.flatten(1), jacobian, weight, N_FRAME)
-        if more:
-            sums = sums + more(piece, part)
-        sums.frame_right.add_(smooth * towards[part])
-        sums.frame_right[:, 6:] -= frame_prior[6:] * piece.exp
-        sums.frame_right[:, 5] -= frame_prior[5] * piece.trans[:, 2]
-        sums.frame.add_(torch.diag(frame_prior + smooth))
+    for sums in _all_sums(basis, state, points_px, confidence, camera, settings, more, n_shared):
         reduced.append(eliminate(sums))
         normal, right = normal + reduced[-1].shared, right + reduced[-1].right
     step = torch.linalg.solve(normal, right)
@@ -236,6 +156,47 @@ def bundle_step(basis, state, points_px, confidence, camera, settings, more=None
         shared[N_ID : 2 * N_ID],
         shared[2 * N_ID :],
     )
+
+
+def _all_sums(basis, state, points_px, confidence, camera, settings, more, n_shared):
+    """NormalEquations of one chunk of frames after the other, priors of the frames included."""
+    n_frames = len(points_px)
+    rows = landmark_rows(basis, state, camera)
+    prior = _priors(settings, n_frames, n_shared)[0]
+    smooth = settings.smooth_weight**2 * _SMOOTH_UNITS
+    towards = torch.cat([_neighbours(x) - x for x in (state.angles, state.trans, state.exp)], 1)
+    for start in range(0, n_frames, settings.chunk):
+        part = slice(start, start + settings.chunk)
+        piece = state[part]
+        error, jacobian = _linearise(basis, piece, rows[part], points_px[part], camera)
+        robust = 1 / (1 + (error**2).sum(-1) / settings.robust_px**2) ** 2
+        weight = landmark_weights() * robust * confidence[part, None] / settings.sigma_px**2
+        weight = weight[..., None].expand_as(error).flatten(1)
+        jacobian = torch.nn.functional.pad(jacobian, (0, n_shared - N_ID))
+        sums = normal_equations(error.flatten(1), jacobian, weight, N_FRAME)
+        if more:
+            sums = sums + more(piece, part)
+        pull = smooth * towards[part]
+        pull[:, 6:] -= prior[6:] * piece.exp
+        pull[:, 5] -= prior[5] * piece.trans[:, 2]
+        yield replace(
+            sums,
+            frame=sums.frame + torch.diag(prior + smooth),
+            frame_right=sums.frame_right + pull,
+        )
+
+
+def frame_sigma(basis, state, points_px, confidence, camera, settings, more=None):
+    """Standard deviations of each frame's own unknowns, what they share being known.
+
+    Arguments as of `bundle_step`.
+
+    Returns:
+        (T, 70): rotation (rad), translation (dm), expression.
+    """
+    chunks = _all_sums(basis, state, points_px, confidence, camera, settings, more, 0)
+    covariances = [torch.cholesky_inverse(torch.linalg.cholesky(sums.frame)) for sums in chunks]
+    return torch.cat(covariances).diagonal(dim1=1, dim2=2).sqrt()
 
 
 def solve_bundle(basis, points_px, confidence, camera, settings=None, progress=None):

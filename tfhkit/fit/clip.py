@@ -1,7 +1,7 @@
 """From a clip's landmarks and frames to its 257 coefficients per frame (Sec. 3.1)."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zipfile import BadZipFile
 
 import numpy as np
@@ -13,13 +13,13 @@ from tfhkit.errors import InputError, check_shape
 from tfhkit.face import load_model
 from tfhkit.fit.appearance import fit_appearance, spread_frames
 from tfhkit.fit.basis import landmark_basis
-from tfhkit.fit.bundle import BundleSettings, reproject, solve_bundle
+from tfhkit.fit.bundle import BundleSettings, frame_sigma, reproject, solve_bundle
 from tfhkit.fit.crop import Crop, clip_crop
+from tfhkit.fit.photometric import Observed, PhotometricSettings, refine_all, refine_shared
+from tfhkit.fit.report import fit_report, jitter_deg, landmark_errors, photometric_l1
 from tfhkit.media import atomic_path, frames_at
 
-MOUTH = slice(48, 68)
-INNER = slice(17, 68)
-_OUTER_EYE_CORNERS = (36, 45)
+PHOTOMETRIC = PhotometricSettings()
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Fit:
         model_name: the morphable model that was fitted.
         report: numbers about the fit, see `fit_report`.
         model_path: where that model was read from; "" for the shipped one.
+        sigma_deg: (T, 3) standard deviations of the angles: where the fit is unsure.
     """
 
     coefficients: Coefficients
@@ -45,6 +46,7 @@ class Fit:
     model_name: str
     report: dict = field(default_factory=dict)
     model_path: str = ""
+    sigma_deg: np.ndarray | None = None
 
     def __len__(self):
         return len(self.times)
@@ -70,6 +72,7 @@ class Fit:
                 model_name=self.model_name,
                 report=json.dumps(self.report),
                 model_path=self.model_path,
+                **({} if self.sigma_deg is None else {"sigma_deg": self.sigma_deg}),
             )
 
     @classmethod
@@ -89,33 +92,38 @@ class Fit:
                     Crop(*map(float, content["crop"])),
                     str(content["model_name"]),
                     json.loads(str(content["report"])),
-                    str(content["model_path"]) if "model_path" in content else "",
+                    str(content["model_path"]),
+                    content["sigma_deg"] if "sigma_deg" in content else None,
                 )
         except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
             raise InputError(path, f"is no fit ({error})", "make it with `tfhkit fit`") from error
 
 
-def interocular_px(landmarks_px):
-    """(T,) distance of the outer eye corners."""
-    left, right = _OUTER_EYE_CORNERS
-    return np.linalg.norm(landmarks_px[:, left] - landmarks_px[:, right], axis=-1)
-
-
 def fit_clip(
-    clip, landmarks, model=None, settings=None, texture_frames=12, crop=None, progress=None
+    clip,
+    landmarks,
+    model=None,
+    settings=None,
+    texture_frames=24,
+    photometric=PHOTOMETRIC,
+    crop=None,
+    progress=None,
 ):
-    """Fit the morphable model to a clip.
+    """Fit the morphable model to a clip: landmarks first, then the pixels.
 
     Args:
         clip: Clip.
         landmarks: Landmarks of its first T frames.
         model: MorphableModel; the open one by default.
         settings: BundleSettings.
-        texture_frames: frames whose pixels decide texture and light.
+        texture_frames: frames whose pixels decide identity, texture and light.
+        photometric: PhotometricSettings; None stops after the landmarks (texture and light
+            are fitted all the same).
         crop: Crop, where it is known; by default the clip's own.
         progress: called as progress(done, total, text).
     Returns:
-        Fit.
+        Fit; its report holds the numbers of `fit_report`, landmark_backend, photometric_l1 and,
+        as they were before the pixels, photometric_l1_landmarks and jitter_deg_landmarks.
     Raises:
         InputError: landmarks that are not finite.
         ShapeError: landmarks that are not (T, 68, 2).
@@ -133,32 +141,36 @@ def fit_clip(
     settings = settings or settings_for(times)
     mean_px, _ = project(model.mean_shape[model.landmark_ids], camera)
     crop = crop or clip_crop(points, mean_px.numpy().astype(np.float64))
-    confidence = np.where(landmarks.gap, 0.05, 1.0)
-    points_crop = torch.as_tensor(crop.to_crop(points))
-    basis = landmark_basis(model)
-    state = solve_bundle(basis, points_crop, confidence, camera, settings, progress)
-    motion = Coefficients(
-        state.id.float().expand(len(points), -1),
-        state.exp.float(),
-        torch.zeros(len(points), 80),
-        state.angles.float(),
-        torch.zeros(len(points), 27),
-        state.trans.float(),
+    seen = Observed(
+        torch.as_tensor(crop.to_crop(points)), torch.as_tensor(np.where(landmarks.gap, 0.05, 1.0))
     )
+    basis = landmark_basis(model)
+    state = solve_bundle(basis, seen.points_px, seen.confidence, camera, settings, progress)
+    sigma = frame_sigma(basis, state, seen.points_px, seen.confidence, camera, settings)
     chosen = spread_frames(state.angles.numpy(), texture_frames)
-    images = np.stack([crop.image(frame) for frame in read_frames(clip, chosen)])
-    tex, light, colour_error = fit_appearance(model, motion[torch.as_tensor(chosen)], images)
-    fitted = Coefficients(
-        motion.id,
-        motion.exp,
-        tex.expand(len(points), -1),
-        motion.angles,
-        light.expand(len(points), -1),
-        motion.trans,
-    ).map(lambda part: part.contiguous().numpy())
+    size_px = (photometric or PHOTOMETRIC).size_px
+    few = seen.at(chosen, [crop.image(frame, size_px) for frame in read_frames(clip, chosen)])
+    tex, light, _ = fit_appearance(model, state[chosen].coefficients(), few.images)
+    state = replace(state, tex=tex.double(), light=light.double())
+    before = {
+        "photometric_l1_landmarks": photometric_l1(model, state[chosen].coefficients(), few.images),
+        "jitter_deg_landmarks": jitter_deg(state.angles.numpy()),
+    }
+    if photometric:
+        *_, (state, sigma_px) = refine_shared(
+            model, basis, state, chosen, few, settings, photometric, progress
+        )
+        settings = replace(settings, sigma_px=sigma_px)
+        frames = (crop.image(frame, size_px) for frame in clip.iter_frames(0, len(points)))
+        state, sigma = refine_all(
+            model, basis, state, seen, frames, settings, photometric, progress
+        )
+    fitted = state.coefficients().map(lambda part: part.contiguous().numpy())
     predicted = crop.to_frame(reproject(basis, state, camera).numpy())
-    report = fit_report(points, predicted, fitted, landmarks.gap, times)
-    report["photometric_l1"] = colour_error
+    sigma_deg = np.degrees(sigma[:, :3].numpy()).astype(np.float32)
+    report = fit_report(landmark_errors(points, predicted), fitted, landmarks.gap, times, sigma_deg)
+    report |= before | {"landmark_sigma_px": settings.sigma_px}
+    report["photometric_l1"] = photometric_l1(model, fitted[chosen], few.images)
     report["landmark_backend"] = landmarks.backend
     return Fit(
         fitted,
@@ -169,6 +181,7 @@ def fit_clip(
         model.name,
         report,
         model.path,
+        sigma_deg,
     )
 
 
@@ -181,40 +194,3 @@ def settings_for(times):
 def read_frames(clip, indices):
     """The frames at sorted indices, decoded in one pass."""
     return [frame for _, frame in frames_at(clip, indices)]
-
-
-def fit_report(landmarks_px, predicted_px, coefficients, gap, times):
-    """Numbers that say how good a fit is.
-
-    Args:
-        landmarks_px, predicted_px: (T, 68, 2) frame pixels.
-        coefficients: Coefficients of T frames.
-        gap: (T,) bool.
-        times: (T,) seconds.
-    Returns:
-        dict: frames, nme_inner_pct and nme_mouth_pct (mean distance over the distance of the outer
-        eye corners, bridged frames left out), the ranges of yaw, pitch, roll in degrees, rms of
-        the identity and expression coefficients, worst_frames, jitter_deg (median absolute second
-        difference of the angles).
-    """
-    distance = np.linalg.norm(landmarks_px - predicted_px, axis=-1)
-    error = 100 * distance / interocular_px(landmarks_px)[:, None]
-    kept = ~gap
-    degrees = np.degrees(coefficients.angles)
-    inner = error[:, INNER].mean(1)
-    second = np.abs(np.diff(degrees, n=2, axis=0)) if len(degrees) > 2 else np.zeros((1, 3))
-    return {
-        "frames": len(landmarks_px),
-        "duration_s": float(times[-1] - times[0]),
-        "bridged_frames": int(gap.sum()),
-        "nme_inner_pct": float(inner[kept].mean()),
-        "nme_mouth_pct": float(error[kept, MOUTH].mean()),
-        "worst_frames": [int(i) for i in np.argsort(-inner * kept)[:5]],
-        **{
-            f"{name}_deg": [float(degrees[:, axis].min()), float(degrees[:, axis].max())]
-            for axis, name in enumerate(("pitch", "yaw", "roll"))
-        },
-        "id_rms": float(np.sqrt((coefficients.id[0] ** 2).mean())),
-        "exp_rms": float(np.sqrt((coefficients.exp**2).mean())),
-        "jitter_deg": float(np.median(second)),
-    }

@@ -1,0 +1,233 @@
+"""Photometric refinement: the colour of every visible point of the face should be its pixel's.
+
+Sec. 3.1 gives a point with albedo t and normal n the colour C(n, t, gamma). A point X projects to
+the pixel pi(X), so with the picture I of a frame the residual is
+
+    r = I(pi(R S(a, b) + p)) - C(R n(a, b), T(d), gamma)
+
+It changes with pose and shape in two ways: the point moves over the picture (image gradient), and
+it turns in the light (gradient of the harmonics). It is linear in the texture d, and in the light
+gamma. So all 257 coefficients enter the normal equations of the bundle, beside the landmarks.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+import torch
+
+from tfhkit.camera import Camera, project
+from tfhkit.face.lighting import AMBIENT, sh_basis, sh_gradient
+from tfhkit.fit.bundle import (
+    N_FRAME,
+    N_SHARED,
+    bundle_step,
+    cross_matrix,
+    frame_sigma,
+    pixel_gradient,
+    reproject,
+)
+from tfhkit.fit.normal import normal_equations
+from tfhkit.fit.surface import SurfacePoints, sample_with_gradient, seen_weight, surface_points
+
+ROBUST = 4.0  # errors beyond so many sigma lose influence (Geman-McClure)
+LEAST_SIGMA_PX = 0.6  # of a landmark, by any tracker
+
+
+@dataclass(frozen=True)
+class PhotometricSettings:
+    """Weights and schedule of the photometric term.
+
+    Args:
+        size_px: side of the crops that are compared.
+        spacing: dm between surface points.
+        sigma: of a colour that the model explains, from the picture's noise. What is larger is
+            read off the residuals.
+        points_per_fact: neighbouring points err alike: so many count as one where the colours'
+            error is `sigma`, and more in proportion where it is larger (a shadow, a beard).
+        sigma_px: of a landmark in the first round, of the 224 px crop: the pixels lead.
+        blurs_px: Gaussian blur of the crops in each round; coarse first, so that a mouth that
+            the landmarks missed is still found.
+        shared_steps, frame_steps: Gauss-Newton steps in each round, while texture, light and
+            identity are sought, and then for each frame's pose and expression.
+        chunk: frames in memory at once.
+    """
+
+    size_px: int = 160
+    spacing: float = 0.04
+    sigma: float = 0.01
+    points_per_fact: float = 30.0
+    sigma_px: float = 6.0
+    blurs_px: tuple = (2.5, 1.2, 0.0)
+    shared_steps: int = 4
+    frame_steps: int = 3
+    chunk: int = 32
+
+
+@dataclass(frozen=True)
+class Photometry:
+    """The photometric term of some frames.
+
+    Args:
+        points: SurfacePoints.
+        images: (T, S, S, 3) uint8 crops.
+        seen: (T, P) weight of each point, 0 where hidden.
+        settings: PhotometricSettings.
+        shared: whether identity, texture and light are unknown, too.
+        blur_px: of the crops.
+    """
+
+    points: SurfacePoints
+    images: np.ndarray
+    seen: torch.Tensor
+    settings: PhotometricSettings
+    shared: bool = False
+    blur_px: float = 0.0
+
+    def linearise(self, state, part):
+        """Residuals (t, P, 3) of frames `part` and their Jacobian (t, P, 3, 70 or 257)."""
+        points, camera = self.points, Camera(self.images.shape[1])
+        place, normal = points.at(state.id.float(), state.exp.float())
+        rotation = state.rotation.float()
+        turned, n = place @ rotation.mT, normal @ rotation.mT
+        world = turned + state.trans.float()[:, None]
+        px, depth = project(world, camera)
+        colour, by_px = sample_with_gradient(self.images[part], px, self.blur_px)
+        gamma = state.light.float().reshape(3, 9).clone()
+        gamma[:, 0] += AMBIENT
+        albedo = points.mean_tex + points.tex_basis @ state.tex.float()
+        bands = sh_basis(n)
+        irradiance = bands @ gamma.T
+        by_place = by_px @ pixel_gradient(world, depth, camera)
+        by_normal = -albedo[..., None] * (gamma @ sh_gradient(n))
+        by_turn = -(by_place @ cross_matrix(turned) + by_normal @ cross_matrix(n))
+        turn, basis = rotation[:, None], points.exp_basis
+        if self.shared:
+            basis = torch.cat([basis, points.id_basis], -1)
+        by_shape = torch.cat([by_place @ turn, by_normal @ turn], -1) @ basis
+        columns = [by_turn, by_place, by_shape]
+        if self.shared:
+            by_light = torch.einsum("pc,tpb,cd->tpcdb", albedo, bands, torch.eye(3))
+            columns += [-irradiance[..., None] * points.tex_basis, -by_light.flatten(-2)]
+        return colour - albedo * irradiance, torch.cat(columns, -1)
+
+    def equations(self, state, part):
+        """NormalEquations of the frames `part`, to be added to those of the landmarks."""
+        residual, jacobian = self.linearise(state, part)
+        size = residual.square().mean(-1)
+        sigma = (1.5 * size[self.seen[part] > 0.5].median()).sqrt().clamp_min(self.settings.sigma)
+        robust = 1 / (1 + size / (ROBUST * sigma) ** 2) ** 2
+        per_fact = self.settings.points_per_fact * sigma / self.settings.sigma
+        weight = self.seen[part] * robust / sigma**2 / per_fact
+        weight = weight[..., None].expand_as(residual).flatten(1)
+        return normal_equations(residual.flatten(1), jacobian.flatten(1, 2), weight, N_FRAME)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of T frames: landmarks and crops.
+
+    Args:
+        points_px: (T, 68, 2) landmarks in the 224 px crop, float64. confidence: (T,).
+        images: (T, S, S, 3) uint8 crops; None where they are not in memory.
+    """
+
+    points_px: torch.Tensor
+    confidence: torch.Tensor
+    images: np.ndarray | None = None
+
+    def at(self, frames, images):
+        """Some of the frames (slice or index array) with their crops (a list)."""
+        return Observed(self.points_px[frames], self.confidence[frames], np.stack(images))
+
+
+def photometry(model, points, state, seen, settings, shared, blur_px=0.0):
+    """The photometric term at a BundleState: which points each frame shows; see `Photometry`."""
+    weight = seen_weight(model, state.coefficients(), points.ids)
+    return Photometry(points, seen.images, weight, settings, shared, blur_px)
+
+
+def landmark_sigma(basis, state, points_px):
+    """Standard deviation of the landmarks along an axis, read off their residuals; px.
+
+    The median of a Rayleigh distribution is 1.18 sigma, and outliers do not move it. A tracker's
+    neighbouring landmarks err alike, about four of them: so sigma is doubled.
+    """
+    distance = (reproject(basis, state, Camera()) - points_px)[:, 17:].norm(dim=-1)
+    return 2 * max(LEAST_SIGMA_PX, float(distance.median()) / 1.18)
+
+
+def refine_shared(model, basis, state, chosen, seen, bundle, settings, progress=None):
+    """Identity, texture and light of a clip from some of its frames, in rounds, coarse to fine.
+
+    Args:
+        model: MorphableModel. basis: its LandmarkBasis.
+        state: BundleState of T frames, with a first texture and light.
+        chosen: (n,) indices of the frames to use; they may lie far apart.
+        seen: Observed, of these frames. bundle: BundleSettings. settings: PhotometricSettings.
+        progress: called as progress(done, total, text).
+    Yields:
+        after each Gauss-Newton step the BundleState of T frames (pose and expression of those not
+        chosen are as they were) and the landmarks' sigma in px. It starts large, so that the
+        pixels lead, and is then read off the residuals.
+    """
+    few, sigma_px = state[chosen], settings.sigma_px
+    total = settings.shared_steps * len(settings.blurs_px)
+    for start, blur_px in enumerate(settings.blurs_px):
+        now = replace(bundle, smooth_weight=0.0, sigma_px=sigma_px, chunk=settings.chunk)
+        points = surface_points(model, few.id.float(), settings.spacing)
+        term = photometry(model, points, few, seen, settings, True, blur_px)
+        for step in range(settings.shared_steps):
+            few = bundle_step(
+                basis,
+                few,
+                seen.points_px,
+                seen.confidence,
+                Camera(),
+                now,
+                term.equations,
+                N_SHARED,
+                state.light,
+            )
+            sigma_px = landmark_sigma(basis, few, seen.points_px)
+            if progress:
+                done = start * settings.shared_steps + step + 1
+                progress(done, total, "fitting identity, texture and light to the pixels")
+            yield _scattered(state, chosen, few), sigma_px
+
+
+def _scattered(state, chosen, few):
+    """The state of T frames with what was found for some of them."""
+    own = {name: getattr(state, name).clone() for name in ("exp", "rotation", "trans")}
+    for name, values in own.items():
+        values[chosen] = getattr(few, name)
+    return replace(state, id=few.id, tex=few.tex, light=few.light, **own)
+
+
+def refine_all(model, basis, state, seen, images, bundle, settings, progress=None):
+    """Pose and expression of every frame, what they share being fixed.
+
+    Args:
+        As of `refine_shared`; seen: Observed of all T frames. images: iterable of T crops; only
+            `settings.chunk` of them are held at once.
+        bundle: BundleSettings with the landmarks' sigma.
+    Returns:
+        BundleState, and (T, 70) standard deviations as of `frame_sigma`.
+    """
+    points = surface_points(model, state.id.float(), settings.spacing)
+    images, parts, sigmas, total = iter(images), [], [], len(seen.points_px)
+    for start in range(0, total, settings.chunk):
+        frames = slice(start, start + settings.chunk)
+        piece, part = seen.at(frames, list(islice(images, settings.chunk))), state[frames]
+        for blur_px in settings.blurs_px:
+            term = photometry(model, points, part, piece, settings, False, blur_px)
+            fixed = (piece.points_px, piece.confidence, Camera(), bundle, term.equations)
+            for _ in range(settings.frame_steps):
+                part = bundle_step(basis, part, *fixed, n_shared=0)
+        parts.append(part)
+        sigmas.append(frame_sigma(basis, part, *fixed))
+        if progress:
+            done = min(start + settings.chunk, total)
+            progress(done, total, "fitting pose and expression to the pixels")
+    own = {n: torch.cat([getattr(p, n) for p in parts]) for n in ("exp", "rotation", "trans")}
+    return replace(state, **own), torch.cat(sigmas)

@@ -1,0 +1,77 @@
+"""The unknowns of a clip's fit, and where they start: the mean head's pose in every frame."""
+
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from tfhkit.camera import DISTANCE, angles_from_rotation
+from tfhkit.coefficients import Coefficients
+
+
+def _zeros(size):
+    return field(default_factory=lambda: torch.zeros(size, dtype=torch.float64))
+
+
+@dataclass(frozen=True)
+class BundleState:
+    """The current solution; float64.
+
+    Args:
+        id: (80,). exp: (T, 64). rotation: (T, 3, 3). trans: (T, 3).
+        tex: (80,), light: (27,); zero until pixels are looked at.
+    """
+
+    id: torch.Tensor
+    exp: torch.Tensor
+    rotation: torch.Tensor
+    trans: torch.Tensor
+    tex: torch.Tensor = _zeros(80)
+    light: torch.Tensor = _zeros(27)
+
+    @property
+    def angles(self):
+        return angles_from_rotation(self.rotation)
+
+    def coefficients(self):
+        """Coefficients of T frames; float32 tensors."""
+        count = len(self.exp)
+        id, tex, light = (x.float().expand(count, -1) for x in (self.id, self.tex, self.light))
+        return Coefficients(
+            id, self.exp.float(), tex, self.angles.float(), light, self.trans.float()
+        )
+
+    def __getitem__(self, frames):
+        """Some of the frames, by slice or index array."""
+        parts = {name: getattr(self, name)[frames] for name in ("exp", "rotation", "trans")}
+        return replace(self, **parts)
+
+
+def initial_state(points_px, basis, camera):
+    """Weak-perspective pose of the mean face for every frame (orthographic Procrustes).
+
+    Args:
+        points_px: (T, 68, 2) landmarks in crop pixels.
+        basis: LandmarkBasis.
+        camera: Camera of the crop.
+    Returns:
+        BundleState with zero identity and expression.
+    """
+    n_frames = len(points_px)
+    inner = slice(17, 68)
+    mean = basis.mean[basis.places[inner]]
+    centre = mean.mean(0)
+    flip = torch.tensor([1.0, -1.0], dtype=torch.float64)
+    y = (points_px.double()[:, inner] - camera.size_px / 2) * flip
+    y_mean = y.mean(1, keepdim=True)
+    # y = scale * (R x)_{xy} + shift: least squares for the 2 x 3 matrix, then its nearest rotation.
+    solution = torch.linalg.lstsq((mean - centre).expand(n_frames, -1, -1), y - y_mean).solution
+    u, s, vh = torch.linalg.svd(solution.transpose(1, 2), full_matrices=False)
+    scale = s.mean(1)
+    top = u @ vh
+    rotation = torch.cat([top, torch.linalg.cross(top[:, 0], top[:, 1])[:, None]], 1)
+    depth = camera.focal_px / scale
+    across = y_mean[:, 0] * (depth / camera.focal_px)[:, None]
+    seen = torch.cat([across, (DISTANCE - depth)[:, None]], 1)
+    trans = seen - (rotation @ centre)
+    zeros = torch.zeros(n_frames, 64, dtype=torch.float64)
+    return BundleState(torch.zeros(80, dtype=torch.float64), zeros, rotation, trans)

@@ -1,0 +1,142 @@
+"""Points of the face's surface: what a picture's pixels are compared with."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from tfhkit.camera import Camera
+from tfhkit.face.model import vertex_normals
+from tfhkit.render.shading import posed_verts
+from tfhkit.render.visibility import facing, vertex_visibility
+
+HIDDEN = ("teeth", "tongue", "mouth_cavity")  # dark, and at the mercy of the lips
+_VISIBILITY = Camera(256)
+
+
+@dataclass(frozen=True)
+class SurfacePoints:
+    """Place, normal and albedo of P vertices, each linear in the coefficients; float32.
+
+    Args:
+        ids: (P,) vertices of the model.
+        mean: (P, 6) place (dm), then unit normal, of the reference identity without expression.
+        id_basis: (P, 6, 80), exp_basis: (P, 6, 64): change of both per coefficient.
+        mean_tex: (P, 3). tex_basis: (P, 3, 80).
+        reference: (80,) the identity at which the normals were linearised.
+    """
+
+    ids: torch.Tensor
+    mean: torch.Tensor
+    id_basis: torch.Tensor
+    exp_basis: torch.Tensor
+    mean_tex: torch.Tensor
+    tex_basis: torch.Tensor
+    reference: torch.Tensor
+
+    def at(self, id, exp):
+        """Places and unit normals (T, P, 3) each in model space: id (80,), exp (T, 64)."""
+        both = self.mean + self.id_basis @ (id - self.reference)
+        both = both + torch.einsum("pck,tk->tpc", self.exp_basis, exp)
+        return both[..., :3], torch.nn.functional.normalize(both[..., 3:], dim=-1)
+
+
+def surface_points(model, id, spacing):
+    """Vertices of the face about `spacing` apart, with normals linearised about an identity.
+
+    Args:
+        model: MorphableModel. id: (80,). spacing: dm.
+    Returns:
+        SurfacePoints.
+    """
+    skin = model.regions["face"].clone()
+    for name in HIDDEN:
+        skin &= ~model.regions[name]
+    part = skin.nonzero()[:, 0]
+    cells = np.floor(model.mean_shape[part].numpy() / spacing)
+    ids = part[np.unique(cells, axis=0, return_index=True)[1]]
+    near = model.faces[torch.isin(model.faces, ids).any(1)]  # triangles that decide their normals
+    used, corner = near.unique(return_inverse=True)
+    place = torch.searchsorted(used, ids)
+    shape = model.shape(id[None], torch.zeros(1, 64))[:, used]
+
+    def changes(basis):
+        turned = normal_changes(shape[0], corner, basis[:, used])[:, place]
+        return torch.cat([basis[:, ids], turned], -1).permute(1, 2, 0).contiguous()
+
+    return SurfacePoints(
+        ids,
+        torch.cat([shape, vertex_normals(shape, corner)], -1)[0, place],
+        changes(model.id_basis),
+        changes(model.exp_basis),
+        model.mean_tex[ids],
+        model.tex_basis[:, ids].permute(1, 2, 0).contiguous(),
+        id,
+    )
+
+
+def normal_changes(verts, faces, steps):
+    """Derivatives of `vertex_normals` along directions.
+
+    Args:
+        verts: (V, 3). faces: (F, 3). steps: (K, V, 3) directions.
+    Returns:
+        (K, V, 3).
+    """
+    cross = torch.linalg.cross
+    a, b, c = verts[faces].unbind(1)
+    da, db, dc = steps[:, faces].unbind(2)
+    p, q = b - a, c - a
+    of_face = cross((db - da), q.expand_as(da)) + cross(p.expand_as(da), dc - da)
+    area, change = torch.zeros_like(verts), torch.zeros_like(steps)
+    for k in range(3):
+        area = area.index_add(0, faces[:, k], cross(p, q))
+        change = change.index_add(1, faces[:, k], of_face)
+    length = area.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    unit = area / length
+    return (change - (change * unit).sum(-1, keepdim=True) * unit) / length
+
+
+def seen_weight(model, coefficients, ids, chunk=32):
+    """How well each frame shows some vertices: 0 hidden or grazing, 1 towards the camera.
+
+    Args:
+        model: MorphableModel. coefficients: Coefficients of T frames (torch).
+        ids: (P,) vertices.
+    Returns:
+        (T, P).
+    """
+    weights = []
+    for start in range(0, len(coefficients), chunk):
+        verts = posed_verts(model, coefficients[start : start + chunk])
+        cosine = facing(verts, vertex_normals(verts, model.faces))
+        ramp = ((cosine - 0.15) / 0.35).clamp(0, 1)
+        weights.append((ramp * vertex_visibility(verts, model.faces, _VISIBILITY))[:, ids])
+    return torch.cat(weights)
+
+
+def sample_with_gradient(images, points_px, blur_px=0.0):
+    """Colours of pictures at points, and how they change there.
+
+    Args:
+        images: (T, S, S, 3) uint8. points_px: (T, P, 2), pixel centres at +0.5.
+        blur_px: sigma of a Gaussian before; wide blurs lead from farther away.
+    Returns:
+        (T, P, 3) in [0, 1], (T, P, 3, 2) per pixel along x and y.
+    """
+    size = images.shape[1]
+    if blur_px:
+        images = np.stack([cv2.GaussianBlur(image, (0, 0), blur_px) for image in images])
+    picture = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+    wide = torch.nn.functional.pad(picture, (1, 1, 1, 1), mode="replicate")
+    across = (wide[:, :, 1:-1, 2:] - wide[:, :, 1:-1, :-2]) / 2
+    down = (wide[:, :, 2:, 1:-1] - wide[:, :, :-2, 1:-1]) / 2
+    found = torch.nn.functional.grid_sample(
+        torch.cat([picture, across, down], 1),
+        (points_px / size * 2 - 1)[:, None],
+        padding_mode="border",
+        align_corners=False,
+    )
+    colour, by_x, by_y = found[:, :, 0].mT.split(3, -1)
+    return colour, torch.stack([by_x, by_y], -1)
