@@ -41,7 +41,7 @@ def test_the_command_line_imports_nothing_heavy():
     assert not heavy & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("name", ["", "run", "fit", "doctor", "bench", "notebooks"])
+@pytest.mark.parametrize("name", ["", "run", "fit", "doctor", "evaluate", "bench", "notebooks"])
 def test_help(capfd, name):
     code, out, _ = call(capfd, *([name] if name else []), "--help")
     assert code == 0 and out.startswith("usage: tfhkit")
@@ -57,6 +57,9 @@ def test_help(capfd, name):
         (["fit", "sample", "--model-path", "none.mat"], "none.mat: there is no such face model"),
         (["fit", "sample", "--model", "flame"], "model 'flame': is not known; use 'open', 'bfm09'"),
         (["fit", "sample", "--model", "bfm09"], "model 'bfm09': is not shipped and no file was"),
+        (["evaluate", "face", "--heads", "0"], "--heads: 0 are too few; take 1 or more"),
+        (["evaluate", "face", "--clip", "nowhere.mp4"], "nowhere.mp4: there is no such clip file"),
+        (["evaluate", "soup"], "invalid choice"),
         (["bench", "soup"], "bench soup: there is no such one; choose of"),
         (["run", "--clip", "nowhere.mp4"], "nowhere.mp4: there is no such clip file"),
         (["run", "--profile", "fast"], "profile: 'fast' is not one; choose one of quick"),

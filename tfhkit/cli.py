@@ -102,6 +102,11 @@ def _parser():
     portrait.add_argument("-o", "--output", default="portrait.mp4", metavar="FILE.mp4")
     portrait.add_argument("--size", type=int, default=512, metavar="PX", help="side of the video")
     portrait.add_argument("--seed", type=int, default=0, metavar="N", help="of blinks and gaze")
+    evaluate = add("evaluate", _evaluate, "judge a stage against what is known")
+    evaluate.add_argument("stage", choices=["face"], metavar="STAGE", help="face")
+    evaluate.add_argument("--clip", metavar="F", help='a clip to be fitted, too, or "sample"')
+    evaluate.add_argument("--frames", type=int, default=300, metavar="N", help="of the clip")
+    evaluate.add_argument("--heads", type=int, default=20, metavar="N", help="virtual heads")
     doctor = add("doctor", _doctor, "examine the installation, and a clip before it is used")
     doctor.add_argument("clip", nargs="?", metavar="CLIP")
     bench = add("bench", _bench, "time parts of the kit beside a peer, as ratios")
@@ -160,6 +165,14 @@ def _portrait(options):
         progress=terminal_progress(),
     )
     return result, table
+
+
+def _evaluate(options):
+    from tfhkit.series.measure import evaluate_face
+    from tfhkit.series.tables import table
+
+    result = evaluate_face(options.clip, options.frames, options.heads)
+    return result, lambda r: table({n: v for n, v in r.items() if n != "landmarks_only"})
 
 
 def _doctor(options):

@@ -48,7 +48,7 @@ def _pose(clip, landmarks):
         score=landmarks.score[:POSE_FRAMES],
         gap=landmarks.gap[:POSE_FRAMES],
     )
-    report = fit_clip(clip, first, texture_frames=2).report
+    report = fit_clip(clip, first, texture_frames=2, photometric=None).report
     return {
         name: [round(v, 1) for v in report[name]] for name in ("yaw_deg", "pitch_deg", "roll_deg")
     }

@@ -1,4 +1,4 @@
-"""What `tfhkit fit` and `tfhkit bench` do."""
+"""What `tfhkit fit`, `tfhkit evaluate` and `tfhkit bench` do."""
 
 import dataclasses
 import importlib
@@ -26,17 +26,12 @@ def fit_file(path, output=None, frames=None, landmarks="auto", model="open", mod
     from tfhkit.face import load_model
     from tfhkit.fit import fit_clip
     from tfhkit.landmarks import detect
-    from tfhkit.media import open_clip
-    from tfhkit.series.places import resolve_input, resolve_model
+    from tfhkit.series.places import resolve_model
 
     if output and Path(output).suffix not in (".npz", ".mat"):
         raise ParameterError("--output", f"{output} is neither .npz nor .mat", "name one of them")
-    if frames is not None and frames < 10:
-        raise ParameterError("--frames", f"{frames} are too few", "take 10 or more")
     model = load_model(model, resolve_model(model_path))
-    clip = open_clip(resolve_input(path, "clip"), need_sound=False)
-    if frames is not None:
-        clip = dataclasses.replace(clip, times=clip.times[:frames], pts=clip.pts[:frames])
+    clip = _first_frames(path, frames)
     began = time.perf_counter()
     points = detect(clip, landmarks, progress=terminal_progress())
     fit = fit_clip(clip, points, model, progress=terminal_progress())
@@ -56,8 +51,44 @@ def fit_file(path, output=None, frames=None, landmarks="auto", model="open", mod
     }
 
 
+def evaluate_face(clip=None, frames=300, heads=20):
+    """Judge the fitting of faces; see `tfhkit.evaluate.face`.
+
+    Args:
+        clip: a video file to fit, too, or None. frames: its first so many.
+        heads: virtual heads.
+    Returns:
+        dict of `evaluate_heads` and, with a clip, of `evaluate_clip`.
+    """
+    from tfhkit.evaluate.face import evaluate_clip, evaluate_heads
+
+    opened = None if clip is None else _first_frames(clip, frames)
+    result = evaluate_heads(heads, progress=terminal_progress())
+    if opened is not None:
+        result |= {"clip": str(clip), **evaluate_clip(opened, progress=terminal_progress())}
+    return {name: _rounded(value) for name, value in result.items()}
+
+
+def _first_frames(path, frames):
+    """A clip, or the first so many frames of it."""
+    from tfhkit.media import open_clip
+    from tfhkit.series.context import resolve
+
+    if frames is not None and frames < 10:
+        raise ParameterError("--frames", f"{frames} are too few", "take 10 or more")
+    clip = open_clip(resolve("clip", str(path), Path.cwd()), need_sound=False)
+    if frames is None:
+        return clip
+    return dataclasses.replace(clip, times=clip.times[:frames], pts=clip.pts[:frames])
+
+
 def _rounded(value):
-    return [_rounded(item) for item in value] if isinstance(value, list) else round(value, 3)
+    """Floats at three digits behind the point, also inside lists and dicts."""
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return round(value, 3) if isinstance(value, float) else value
 
 
 def run_benchmarks(names=()):

@@ -1,0 +1,100 @@
+"""How well faces are fitted: virtual heads against their truth, a clip against its landmarks."""
+
+import multiprocessing
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tfhkit.errors import ParameterError
+from tfhkit.evaluate.heads import head_errors, make_head_clip, read_truth
+from tfhkit.face import load_model
+from tfhkit.fit import fit_clip
+from tfhkit.landmarks import detect
+from tfhkit.media import open_clip
+
+_KEYS = ("pose_error_deg", "lip_error_mm", "shape_error_mm")
+
+
+def evaluate_heads(n_heads=20, n_frames=20, seed=0, workers=2, progress=None):
+    """Fit virtual heads from their video alone and compare with the truth.
+
+    Each head is another person in another light, who talks and turns by up to 30 degrees; its
+    landmarks are detected. The crop is the one in which the truth holds, since another one would
+    have another camera, and so other angles.
+
+    Args:
+        n_heads, n_frames: how many, and frames of each. seed: of the first head.
+        workers: processes; 1 stays in this one.
+        progress: called as progress(done, total, text).
+    Returns:
+        dict: heads, frames; pose_error_deg [pitch, yaw, roll] mean absolute, lip_error_mm,
+        shape_error_mm rms, each the mean over the heads; and landmarks_only, a dict of the same
+        three before the pixels were looked at.
+    Raises:
+        ParameterError: fewer than one head, or frames too few to fit.
+    """
+    if n_heads < 1:
+        raise ParameterError("--heads", f"{n_heads} are too few", "take 1 or more")
+    if n_frames < 4:
+        raise ParameterError("frames", f"{n_frames} are too few", "take 4 or more")
+    rows = []
+    for row in _run(partial(_one_head, n_frames=n_frames), range(seed, seed + n_heads), workers):
+        rows.append(row)
+        if progress:
+            progress(len(rows), n_heads, "fitting virtual heads")
+    landmarks, pixels = ({key: _mean(row[k][key] for row in rows) for key in _KEYS} for k in (0, 1))
+    return {"heads": n_heads, "frames": n_frames, **pixels, "landmarks_only": landmarks}
+
+
+def evaluate_clip(clip, model=None, progress=None):
+    """Fit a clip, and say how near it comes and how long it takes.
+
+    Args:
+        clip: Clip. model: MorphableModel; the open one by default.
+        progress: called as progress(done, total, text).
+    Returns:
+        dict: clip_frames, nme_inner_pct, nme_mouth_pct, photometric_l1, jitter_deg, id_rms,
+        exp_rms, seconds (landmarks and fit); photometric_l1_landmarks and jitter_deg_landmarks.
+    """
+    model = model or load_model()
+    began = time.perf_counter()
+    fit = fit_clip(clip, detect(clip, progress=progress), model, progress=progress)
+    seconds = time.perf_counter() - began
+    names = ["nme_inner_pct", "nme_mouth_pct", "photometric_l1", "photometric_l1_landmarks"]
+    names += ["jitter_deg", "jitter_deg_landmarks", "id_rms", "exp_rms"]
+    return {"clip_frames": len(fit), **{n: fit.report[n] for n in names}, "seconds": seconds}
+
+
+def _run(function, jobs, workers):
+    if workers <= 1 or len(jobs) == 1:
+        yield from map(function, jobs)
+        return
+    context = multiprocessing.get_context("spawn")  # threads do not survive a fork
+    with ProcessPoolExecutor(
+        workers, context, initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        yield from pool.map(function, jobs)
+
+
+def _one_head(seed, n_frames):
+    """Errors of one head: by its landmarks alone, and with its pixels."""
+    model = load_model()
+    with tempfile.TemporaryDirectory() as folder:
+        path, truth_path = make_head_clip(Path(folder) / "head.mp4", seed, n_frames, model)
+        clip = open_clip(path, min_seconds=0, need_sound=False)
+        truth, crop = read_truth(truth_path)
+        landmarks = detect(clip)
+        fits = [
+            fit_clip(clip, landmarks, model, crop=crop, **kind)
+            for kind in ({"photometric": None}, {})
+        ]
+    return [head_errors(model, fit.coefficients, truth) for fit in fits]
+
+
+def _mean(values):
+    return np.mean(list(values), 0).tolist()

@@ -1,0 +1,106 @@
+"""Virtual heads with known truth: clips of them, and the errors of a fit."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tfhkit.coefficients import Coefficients
+from tfhkit.fit import Crop
+from tfhkit.virtual.footage import write_footage
+from tfhkit.virtual.scenery import random_scene
+from tfhkit.virtual.speaker import perform, random_speaker
+
+YAW_DEG, PITCH_DEG, ROLL_DEG = 30.0, 14.0, 9.0  # reach of a head's sweep
+FPS = 4.0  # far apart, so that twenty frames show twenty different mouths
+_TEXT = (
+    "You may think about my five old boats, but we were very happy with them.",
+    "Please show me where they go on Sunday morning.",
+)
+_MM_PER_DM = 100.0
+
+
+def make_head_clip(path, seed, n_frames, model, height=360, width=480):
+    """Write a clip of a virtual speaker who talks and turns its head over its whole reach.
+
+    Args:
+        path: the `.mp4`; the truth goes beside it as `.truth.npz`.
+        seed: int, decides identity, texture, light, scene and the sweep's phases.
+        n_frames: frames, 4 a second.
+        model: MorphableModel. height, width: px.
+    Returns:
+        (path of the clip, path of the truth).
+    """
+    rng = np.random.default_rng((seed, 61))
+    speaker = random_speaker(model, seed, language="en-us")
+    times = 0.3 + np.arange(n_frames) / FPS
+    performance = perform(speaker, list(_TEXT), times=times, model=model)
+    turns = np.array([1.0, 1.0, 1.5])[None] * np.linspace(0, 2 * np.pi, n_frames)[:, None]
+    reach = np.radians([PITCH_DEG, YAW_DEG, ROLL_DEG])
+    angles = reach * np.sin(turns + rng.uniform(0, 2 * np.pi, 3))
+    coefficients = replace(performance.coefficients, angles=angles.astype(np.float32))
+    performance = replace(performance, coefficients=coefficients, times=times - times[0])
+    scene = random_scene(seed, height, width)
+    return write_footage(Path(path), performance, speaker, scene, model)
+
+
+def read_truth(path):
+    """Coefficients (T) and Crop in which they hold, of a `.truth.npz`."""
+    with np.load(path) as content:
+        return Coefficients.from_vector(content["coefficients"]), Crop(*map(float, content["crop"]))
+
+
+def similarity(source, target):
+    """Scale, rotation and shift that take points to points best (least squares).
+
+    Args:
+        source, target: (V, 3).
+    Returns:
+        scale, (3, 3), (3,) with target = scale * source @ rotation.T + shift.
+    Source: Umeyama 1991.
+    """
+    a, b = source - source.mean(0), target - target.mean(0)
+    u, s, vt = np.linalg.svd(b.T @ a)
+    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    rotation = (u * sign) @ vt
+    scale = (s * sign).sum() / (a**2).sum()
+    return scale, rotation, target.mean(0) - scale * rotation @ source.mean(0)
+
+
+def head_errors(model, found, truth):
+    """Errors of fitted frames against the truth.
+
+    Args:
+        model: MorphableModel.
+        found, truth: Coefficients of the same T frames, NumPy, in the same crop.
+    Returns:
+        dict: pose_error_deg (3,), mean absolute error of pitch, yaw, roll; shape_error_mm, rms over
+        the skin of the neutral faces after a similarity; lip_error_mm, rms over the lips of all
+        frames under that same similarity.
+    """
+    skin = model.regions["face"] & model.regions["skin"]
+    neutral_found, neutral_true = (
+        _region_verts(model, replace(part[:1], exp=np.zeros_like(part.exp[:1])), skin)[0]
+        for part in (found, truth)
+    )
+    scale, rotation, shift = similarity(neutral_found, neutral_true)
+    errors = {}
+    for name, region, pair in (
+        ("shape", skin, (neutral_found, neutral_true)),
+        ("lip", model.regions["lips"], None),
+    ):
+        ours, real = pair or (_region_verts(model, part, region) for part in (found, truth))
+        distance2 = ((scale * ours @ rotation.T + shift - real) ** 2).sum(-1)
+        errors[f"{name}_error_mm"] = float(_MM_PER_DM * np.sqrt(distance2.mean()))
+    turned = np.degrees(np.abs(found.angles - truth.angles)).mean(0)
+    return {"pose_error_deg": [float(angle) for angle in turned], **errors}
+
+
+def _region_verts(model, coefficients, region):
+    """(T, R, 3) float64 model-space vertices of a region, (V,) bool."""
+    part = coefficients.map(lambda x: torch.as_tensor(x).double())
+    verts = model.mean_shape[region].double().flatten()
+    verts = verts + part.id @ model.id_basis[:, region].double().flatten(1)
+    verts = verts + part.exp @ model.exp_basis[:, region].double().flatten(1)
+    return verts.reshape(len(part), -1, 3).numpy()
