@@ -14,7 +14,7 @@ class Settings:
         device: "cpu", or "auto" for CUDA where there is one.
         max_train_frames: upper limit of training frames (Sec. 4: 300, 12 s at 25 fps).
         held_back: share of the clip, at its end, that is never trained on.
-        texture_frames: frames from which texture and light are estimated.
+        texture_frames: frames that decide identity, texture and light.
         motion_size: "small" or "paper" (29 M parameters).
         motion_epochs: passes of fine-tuning over the clip's windows.
         motion_speakers, motion_minutes: virtual speakers of the general mapping, minutes of each.
@@ -55,7 +55,7 @@ PROFILES = {
         device="cpu",
         max_train_frames=300,
         held_back=0.25,
-        texture_frames=12,
+        texture_frames=24,
         motion_size="small",
         motion_epochs=60,
         motion_speakers=12,
