@@ -18,7 +18,7 @@ from tfhkit.series.sources import code_cells, read_notebook
 KIT = kit_dir()
 ROWS = (
     "errors coefficients camera media assets face landmarks render fit audio motion background "
-    "refine metrics virtual bench series cli"
+    "refine metrics virtual evaluate bench series cli"
 ).split()
 MODULES = sorted((KIT / "tfhkit").rglob("*.py"))
 NOTEBOOKS = sorted((KIT / "notebooks").glob("*.ipynb"))
