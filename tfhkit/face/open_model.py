@@ -10,14 +10,16 @@ import torch
 from tfhkit.assets import shipped
 from tfhkit.errors import InputError, ShapeError
 from tfhkit.face.checks import check_finite, check_indices, check_landmarks, check_units
-from tfhkit.face.model import MorphableModel
+from tfhkit.face.contour import contour_candidates
+from tfhkit.face.model import MorphableModel, vertex_normals
 from tfhkit.face.subdivide import catmull_clark, triangles
 
 REMEDY = "build it again"
 KEYS = (
     "cage_mean id_basis id_scale exp_basis exp_scale quads uvs mean_tex tex_basis tex_scale "
-    "region_names region_bits landmark_ids contour_ids action_names actions"
+    "region_names region_bits landmark_ids action_names actions"
 ).split()
+NOT_ON_OUTLINE = ("ears", "eyes", "teeth", "tongue", "mouth_cavity")  # of the jaw
 
 
 def read_open_model(path=None, subdivide=True):
@@ -87,21 +89,25 @@ def _assemble(data, subdivide):
         return data[f"{key}_basis"].astype(np.float32) * scale
 
     bits = np.unpackbits(data["region_bits"], axis=1).astype(bool)[:, :n_verts]
+    regions = {str(name): row for name, row in zip(data["region_names"], bits, strict=True)}
+    mean_shape = refine(data["cage_mean"][None])[0]
+    faces = torch.from_numpy(triangles(fine_quads if subdivide else quads))
+    landmark_ids = data["landmark_ids"][int(not subdivide)].astype(np.int64)
+    normals = vertex_normals(mean_shape[None], faces)[0].numpy()
+    outer = ~np.any([regions[name] for name in NOT_ON_OUTLINE], axis=0)
+    contour_ids = contour_candidates(mean_shape.numpy(), normals, landmark_ids, outer)
     return MorphableModel(
         name="open",
-        mean_shape=refine(data["cage_mean"][None])[0],
+        mean_shape=mean_shape,
         id_basis=refine(unpack("id")),
         exp_basis=refine(unpack("exp")),
         mean_tex=torch.from_numpy(data["mean_tex"][:n_verts].astype(np.float32)),
         tex_basis=torch.from_numpy(np.ascontiguousarray(unpack("tex")[:, :n_verts])),
-        faces=torch.from_numpy(triangles(fine_quads if subdivide else quads)),
+        faces=faces,
         uvs=torch.from_numpy(data["uvs"][:n_verts].astype(np.float32) / 65535),
-        landmark_ids=torch.from_numpy(data["landmark_ids"][int(not subdivide)].astype(np.int64)),
-        contour_ids=torch.from_numpy(data["contour_ids"].astype(np.int64)),
-        regions={
-            str(name): torch.from_numpy(row)
-            for name, row in zip(data["region_names"], bits, strict=True)
-        },
+        landmark_ids=torch.from_numpy(landmark_ids),
+        contour_ids=torch.from_numpy(contour_ids),
+        regions={name: torch.from_numpy(row) for name, row in regions.items()},
         action_names=tuple(str(name) for name in data["action_names"]),
         actions=torch.from_numpy(data["actions"]),
     )
