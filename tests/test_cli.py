@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from scipy.io import loadmat
 from series_toys import toy_notebooks
 
@@ -54,6 +55,9 @@ def test_help(capfd, name):
         (["doctor", "nowhere.mp4"], "nowhere.mp4: there is no such clip file"),
         (["fit", "sample", "--frames", "3"], "--frames: 3 are too few; take 10 or more"),
         (["fit", "sample", "-o", "x.txt"], "--output: x.txt is neither .npz nor .mat; name one"),
+        (["fit", "sample", "--report", "x.txt"], "--report: x.txt is neither .png nor .pdf; name"),
+        (["fit", "sample", "--report", "folder.png"], "--report: folder.png is a folder; name a"),
+        (["fit", "sample", "--report", "file/x.png"], "file/x.png: cannot be written (File exist"),
         (["fit", "sample", "--model-path", "none.mat"], "none.mat: there is no such face model"),
         (["fit", "sample", "--model", "flame"], "model 'flame': is not known; use 'open', 'bfm09'"),
         (["fit", "sample", "--model", "bfm09"], "model 'bfm09': is not shipped and no file was"),
@@ -70,7 +74,12 @@ def test_help(capfd, name):
         (["cook"], "invalid choice: 'cook'"),
     ],
 )
-def test_refusals_are_one_line_and_exit_2(capfd, notebooks, tmp_path, arguments, words):
+def test_refusals_are_one_line_and_exit_2(
+    capfd, monkeypatch, notebooks, tmp_path, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").write_text("")
     if arguments[0] == "run":
         arguments = [*arguments, "--notebooks", notebooks, "--out", tmp_path / "run"]
     code, out, err = call(capfd, *arguments)
@@ -176,28 +185,36 @@ def test_doctor_names_the_stage_that_would_stop(capfd, monkeypatch):
     assert set(result["checks"][0]) == {"what", "state", "text"}
 
 
-@pytest.mark.parametrize("ending", ["mat", "npz"])
-def test_fit_writes_what_was_fitted_with_the_model_asked_for(
-    capfd, monkeypatch, tmp_path, bfm_file, ending
-):
+@pytest.fixture
+def toy_fit(monkeypatch, tmp_path):
+    """`tfhkit fit` of a clip of three frames, without a detector: (clip's path, coefficients)."""
     import tfhkit.fit
     import tfhkit.landmarks
     import tfhkit.media
 
-    video, written = tmp_path / "clip.mp4", tmp_path / f"fit.{ending}"
+    video = tmp_path / "clip.mp4"
     video.write_bytes(b"")
     coefficients = neutral(3)
     coefficients.exp[1] = np.arange(64)
-    report = dict.fromkeys(("nme_inner_pct", "nme_mouth_pct"), 1.0)
-    report |= dict.fromkeys(("yaw_deg", "pitch_deg", "roll_deg"), [0.0, 1.0])
+    report = dict.fromkeys(measure.REPORTED, 0.12345) | {"worst_frames": [2, 0]}
+    report |= {"yaw_deg": [0.0, 1.0], "sigma_deg": [0.1, 0.2, 0.34567]}
 
-    def fit_clip(clip, points, model, **_):
+    def fit_clip(clip, points, model, photometric=True, **_):
         common = np.zeros((3, 68, 2)), np.zeros(3, bool), np.arange(3) / 25, Crop(1, 0, 0)
-        return Fit(coefficients, *common, model.name, report, model.path)
+        own = report | {"photometric": bool(photometric)}
+        return Fit(coefficients, *common, model.name, own, model.path)
 
     monkeypatch.setattr(tfhkit.media, "open_clip", lambda *a, **k: [1, 2, 3])
     monkeypatch.setattr(tfhkit.landmarks, "detect", lambda *a, **k: SimpleNamespace(backend="x"))
     monkeypatch.setattr(tfhkit.fit, "fit_clip", fit_clip)
+    return video, coefficients
+
+
+@pytest.mark.parametrize("ending", ["mat", "npz"])
+def test_fit_writes_what_was_fitted_with_the_model_asked_for(
+    capfd, toy_fit, tmp_path, bfm_file, ending
+):
+    (video, coefficients), written = toy_fit, tmp_path / f"fit.{ending}"
     options = ["--model", "bfm09", "--model-path", bfm_file, "-o", written, "--json"]
     code, out, _ = call(capfd, "fit", video, *options)
     assert code == 0 and json.loads(out)["model"] == "bfm09"
@@ -209,3 +226,32 @@ def test_fit_writes_what_was_fitted_with_the_model_asked_for(
         assert (fit.model_name, fit.model_path) == ("bfm09", bfm_file)
         again = fit.coefficients
     np.testing.assert_array_equal(again.exp, coefficients.exp)
+
+
+def test_fit_says_its_numbers(capfd, toy_fit):
+    code, out, _ = call(capfd, "fit", toy_fit[0], "--json")
+    result = json.loads(out)
+    assert code == 0 and set(measure.REPORTED) < set(result)
+    assert result["jitter_deg_landmarks"] == 0.1235 and result["sigma_deg"] == [0.1, 0.2, 0.3457]
+    assert result["worst_frames"] == [2, 0]
+
+
+def test_fit_draws_its_report_whole_or_not_at_all(capfd, monkeypatch, toy_fit, tmp_path):
+    import tfhkit.fit.report_plots
+
+    asked = []
+
+    def show_fit(clip, before, after, model):
+        asked.append([fit.report["photometric"] for fit in (before, after)])
+        if len(asked) > 1:
+            raise InputError("the second", "fails", "see what is left")
+        return Figure((1, 1))
+
+    monkeypatch.setattr(tfhkit.fit.report_plots, "show_fit", show_fit)
+    drawn = tmp_path / "new" / "fit.png"
+    assert call(capfd, "fit", toy_fit[0], "--report", drawn)[0] == 0
+    first = drawn.read_bytes()
+    assert first.startswith(b"\x89PNG") and asked == [[False, True]]
+    code, _, err = call(capfd, "fit", toy_fit[0], "--report", drawn)
+    assert code == 2 and "the second: fails" in err
+    assert drawn.read_bytes() == first and list(drawn.parent.iterdir()) == [drawn]

@@ -88,9 +88,11 @@ def _parser():
     run.add_argument("--notebooks", metavar="DIR", help="folder of the notebooks")
     run.add_argument("--no-report", action="store_true", help=argparse.SUPPRESS)
     fit = add("fit", _fit, "fit the face model to a clip")
-    fit.add_argument("clip", metavar="CLIP")
+    fit.add_argument("clip", metavar="CLIP", help='a video, or "sample"')
     fit.add_argument("-o", "--output", metavar="FILE",
                      help="write the fit (.npz), or its coefficients (.mat)")  # fmt: skip
+    fit.add_argument("--report", metavar="FILE",
+                     help="draw the fit, before and after, on a page (.png or .pdf)")  # fmt: skip
     fit.add_argument("--frames", type=int, metavar="N", help="the first N frames only")
     fit.add_argument("--landmarks", default="auto", help="auto, fan or dlib")
     fit.add_argument("--model", default="open", help="face model: open, bfm09 or ict")
@@ -147,8 +149,16 @@ def _fit(options):
     from tfhkit.series.measure import fit_file
     from tfhkit.series.tables import table
 
-    model = options.model, options.model_path
-    return fit_file(options.clip, options.output, options.frames, options.landmarks, *model), table
+    result = fit_file(
+        options.clip,
+        options.output,
+        options.frames,
+        options.landmarks,
+        options.model,
+        options.model_path,
+        options.report,
+    )
+    return result, table
 
 
 def _portrait(options):

@@ -1,5 +1,6 @@
 """What `tfhkit fit`, `tfhkit evaluate` and `tfhkit bench` do."""
 
+import contextlib
 import dataclasses
 import importlib
 import pkgutil
@@ -9,43 +10,71 @@ from pathlib import Path
 
 from tfhkit.errors import ParameterError
 
+# of a fit's report, what `tfhkit fit` prints
+REPORTED = (
+    "nme_inner_pct",
+    "nme_mouth_pct",
+    "photometric_l1",
+    "photometric_l1_landmarks",
+    "jitter_deg",
+    "jitter_deg_landmarks",
+    "sigma_deg",
+    "yaw_deg",
+    "pitch_deg",
+    "roll_deg",
+    "id_rms",
+    "exp_rms",
+    "worst_frames",
+    "unsure_frames",
+)
 
-def fit_file(path, output=None, frames=None, landmarks="auto", model="open", model_path=""):
+
+def fit_file(
+    path, output=None, frames=None, landmarks="auto", model="open", model_path="", report=None
+):
     """Fit a face model to a clip.
 
     Args:
-        path: a video file. output: where to write the Fit (.npz), or its coefficients (.mat, key
-            `coeff`); None writes nothing.
+        path: a video file, or "sample". output: where to write the Fit (.npz), or its coefficients
+            (.mat, key `coeff`); None writes nothing.
         frames: take the first so many frames only. landmarks: the backend's name.
         model, model_path: see `tfhkit.face.load_model`.
+        report: where to draw the fit (.png or .pdf), see `tfhkit.fit.report_plots`; or None.
     Returns:
-        dict: clip, frames, seconds, nme_inner_pct, nme_mouth_pct, yaw_deg, pitch_deg, roll_deg
-        (lowest and highest), landmark_backend, model.
+        dict: clip, frames, seconds (of landmarks and fit), of `fit_report` and `fit_clip` the
+        numbers that REPORTED names, landmark_backend, model.
     """
     from tfhkit.coefficients import write_mat
     from tfhkit.face import load_model
     from tfhkit.fit import fit_clip
     from tfhkit.landmarks import detect
+    from tfhkit.media import atomic_path
     from tfhkit.series.places import resolve_model
 
-    if output and Path(output).suffix not in (".npz", ".mat"):
-        raise ParameterError("--output", f"{output} is neither .npz nor .mat", "name one of them")
+    _refuse_path("--output", output, (".npz", ".mat"))
+    _refuse_path("--report", report, (".png", ".pdf"))
     model = load_model(model, resolve_model(model_path))
     clip = _first_frames(path, frames)
-    began = time.perf_counter()
-    points = detect(clip, landmarks, progress=terminal_progress())
-    fit = fit_clip(clip, points, model, progress=terminal_progress())
-    seconds = time.perf_counter() - began
-    if output and Path(output).suffix == ".mat":
-        write_mat(output, fit.coefficients)
-    elif output:
-        fit.save(output)
-    names = ("nme_inner_pct", "nme_mouth_pct", "yaw_deg", "pitch_deg", "roll_deg")
+    # Opened first: a folder that cannot be written is known before the minutes of a fit.
+    with atomic_path(report) if report else contextlib.nullcontext() as picture:
+        began = time.perf_counter()
+        points = detect(clip, landmarks, progress=terminal_progress())
+        fit = fit_clip(clip, points, model, progress=terminal_progress())
+        seconds = time.perf_counter() - began
+        if output and Path(output).suffix == ".mat":
+            write_mat(output, fit.coefficients)
+        elif output:
+            fit.save(output)
+        if report:
+            from tfhkit.fit.report_plots import show_fit
+
+            by_landmarks = fit_clip(clip, points, model, photometric=None, crop=fit.crop)
+            show_fit(clip, by_landmarks, fit, model).savefig(picture)
     return {
         "clip": str(path),
         "frames": len(clip),
         "seconds": round(seconds, 1),
-        **{name: _rounded(fit.report[name]) for name in names},
+        **{name: _rounded(fit.report[name]) for name in REPORTED},
         "landmark_backend": points.backend,
         "model": model.name,
     }
@@ -82,13 +111,22 @@ def _first_frames(path, frames):
     return dataclasses.replace(clip, times=clip.times[:frames], pts=clip.pts[:frames])
 
 
+def _refuse_path(option, path, suffixes):
+    """Raise for a path that cannot become a file of one of two kinds; None will do."""
+    if path and Path(path).suffix not in suffixes:
+        fault = f"{path} is neither {' nor '.join(suffixes)}"
+        raise ParameterError(option, fault, "name one of them")
+    if path and Path(path).is_dir():
+        raise ParameterError(option, f"{path} is a folder", "name a file")
+
+
 def _rounded(value):
-    """Floats at three digits behind the point, also inside lists and dicts."""
+    """Floats at four digits behind the point, also inside lists and dicts."""
     if isinstance(value, dict):
         return {name: _rounded(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_rounded(item) for item in value]
-    return round(value, 3) if isinstance(value, float) else value
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def run_benchmarks(names=()):
