@@ -18,6 +18,7 @@ from tfhkit.fit.appearance import fit_appearance
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import BundleSettings, reproject, solve_bundle
 from tfhkit.fit.crop import clip_crop
+from tfhkit.fit.normal import eliminate, normal_equations
 from tfhkit.fit.start import BundleState, initial_state
 from tfhkit.render import render
 
@@ -103,6 +104,51 @@ def test_chunks_do_not_change_the_result(model, truth):
     )
     assert torch.allclose(whole.exp, parts.exp, atol=1e-8)
     assert torch.allclose(whole.id, parts.id, atol=1e-8)
+
+
+@pytest.mark.parametrize("chunk", [4, 3])
+def test_elimination_solves_the_least_squares_of_all_frames(chunk):
+    """A dense system of 4 frames with 3 unknowns each and 5 that they share."""
+    t, n, m, count = 4, 3, 5, 20
+    generator = torch.Generator().manual_seed(0)
+    jacobian, residual, weight = (
+        torch.randn(t, count, *tail, generator=generator, dtype=torch.float64)
+        for tail in ((n + m,), (), ())
+    )
+    weight = weight.square()
+    dense = torch.zeros(t, count, t * n + m, dtype=torch.float64)
+    for i in range(t):
+        dense[i, :, i * n : (i + 1) * n] = jacobian[i, :, :n]
+    dense[:, :, t * n :] = jacobian[:, :, n:]
+    root = weight.sqrt().flatten()
+    expected = torch.linalg.lstsq(
+        root[:, None] * dense.flatten(0, 1), -(root * residual.flatten())[:, None]
+    ).solution[:, 0]
+    parts = [
+        eliminate(normal_equations(residual[rows], jacobian[rows], weight[rows], n))
+        for rows in (slice(0, chunk), slice(chunk, t))
+    ]
+    shared = torch.linalg.solve(sum(p.shared for p in parts), sum(p.right for p in parts))
+    own = torch.cat([p.offset - p.gain @ shared for p in parts])
+    assert torch.allclose(shared, expected[t * n :])
+    assert torch.allclose(own.flatten(), expected[: t * n])
+
+
+def test_normal_equations_of_two_terms_add():
+    generator = torch.Generator().manual_seed(1)
+    residual, weight = torch.rand(2, 3, 10, generator=generator, dtype=torch.float64)
+    jacobian = torch.randn(3, 10, 6, generator=generator, dtype=torch.float64)
+    terms = (
+        normal_equations(residual[:, part], jacobian[:, part], weight[:, part], 4)
+        for part in (slice(0, 7), slice(7, 10))
+    )
+    both, whole = next(terms) + next(terms), normal_equations(residual, jacobian, weight, 4)
+    for name in ("frame", "cross", "shared", "frame_right", "shared_right"):
+        assert torch.allclose(getattr(both, name), getattr(whole, name)), name
+    nothing_shared = eliminate(normal_equations(residual, jacobian[..., :4], weight, 4))
+    assert nothing_shared.gain.shape == (3, 4, 0) and nothing_shared.shared.shape == (0, 0)
+    alone = torch.linalg.solve(whole.frame, whole.frame_right)
+    assert torch.allclose(nothing_shared.offset, alone)
 
 
 def test_light_and_texture_explain_a_rendering(model, truth):

@@ -219,9 +219,11 @@ def refine_all(model, basis, state, seen, images, bundle, settings, progress=Non
     for start in range(0, total, settings.chunk):
         frames = slice(start, start + settings.chunk)
         piece, part = seen.at(frames, list(islice(images, settings.chunk))), state[frames]
+        share = len(piece.points_px) / total  # the depth's prior is one of the whole clip's mean
+        now = replace(bundle, depth_sigma=bundle.depth_sigma / share**0.5)
         for blur_px in settings.blurs_px:
             term = photometry(model, points, part, piece, settings, False, blur_px)
-            fixed = (piece.points_px, piece.confidence, Camera(), bundle, term.equations)
+            fixed = (piece.points_px, piece.confidence, Camera(), now, term.equations)
             for _ in range(settings.frame_steps):
                 part = bundle_step(basis, part, *fixed, n_shared=0)
         parts.append(part)
