@@ -156,10 +156,11 @@ def test_errors_of_a_fit_are_those_that_it_reports(model, turning):
 
 
 def test_frames_to_look_at_are_spread_over_the_yaw_and_the_worst_one(turning):
-    assert shown_frames(turning[1]) == [0, 12, 24, 39, 30]
+    assert shown_frames(turning[1]) == [0, 13, 26, 39, 30]
     still = replace(turning[1].coefficients, angles=0 * turning[1].coefficients.angles)
     gaps = replace(turning[1], coefficients=still, gap=np.arange(TURNING) != 3)
     assert shown_frames(gaps) == [3, 30]
+    assert shown_frames(replace(gaps, gap=np.ones(TURNING, bool))) == [30]
 
 
 def axes_named(figure, start):

@@ -10,7 +10,6 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import offset_copy
 
 from tfhkit.camera import CROP_PX, Camera, rotation_from_angles
-from tfhkit.fit.appearance import spread_frames
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import reproject
 from tfhkit.fit.clip import read_frames
@@ -74,13 +73,18 @@ def show_fit(clip, before, after, model=None):
 
 
 def shown_frames(fit):
-    """Up to five frames: spread over the yaw, in its order; last the worst one, apart from them."""
-    worst, angles = fit.report["worst_frames"][0], fit.coefficients.angles
+    """Up to five frames: from one end of the yaw to the other, and last the worst one.
+
+    The worst frame's neighbours and bridged frames are left out.
+    """
+    worst, yaw = fit.report["worst_frames"][0], fit.coefficients.angles[:, 1]
     apart = np.abs(np.arange(len(fit)) - worst) > len(fit) / 25
     rest = np.flatnonzero(~fit.gap & apart)
-    spread = rest[spread_frames(angles[rest], N_SHOWN - 1)] if len(rest) else rest
-    ordered = spread[np.argsort(angles[spread, 1], kind="stable")]
-    return [*map(int, ordered), worst]
+    if not len(rest):
+        return [worst]
+    wanted = np.linspace(yaw[rest].min(), yaw[rest].max(), N_SHOWN - 1)
+    nearest = {int(rest[np.abs(yaw[rest] - angle).argmin()]) for angle in wanted}
+    return [*sorted(nearest, key=lambda i: yaw[i]), worst]
 
 
 def fit_errors(model, fit):
