@@ -17,8 +17,10 @@ from tfhkit.fit import Crop, Fit, fit_clip
 from tfhkit.fit.appearance import fit_appearance
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import BundleSettings, reproject, solve_bundle
+from tfhkit.fit.clip import calm_pose
 from tfhkit.fit.crop import clip_crop
 from tfhkit.fit.normal import eliminate, normal_equations
+from tfhkit.fit.report import jitter_deg
 from tfhkit.fit.start import BundleState, initial_state
 from tfhkit.render import render
 
@@ -233,3 +235,23 @@ def test_unusable_landmarks_are_refused(model):
         fit_clip(clip, SimpleNamespace(points_px=points, gap=np.zeros(3, bool)), model)
     with pytest.raises(ShapeError, match=r"\(T, 68, 2\), got \(3, 5, 2\)"):
         fit_clip(clip, SimpleNamespace(points_px=points[:, :5], gap=np.zeros(3, bool)), model)
+
+
+def test_the_pose_is_calmed_and_the_lips_are_not(truth):
+    rng = np.random.default_rng(0)
+    times = np.arange(40) / 25
+    steady = torch.as_tensor(np.linspace([-0.1, 0.2, 0.0], [0.1, -0.2, 0.1], 40))
+    noise = 0.003 * torch.as_tensor(rng.normal(size=(40, 3)))
+    exp = torch.as_tensor(truth.exp).double()
+
+    def pose(angles):
+        zeros = torch.zeros(80, dtype=torch.float64)
+        return BundleState(zeros, exp, rotation_from_angles(angles), 0.1 * angles)
+
+    moved = calm_pose(pose(steady), times)
+    torch.testing.assert_close(moved.angles, steady)
+    torch.testing.assert_close(moved.trans, 0.1 * steady)
+    shaky = calm_pose(pose(steady + noise), times)
+    assert jitter_deg(shaky.angles.numpy()) < 0.3 * jitter_deg((steady + noise).numpy())
+    assert (shaky.angles - steady).std() < 0.8 * noise.std()
+    assert shaky.exp is exp

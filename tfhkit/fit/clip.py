@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
-from tfhkit.camera import Camera, project
+from tfhkit.camera import Camera, project, rotation_from_angles
 from tfhkit.coefficients import Coefficients
 from tfhkit.errors import InputError, check_shape
 from tfhkit.face import load_model
@@ -17,9 +17,11 @@ from tfhkit.fit.bundle import BundleSettings, frame_sigma, reproject, solve_bund
 from tfhkit.fit.crop import Crop, clip_crop
 from tfhkit.fit.photometric import Observed, PhotometricSettings, refine_all, refine_shared
 from tfhkit.fit.report import fit_report, jitter_deg, landmark_errors, photometric_l1
+from tfhkit.landmarks.smoothing import smooth_track
 from tfhkit.media import atomic_path, frames_at
 
 PHOTOMETRIC = PhotometricSettings()
+POSE_SIGMA_S = 0.06  # nods of up to about 4 a second pass
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ def fit_clip(
         state, sigma = refine_all(
             model, basis, state, seen, frames, settings, photometric, progress
         )
+        state = calm_pose(state, times)
     fitted = state.coefficients().map(lambda part: part.contiguous().numpy())
     predicted = crop.to_frame(reproject(basis, state, camera).numpy())
     sigma_deg = np.degrees(sigma[:, :3].numpy()).astype(np.float32)
@@ -183,6 +186,23 @@ def fit_clip(
         model.path,
         sigma_deg,
     )
+
+
+def calm_pose(state, times, sigma_s=POSE_SIGMA_S):
+    """Smooth each frame's pose in time; the expression, and so the lips, stay as they are.
+
+    The pixels bring down a frame's slow error, but leave it a small one of its own.
+
+    Args:
+        state: BundleState. times: (T,) seconds. sigma_s: see `smooth_track`.
+    Returns:
+        BundleState.
+    """
+    angles, trans = (
+        torch.from_numpy(smooth_track(part.numpy(), times, sigma_s))
+        for part in (state.angles, state.trans)
+    )
+    return replace(state, rotation=rotation_from_angles(angles), trans=trans)
 
 
 def settings_for(times):

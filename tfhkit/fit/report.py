@@ -2,12 +2,14 @@
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter1d
 
 from tfhkit.camera import Camera
 from tfhkit.render import render
 
 MOUTH = slice(48, 68)
 INNER = slice(17, 68)
+STILL_FRAMES = 3.0  # sigma of the Gaussian that tells movement from noise
 _OUTER_EYE_CORNERS = (36, 45)
 _AXES = ("pitch", "yaw", "roll")
 
@@ -25,12 +27,20 @@ def landmark_errors(landmarks_px, predicted_px):
 
 
 def jitter_deg(angles):
-    """Median absolute second difference of the angles (T, 3) rad, in degrees per frame squared.
+    """Noise of the pose: mean absolute second difference where the head keeps stillest.
 
-    The median leaves out the frames in which the head does accelerate.
+    Args:
+        angles: (T, 3) rad.
+    Returns:
+        degrees, over the axes and the third of the frames in which the smoothed pose is slowest.
     """
-    second = np.diff(np.degrees(angles), n=2, axis=0)
-    return float(np.median(np.abs(second))) if len(second) else 0.0
+    degrees = np.degrees(angles)
+    if len(degrees) < 3:
+        return 0.0
+    calm = gaussian_filter1d(degrees, STILL_FRAMES, axis=0, mode="nearest")
+    speed = np.linalg.norm(np.gradient(calm, axis=0), axis=1)[1:-1]
+    second = np.abs(np.diff(degrees, n=2, axis=0))
+    return float(second[speed <= np.quantile(speed, 1 / 3)].mean())
 
 
 def photometric_l1(model, coefficients, images):

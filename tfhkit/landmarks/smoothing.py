@@ -1,4 +1,4 @@
-"""Bridge short gaps in landmark tracks and smooth them in time, with care for the lips."""
+"""Bridge short gaps in landmark tracks and smooth tracks in time, with care for the lips."""
 
 import numpy as np
 
@@ -39,10 +39,24 @@ def smooth(points_px, times, sigma_s=SIGMA_S, quick_sigma_s=QUICK_SIGMA_S):
     result = points_px.copy()
     slow = np.setdiff1d(np.arange(68), QUICK)
     for group, sigma in ((slow, sigma_s), (QUICK, quick_sigma_s)):
-        if sigma > 0 and len(times) > 2:
-            weights = _parabola_weights(np.asarray(times, np.float64), sigma)
-            for frame, (window, row) in enumerate(weights):
-                result[frame, group] = np.tensordot(row, points_px[window][:, group], axes=1)
+        result[:, group] = smooth_track(points_px[:, group], times, sigma)
+    return result
+
+
+def smooth_track(values, times, sigma_s):
+    """The smoothing of `smooth` for any track.
+
+    Args:
+        values: (T, ...). times: (T,) seconds, any steps. sigma_s: width; 0 switches it off.
+    Returns:
+        (T, ...) float64.
+    """
+    values = np.asarray(values, np.float64)
+    result = values.copy()
+    if sigma_s > 0 and len(times) > 2:
+        weights = _parabola_weights(np.asarray(times, np.float64), sigma_s)
+        for frame, (window, row) in enumerate(weights):
+            result[frame] = np.tensordot(row, values[window], axes=1)
     return result
 
 
