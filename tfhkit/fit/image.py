@@ -72,9 +72,12 @@ def face_of_image(image, path="picture", backend="auto"):
 def fit_image(image, path="picture", model=None, backend="auto"):
     """Fit the morphable model to one picture; arguments and errors as of `face_of_image`.
 
+    By its landmarks: one view's pixels cannot tell shape from shade, and teeth in a smile are
+    brighter than any lip (on the astronaut they doubled the landmarks' error).
+
     Returns:
         Fit of one frame.
     """
     landmarks = face_of_image(image, path, backend)
     still = Still(Path(path), np.asarray(image), np.zeros(1))
-    return fit_clip(still, landmarks, model, texture_frames=1)
+    return fit_clip(still, landmarks, model, texture_frames=1, photometric=None)
