@@ -810,8 +810,10 @@ figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# **What to see.** Jitter is the second difference of the angles on stretches where the head keeps
-# still; its median leaves out the frames in which the head does accelerate.
+# **What to see.** Jitter is the second difference of the angles on the third of the frames where the
+# head keeps stillest. The pixels take a frame's slow error away but leave it a small one of its own, so
+# `calm_pose` ends the fit: a parabola over 0.06 s smooths the pose. The expression, and with
+# it the lips, stays as it was.
 #
 # ### One frame's 257 numbers
 
