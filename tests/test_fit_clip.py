@@ -36,11 +36,14 @@ def truth():
 
 @pytest.fixture(scope="module")
 def clip(model, truth):
-    """What fit_clip reads of a Clip: frames of 224 px that are their own crop."""
+    """What fit_clip reads of a Clip: frames of 224 px that are their own crop.
+
+    Two frames a second, so that nothing is calmed in time.
+    """
     frames = pictures(model, truth, 224)
     return SimpleNamespace(
         path="head.mp4",
-        times=np.arange(N) / 25,
+        times=np.arange(N) / 2,
         frames=frames,
         iter_frames=lambda start=0, stop=None: iter(frames[start:stop]),
     )

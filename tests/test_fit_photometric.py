@@ -130,7 +130,7 @@ def test_pixels_are_explained(model, truth, seen, start, fitted):
         photometric_l1(model, state.coefficients(), seen.images)
         for state in (start, fitted[0], truth)
     )
-    assert after < 0.25 * before and best < 0.01, (before, after, best)
+    assert after < 0.3 * before and best < 0.01, (before, after, best)
 
 
 def test_hidden_points_have_no_say(model, seen, start):
@@ -177,13 +177,13 @@ def test_a_mouth_that_the_landmarks_missed_is_found(model, basis, truth):
 
 def test_what_covers_a_cheek_moves_the_head_little(model, basis, seen, fitted, monkeypatch):
     covered = seen.images.copy()
-    covered[:, 79:114, 89:117] = 128  # measured: 0.7 degrees, without robust weights 2.6
+    covered[:, 79:114, 89:117] = 128  # measured: 0.5 degrees, without robust weights 3.3
     other = replace(seen, images=covered)
     start = start_of(model, basis, other)
     shift = turn_deg(refined(model, basis, other, start)[0], fitted[0]).max()
     monkeypatch.setattr(photometric, "ROBUST", 1e6)
     plain = turn_deg(refined(model, basis, other, start)[0], fitted[0]).max()
-    assert shift < 1.2 and shift < 0.5 * plain, (shift, plain)
+    assert shift < 1.0 and shift < 0.5 * plain, (shift, plain)
 
 
 def test_chunks_are_read_one_after_the_other(model, basis, seen, fitted):
@@ -216,7 +216,7 @@ def test_frames_that_were_not_chosen_keep_their_pose(model, basis, seen, start):
         assert not torch.allclose(getattr(state, name), getattr(start, name))
 
 
-def test_brightness_stays_with_the_light_that_is_given(model, basis, seen, start):
+def test_brightness_stays_with_the_light_that_is_given(model, basis, seen, start, fitted):
     """A brighter light on a darker skin looks the same: what is not seen is held."""
     points = surface_points(model, start.id.float(), 0.1)
     term = photometry(model, points, start, seen, SETTINGS, True)
@@ -230,6 +230,7 @@ def test_brightness_stays_with_the_light_that_is_given(model, basis, seen, start
         drift.append((state.light - start.light)[ambient])
     kept, raised, none = drift
     assert kept.abs().max() < 0.1
+    assert (fitted[0].light - start.light)[ambient].abs().max() < 0.1
     assert (raised - kept).min() > 0.1
     assert (none - kept).abs().min() > 0.05
 
