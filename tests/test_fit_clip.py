@@ -15,10 +15,11 @@ from tfhkit.fit import Crop, Fit, fit_clip
 from tfhkit.fit.appearance import fit_appearance
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import reproject, solve_bundle
-from tfhkit.fit.clip import settings_for
+from tfhkit.fit.clip import POSE_SIGMA_S, settings_for
 from tfhkit.fit.image import Still
 from tfhkit.fit.report import fit_report, jitter_deg, landmark_errors, photometric_l1
 from tfhkit.landmarks import Landmarks
+from tfhkit.landmarks.smoothing import smooth_track
 from tfhkit.render import render
 
 WHOLE = Crop(1.0, 0.0, 0.0)
@@ -139,6 +140,18 @@ def test_a_still_is_fitted(model, truth, clip, landmarks):
     assert after.report["photometric_l1"] < 0.3 * before.report["photometric_l1"]
     errors = [pose_errors_deg(fit, truth[1:2]).mean() for fit in (before, after)]
     assert errors[1] < errors[0]
+
+
+def test_pose_alone_is_calmed_after_the_pixels(model, clip, landmarks, monkeypatch):
+    quick = SimpleNamespace(**vars(clip) | {"times": np.arange(N) / 25})
+    settings = replace(SETTINGS, blurs_px=(0.0,), shared_steps=1, frame_steps=1)
+    calm = fit_clip(quick, landmarks, model, photometric=settings, crop=WHOLE).coefficients
+    monkeypatch.setattr("tfhkit.fit.clip.calm_pose", lambda state, times: state)
+    raw = fit_clip(quick, landmarks, model, photometric=settings, crop=WHOLE).coefficients
+    for found, track in ((calm.angles, raw.angles), (calm.trans, raw.trans)):
+        assert np.allclose(found, smooth_track(track, quick.times, POSE_SIGMA_S), atol=1e-5)
+        assert np.abs(found - track).max() > 1e-3
+    assert np.allclose(calm.exp, raw.exp, atol=1e-5)
 
 
 def test_jitter_of_a_known_track():
