@@ -233,6 +233,13 @@ def test_unusable_landmarks_are_refused(model):
     points[1, 4] = np.nan
     with pytest.raises(InputError, match="clip.mp4, frame 1: has landmarks that are not numbers"):
         fit_clip(clip, SimpleNamespace(points_px=points, gap=np.zeros(3, bool)), model)
+    points[1, 4] = 0
+    with pytest.raises(InputError, match="clip.mp4, frame 0: has both eyes on one point"):
+        fit_clip(clip, SimpleNamespace(points_px=points, gap=np.zeros(3, bool)), model)
+    points[:] = np.random.default_rng(0).uniform(100, 200, (68, 2))
+    with pytest.raises(InputError, match=r"most landmarks outside of Crop\(scale=1, offset_x=900"):
+        given = SimpleNamespace(points_px=points, gap=np.zeros(3, bool))
+        fit_clip(clip, given, model, crop=Crop(1, 900, 0))
     with pytest.raises(ShapeError, match=r"\(T, 68, 2\), got \(3, 5, 2\)"):
         fit_clip(clip, SimpleNamespace(points_px=points[:, :5], gap=np.zeros(3, bool)), model)
 

@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
-from tfhkit.camera import Camera, project, rotation_from_angles
+from tfhkit.camera import CROP_PX, Camera, project, rotation_from_angles
 from tfhkit.coefficients import Coefficients
 from tfhkit.errors import InputError, check_shape
 from tfhkit.face import load_model
@@ -16,7 +16,14 @@ from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import BundleSettings, frame_sigma, reproject, solve_bundle
 from tfhkit.fit.crop import Crop, clip_crop
 from tfhkit.fit.photometric import Observed, PhotometricSettings, refine_all, refine_shared
-from tfhkit.fit.report import fit_report, jitter_deg, landmark_errors, photometric_l1
+from tfhkit.fit.report import (
+    INNER,
+    fit_report,
+    interocular_px,
+    jitter_deg,
+    landmark_errors,
+    photometric_l1,
+)
 from tfhkit.landmarks.smoothing import smooth_track
 from tfhkit.media import atomic_path, frames_at
 
@@ -127,7 +134,7 @@ def fit_clip(
         Fit; its report holds the numbers of `fit_report`, landmark_backend, photometric_l1 and,
         as they were before the pixels, photometric_l1_landmarks and jitter_deg_landmarks.
     Raises:
-        InputError: landmarks that are not finite.
+        InputError: landmarks that are not finite, lie on one point or outside of a given crop.
         ShapeError: landmarks that are not (T, 68, 2).
     """
     model = model or load_model()
@@ -138,11 +145,19 @@ def fit_clip(
         raise InputError(
             f"{clip.path}, frame {frame}", "has landmarks that are not numbers", "detect them again"
         )
+    if (interocular_px(points) < 1).any():
+        frame = int(np.argmin(interocular_px(points)))
+        raise InputError(
+            f"{clip.path}, frame {frame}", "has both eyes on one point", "detect them again"
+        )
     times = clip.times[: len(points)]
     camera = Camera()
     settings = settings or settings_for(times)
     mean_px, _ = project(model.mean_shape[model.landmark_ids], camera)
     crop = crop or clip_crop(points, mean_px.numpy().astype(np.float64))
+    inside = np.abs(crop.to_crop(points[:, INNER]) - CROP_PX / 2) < CROP_PX / 2
+    if inside.all(-1).mean() < 0.5:
+        raise InputError(clip.path, f"has most landmarks outside of {crop}", "leave crop out")
     seen = Observed(
         torch.as_tensor(crop.to_crop(points)), torch.as_tensor(np.where(landmarks.gap, 0.05, 1.0))
     )

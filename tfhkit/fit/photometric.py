@@ -115,7 +115,10 @@ class Photometry:
         """NormalEquations of the frames `part`, to be added to those of the landmarks."""
         residual, jacobian = self.linearise(state, part)
         size = residual.square().mean(-1)
-        sigma = (1.5 * size[self.seen[part] > 0.5].median()).sqrt().clamp_min(self.settings.sigma)
+        shown = size[self.seen[part] > 0.5]
+        sigma = shown.new_tensor(self.settings.sigma)
+        if len(shown):
+            sigma = (1.5 * shown.median()).sqrt().clamp_min(self.settings.sigma)
         robust = 1 / (1 + size / (ROBUST * sigma) ** 2) ** 2
         per_fact = self.settings.points_per_fact * sigma / self.settings.sigma
         weight = self.seen[part] * robust / sigma**2 / per_fact
@@ -223,7 +226,10 @@ def refine_all(model, basis, state, seen, images, bundle, settings, progress=Non
         now = replace(bundle, depth_sigma=bundle.depth_sigma / share**0.5)
         for blur_px in settings.blurs_px:
             term = photometry(model, points, part, piece, settings, False, blur_px)
-            fixed = (piece.points_px, piece.confidence, Camera(), now, term.equations)
+            # the pixels lead at first, so that a mouth that the landmarks missed is found
+            lead = replace(now, sigma_px=max(settings.sigma_px, now.sigma_px))
+            weights = lead if blur_px == settings.blurs_px[0] else now
+            fixed = (piece.points_px, piece.confidence, Camera(), weights, term.equations)
             for _ in range(settings.frame_steps):
                 part = bundle_step(basis, part, *fixed, n_shared=0)
         parts.append(part)
