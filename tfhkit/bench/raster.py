@@ -65,7 +65,7 @@ def bench_raster(subdivisions=(3, 4, 5), size_px=SIZE_PX, head=True, model_name=
         subdivisions: spheres of 20 * 4**n faces.
         size_px: side of the picture.
         head: add rows for the morphable model: rasterised; with normals, light and RGBA from
-            given vertices; from coefficients, one frame alone and in batches.
+            given vertices; from coefficients, one frame alone and in batches; as an explorer's JPEG.
         model_name: which morphable model.
     Returns:
         list of dict: what, faces, size_px, numba_ms (per frame), pytorch3d_cpu_ms (per frame;
@@ -110,7 +110,9 @@ def _row(what, faces, camera, numba_ms, peer_ms):
 
 def _head_rows(model_name, camera):
     from tfhkit.face import load_model
+    from tfhkit.media import jpeg_bytes
     from tfhkit.render.numba_backend import draw_colours
+    from tfhkit.render.plots import portraits
     from tfhkit.render.shading import posed_verts, region_faces, vertex_colours
 
     model = load_model(model_name)
@@ -138,9 +140,15 @@ def _head_rows(model_name, camera):
         batch = _best_ms(
             lambda: render(model, many, camera, region="all", backend="numba"), REPEATS
         )
+
+        def slide():  # what an explorer does when a slider moves
+            return jpeg_bytes(portraits(model, camera.size_px, id=one.id, exp=one.exp)[0])
+
+        slid = _best_ms(slide, REPEATS)
     return [
         _row("head, rasterised", model.faces, camera, plain, peer_ms),
         _row("head, shaded RGBA from vertices", model.faces, camera, from_verts, peer_ms),
         _row("head, shaded RGBA, one frame", model.faces, camera, single, peer_ms),
         _row(f"head, shaded RGBA, batch of {BATCH}", model.faces, camera, batch / BATCH, peer_ms),
+        _row("head, a slider's change, JPEG", model.faces, camera, slid, peer_ms),
     ]
