@@ -65,7 +65,7 @@ def bench_raster(subdivisions=(3, 4, 5), size_px=SIZE_PX, head=True, model_name=
         subdivisions: spheres of 20 * 4**n faces.
         size_px: side of the picture.
         head: add rows for the morphable model: rasterised; with normals, light and RGBA from
-            given vertices; from coefficients, one frame alone and in batches; as an explorer's JPEG.
+            given vertices; from coefficients, one frame and in batches; as an explorer's JPEG.
         model_name: which morphable model.
     Returns:
         list of dict: what, faces, size_px, numba_ms (per frame), pytorch3d_cpu_ms (per frame;
