@@ -11,13 +11,11 @@ from skimage.data import astronaut
 from skimage.transform import resize
 
 from tfhkit.background.face_maps import (
-    INSIDE,
     beyond_outlines,
     face_opacity,
     lip_rim,
     mouth_colours,
     mouth_share,
-    region,
 )
 from tfhkit.background.image_mesh import View, grid_faces, stretch
 from tfhkit.background.portrait import open_portrait
@@ -27,6 +25,7 @@ from tfhkit.cli import main
 from tfhkit.coefficients import Coefficients, neutral
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.face import actions_to_exp, load_model
+from tfhkit.face.model import MOUTH_INSIDE
 from tfhkit.fit import Crop, Fit
 from tfhkit.fit.image import face_of_image, fit_image
 from tfhkit.media import SYNTHETIC_COMMENT, open_clip, read_picture, video_metadata, write_wav
@@ -345,7 +344,7 @@ def test_behind_outlines_the_picture_is_drawn_out(model):
     """Half a face is seen: the hidden half takes its places from the seam, and less the farther."""
     x = model.mean_shape[:, 0].numpy()
     source, seen = beyond_outlines(model, np.where(x > 0, 0.7, 0.0))
-    skin = model.regions["face"].numpy() & ~region(model, "eyes", "lips", *INSIDE)
+    skin = (model.regions["face"] & ~model.any_region("eyes", "lips", *MOUTH_INSIDE)).numpy()
     far = skin & (x < -0.4) & (model.mean_shape[:, 1].numpy() < 0.1)
     near = skin & (x < 0) & (x > -0.05) & (model.mean_shape[:, 1].numpy() > 0.6)
     assert (seen[far] < 1e-3).all() and (seen[near] > 0.05).all()
@@ -361,6 +360,6 @@ def test_where_lips_met_they_take_the_colour_beside(model):
     inside = lip_rim(model)
     colours = np.where(inside[:, None] > 0.05, [1.0, 1.0, 1.0], [0.6, 0.3, 0.3])
     painted = mouth_colours(model, colours, inside)
-    lips = region(model, "lips")
+    lips = model.any_region("lips").numpy()
     np.testing.assert_allclose(painted[lips], np.broadcast_to([0.6, 0.3, 0.3], (lips.sum(), 3)))
-    assert (painted[region(model, "teeth")] > 0.8).all()
+    assert (painted[model.any_region("teeth").numpy()] > 0.8).all()

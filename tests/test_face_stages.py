@@ -9,7 +9,7 @@ import torch
 
 from tfhkit.audio import mfcc_windows
 from tfhkit.background.images import driven_images, training_images
-from tfhkit.camera import Camera, rotation_from_angles
+from tfhkit.camera import Camera
 from tfhkit.coefficients import neutral
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.face import load_model
@@ -80,8 +80,7 @@ def clip(model, truth):
 
 @pytest.fixture(scope="module")
 def fit(model, truth, clip):
-    part = truth.map(lambda x: torch.as_tensor(x).double())
-    state = BundleState(part.id[0], part.exp, rotation_from_angles(part.angles), part.trans)
+    state = BundleState.from_coefficients(truth)
     points = reproject(landmark_basis(model), state, Camera()).numpy() + [30, 20]
     landmarks = SimpleNamespace(points_px=points, gap=np.zeros(N, bool), backend="exact")
     return fit_clip(clip, landmarks, model, texture_frames=4)

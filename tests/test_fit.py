@@ -47,8 +47,7 @@ def truth(model):
 
 def landmarks_of(model, coefficients, camera):
     """Landmarks as a detector sees them: on the jaw, those of the visible outline."""
-    part = coefficients.map(lambda x: torch.as_tensor(x).double())
-    state = BundleState(part.id[0], part.exp, rotation_from_angles(part.angles), part.trans)
+    state = BundleState.from_coefficients(coefficients)
     return reproject(landmark_basis(model), state, camera)
 
 

@@ -9,8 +9,8 @@ import torch
 from tfhkit.bench.raster import sphere
 from tfhkit.coefficients import neutral
 from tfhkit.face import load_model, vertex_normals
+from tfhkit.face.model import MOUTH_INSIDE
 from tfhkit.fit.surface import (
-    HIDDEN,
     normal_changes,
     sample_with_gradient,
     seen_weight,
@@ -72,7 +72,7 @@ def test_points_are_of_the_face_and_as_far_apart_as_asked(model):
     assert 2 * len(wide.ids) < len(narrow.ids)
     assert len(narrow.ids.unique()) == len(narrow.ids)
     assert model.regions["face"][narrow.ids].all()
-    for name in HIDDEN:
+    for name in MOUTH_INSIDE:
         assert model.regions[name].any() and not model.regions[name][narrow.ids].any()
     tex = random(80)
     albedo = narrow.mean_tex + narrow.tex_basis @ tex

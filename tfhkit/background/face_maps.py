@@ -1,14 +1,13 @@
 """Which parts of a face come from one picture: maps over the model's vertices."""
 
 import numpy as np
-import torch
 from scipy.spatial import cKDTree
 
 from tfhkit.face.head_maps import smoothstep
+from tfhkit.face.model import MOUTH_INSIDE
 from tfhkit.render.shading import region_faces
 
 RIM = 0.12  # dm at the rim of the model's face over which it gives way to the mesh of anchors
-INSIDE = ("teeth", "tongue", "mouth_cavity")
 LIP_RIM = (0.02, 0.05)  # dm from where the lips meet, in which the teeth's colour may lie on them
 LIP_CORNER = (0.05, 0.10)  # dm, the same around the corners of the mouth
 MOUTH_SHADE = 0.92  # of teeth and tongue behind the lips
@@ -34,7 +33,7 @@ def lip_rim(model):
     line = [np.stack([np.interp(steps, range(7), k) for k in row.T], 1) for row in knots]
     rim = 1 - smoothstep(*LIP_RIM, cKDTree(np.concatenate(line)).query(shape)[0])
     corner = 1 - smoothstep(*LIP_CORNER, cKDTree(shape[ids[[48, 54]]]).query(shape)[0])
-    return np.where(region(model, *INSIDE), 1.0, np.maximum(rim, corner))
+    return np.where(model.any_region(*MOUTH_INSIDE).numpy(), 1.0, np.maximum(rim, corner))
 
 
 def mouth_colours(model, colours, inside):
@@ -49,7 +48,9 @@ def mouth_colours(model, colours, inside):
         (V, 3).
     """
     out, shape = colours.copy(), model.mean_shape.numpy()
-    within, upper, lower = (region(model, *n) for n in (INSIDE, ["upper_lip"], ["lower_lip"]))
+    within, upper, lower = (
+        model.any_region(*n).numpy() for n in (MOUTH_INSIDE, ["upper_lip"], ["lower_lip"])
+    )
     for part in (upper, lower, ~(within | upper | lower)):
         clean, rim = (np.flatnonzero(part & side) for side in (inside < 0.05, inside >= 0.05))
         if len(rim) and len(clean) >= N_NEAR:
@@ -70,9 +71,10 @@ def beyond_outlines(model, seen):
         source (V,), for each vertex the one whose place in the picture it takes; seen (V,).
     """
     shape, source = model.mean_shape.numpy(), np.arange(model.n_verts)
-    skin = model.regions["face"].numpy() & ~region(model, "eyes", "lips", *INSIDE)
-    if region(model, "eyes").any():
-        skin &= cKDTree(shape[region(model, "eyes")]).query(shape)[0] > EYE_DM
+    skin = (model.regions["face"] & ~model.any_region("eyes", "lips", *MOUTH_INSIDE)).numpy()
+    eyes = model.any_region("eyes").numpy()
+    if eyes.any():
+        skin &= cKDTree(shape[eyes]).query(shape)[0] > EYE_DM
     known, hidden = np.flatnonzero(skin & (seen > 0)), np.flatnonzero(skin & (seen == 0))
     if not len(known):
         return source, seen
@@ -83,16 +85,10 @@ def beyond_outlines(model, seen):
     return source, np.maximum(seen, least)
 
 
-def region(model, *names):
-    """(V,) bool, vertices of any of these regions, as far as the model has them."""
-    none = torch.zeros(model.n_verts, dtype=torch.bool)
-    return torch.stack([model.regions.get(name, none) for name in names]).any(0).numpy()
-
-
 def face_opacity(model):
     """(V,) of the model's face: 0 at its rim and beyond, where it still hides what is behind it."""
     faces = model.faces[region_faces(model, "face")].numpy()
-    inside = region(model, "eyes", *INSIDE)
+    inside = model.any_region("eyes", *MOUTH_INSIDE).numpy()
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1)
     edges, count = np.unique(edges, axis=0, return_counts=True)
     rim = np.unique(edges[count == 1])

@@ -20,6 +20,7 @@ from scipy.spatial import cKDTree
 
 from tfhkit.camera import DISTANCE
 from tfhkit.face.head_maps import smoothstep
+from tfhkit.face.model import MOUTH_INSIDE
 from tfhkit.render import rasterize
 from tfhkit.render.visibility import vertex_visibility
 
@@ -146,8 +147,7 @@ def _maps(model, verts_world, head_z, view):
     fragments = rasterize(view.centred(verts_world)[None], model.faces, view)
     zbuf, ids = fragments.zbuf[0, ..., 0].numpy(), fragments.pix_to_face[0, ..., 0].numpy()
     covered = ids >= 0
-    neck = model.regions.get("neck", torch.zeros(model.n_verts, dtype=torch.bool))
-    head = covered & ~neck[model.faces].any(1).numpy()[ids]
+    head = covered & ~model.any_region("neck")[model.faces].any(1).numpy()[ids]
     dm = DISTANCE / view.focal_px  # of a pixel
     beyond, (row, column) = ndimage.distance_transform_edt(~covered, return_indices=True)
     nearest = DISTANCE - zbuf[row, column]
@@ -159,8 +159,7 @@ def _links(model, verts_world, points, view):
     """(A, V) sparse: each anchor's share of the motion of the nearest visible skin vertices."""
     verts = view.centred(verts_world)[None]
     skin = model.regions["face"] & vertex_visibility(verts, model.faces, view.at(512))[0]
-    for name in ("eyes", "teeth", "tongue", "mouth_cavity", "lips"):
-        skin &= ~model.regions.get(name, torch.zeros_like(skin))
+    skin &= ~model.any_region("eyes", "lips", *MOUTH_INSIDE)
     ids = np.flatnonzero(skin.numpy())
     seen_px, _ = view.project(verts_world[ids])
     gap, nearest = cKDTree(seen_px).query(points, N_LINKS)

@@ -12,19 +12,18 @@ import numpy as np
 import torch
 
 from tfhkit.background.face_maps import (
-    INSIDE,
     beyond_outlines,
     face_opacity,
     lip_rim,
     mouth_colours,
     mouth_share,
-    region,
 )
 from tfhkit.background.image_mesh import ImageMesh, View, image_mesh
 from tfhkit.camera import CROP_PX, DISTANCE, FOCAL_PX, rotation_from_angles
 from tfhkit.errors import check_shape
 from tfhkit.face import MorphableModel, vertex_normals
 from tfhkit.face.lighting import irradiance
+from tfhkit.face.model import MOUTH_INSIDE
 from tfhkit.fit import Crop
 from tfhkit.render import detailed_albedo
 from tfhkit.render.shading import posed_verts
@@ -123,7 +122,8 @@ def open_portrait(image, fit, model, size_px=512):
         normals = vertex_normals(verts, model.faces)
         albedo = detailed_albedo(model, frame, fit.crop.image(image, max(CROP_PX, size_px)))
         light = irradiance(normals, frame.light)[0]
-        within = region(model, *INSIDE)  # half of the light's tint was fitted to the skin's colour
+        within = model.any_region(*MOUTH_INSIDE)
+        # half of the light's tint was fitted to the skin's colour
         light[within] = (light[within] + light[within].mean(-1, keepdim=True)) / 2
         colours = (albedo * light).clamp(0, 1).numpy()
         centred = view.centred(verts[0].numpy())[None]

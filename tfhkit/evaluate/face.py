@@ -1,14 +1,10 @@
 """How well faces are fitted: virtual heads against their truth, a clip against its landmarks."""
 
-import multiprocessing
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from tfhkit.errors import ParameterError
 from tfhkit.evaluate.heads import head_errors, make_head_clip, read_truth
@@ -16,6 +12,7 @@ from tfhkit.face import load_model
 from tfhkit.fit import fit_clip
 from tfhkit.landmarks import detect
 from tfhkit.media import open_clip
+from tfhkit.virtual.workers import in_workers
 
 _KEYS = ("pose_error_deg", "lip_error_mm", "shape_error_mm")
 
@@ -42,11 +39,11 @@ def evaluate_heads(n_heads=20, n_frames=20, seed=0, workers=2, progress=None):
         raise ParameterError("--heads", f"{n_heads} are too few", "take 1 or more")
     if n_frames < 4:
         raise ParameterError("frames", f"{n_frames} are too few", "take 4 or more")
-    rows = []
-    for row in _run(partial(_one_head, n_frames=n_frames), range(seed, seed + n_heads), workers):
-        rows.append(row)
+    jobs, rows = [(seed + k, n_frames) for k in range(n_heads)], [None] * n_heads
+    for done, (k, row) in enumerate(in_workers(_one_head, jobs, workers), 1):
+        rows[k] = row
         if progress:
-            progress(len(rows), n_heads, "fitting virtual heads")
+            progress(done, n_heads, "fitting virtual heads")
     landmarks, pixels = ({key: _mean(row[k][key] for row in rows) for key in _KEYS} for k in (0, 1))
     return {"heads": n_heads, "frames": n_frames, **pixels, "landmarks_only": landmarks}
 
@@ -68,17 +65,6 @@ def evaluate_clip(clip, model=None, progress=None):
     names = ["nme_inner_pct", "nme_mouth_pct", "photometric_l1", "photometric_l1_landmarks"]
     names += ["jitter_deg", "jitter_deg_landmarks", "id_rms", "exp_rms"]
     return {"clip_frames": len(fit), **{n: fit.report[n] for n in names}, "seconds": seconds}
-
-
-def _run(function, jobs, workers):
-    if workers <= 1 or len(jobs) == 1:
-        yield from map(function, jobs)
-        return
-    context = multiprocessing.get_context("spawn")  # threads do not survive a fork
-    with ProcessPoolExecutor(
-        workers, context, initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        yield from pool.map(function, jobs)
 
 
 def _one_head(seed, n_frames):

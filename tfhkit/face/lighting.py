@@ -78,10 +78,15 @@ def irradiance(normals, light):
             f"light: expected shape ({len(normals)}, 27) or ({len(normals)}, 3, 9), "
             f"got {tuple(light.shape)}"
         )
+    return sh_basis(normals) @ with_ambient(light).transpose(-1, -2)
+
+
+def with_ambient(light):
+    """The light as it is used: any shape of 27s, channel-major -> (B, 3, 9), 0.8 on band 0."""
     light = light.reshape(-1, 3, 9)
     ambient = torch.zeros(9, dtype=light.dtype, device=light.device)
     ambient[0] = AMBIENT
-    return sh_basis(normals) @ (light + ambient).transpose(-1, -2)
+    return light + ambient
 
 
 def shade_sh(albedo, normals, light):

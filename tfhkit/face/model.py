@@ -10,6 +10,7 @@ import torch
 from tfhkit.errors import ParameterError, check_shape
 
 N_ID, N_EXP, N_TEX, N_LANDMARKS = 80, 64, 80, 68
+MOUTH_INSIDE = ("teeth", "tongue", "mouth_cavity")  # dark, and at the mercy of the lips
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,11 @@ class MorphableModel:
         }
         regions = {name: mask.to(device) for name, mask in self.regions.items()}
         return replace(self, regions=regions, **moved)
+
+    def any_region(self, *names):
+        """(V,) bool, vertices of any of these regions, as far as the model has them."""
+        none = torch.zeros(self.n_verts, dtype=torch.bool, device=self.mean_shape.device)
+        return torch.stack([self.regions.get(name, none) for name in names]).any(0)
 
     def region_model(self, name):
         """The model restricted to the triangles whose vertices all lie in a region.

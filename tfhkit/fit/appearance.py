@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from tfhkit.camera import Camera, project
-from tfhkit.face.lighting import AMBIENT, sh_basis
-from tfhkit.face.model import vertex_normals
+from tfhkit.face.lighting import AMBIENT, sh_basis, with_ambient
+from tfhkit.face.model import MOUTH_INSIDE, vertex_normals
 from tfhkit.render.albedo import sample_bilinear
 from tfhkit.render.shading import posed_verts
 from tfhkit.render.visibility import facing, vertex_visibility
@@ -31,9 +31,7 @@ def observe(model, coefficients, images, camera):
     verts = posed_verts(model, coefficients)
     normals = vertex_normals(verts, model.faces)
     points, _ = project(verts, camera)
-    skin = model.regions["face"].clone()
-    for name in ("eyes", "teeth", "tongue", "mouth_cavity"):
-        skin &= ~model.regions[name]
+    skin = model.regions["face"] & ~model.any_region("eyes", *MOUTH_INSIDE)
     shown = vertex_visibility(verts, model.faces, Camera(max(camera.size_px, 256)))
     seen = shown & (facing(verts, normals) > 0.25) & skin
     colours = torch.stack([sample_bilinear(*pair) for pair in zip(images, points)])
@@ -96,9 +94,7 @@ def fit_appearance(model, coefficients, images, iterations=6, sigma=0.08, prior=
     for _ in range(iterations):
         albedo = model.texture(tex[None])[0]
         light = solve_light(colours, basis, albedo, weight)
-        full = light.reshape(3, 9).clone()
-        full[:, 0] += AMBIENT
-        shading = torch.einsum("bvk,ck->bvc", basis, full)
+        shading = torch.einsum("bvk,ck->bvc", basis, with_ambient(light)[0])
         # Precision of a vertex' colour, so that |d|^2 is weighed as a prior.
         tex = solve_texture(model, colours, shading, weight / sigma**2 / 30, prior)
         error = colours - shading * model.texture(tex[None])[0]

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from tfhkit.camera import Camera, project
-from tfhkit.face.lighting import AMBIENT, sh_basis, sh_gradient
+from tfhkit.face.lighting import sh_basis, sh_gradient, with_ambient
 from tfhkit.fit.bundle import (
     N_FRAME,
     N_SHARED,
@@ -93,8 +93,7 @@ class Photometry:
         world = turned + state.trans.float()[:, None]
         px, depth = project(world, camera)
         colour, by_px = sample_with_gradient(self.images[part], px, self.blur_px)
-        gamma = state.light.float().reshape(3, 9).clone()
-        gamma[:, 0] += AMBIENT
+        gamma = with_ambient(state.light.float())[0]
         albedo = points.mean_tex + points.tex_basis @ state.tex.float()
         bands = sh_basis(n)
         irradiance = bands @ gamma.T
@@ -224,11 +223,11 @@ def refine_all(model, basis, state, seen, images, bundle, settings, progress=Non
         piece, part = seen.at(frames, list(islice(images, settings.chunk))), state[frames]
         share = len(piece.points_px) / total  # the depth's prior is one of the whole clip's mean
         now = replace(bundle, depth_sigma=bundle.depth_sigma / share**0.5)
-        for blur_px in settings.blurs_px:
+        # the pixels lead in the first round, so that a mouth that the landmarks missed is found
+        lead = replace(now, sigma_px=max(settings.sigma_px, now.sigma_px))
+        for round_, blur_px in enumerate(settings.blurs_px):
             term = photometry(model, points, part, piece, settings, False, blur_px)
-            # the pixels lead at first, so that a mouth that the landmarks missed is found
-            lead = replace(now, sigma_px=max(settings.sigma_px, now.sigma_px))
-            weights = lead if blur_px == settings.blurs_px[0] else now
+            weights = now if round_ else lead
             fixed = (piece.points_px, piece.confidence, Camera(), weights, term.equations)
             for _ in range(settings.frame_steps):
                 part = bundle_step(basis, part, *fixed, n_shared=0)

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import offset_copy
 
-from tfhkit.camera import CROP_PX, Camera, rotation_from_angles
+from tfhkit.camera import CROP_PX, Camera
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import reproject
 from tfhkit.fit.clip import read_frames
@@ -89,8 +89,7 @@ def shown_frames(fit):
 
 def fit_errors(model, fit):
     """(T, 68) distances of the fit's landmarks from the detected ones; see `landmark_errors`."""
-    part = fit.coefficients.map(lambda values: torch.as_tensor(values).double())
-    state = BundleState(part.id[0], part.exp, rotation_from_angles(part.angles), part.trans)
+    state = BundleState.from_coefficients(fit.coefficients)
     predicted = reproject(landmark_basis(model), state, Camera())
     return landmark_errors(fit.landmarks_px.astype(float), fit.crop.to_frame(predicted.numpy()))
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from tfhkit.camera import DISTANCE, angles_from_rotation
+from tfhkit.camera import DISTANCE, angles_from_rotation, rotation_from_angles
 from tfhkit.coefficients import Coefficients
 
 
@@ -39,6 +39,13 @@ class BundleState:
         return Coefficients(
             id, self.exp.float(), tex, self.angles.float(), light, self.trans.float()
         )
+
+    @classmethod
+    def from_coefficients(cls, coefficients):
+        """The state of T fitted frames: inverse of `coefficients`; NumPy or tensors."""
+        part = coefficients.map(lambda values: torch.as_tensor(values).double())
+        rotation = rotation_from_angles(part.angles)
+        return cls(part.id[0], part.exp, rotation, part.trans, part.tex[0], part.light[0])
 
     def __getitem__(self, frames):
         """Some of the frames, by slice or index array."""

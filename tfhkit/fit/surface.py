@@ -7,11 +7,10 @@ import numpy as np
 import torch
 
 from tfhkit.camera import Camera
-from tfhkit.face.model import vertex_normals
+from tfhkit.face.model import MOUTH_INSIDE, vertex_normals
 from tfhkit.render.shading import posed_verts
 from tfhkit.render.visibility import facing, vertex_visibility
 
-HIDDEN = ("teeth", "tongue", "mouth_cavity")  # dark, and at the mercy of the lips
 _VISIBILITY = Camera(256)
 
 
@@ -50,10 +49,7 @@ def surface_points(model, id, spacing):
     Returns:
         SurfacePoints.
     """
-    skin = model.regions["face"].clone()
-    for name in HIDDEN:
-        skin &= ~model.regions[name]
-    part = skin.nonzero()[:, 0]
+    part = (model.regions["face"] & ~model.any_region(*MOUTH_INSIDE)).nonzero()[:, 0]
     cells = np.floor(model.mean_shape[part].numpy() / spacing)
     ids = part[np.unique(cells, axis=0, return_index=True)[1]]
     near = model.faces[torch.isin(model.faces, ids).any(1)]  # triangles that decide their normals

@@ -9,11 +9,10 @@ from scipy.spatial import cKDTree
 from tfhkit.camera import Camera, project
 from tfhkit.errors import check_shape
 from tfhkit.face.lighting import shade_sh
-from tfhkit.face.model import vertex_normals
+from tfhkit.face.model import MOUTH_INSIDE, vertex_normals
 from tfhkit.render.shading import posed_verts
 from tfhkit.render.visibility import facing, vertex_visibility
 
-UNSAMPLED = ("teeth", "tongue", "mouth_cavity")  # hidden or out of focus in a closed mouth
 _MIRROR_SHARE = 0.5  # weight of what the mirror side saw, against what a vertex saw itself
 _DARK = 0.15  # irradiance below which a division would amplify noise
 _FOREIGN = 0.45  # distance from the model's colour that is more like a collar than like a face
@@ -136,10 +135,7 @@ def _view_weight(model, verts, normals, camera):
     weight = ramp * ramp * (3 - 2 * ramp)
     fine = Camera(max(camera.size_px, 512))
     weight = weight * vertex_visibility(verts, model.faces, fine)[0] * model.regions["face"]
-    for name in UNSAMPLED:
-        if name in model.regions:
-            weight = weight * ~model.regions[name]
-    return weight
+    return weight * ~model.any_region(*MOUTH_INSIDE)
 
 
 def mirror_verts(model):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from tfhkit.camera import DISTANCE
-from tfhkit.face.lighting import AMBIENT, sh_basis
+from tfhkit.face.lighting import sh_basis, with_ambient
 from tfhkit.render import kernels
 from tfhkit.render.fragments import Fragments
 
@@ -93,9 +93,7 @@ def light_verts(verts_world, faces, albedo, light):
         (B, V, 3) RGB, not clamped, without gradients.
     """
     verts, corner_ids = _array(verts_world, np.float32), _array(faces, np.int32)
-    gamma = _array(light, np.float64).reshape(-1, 3, 9).copy()
-    gamma[:, :, 0] += AMBIENT
-    harmonics = gamma @ _polynomials()
+    harmonics = with_ambient(light.detach().cpu().double()).numpy() @ _polynomials()
     skin = _array(albedo, np.float32)
     colours = np.empty_like(verts)
     _share(

@@ -1,8 +1,6 @@
 """A corpus of virtual speakers for motion training: sound and coefficients, no pictures."""
 
 import json
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from tfhkit.virtual.channel import record
 from tfhkit.virtual.espeak import resolve
 from tfhkit.virtual.speaker import action_matrix, describe, move, random_speaker
 from tfhkit.virtual.texts import script
+from tfhkit.virtual.workers import in_workers
 
 FPS = 25.0
 _STEP = 4  # MFCC rows from one frame to the next at 25 Hz
@@ -108,7 +107,7 @@ def make_motion_corpus(
     matrix = action_matrix(model)
     jobs = [(seed + k, seconds_each, matrix, language, recorded) for k in range(n_speakers)]
     made, done = [None] * n_speakers, 0
-    for k, motion in _run(jobs, workers):
+    for k, motion in in_workers(make_speaker_motion, jobs, workers):
         made[k], done = motion, done + 1
         if progress:
             progress(done, n_speakers, f"speaker {motion.name}, {motion.about['voice']}")
@@ -189,17 +188,3 @@ def _talk(speaker, seconds):
         if utterance.duration_s >= seconds:
             return utterance
         length_s = utterance.duration_s
-
-
-def _run(jobs, workers):
-    """Yields (k, SpeakerMotion) as they get ready."""
-    if workers <= 1 or len(jobs) == 1:
-        for k, job in enumerate(jobs):
-            yield k, make_speaker_motion(*job)
-        return
-    # spawn, not fork: threads of torch and numba do not survive a fork
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        running = {pool.submit(make_speaker_motion, *job): k for k, job in enumerate(jobs)}
-        for future in as_completed(running):
-            yield running[future], future.result()
