@@ -1,11 +1,12 @@
 """A virtual speaker: who it is, and what it does when it says a text, with the truth of it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
 from tfhkit.coefficients import Coefficients
 from tfhkit.errors import ParameterError, check_shape
+from tfhkit.virtual.breath import breath_track, breathe, breaths
 from tfhkit.virtual.prosody import prosody
 from tfhkit.virtual.style import PersonalStyle, head_motion, random_style
 from tfhkit.virtual.texts import LANGUAGES
@@ -20,6 +21,7 @@ _VARIANTS = (
     " adam belinda victor klatt2"
 ).split()
 _LEAD_S, _TAIL_S = 0.25, 0.4  # silence around what is said
+_BREATH = 23  # seeds of the breaths that are seen and heard
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,10 @@ class VirtualSpeaker:
             rate = float(np.clip(self.rate_wpm * rng.uniform(0.92, 1.08) * self.tract, 80, 400))
             utterance = speak(sentence, self.voice, int(rate), self.pitch, self.pitch_range)
             spoken.append(rescale(utterance, self.tract))
-        gaps_s = [_LEAD_S, *rng.uniform(0.15, 0.6, len(texts) - 1), _TAIL_S]
-        return join(spoken, gaps_s)
+        gaps_s = [_LEAD_S, *rng.uniform(0.15, 0.9, len(texts) - 1), _TAIL_S]
+        utterance = join(spoken, gaps_s)
+        events = breaths(utterance.phonemes, self.style, (self.seed, _BREATH))
+        return replace(utterance, audio=breathe(utterance.audio, events, (self.seed, _BREATH, 1)))
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,9 @@ def move(utterance, style, times, seed):
     """
     sound = prosody(utterance.audio, utterance.sr_hz)
     head = head_motion(utterance, style, times, (seed, 3), sound)
-    mouth = mouth_actions(utterance, times, style.articulation, sound)
+    events = breaths(utterance.phonemes, style, (seed, _BREATH))
+    idle = lambda grid: np.maximum(style.parted, breath_track(events, grid))  # noqa: E731
+    mouth = mouth_actions(utterance, times, style.articulation, sound, idle)
     for i, name in enumerate(ACTIONS):
         if name.startswith("mouth") and name.endswith(("Left", "Right")) and len(name) > 10:
             mouth[:, i] *= 1 + (0.25 if name.endswith("Left") else -0.25) * style.asymmetry

@@ -34,6 +34,8 @@ class PersonalStyle:
         articulation: how far jaw and lips move, 1 is common.
         asymmetry: -1 to 1, more motion on the subject's left (+) or right (-).
         gaze_deg: standard deviation of the gaze about the camera.
+        parted: how far the jaw hangs open while nothing is said, in units of the jaw gesture.
+        breath: 0 to 1, how often and how far the mouth opens to breathe in.
     """
 
     rest_deg: tuple = (0.0, 0.0, 0.0)
@@ -52,6 +54,8 @@ class PersonalStyle:
     articulation: float = 1.0
     asymmetry: float = 0.0
     gaze_deg: float = 2.5
+    parted: float = 0.05
+    breath: float = 0.4
 
     def __post_init__(self):
         if not all(0 <= share <= _MAX_SHARE for share in self.sound_share):
@@ -104,6 +108,8 @@ def random_style(seed):
         articulation=draw(0.75, 1.25),
         asymmetry=float(np.clip(rng.normal(0, 0.3), -1, 1)),
         gaze_deg=draw(1.5, 4.0),
+        parted=draw(0.0, 0.25),
+        breath=draw(0.0, 1.0),
     )
 
 

@@ -157,7 +157,7 @@ def closure_track(phonemes, times):
     return closed
 
 
-def mouth_actions(utterance, times, strength=1.0, voice_prosody=None):
+def mouth_actions(utterance, times, strength=1.0, voice_prosody=None, idle=None):
     """Facial actions of the mouth at given times.
 
     Args:
@@ -165,6 +165,7 @@ def mouth_actions(utterance, times, strength=1.0, voice_prosody=None):
         times: (T,) s.
         strength: how far the person moves jaw and lips, 1 is common.
         voice_prosody: Prosody of the utterance, if it is at hand.
+        idle: function of times (G,) -> (G,), how far the jaw opens where no sound holds it.
     Returns:
         (T, 52) float32 in [0, 1], in the order of ACTIONS.
     """
@@ -174,6 +175,8 @@ def mouth_actions(utterance, times, strength=1.0, voice_prosody=None):
     loudness = gaussian_filter1d(np.interp(grid, sound.times, sound.loudness), 0.05 * GRID_HZ)
     gestures[:, 0] *= 0.55 + 0.55 * loudness  # a louder vowel opens the jaw more
     gestures[:, :6] *= strength
+    if idle is not None:
+        gestures[:, 0] = np.maximum(gestures[:, 0], idle(grid))
     closed = closure_track(utterance.phonemes, grid)
     shut = closed[:, None]
     gestures[:, [2, 4, 5]] *= 1 - shut  # what would part the lips

@@ -1,0 +1,84 @@
+"""Breathing in before speech: the mouth opens in pauses, and one can hear it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import butter, sosfilt
+
+from tfhkit.virtual.voice import SILENCE
+
+_LEAST_PAUSE_S = 0.22
+_FALL_S = 0.10  # the next sound takes the mouth over
+_AUDIBLE = 0.7  # share of the breaths that a microphone hears
+
+
+@dataclass(frozen=True)
+class Breath:
+    """One breath: the mouth opens from start_s, is widest at peak_s, and gives way by end_s.
+
+    `depth` is in units of the jaw gesture, 1 being an open vowel; `level_db` is relative to the
+    voice's loud parts, None where nothing is heard.
+    """
+
+    start_s: float
+    peak_s: float
+    end_s: float
+    depth: float
+    level_db: float | None
+
+
+def breaths(phonemes, style, seed):
+    """When a person breathes in: tuple of Breath, the same for a seed.
+
+    People draw breath in most pauses, with the lips apart, and are widest just before they go
+    on. Some hardly open the mouth; `style.breath` says how much this one does.
+
+    Args:
+        phonemes: tuple of Phoneme. style: PersonalStyle. seed: int or tuple of int.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    for phoneme in phonemes:
+        length_s = phoneme.end_s - phoneme.start_s
+        taken, depth, loud, late, level_db = rng.random(5)  # drawn for each pause, used or not
+        if phoneme.name != SILENCE or length_s < _LEAST_PAUSE_S or phoneme is phonemes[-1]:
+            continue
+        if taken > 0.3 + 0.7 * style.breath:
+            continue
+        found.append(
+            Breath(
+                start_s=phoneme.start_s + (0.1 + 0.4 * late) * length_s,
+                peak_s=phoneme.end_s - 0.04,
+                end_s=phoneme.end_s + _FALL_S,
+                depth=style.breath * (0.4 + 0.8 * depth) * min(1.0, length_s / 0.35),
+                level_db=-40 + 20 * level_db if loud < _AUDIBLE else None,
+            )
+        )
+    return tuple(found)
+
+
+def breath_track(events, times):
+    """How far breathing opens the mouth: (G,) in units of the jaw gesture."""
+    track = np.zeros(len(times))
+    for breath in events:
+        up = ((times - breath.start_s) / (breath.peak_s - breath.start_s)).clip(0, 1)
+        down = ((times - breath.peak_s) / (breath.end_s - breath.peak_s)).clip(0, 1)
+        shape = (1 - np.cos(np.pi * up)) / 2 * (1 + np.cos(np.pi * down)) / 2
+        track = np.maximum(track, breath.depth * shape)
+    return track
+
+
+def breathe(audio, events, seed, sr_hz=16000):
+    """A voice with its breaths to be heard: noise of air through an open mouth, (N,) float32."""
+    rng = np.random.default_rng(seed)
+    loud = np.sqrt(np.mean(np.square(audio, dtype=np.float64))) * 2
+    out = np.array(audio, np.float32)
+    for breath in events:
+        low_hz = rng.uniform(300, 900)
+        band = butter(2, (low_hz, rng.uniform(3, 6) * low_hz), "band", fs=sr_hz, output="sos")
+        a, b = int(breath.start_s * sr_hz), min(int(breath.peak_s * sr_hz), len(out))
+        if breath.level_db is None or b - a < 16:
+            continue
+        air = sosfilt(band, rng.standard_normal(b - a)) * np.hanning(b - a)
+        out[a:b] += air * (loud * 10 ** (breath.level_db / 20) / (air.std() + 1e-9))
+    return out.clip(-1, 1)
