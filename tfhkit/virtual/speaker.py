@@ -11,7 +11,7 @@ from tfhkit.virtual.prosody import prosody
 from tfhkit.virtual.style import PersonalStyle, head_motion, random_style
 from tfhkit.virtual.texts import LANGUAGES
 from tfhkit.virtual.upper_face import upper_actions
-from tfhkit.virtual.visemes import ACTIONS, mouth_actions
+from tfhkit.virtual.visemes import ACTIONS, mouth_actions, personal_visemes
 from tfhkit.virtual.voice import join, rescale, speak
 
 # Languages and variants that random speakers take, English more often; no robots, no whispers.
@@ -139,7 +139,8 @@ def move(utterance, style, times, seed):
     head = head_motion(utterance, style, times, (seed, 3), sound)
     events = breaths(utterance.phonemes, style, (seed, _BREATH))
     idle = lambda grid: np.maximum(style.parted, breath_track(events, grid))  # noqa: E731
-    mouth = mouth_actions(utterance, times, style.articulation, sound, idle)
+    visemes = personal_visemes(style.viseme_spread, style.viseme_seed)
+    mouth = mouth_actions(utterance, times, style.articulation, sound, idle, visemes)
     for i, name in enumerate(ACTIONS):
         if name.startswith("mouth") and name.endswith(("Left", "Right")) and len(name) > 10:
             mouth[:, i] *= 1 + (0.25 if name.endswith("Left") else -0.25) * style.asymmetry

@@ -36,6 +36,8 @@ class PersonalStyle:
         gaze_deg: standard deviation of the gaze about the camera.
         parted: how far the jaw hangs open while nothing is said, in units of the jaw gesture.
         breath: 0 to 1, how often and how far the mouth opens to breathe in.
+        viseme_spread, viseme_seed: how far the mouth's shapes are the person's own; see
+            `personal_visemes`.
     """
 
     rest_deg: tuple = (0.0, 0.0, 0.0)
@@ -56,6 +58,8 @@ class PersonalStyle:
     gaze_deg: float = 2.5
     parted: float = 0.05
     breath: float = 0.4
+    viseme_spread: float = 0.0
+    viseme_seed: int = 0
 
     def __post_init__(self):
         if not all(0 <= share <= _MAX_SHARE for share in self.sound_share):
@@ -110,6 +114,8 @@ def random_style(seed):
         gaze_deg=draw(1.5, 4.0),
         parted=draw(0.0, 0.25),
         breath=draw(0.0, 1.0),
+        viseme_spread=0.5,
+        viseme_seed=int(rng.integers(2**31)),
     )
 
 

@@ -1,6 +1,7 @@
 """Mouth actions of an utterance: visemes of its phonemes, blended in time (co-articulation)."""
 
 import unicodedata
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -83,10 +84,51 @@ _TABLE = {
     for symbol in symbols.split()
     if len(symbol) == 1
 }
-_UNKNOWN = _TABLE["ə"]
 _BILABIAL = set("pbmɓ")
 _VOWELS = set("ɑaæʌɐɜɞɛeəᵻɨɘiɪɔɒoɤʊuʉɯyʏøœɵɚɝ")
 _MIN_CLOSURE_S, _RAMP_S = 0.075, 0.055
+
+
+@dataclass(frozen=True)
+class Visemes:
+    """A person's mouth shapes.
+
+    Args:
+        table: dict of IPA letter -> (targets (8,), dominance (8,)), in the order of GESTURES.
+        lead_s, trail_s: (8,) seconds in which a gesture's dominance falls before and behind.
+    """
+
+    table: dict
+    lead_s: np.ndarray
+    trail_s: np.ndarray
+
+
+COMMON = Visemes(_TABLE, _LEAD_S, _TRAIL_S)
+
+
+def personal_visemes(spread, seed):
+    """Mouth shapes of one person, off the common ones by chance: Visemes, the same for a seed.
+
+    People reach the same sounds with mouths of their own: one hardly spreads the lips, another
+    rounds early. What is shut or silent stays so.
+
+    Args:
+        spread: 0 gives the common shapes; 0.5 changes targets by about half of themselves.
+        seed: int or tuple of int.
+    """
+    rng = np.random.default_rng(seed)
+    n = len(GESTURES)
+    vary = lambda scale: np.exp(rng.normal(0, scale * spread, n))  # noqa: E731
+    habit, table = vary(0.7), {}
+    for letter in sorted(_TABLE):
+        targets, dominance = _TABLE[letter]
+        own, extra = habit * vary(1.0), np.abs(rng.normal(0, 0.12 * spread, n))
+        insists = vary(0.6)
+        if letter not in _BILABIAL and letter != SILENCE:
+            targets = (targets * own + extra * (targets > 0)).clip(0, 1.3)
+            dominance = dominance * insists
+        table[letter] = (targets, dominance)
+    return Visemes(table, _LEAD_S * vary(0.6), _TRAIL_S * vary(0.6))
 
 
 def segments(phonemes):
@@ -111,7 +153,7 @@ def segments(phonemes):
     return parts
 
 
-def gesture_tracks(phonemes, times, stress_gain=0.2):
+def gesture_tracks(phonemes, times, stress_gain=0.2, visemes=COMMON):
     """Blend the visemes' targets by dominance functions.
 
     Every sound pulls each gesture to its target with a weight that is flat inside the sound and
@@ -121,6 +163,7 @@ def gesture_tracks(phonemes, times, stress_gain=0.2):
         phonemes: tuple of Phoneme.
         times: (G,) s, ascending, evenly spaced.
         stress_gain: how much wider stressed vowels open the jaw than unstressed ones.
+        visemes: Visemes of the person.
     Returns:
         (G, 8), in the order of GESTURES.
     Source: Cohen & Massaro 1993, "Modeling coarticulation in synthetic visual speech".
@@ -128,14 +171,14 @@ def gesture_tracks(phonemes, times, stress_gain=0.2):
     total = np.full((len(times), len(GESTURES)), 0.05)  # pulls to rest where nothing is said
     pulled = np.zeros_like(total)
     for letter, start_s, end_s, stress in segments(phonemes):
-        targets, dominance = _TABLE.get(letter, _UNKNOWN)
+        targets, dominance = visemes.table[letter]
         if letter in _VOWELS:
             targets = targets.copy()
             targets[0] *= 1 + stress_gain * (0.5 if stress == 1 else 0.0 if stress == 2 else -0.5)
         length = end_s - start_s
         near = slice(*np.searchsorted(times, (start_s - 0.5, end_s + 0.5)))
-        before = np.maximum(start_s + 0.25 * length - times[near], 0)[:, None] / _LEAD_S
-        behind = np.maximum(times[near] - (end_s - 0.35 * length), 0)[:, None] / _TRAIL_S
+        before = np.maximum(start_s + 0.25 * length - times[near], 0)[:, None] / visemes.lead_s
+        behind = np.maximum(times[near] - (end_s - 0.35 * length), 0)[:, None] / visemes.trail_s
         weight = dominance * np.exp(-before - behind)
         total[near] += weight
         pulled[near] += weight * targets
@@ -157,7 +200,7 @@ def closure_track(phonemes, times):
     return closed
 
 
-def mouth_actions(utterance, times, strength=1.0, voice_prosody=None, idle=None):
+def mouth_actions(utterance, times, strength=1.0, voice_prosody=None, idle=None, visemes=COMMON):
     """Facial actions of the mouth at given times.
 
     Args:
@@ -166,12 +209,13 @@ def mouth_actions(utterance, times, strength=1.0, voice_prosody=None, idle=None)
         strength: how far the person moves jaw and lips, 1 is common.
         voice_prosody: Prosody of the utterance, if it is at hand.
         idle: function of times (G,) -> (G,), how far the jaw opens where no sound holds it.
+        visemes: Visemes of the person.
     Returns:
         (T, 52) float32 in [0, 1], in the order of ACTIONS.
     """
     sound = voice_prosody or prosody(utterance.audio, utterance.sr_hz)
     grid = grid_times(utterance.duration_s)
-    gestures = gesture_tracks(utterance.phonemes, grid)
+    gestures = gesture_tracks(utterance.phonemes, grid, visemes=visemes)
     loudness = gaussian_filter1d(np.interp(grid, sound.times, sound.loudness), 0.05 * GRID_HZ)
     gestures[:, 0] *= 0.55 + 0.55 * loudness  # a louder vowel opens the jaw more
     gestures[:, :6] *= strength
