@@ -18,8 +18,10 @@ from tfhkit.motion import (
     predict_windows,
     resample,
     train_motion,
+    train_personal,
 )
-from tfhkit.motion.batches import prepare, sequence_starts
+from tfhkit.motion.batches import known_part, prepare, sequence_starts
+from tfhkit.motion.personal import average
 
 TINY = MotionConfig("custom", (2, 4, 6, 6, 8), (2, 2), (16, 12), 16, 1, 0.0)
 FAST = TrainSettings(
@@ -159,7 +161,22 @@ def test_statistics_are_taken_around_each_speaker_s_own_mean():
 def test_sequences_keep_out_of_the_validation_part():
     data = prepare([toy_track(100)], measure_normalisation([toy_track(100)]), "track", 0.2)
     starts = sequence_starts(data, 16)
-    assert starts[:, 1].max() + 16 == 80 == data[0].stop and data[0].check == slice(80, None)
+    assert starts[:, 1].max() + 16 == 80 and data[0].check == slice(80, 100)
+
+
+@pytest.mark.parametrize("end", [0.2, 0.4, 0.6, 1.0])
+def test_a_validation_part_may_lie_anywhere(end):
+    track = toy_track(100)
+    data = prepare([track], measure_normalisation([track]), "track", 0.2, end)
+    stop = round(100 * end)
+    assert data[0].check == slice(stop - 20, stop)
+    taken = np.zeros(100, int)
+    for _, first in sequence_starts(data, 16):
+        taken[first : first + 16] += 1
+    assert not taken[stop - 20 : stop].any()
+    assert (np.flatnonzero(taken) == np.flatnonzero(data[0].learn)).all()
+    pieces = known_part(track, 0.2, end)
+    assert sum(len(p) for p in pieces) == 80 and len(pieces) == (1 if end in (0.2, 1.0) else 2)
 
 
 def test_the_validation_part_does_not_enter_the_statistics():
@@ -212,7 +229,9 @@ def test_resuming_equals_not_stopping(tmp_path):
         progress=lambda done, *_: seen.append(done),
     )  # fmt: skip
     assert seen == [3, 4] and again == history and same(whole.net, resumed.net)
-    assert not path.exists()
+    seen.clear()
+    once_more, _ = train_motion([toy_track()], config=config, settings=FAST, checkpoint=path)
+    assert not seen and same(whole.net, once_more.net)
 
 
 def test_a_checkpoint_of_another_training_is_not_taken(tmp_path):
@@ -266,6 +285,69 @@ def test_a_personal_mapping_moves_in_the_person_s_range_at_once():
         > 0.5
         > explained(predict_windows(general, person.windows)[0], person.exp)
     )
+
+
+def test_predicted_poses_lie_where_the_head_is_at_home():
+    """One long turn drags the mean; the median and the deviation are the person's own."""
+    track = toy_track(200)
+    pose = track.pose.copy()
+    pose[150:170] += 2.0
+    settings = replace(FAST, epochs=20, sequences_per_epoch=16, out_epochs=0, lr=2e-2)
+    track = replace(track, pose=pose)
+    weights, _ = train_motion([track], config=TINY, settings=replace(settings, validation_share=0))
+    _, predicted = predict_windows(weights, track.windows)
+    assert np.allclose(np.median(predicted, 0), np.median(pose, 0), atol=0.02)
+    assert (predicted.std(0) <= 1.01 * pose.std(0)).all()
+
+
+# the personal mapping
+
+
+@pytest.fixture(scope="module")
+def general():
+    crowd = [toy_track(200, seed, speaker=str(seed)) for seed in range(3)]
+    settings = replace(FAST, epochs=8, sequences_per_epoch=16, out_epochs=0, lr=1e-2)
+    return train_motion(crowd, config=replace(TINY, direct=True), settings=settings)[0]
+
+
+def test_the_average_of_a_network_with_itself_is_itself(general):
+    assert same(average([general.net, general.net]), general.net)
+    other = average([general.net])
+    with torch.no_grad():
+        other.out.bias += 1
+    assert torch.allclose(average([general.net, other]).out.bias, general.net.out.bias + 0.5)
+
+
+def test_fine_tuning_on_all_parts_helps_a_person_and_says_what_it_did(general):
+    person = toy_track(150, seed=9, speaker="b", shift=2.0, scale=2.0)
+    start = train_motion([person], general, settings=replace(FAST, epochs=0))[0]
+    before, told = explained(predict_windows(start, person.windows)[0], person.exp), []
+    settings = replace(FAST, epochs=6, sequences_per_epoch=8, out_epochs=0)
+    weights, histories = train_personal(
+        person, general, settings, folds=3, progress=lambda *a: told.append(a)
+    )
+    after = explained(predict_windows(weights, person.windows)[0], person.exp)
+    assert after > before
+    assert len(histories) == 3 == len(weights.card["best_epoch"]) and weights.card["folds"] == 3
+    assert told[-1][0] <= told[-1][1] == 18 and "part 3 of 3" in told[-1][2]
+
+
+def test_a_stopped_personal_training_goes_on(tmp_path, general):
+    person, calls = toy_track(120, seed=9), []
+    settings = replace(FAST, epochs=2, sequences_per_epoch=4)
+    whole, _ = train_personal(person, general, settings, folds=2)
+
+    def stop(done, total, text):
+        calls.append(done)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    common = {"settings": settings, "folds": 2, "checkpoint": tmp_path / "motion.pt"}
+    with pytest.raises(KeyboardInterrupt):
+        train_personal(person, general, progress=stop, **common)
+    resumed, _ = train_personal(person, general, progress=lambda *a: calls.append(a[0]), **common)
+    assert calls == [1, 2, 3, 4] and same(whole.net, resumed.net)
+    assert not list(tmp_path.iterdir())
 
 
 def test_too_short_for_a_sequence():

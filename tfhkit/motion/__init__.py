@@ -12,6 +12,7 @@ from tfhkit.motion.lag import LAGS_S, find_lag
 from tfhkit.motion.lips import correlation, explained, lip_opening, mouth_points
 from tfhkit.motion.loss import LAMBDAS, motion_loss
 from tfhkit.motion.model import MotionConfig, MotionNet, MotionWeights, n_parameters
+from tfhkit.motion.personal import train_personal
 from tfhkit.motion.predict import MotionStream, predict_motion, predict_windows
 from tfhkit.motion.train import TrainSettings, train_motion
 
@@ -39,4 +40,5 @@ __all__ = [
     "predict_windows",
     "resample",
     "train_motion",
+    "train_personal",
 ]

@@ -15,49 +15,68 @@ class Prepared:
 
     Args:
         windows: (T, 28, 12). exp: (T, 64). pose: (T, 6). valid: (T,) bool. Tensors.
-        stop: frames [0, stop) are for training.
-        check: slice of the frames that validate.
+        learn: (T,) bool array, frames that training may see. The others validate.
     """
 
     windows: torch.Tensor
     exp: torch.Tensor
     pose: torch.Tensor
     valid: torch.Tensor
-    stop: int
-    check: slice
+    learn: np.ndarray
+
+    @property
+    def check(self):
+        """Slice of the frames that validate; empty where all are for training."""
+        held = np.flatnonzero(~self.learn)
+        return slice(held[0], held[-1] + 1) if len(held) else slice(0, 0)
 
 
-def split_frame(track, share):
-    """First frame of the validation part: the last `share` of the track."""
-    return len(track) - round(share * len(track))
+def learn_mask(n_frames, share, end=1.0):
+    """Frames for training: all but a block of `share` of the track that ends at `end` of it.
+
+    Returns:
+        (n_frames,) bool.
+    """
+    stop = round(end * n_frames)
+    mask = np.ones(n_frames, bool)
+    mask[max(0, stop - round(share * n_frames)) : stop] = False
+    return mask
 
 
-def prepare(tracks, sound_norm, scope, share, device="cpu"):
+def known_part(track, share, end=1.0):
+    """The training frames of a track: one or two MotionTracks."""
+    mask = learn_mask(len(track), share, end)
+    edges = np.flatnonzero(np.diff(np.r_[False, mask, False]))
+    return [track[a:b] for a, b in edges.reshape(-1, 2)]
+
+
+def prepare(tracks, sound_norm, scope, share, end=1.0, device="cpu", norm=None):
     """Normalise every track by its speaker's own statistics.
 
-    Only the frames before the validation part enter the statistics.
+    Only training frames enter the statistics, but where all frames validate.
 
     Args:
         tracks: MotionTracks.
         sound_norm: Normalisation whose MFCC statistics are used where scope is "weights".
         scope: `MotionConfig.mfcc_scope`.
-        share: last part of every track that validates; 1 keeps all frames for validation.
+        share, end: of every track that validates, see `learn_mask`; share 1: all of it does.
+        norm: Normalisation of all tracks, in place of each speaker's own.
     Returns:
         list of Prepared.
     """
     known = {}
     for name in {track.speaker for track in tracks}:
-        own = [t if share >= 1 else t[: split_frame(t, share)] for t in tracks if t.speaker == name]
-        own = measure_normalisation(own)
+        own = [t for t in tracks if t.speaker == name]
+        own = own if share >= 1 else [part for t in own for part in known_part(t, share, end)]
+        own = norm or measure_normalisation(own)
         known[name] = replace(own, mfcc_mean=sound_norm.mfcc_mean, mfcc_std=sound_norm.mfcc_std)
     prepared = []
     for track in tracks:
-        norm = known[track.speaker]
-        exp, pose = normalise_motion(track, norm)
-        windows = normalise_sound(track.windows, norm, scope)
-        stop = split_frame(track, share)
+        own = known[track.speaker]
+        exp, pose = normalise_motion(track, own)
+        windows = normalise_sound(track.windows, own, scope)
         arrays = (torch.as_tensor(a).to(device) for a in (windows, exp, pose, track.valid))
-        prepared.append(Prepared(*arrays, stop, slice(stop, None)))
+        prepared.append(Prepared(*arrays, learn_mask(len(track), share, end)))
     return prepared
 
 
@@ -67,9 +86,12 @@ def sequence_starts(data, length):
     Raises:
         InputError: no training part is as long as a sequence.
     """
-    starts = [(i, t) for i, d in enumerate(data) for t in range(d.stop - length + 1)]
+    starts = []
+    for i, d in enumerate(data):
+        allowed = np.convolve(d.learn, np.ones(length), "valid") > length - 0.5
+        starts += [(i, t) for t in np.flatnonzero(allowed)] if len(d.learn) >= length else []
     if not starts:
-        longest = max((d.stop for d in data), default=0)
+        longest = max((int(d.learn.sum()) for d in data), default=0)
         raise InputError(
             "motion tracks",
             f"the longest training part has {longest} frames at 25 Hz, a sequence needs {length}",

@@ -44,9 +44,3 @@ def read_checkpoint(path, mark, net, optimiser):
     net.load_state_dict(content["net"])
     optimiser.load_state_dict(content["optimiser"])
     return content["state"]
-
-
-def remove_checkpoint(path):
-    """Remove the file of a finished training."""
-    if path is not None:
-        Path(path).unlink(missing_ok=True)

@@ -128,10 +128,10 @@ class Normalisation:
     Args:
         mfcc_mean, mfcc_std: (12,) of the training sound.
         exp_mean, exp_std: (64,) of the training expression.
-        pose_mean, pose_std: (6,) of the speaker's pose; the network predicts (p - mean) / std.
+        pose_mean, pose_std: (6,) of the speaker's pose; the network learns (p - mean) / std.
         pose_gain: (6,) factor on the predicted pose. A regression to the mean moves too little,
             the more the less the sound says; the gain gives the speaker's own range back
-            (1 is the plain regression).
+            (1 is the plain regression). With it, `calibrate_pose` sets pose_mean anew.
         lag_s: the sound of a frame is taken so much later than its picture.
     """
 

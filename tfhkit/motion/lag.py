@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from tfhkit.motion.batches import split_frame
 from tfhkit.motion.data import make_track, measure_normalisation
 from tfhkit.motion.lips import correlation, lip_opening
 from tfhkit.motion.predict import predict_windows
@@ -12,7 +11,7 @@ from tfhkit.motion.predict import predict_windows
 LAGS_S = tuple(round(0.02 * k, 2) for k in range(-3, 10))  # -60 to 180 ms
 
 
-def find_lag(weights, model, audio, times, exp, id, lags_s=LAGS_S, share=0.2):
+def find_lag(weights, model, audio, times, exp, id, lags_s=LAGS_S):
     """The lag at which the general mapping's lips agree best with a person's.
 
     Lips move before they are heard, people differ, and so do cameras and the delays of sound
@@ -23,7 +22,6 @@ def find_lag(weights, model, audio, times, exp, id, lags_s=LAGS_S, share=0.2):
         weights: general MotionWeights. model: MorphableModel.
         audio: (N,) 16 kHz. times: (T,) s. exp: (T, 64). id: (80,) identity.
         lags_s: candidates; positive: the sound comes after the picture.
-        share: last part of the frames that is left out, because it will validate.
     Returns:
         lag_s, and the correlations of the lip opening at every candidate, (len(lags_s),).
     """
@@ -31,7 +29,6 @@ def find_lag(weights, model, audio, times, exp, id, lags_s=LAGS_S, share=0.2):
     scores = []
     for lag_s in lags_s:
         track = make_track(audio, times, exp, pose, id=id, lag_s=lag_s)
-        track = track[: split_frame(track, share)]
         own = measure_normalisation([track])
         own = replace(own, mfcc_mean=weights.norm.mfcc_mean, mfcc_std=weights.norm.mfcc_std)
         predicted, _ = predict_windows(replace(weights, norm=own), track.windows)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from tfhkit.motion.batches import gather, prepare, sequence_starts, split_frame
-from tfhkit.motion.checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
+from tfhkit.motion.batches import gather, known_part, prepare, sequence_starts
+from tfhkit.motion.checkpoint import read_checkpoint, write_checkpoint
 from tfhkit.motion.data import measure_normalisation
 from tfhkit.motion.loss import LAMBDAS, landmark_map, motion_loss
 from tfhkit.motion.model import MotionConfig, MotionNet, MotionWeights
@@ -31,7 +31,8 @@ class TrainSettings:
         input_noise: deviation of noise on the normalised MFCCs while training.
         input_shift: deviation of a random shift and scale of every MFCC, one for each sequence:
             as many microphones and voices as there are sequences.
-        validation_share: last part of every track that is kept for choosing when to stop.
+        validation_share: part of every track that is kept for choosing when to stop.
+        validation_end: where in the track this part ends; 1 is the track's end.
         seed: of everything random.
     """
 
@@ -49,6 +50,7 @@ class TrainSettings:
     input_noise: float = 0.4
     input_shift: float = 0.2
     validation_share: float = 0.2
+    validation_end: float = 1.0
     seed: int = 0
 
 
@@ -58,6 +60,7 @@ def train_motion(
     config=None,
     settings=None,
     validation=None,
+    norm=None,
     model=None,
     checkpoint=None,
     progress=None,
@@ -74,12 +77,13 @@ def train_motion(
         start: MotionWeights to go on from; None starts with random weights.
         config: MotionConfig where `start` is None; the small one by default.
         settings: TrainSettings.
-        validation: other MotionTracks that choose when to stop; None keeps the last
+        validation: other MotionTracks that choose when to stop; None keeps a
             `validation_share` of every track for that.
+        norm: Normalisation of the motion; None measures it on the training frames.
         model: MorphableModel, for `TrainSettings.landmark_share`; None takes Eq. 2 as written.
         checkpoint: file that holds the state after every epoch. If it is there and belongs to
             the same training, that goes on where it stood, with the result that not stopping
-            would have had; otherwise it is written anew. Removed at the end.
+            would have had; otherwise it is written anew. It stays, and gives the result again.
         progress: called as progress(done, total, text).
         device: torch device.
     Returns:
@@ -95,15 +99,18 @@ def train_motion(
     net = net.to(device)
     length, scope = settings.sequence_frames, net.config.mfcc_scope
     share = settings.validation_share if validation is None else 0.0
-    known = [track[: split_frame(track, share)] for track in tracks]
-    norm = measure_normalisation(known)
+    part = {"share": share, "end": settings.validation_end}
+    given = norm
+    norm = norm or measure_normalisation([k for t in tracks for k in known_part(t, **part)])
     if start:
         norm = replace(norm, mfcc_mean=start.norm.mfcc_mean, mfcc_std=start.norm.mfcc_std)
-    data = prepare(tracks, norm, scope, share, device)
-    checks = data if validation is None else prepare(validation, norm, scope, 1.0, device)
-    checks = [d for d in checks if d.stop < len(d.exp)]
+    common = {"sound_norm": norm, "scope": scope, "device": device, "norm": given}
+    data = prepare(tracks, **part, **common)
+    checks = data if validation is None else prepare(validation, share=1.0, **common)
+    checks = [d for d in checks if not d.learn.all()]
     starts = sequence_starts(data, length)
-    per_epoch = settings.sequences_per_epoch or max(1, 2 * sum(d.stop for d in data) // length)
+    n_known = int(sum(d.learn.sum() for d in data))
+    per_epoch = settings.sequences_per_epoch or max(1, 2 * n_known // length)
 
     rest = [p for name, p in net.named_parameters() if not name.startswith("out.")]
     optimiser = torch.optim.Adam([{"params": net.out.parameters()}, {"params": rest}])
@@ -158,10 +165,9 @@ def train_motion(
             progress(epoch, settings.epochs, f"motion: {sums['total']:.3f}, validation {loss:.3f}")
 
     net.load_state_dict(state["best"])
-    remove_checkpoint(checkpoint)
-    norm = replace(norm, pose_gain=measure_gain(net, data))
+    norm = calibrate_pose(net, data, norm)
     card = {
-        "frames_25hz": int(sum(d.stop for d in data)),
+        "frames_25hz": n_known,
         "speakers": len({track.speaker for track in tracks}),
         "from_general": start is not None,
         "best_epoch": state["best_epoch"],
@@ -212,11 +218,26 @@ def validation_loss(net, checks, settings, exp_map=None):
 
 
 @torch.no_grad()
-def measure_gain(net, data, largest=4.0):
-    """How much more the pose moves than its prediction, per axis: (6,) in [1, largest]."""
+def calibrate_pose(net, data, norm, largest=4.0):
+    """The Normalisation with which predicted poses lie where, and move as far as, the real ones.
+
+    The prediction's deviation and median over the training frames are brought to those of the
+    truth, per axis. The median, because one turn of a second drags the mean of a short clip away
+    from where the head is at home. Of several tracks the median over tracks counts.
+
+    Args:
+        net: MotionNet. data: Prepared. norm: Normalisation. largest: limit of the gain, from 1.
+    """
     net.eval()
-    spread = []
+    gains, shifts = [], []
     for d in data:
-        _, pose, _ = net(d.windows[None, : d.stop])
-        spread.append((d.pose[: d.stop].std(0) / pose[0].std(0).clamp_min(1e-6)).cpu().numpy())
-    return np.clip(np.median(spread, 0), 1, largest).astype(np.float32)
+        predicted, true = net(d.windows[None])[1][0][d.learn].cpu(), d.pose[d.learn].cpu()
+        gain = (true.std(0) / predicted.std(0).clamp_min(1e-6)).clamp(1, largest)
+        gains.append(gain.numpy())
+        shifts.append((true.median(0).values - gain * predicted.median(0).values).numpy())
+    gain, shift = np.median(gains, 0), np.median(shifts, 0)
+    return replace(
+        norm,
+        pose_mean=(norm.pose_mean + norm.pose_std * shift).astype(np.float32),
+        pose_gain=gain.astype(np.float32),
+    )

@@ -111,6 +111,7 @@ def train_general(
     }
     weights = replace(weights, card={**card, "training": weights.card})
     weights.save(path, half=size == "small")
+    path.with_suffix(".pt").unlink(missing_ok=True)
     return weights
 
 
