@@ -7,31 +7,18 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from tfhkit.assets import assets_dir, shipped
 from tfhkit.errors import ParameterError
+from tfhkit.evaluate.speakers import HELD_OUT_SEED, as_seen, speaker_scores
 from tfhkit.face import load_model
 from tfhkit.face.carry import carry_expression
-from tfhkit.motion import (
-    MotionConfig,
-    MotionWeights,
-    TrainSettings,
-    correlation,
-    explained,
-    lip_opening,
-    measure_normalisation,
-    mouth_points,
-    predict_windows,
-    train_motion,
-)
+from tfhkit.motion import MotionConfig, MotionWeights, TrainSettings, train_motion
 from tfhkit.motion.carry import carry_weights
 from tfhkit.motion.seen import seen_expression
 from tfhkit.series.progress import report_progress
 from tfhkit.virtual.corpus import make_motion_corpus
 
 SHIPPED = "motion_small.safetensors"
-HELD_OUT_SEED = 90_000  # speakers for the scores: far from every training seed
 
 
 def train_general(
@@ -104,7 +91,7 @@ def train_general(
         "seed": seed,
         "total_minutes": round((time.monotonic() - began) / 60, 1),
         "device": str(device),
-        "scores": general_scores(weights, others, model),
+        "scores": speaker_scores(weights, others, model),
         "basis": basis_mark(model),
         "held_out": f"{held_out} virtual speakers that were not in training",
         "licence": "CC0",
@@ -119,53 +106,6 @@ def basis_mark(model):
     """Which expression basis weights speak about: name and hash."""
     basis = model.exp_basis.cpu().contiguous().numpy()
     return f"{model.name} {hashlib.sha256(basis.tobytes()).hexdigest()[:16]}"
-
-
-def as_seen(speaker, seen):
-    """A corpus speaker's MotionTrack with the expression that a landmark fit would give."""
-    track = speaker.track()
-    return replace(track, exp=track.exp @ seen)
-
-
-def general_scores(weights, speakers, model):
-    """How much of unknown virtual speakers' lips and heads is predicted from their sound.
-
-    Args:
-        weights: MotionWeights. speakers: SpeakerMotion. model: MorphableModel.
-    Returns:
-        dict of means over speakers: virtual_lip_r2, the explained share of the variance of the 20
-        mouth points, around each speaker's own mean as predicted; virtual_lip_r2_own_statistics,
-        the same after the speaker's own mean and deviation replaced the general ones; lip_corr,
-        correlation of the lip opening; pose_r, of pitch, yaw and roll; sound_share, the part of
-        the angles' variance that the sound decides, whose root bounds pose_r.
-    """
-    seen, rows = seen_expression(model), []
-    for speaker in speakers:
-        track = as_seen(speaker, seen)
-        own = measure_normalisation([track])
-        own = replace(own, mfcc_mean=weights.norm.mfcc_mean, mfcc_std=weights.norm.mfcc_std)
-        true = mouth_points(model, speaker.id, speaker.exp)
-        exp, pose = predict_windows(weights, track.windows)
-        own_exp, _ = predict_windows(replace(weights, norm=own), track.windows)
-        lips = [mouth_points(model, speaker.id, e) for e in (exp, own_exp)]
-        opening = [lip_opening(model, speaker.id, e) for e in (own_exp, speaker.exp)]
-        rows.append(
-            [
-                explained(lips[0] - lips[0].mean(0), true - true.mean(0)),
-                explained(lips[1], true),
-                correlation(*opening),
-                *(correlation(pose[:, k], speaker.pose[:, k]) for k in range(3)),
-                *speaker.sound_share,
-            ]
-        )
-    mean = np.mean(rows, 0).round(3).tolist()
-    return {
-        "virtual_lip_r2": mean[0],
-        "virtual_lip_r2_own_statistics": mean[1],
-        "lip_corr": mean[2],
-        "pose_r": mean[3:6],
-        "sound_share": mean[6:9],
-    }
 
 
 def general_weights(

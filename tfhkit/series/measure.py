@@ -98,6 +98,55 @@ def evaluate_face(clip=None, frames=300, heads=20):
     return {name: _rounded(value) for name, value in result.items()}
 
 
+def evaluate_motion(clip=None, frames=300, speakers=8, fit=None, curve=False, seed=0):
+    """Judge the mapping from sound to motion; see `tfhkit.evaluate.motion`.
+
+    Args:
+        clip: a video file, or "sample" (also None). frames: its first so many are learned from;
+            of a shorter clip its first three quarters.
+        speakers: virtual speakers that the general mapping has not met; 0 for none.
+        fit: a Fit of the whole clip (.npz, of `tfhkit fit -o`); None fits the clip.
+        curve: measure what the general mapping is worth by numbers of frames, too.
+        seed: of everything random.
+    Returns:
+        dict of `evaluate_clip`, `evaluate_speakers`, seconds; with curve, a list of rows.
+    """
+    from tfhkit.evaluate.motion import evaluate_clip, evaluate_curve, evaluate_speakers
+    from tfhkit.face import load_model
+    from tfhkit.fit import Fit, fit_clip
+    from tfhkit.landmarks import detect
+    from tfhkit.media import open_clip
+    from tfhkit.motion import TrainSettings
+    from tfhkit.series.context import resolve
+    from tfhkit.series.general import general_weights
+
+    if speakers < 0:
+        raise ParameterError("--speakers", f"{speakers} are too few", "take 0 or more")
+    began, progress = time.perf_counter(), terminal_progress()
+    path = resolve("clip", str(clip or "sample"), Path.cwd())
+    opened = open_clip(path)
+    if fit is None:
+        made = fit_clip(opened, detect(opened, progress=progress), progress=progress)
+    else:
+        made = Fit.load(fit)
+        if len(made) != len(opened):
+            fault = f"has {len(made)} frames, the clip {len(opened)}"
+            raise ParameterError(f"--fit {fit}", fault, "give the fit of the whole clip")
+    model = made.load_model()
+    general = general_weights(model=model)
+    n_train, settings = min(frames, int(0.75 * len(made))), TrainSettings(seed=seed)
+    common = (made, opened.audio, general, model)
+    result = {"clip": str(clip or "sample")}
+    result |= evaluate_clip(*common, n_train, settings, seed, progress)
+    if speakers:
+        result |= evaluate_speakers(general_weights(), load_model(), speakers, progress=progress)
+    if curve:
+        rows = evaluate_curve(*common, n_train, settings=settings, progress=progress)
+        result["curve"] = rows
+    result["seconds"] = time.perf_counter() - began
+    return {name: _rounded(value) for name, value in result.items()}
+
+
 def _first_frames(path, frames):
     """A clip, or the first so many frames of it."""
     from tfhkit.media import open_clip

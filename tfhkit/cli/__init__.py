@@ -1,0 +1,57 @@
+"""The command line `tfhkit`: parses, calls, prints. Heavy imports wait until a command runs."""
+
+import contextlib
+import json
+import os
+import sys
+import warnings
+
+from tfhkit.cli.parser import build_parser
+from tfhkit.errors import TfhkitError
+
+
+def main(argv=None):
+    """Run one command; returns the exit code: 0 done, 1 a fault of the kit, 2 a refused input."""
+    options = build_parser().parse_args(argv)
+    if not options.debug:
+        warnings.simplefilter("ignore")  # of third parties; the kit says what matters itself
+    try:
+        with _json_alone(options.json):
+            result, show = options.command(options)
+        print(json.dumps(result, indent=1) if options.json else show(result))
+        return 0 if result.get("ok", True) else 2
+    except TfhkitError as error:
+        return _fail(options, str(error), getattr(error, "exit_code", 2), error)
+    except KeyboardInterrupt:
+        return _fail(options, "stopped; finished steps are kept, the same command goes on", 130)
+    except Exception as error:
+        text = f"unforeseen {type(error).__name__}: {error}; --debug shows where"
+        return _fail(options, text, 1, error)
+
+
+def _fail(options, text, code, error=None):
+    line = " ".join(text.split())
+    if options.debug and error is not None:
+        print(getattr(error, "traceback", ""), file=sys.stderr)
+        raise error
+    print(f"tfhkit: {line}", file=sys.stderr)
+    if options.json:
+        print(json.dumps({"error": line, "exit_code": code}))
+    return code
+
+
+@contextlib.contextmanager
+def _json_alone(wanted):
+    """Send all that is printed meanwhile, by libraries too, to standard error."""
+    if not wanted:
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

@@ -1,0 +1,135 @@
+"""What each command does: (result, function that shows it). Imports wait until one runs."""
+
+import sys
+
+
+def run(options):
+    from tfhkit.series.report import run_and_report
+
+    say = print if not options.json else (lambda line: print(line, file=sys.stderr))
+    result = run_and_report(
+        clip=options.clip,
+        speech=options.speech,
+        out=options.out,
+        profile=options.profile,
+        seed=options.seed,
+        only=[part for part in options.only.split(",") if part],
+        set_values=options.values,
+        notebooks=options.notebooks,
+        write=not options.no_report,
+        say=say,
+    )
+    return result, _show_run
+
+
+def _show_run(result):
+    if "report" not in result:
+        return f"done in {result['seconds']:.0f} s"
+    videos = [f"  {video}" for video in result["videos"]]
+    return "\n".join(
+        [f"done in {result['seconds']:.0f} s: {result['report']}", *videos]
+    )  # fmt: skip
+
+
+def fit(options):
+    from tfhkit.series.measure import fit_file
+    from tfhkit.series.tables import table
+
+    result = fit_file(
+        options.clip,
+        options.output,
+        options.frames,
+        options.landmarks,
+        options.model,
+        options.model_path,
+        options.report,
+    )
+    return result, table
+
+
+def portrait(options):
+    from tfhkit.series.measure import terminal_progress
+    from tfhkit.series.portrait import make_portrait
+    from tfhkit.series.tables import table
+
+    result = make_portrait(
+        options.picture,
+        options.speech,
+        options.output,
+        options.size,
+        options.seed,
+        progress=terminal_progress(),
+    )
+    return result, table
+
+
+def evaluate(options):
+    from tfhkit.series.measure import evaluate_face, evaluate_motion
+    from tfhkit.series.tables import rows_table, table
+
+    apart = ("landmarks_only", "curve")
+    if options.stage == "face":
+        result = evaluate_face(options.clip, options.frames, options.heads)
+    else:
+        result = evaluate_motion(
+            options.clip,
+            options.frames,
+            options.speakers,
+            options.fit,
+            options.curve,
+            options.seed,
+        )
+
+    def show(r):
+        rows = "\n\n" + rows_table(r["curve"]) if r.get("curve") else ""
+        return table({n: v for n, v in r.items() if n not in apart}) + rows
+
+    return result, show
+
+
+def hs(options):
+    from tfhkit.series.head_pose import compare_heads, show
+
+    result = compare_heads(
+        options.real,
+        options.generated,
+        options.training,
+        options.span,
+        options.bins,
+        options.fps,
+        options.seed,
+    )
+    return result, show
+
+
+def doctor(options):
+    from tfhkit.series.doctor import examine, show
+
+    return examine(options.clip), show
+
+
+def bench(options):
+    from tfhkit.series.measure import run_benchmarks
+
+    return run_benchmarks(options.names), _show_bench
+
+
+def _show_bench(result):
+    from tfhkit.series.tables import rows_table
+
+    return "\n\n".join(f"{name}\n{rows_table(rows)}" for name, rows in result.items())
+
+
+def notebooks(options):
+    from tfhkit.series.runner import describe
+
+    return describe(), _show_notebooks
+
+
+def _show_notebooks(result):
+    lines = []
+    for name, parameters in result.items():
+        lines.append(name)
+        for p in parameters:
+            lines.append(f"  {p['name']}: {p['type']} = {p['default']!r}  {p['comment']}")
+    return "\n".join(lines)

@@ -1,0 +1,87 @@
+"""The commands of `tfhkit` and their options."""
+
+import argparse
+
+from tfhkit import __version__
+from tfhkit.cli import commands
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def build_parser():
+    """The ArgumentParser; `options.command(options)` gives (result, function that shows it)."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print one JSON object")
+    common.add_argument("--debug", action="store_true", help="show where an error came from")
+    parser = _Parser(prog="tfhkit", description="Audio-driven talking heads, step by step.")
+    parser.add_argument("--version", action="version", version=f"tfhkit {__version__}")
+    listed = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)
+
+    def add(name, function, text):
+        command = listed.add_parser(name, help=text, description=text, parents=[common])
+        command.set_defaults(command=function)
+        return command
+
+    run = add("run", commands.run, "run the series of notebooks on a clip and a voice")
+    run.add_argument("--clip", default="sample", metavar="F", help='a video, or "sample"')
+    run.add_argument("--speech", default="sentence", metavar="F", help='a sound, or "sentence"')
+    run.add_argument("--profile", default="quick", help="quick (CPU), full (GPU) or tiny (tests)")
+    run.add_argument("--out", metavar="DIR", help="run directory (default: runs/ and the clip)")
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random")
+    run.add_argument("--only", default="", metavar="01,02", help="run these notebooks only")
+    run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="values",
+                     help="a notebook's parameter; 05.NAME=VALUE for one notebook")  # fmt: skip
+    run.add_argument("--notebooks", metavar="DIR", help="folder of the notebooks")
+    run.add_argument("--no-report", action="store_true", help=argparse.SUPPRESS)
+    fit = add("fit", commands.fit, "fit the face model to a clip")
+    fit.add_argument("clip", metavar="CLIP", help='a video, or "sample"')
+    fit.add_argument("-o", "--output", metavar="FILE",
+                     help="write the fit (.npz), or its coefficients (.mat)")  # fmt: skip
+    fit.add_argument("--report", metavar="FILE",
+                     help="draw the fit, before and after, on a page (.png or .pdf)")  # fmt: skip
+    fit.add_argument("--frames", type=int, metavar="N", help="the first N frames only")
+    fit.add_argument("--landmarks", default="auto", help="auto, fan or dlib")
+    fit.add_argument("--model", default="open", help="face model: open, bfm09 or ict")
+    fit.add_argument("--model-path", default="", metavar="P", help="its file or folder")
+    portrait = add("portrait", commands.portrait, "let one picture speak")
+    portrait.add_argument("picture", nargs="?", default="astronaut", metavar="IMAGE",
+                          help='a picture of a face, or "astronaut"')  # fmt: skip
+    portrait.add_argument("--speech", default="sentence", metavar="F", help="as for run")
+    portrait.add_argument("-o", "--output", default="portrait.mp4", metavar="FILE.mp4")
+    portrait.add_argument("--size", type=int, default=512, metavar="PX", help="side of the video")
+    portrait.add_argument("--seed", type=int, default=0, metavar="N", help="of blinks and gaze")
+    evaluate = add("evaluate", commands.evaluate, "judge a stage against what is known")
+    evaluate.add_argument("stage", choices=["face", "motion"], metavar="STAGE",
+                          help="face (fitting) or motion (from sound)")  # fmt: skip
+    evaluate.add_argument("--clip", metavar="F", help='a video, or "sample" (motion: the default)')
+    evaluate.add_argument("--frames", type=int, default=300, metavar="N",
+                          help="of the clip: to fit (face), to learn from (motion)")  # fmt: skip
+    evaluate.add_argument("--heads", type=int, default=20, metavar="N", help="face: virtual heads")
+    evaluate.add_argument("--speakers", type=int, default=8, metavar="N",
+                          help="motion: virtual speakers")  # fmt: skip
+    evaluate.add_argument("--fit", metavar="FILE", help="motion: the clip's fit, of fit -o")
+    evaluate.add_argument("--curve", action="store_true",
+                          help="motion: also with fewer and more frames")  # fmt: skip
+    evaluate.add_argument("--seed", type=int, default=0, metavar="N", help="motion: of all chance")
+    hs = add("hs", commands.hs, "compare how two heads move (Eq. 6), beside baselines")
+    hs.add_argument("real", metavar="A", help='what really happened: a fit (.npz), coefficients '
+                    '(.mat), a table (.csv: time,pitch,yaw,roll in degrees), a video, or a part '
+                    'of its frames: "FILE[300:]"')  # fmt: skip
+    hs.add_argument("generated", metavar="B", help="what is compared with it, in the same way")
+    hs.add_argument("--training", metavar="C", help="the part of A's person that was learned from")
+    hs.add_argument("--span", default="real", metavar="S",
+                    help="divisor of W1: real, real95, both, or degrees")  # fmt: skip
+    hs.add_argument("--bins", type=int, default=64, metavar="N", help="of the histograms")
+    hs.add_argument("--fps", type=float, default=25.0, metavar="R", help="of a .mat")
+    hs.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap")
+    doctor = add(
+        "doctor", commands.doctor, "examine the installation, and a clip before it is used"
+    )
+    doctor.add_argument("clip", nargs="?", metavar="CLIP")
+    bench = add("bench", commands.bench, "time parts of the kit beside a peer, as ratios")
+    bench.add_argument("names", nargs="*", metavar="NAME", help="default: all")
+    add("notebooks", commands.notebooks, "list the notebooks with their parameters")
+    return parser

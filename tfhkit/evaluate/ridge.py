@@ -1,0 +1,51 @@
+"""The simplest rival of the motion network: ridge regression on log-mel spectra."""
+
+import librosa
+import numpy as np
+
+HOP_S = 0.01
+_REACH = range(-14, 14, 2)  # rows around a frame: 0.28 s, as the network's window
+_ALPHAS = 10.0 ** np.arange(0, 6, 0.5)
+_FOLDS = 6
+
+
+def log_mel_windows(audio, times, sr_hz=16000):
+    """Log-mel rows around each frame time, (T, 14 * 26) float64; loudness included.
+
+    Args:
+        audio: (N,) 16 kHz. times: (T,) s.
+    """
+    mel = librosa.feature.melspectrogram(
+        y=np.asarray(audio, np.float32), sr=sr_hz, n_fft=512, win_length=400,
+        hop_length=round(HOP_S * sr_hz), n_mels=26,
+    )  # fmt: skip
+    rows = np.log(mel + 1e-6).T
+    middle = np.round(np.asarray(times) / HOP_S).astype(int)
+    index = np.clip(middle[:, None] + np.array(_REACH), 0, len(rows) - 1)
+    return rows[index].reshape(len(times), -1).astype(np.float64)
+
+
+def ridge_predict(features, targets, train):
+    """Fit on some frames, predict all; the penalty is chosen by cross-validation over blocks.
+
+    Args:
+        features: (T, F). targets: (T, K). train: slice of the frames to learn from.
+    Returns:
+        (T, K) float64.
+    """
+    known, x, y = features[train], features, targets[train]
+    mean, std, level = known.mean(0), known.std(0) + 1e-6, y.mean(0)
+    x, known, y = (x - mean) / std, (known - mean) / std, y - level
+    errors = np.zeros(len(_ALPHAS))
+    for held in np.array_split(np.arange(len(known)), _FOLDS):
+        rest = np.setdiff1d(np.arange(len(known)), held)
+        for k, weights in enumerate(_solutions(known[rest], y[rest])):
+            errors[k] += ((known[held] @ weights - y[held]) ** 2).sum()
+    return x @ _solutions(known, y)[int(errors.argmin())] + level
+
+
+def _solutions(x, y):
+    """Ridge weights (F, K) for each penalty."""
+    u, s, vt = np.linalg.svd(x, full_matrices=False)
+    projected = u.T @ y
+    return [vt.T @ ((s / (s**2 + alpha))[:, None] * projected) for alpha in _ALPHAS]

@@ -1,0 +1,64 @@
+"""How much of virtual speakers' lips and heads the general mapping predicts from their sound."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from tfhkit.motion import (
+    correlation,
+    explained,
+    lip_opening,
+    measure_normalisation,
+    mouth_points,
+    predict_windows,
+)
+from tfhkit.motion.seen import seen_expression
+
+HELD_OUT_SEED = 90_000  # speakers for the scores: far from every training seed
+
+
+def as_seen(speaker, seen):
+    """A corpus speaker's MotionTrack with the expression that a landmark fit would give."""
+    track = speaker.track()
+    return replace(track, exp=track.exp @ seen)
+
+
+def speaker_scores(weights, speakers, model):
+    """How much of unknown virtual speakers' lips and heads is predicted from their sound.
+
+    Args:
+        weights: MotionWeights. speakers: SpeakerMotion. model: MorphableModel.
+    Returns:
+        dict of means over speakers: virtual_lip_r2, the explained share of the variance of the 20
+        mouth points, around each speaker's own mean as predicted; virtual_lip_r2_own_statistics,
+        the same after the speaker's own mean and deviation replaced the general ones; lip_corr,
+        correlation of the lip opening; pose_r, of pitch, yaw and roll; sound_share, the part of
+        the angles' variance that the sound decides, whose root bounds pose_r.
+    """
+    seen, rows = seen_expression(model), []
+    for speaker in speakers:
+        track = as_seen(speaker, seen)
+        own = measure_normalisation([track])
+        own = replace(own, mfcc_mean=weights.norm.mfcc_mean, mfcc_std=weights.norm.mfcc_std)
+        true = mouth_points(model, speaker.id, speaker.exp)
+        exp, pose = predict_windows(weights, track.windows)
+        own_exp, _ = predict_windows(replace(weights, norm=own), track.windows)
+        lips = [mouth_points(model, speaker.id, e) for e in (exp, own_exp)]
+        opening = [lip_opening(model, speaker.id, e) for e in (own_exp, speaker.exp)]
+        rows.append(
+            [
+                explained(lips[0] - lips[0].mean(0), true - true.mean(0)),
+                explained(lips[1], true),
+                correlation(*opening),
+                *(correlation(pose[:, k], speaker.pose[:, k]) for k in range(3)),
+                *speaker.sound_share,
+            ]
+        )
+    mean = np.mean(rows, 0).round(3).tolist()
+    return {
+        "virtual_lip_r2": mean[0],
+        "virtual_lip_r2_own_statistics": mean[1],
+        "lip_corr": mean[2],
+        "pose_r": mean[3:6],
+        "sound_share": mean[6:9],
+    }
