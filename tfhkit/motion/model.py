@@ -43,10 +43,10 @@ class MotionConfig:
     size: str = "small"
     channels: tuple = (8, 16, 32, 32, 48)
     first_pool: tuple = (2, 2)
-    fc: tuple = (192, 128)
-    hidden: int = 160
+    fc: tuple = (224, 160)
+    hidden: int = 224
     layers: int = 2
-    dropout: float = 0.1
+    dropout: float = 0.35
     direct: bool = True
     mfcc_scope: str = "track"
 

@@ -25,6 +25,9 @@ class TrainSettings:
         sequences_per_epoch: drawn at random; None takes every frame about twice.
         lr: of all layers. lr_out, out_epochs: in the first epochs only the output layer learns,
             at its own rate: it holds the person's way of moving and cannot forget how to listen.
+        weight_decay: of AdamW.
+        ema: decay of a running average of the weights, which is what validates and is kept; 0
+            keeps the weights themselves.
         lambdas, smoothness: of Eq. 2.
         landmark_share: part of the expression's term that counts landmark motion, where a
             morphable model is given; 0 is Eq. 2 as written.
@@ -44,6 +47,8 @@ class TrainSettings:
     lr: float = 6e-4
     lr_out: float = 1e-3
     out_epochs: int = 10
+    weight_decay: float = 0.0
+    ema: float = 0.0
     lambdas: tuple = LAMBDAS
     smoothness: str = "mean"
     landmark_share: float = 0.5
@@ -113,11 +118,13 @@ def train_motion(
     per_epoch = settings.sequences_per_epoch or max(1, 2 * n_known // length)
 
     rest = [p for name, p in net.named_parameters() if not name.startswith("out.")]
-    optimiser = torch.optim.Adam([{"params": net.out.parameters()}, {"params": rest}])
+    groups = [{"params": net.out.parameters()}, {"params": rest}]
+    optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    smooth = copy.deepcopy(net)
     exp_map = None
     if model is not None and settings.landmark_share > 0:
         exp_map = landmark_map(model, norm.exp_std, settings.landmark_share).to(device)
-    first_loss = validation_loss(net, checks, settings, exp_map)
+    first_loss = validation_loss(smooth, checks, settings, exp_map)
     state = {
         "epoch": 0,
         "history": [{"epoch": 0, "validation": first_loss}],
@@ -127,6 +134,8 @@ def train_motion(
     }
     mark = [asdict(settings), asdict(net.config), len(starts), float(data[0].exp.sum()), first_loss]
     state = read_checkpoint(checkpoint, mark, net, optimiser) or state
+    smooth.load_state_dict(state.get("smooth", net.state_dict()))
+    n_steps = -(-per_epoch // settings.batch)
     began = time.monotonic()
 
     while state["epoch"] < settings.epochs:
@@ -154,12 +163,15 @@ def train_motion(
             terms["total"].backward()
             nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimiser.step()
+            step = (epoch - 1) * n_steps + first // settings.batch
+            follow(smooth, net, min(settings.ema, (1 + step) / (10 + step)))
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / per_epoch
-        loss = validation_loss(net, checks, settings, exp_map)
+        loss = validation_loss(smooth, checks, settings, exp_map)
+        state["smooth"] = smooth.state_dict()
         state["history"].append({"epoch": epoch, **sums, "validation": loss})
         if loss < state["best_loss"] or not checks:
-            state.update(best=copy.deepcopy(net.state_dict()), best_loss=loss, best_epoch=epoch)
+            state.update(best=copy.deepcopy(smooth.state_dict()), best_loss=loss, best_epoch=epoch)
         write_checkpoint(checkpoint, mark, net, optimiser, state)
         if progress:
             progress(epoch, settings.epochs, f"motion: {sums['total']:.3f}, validation {loss:.3f}")
@@ -186,6 +198,16 @@ def learning_rates(epoch, settings):
     done = (epoch - settings.out_epochs) / max(1, settings.epochs - settings.out_epochs)
     lr = float(settings.lr * (0.1 + 0.9 * (1 + np.cos(np.pi * done)) / 2))
     return lr, lr
+
+
+@torch.no_grad()
+def follow(smooth, net, decay):
+    """Move a running average of a network's weights towards the network."""
+    for kept, new in zip(smooth.state_dict().values(), net.state_dict().values()):
+        if kept.is_floating_point():
+            kept.lerp_(new, 1 - decay)
+        else:
+            kept.copy_(new)
 
 
 def disturb(windows, settings):

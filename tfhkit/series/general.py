@@ -24,11 +24,11 @@ SHIPPED = "motion_small.safetensors"
 def train_general(
     path,
     size="small",
-    n_speakers=56,
-    seconds_each=30.0,
+    n_speakers=320,
+    seconds_each=60.0,
     held_out=8,
-    epochs=20,
-    sequences_per_epoch=1600,
+    epochs=50,
+    sequences_per_epoch=2400,
     seed=0,
     workers=2,
     device="cpu",
@@ -66,6 +66,8 @@ def train_general(
         sequences_per_epoch=sequences_per_epoch,
         lr=2e-3,
         out_epochs=0,
+        weight_decay=0.02,
+        ema=0.999,
         input_noise=0.2,
         input_shift=0.1,
         validation_share=0.0,
@@ -164,9 +166,9 @@ def main(argv=None):
     options = argparse.ArgumentParser(description=main.__doc__)
     options.add_argument("--out", help="file to write; by default the shipped one")
     options.add_argument("--size", default="small", choices=("small", "paper"))
-    options.add_argument("--speakers", type=int, default=56)
-    options.add_argument("--seconds", type=float, default=30.0)
-    options.add_argument("--epochs", type=int, default=20)
+    options.add_argument("--speakers", type=int, default=320)
+    options.add_argument("--seconds", type=float, default=60.0)
+    options.add_argument("--epochs", type=int, default=50)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--workers", type=int, default=2)
     options.add_argument("--device", default="cpu")

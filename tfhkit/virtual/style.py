@@ -114,7 +114,7 @@ def random_style(seed):
         gaze_deg=draw(1.5, 4.0),
         parted=draw(0.0, 0.25),
         breath=draw(0.0, 1.0),
-        viseme_spread=0.5,
+        viseme_spread=draw(0.1, 0.4),
         viseme_seed=int(rng.integers(2**31)),
     )
 

@@ -1,0 +1,158 @@
+"""Judging the mapping from sound to motion: the rivals, the split, a virtual speaker's clip."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from tfhkit.coefficients import Coefficients
+from tfhkit.errors import ParameterError
+from tfhkit.evaluate.motion import (
+    correlation_interval,
+    evaluate_clip,
+    evaluate_curve,
+    evaluate_speakers,
+    judge_lips,
+    split,
+    turned_sounds,
+    with_statistics,
+)
+from tfhkit.evaluate.ridge import log_mel_windows, ridge_predict
+from tfhkit.face import load_model
+from tfhkit.motion import TrainSettings, correlation, make_track
+from tfhkit.series.general import general_weights
+from tfhkit.virtual import perform, random_speaker
+
+QUICK = TrainSettings(epochs=1, sequences_per_epoch=2)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """As much of a Fit as the evaluation needs, with the truth in its place."""
+
+    coefficients: Coefficients
+    times: np.ndarray
+    gap: np.ndarray
+
+    def __len__(self):
+        return len(self.times)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model()
+
+
+@pytest.fixture(scope="module")
+def performance(model):
+    speaker = random_speaker(seed=777_001, language="en-us")
+    sentences = [
+        "We ought to meet the people who made all of this possible.",
+        "My father bought a new boat before the summer began.",
+        "Nobody knows how far the water will rise tomorrow.",
+        "Please bring me five or six blue bottles from the market.",
+        "They told us about a small house behind the river.",
+    ]
+    return perform(speaker, sentences, model=model)
+
+
+@pytest.fixture(scope="module")
+def fit(performance):
+    n = len(performance)
+    return Fitted(performance.coefficients, performance.times, np.zeros(n, bool))
+
+
+def test_ridge_finds_a_linear_tie_and_none_in_noise():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 30))
+    y = x[:, :3] @ rng.normal(size=(3, 4)) + 5
+    predicted = ridge_predict(x, y, slice(0, 200))
+    assert np.abs(predicted[200:] - y[200:]).max() < 0.2
+    noise = ridge_predict(x, rng.normal(size=(400, 4)), slice(0, 200))
+    assert noise[200:].std() < 0.4  # the penalty is chosen high: it stays near the mean
+
+
+def test_log_mel_windows_hear_a_click_where_it_is():
+    audio = np.zeros(32000, np.float32)
+    audio[16000] = 1.0
+    rows = log_mel_windows(audio, np.arange(0, 2, 0.04))
+    assert rows.shape == (50, 14 * 26)
+    loud = rows.mean(1) > rows.mean(1).min() + 0.1
+    assert loud[25] and not loud[:20].any() and not loud[31:].any()
+
+
+def test_the_truth_scores_best(model):
+    exp = np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)
+    assert judge_lips(model, np.zeros(80), exp, exp) == (pytest.approx(1.0), 0.0)
+    r, mm = judge_lips(model, np.zeros(80), exp[::-1].copy(), exp)
+    assert r < 0.9 and mm > 1
+
+
+def test_turned_sounds_are_the_sound_elsewhere():
+    sound = np.random.default_rng(0).normal(size=4000).astype(np.float32)
+    turned = turned_sounds(sound)
+    assert len(turned) == 8
+    for other in turned:
+        assert np.array_equal(np.sort(other), np.sort(sound))
+        assert abs(correlation(other, sound)) < 0.1
+
+
+def test_an_interval_holds_the_correlation_and_narrows_with_time():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=2000)
+    b = a + rng.normal(size=2000)
+    times = np.arange(2000) / 25
+    few = correlation_interval(a[:200], b[:200], times[:200])
+    many = correlation_interval(a, b, times)
+    assert many[0] < np.sqrt(0.5) < many[1]
+    assert many[1] - many[0] < 0.6 * (few[1] - few[0])
+
+
+@pytest.mark.parametrize("n_train", [8, 10_000])
+def test_too_little_on_either_side_of_the_split(fit, n_train):
+    with pytest.raises(ParameterError, match="leave 2 s or more"):
+        split(fit, n_train)
+
+
+def test_statistics_alone_make_the_general_mapping_the_person_s(fit, performance):
+    general, known = general_weights(), slice(0, 200)
+    part = fit.coefficients[known]
+    track = make_track(performance.audio, fit.times[known], part.exp, part.pose, lag_s=0.04)
+    own = with_statistics(general, track)
+    assert np.allclose(own.norm.exp_mean, track.exp.mean(0), atol=1e-6) and own.norm.lag_s == 0.04
+    assert own.net is general.net and np.array_equal(own.norm.mfcc_std, general.norm.mfcc_std)
+
+
+def test_a_clip_is_judged_with_all_its_rivals(fit, performance, model):
+    told = []
+    result = evaluate_clip(
+        fit, performance.audio, general_weights(), model, 200, QUICK,
+        progress=lambda *a: told.append(a),
+    )  # fmt: skip
+    rivals = ("", "_shuffled", "_general", "_personal", "_ridge")
+    for name in rivals:
+        assert -1 <= result[f"lip_corr{name}"] <= 1 and result[f"lmd_mouth{name}"] > 0
+    assert result["lip_corr_interval"][0] < result["lip_corr"] < result["lip_corr_interval"][1]
+    assert result["lip_corr"] > 0.5 > abs(result["lip_corr_shuffled"])  # the general one's merit
+    assert result["train_frames"] == 200 and result["held_frames"] == len(fit) - 200
+    assert {"hs", "hs_interval", "hs_frozen", "hs_frozen_training", "hs_split_half"} <= set(result)
+    assert told and result["train_seconds"] > 0
+
+
+@pytest.mark.slow
+def test_more_of_a_person_never_needs_more_than_there_is(fit, performance, model):
+    held_from = len(fit) - 100
+    rows = evaluate_curve(
+        fit, performance.audio, general_weights(), model, held_from, (100, 200, 5000), QUICK
+    )
+    assert [row["frames"] for row in rows] == [100, 200]
+    assert all(row["lip_corr_general"] > 0.3 for row in rows)
+
+
+def test_virtual_speakers_give_the_shipped_score(model):
+    general = general_weights()
+    scores = evaluate_speakers(general, model, n_speakers=2, seconds_each=8, workers=1)
+    assert 0.3 < scores["virtual_lip_r2"] <= 1 and scores["virtual_lip_corr"] > 0.6
+    deaf = replace(general, norm=replace(general.norm, exp_std=0 * general.norm.exp_std))
+    nothing = evaluate_speakers(deaf, model, n_speakers=1, seconds_each=4, workers=1)
+    assert nothing["virtual_lip_r2"] == pytest.approx(0, abs=1e-3)
