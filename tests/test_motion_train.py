@@ -143,6 +143,12 @@ def test_bad_clips(n_frames, bad, words):
         make_track(np.ones(32000), np.arange(n_frames) / 25, exp, np.zeros((n_frames, 6)))
 
 
+def test_features_of_another_rate_are_refused():
+    track = toy_track(20)
+    with pytest.raises(InputError, match="33 ms apart, not 40"):
+        replace(track, times=np.arange(20) / 30)
+
+
 def test_resample_is_exact_on_lines_and_holds_the_ends():
     values = np.stack([np.arange(5.0), -2 * np.arange(5.0)], 1)
     out = resample(values, np.arange(5) * 0.1, [-1.0, 0.05, 0.33, 9.0])
