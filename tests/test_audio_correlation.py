@@ -124,7 +124,7 @@ def test_report_has_the_keys_and_is_repeatable():
     assert wanted | {"p_value"} <= set(first.summary())
     rows = first.rows()
     assert len(rows) == 16 and len({tuple(sorted(row)) for row in rows}) == 1
-    assert len({(r["feature"], r["pooling"], r["min_gap_s"]) for r in rows}) == 16
+    assert len({(r["sound"], r["feature"], r["pooling"], r["min_gap_s"]) for r in rows}) == 16
 
 
 def test_lag_is_found_and_its_sign_is_right():
@@ -229,7 +229,7 @@ def test_p_value_is_never_zero():
         ),
         (
             lambda: lagged_correlation({"s": np.ones(60)}, {"m": np.ones(60)}, np.arange(60) / 25),
-            "turns beyond lags of 1.0 s",
+            "too short for lags of 1.0 s",
         ),
         (
             lambda: lagged_correlation(

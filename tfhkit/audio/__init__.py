@@ -1,11 +1,11 @@
 """Sound features at frame times (Sec. 3.2) and what they have to do with the pose (App. A)."""
 
-from tfhkit.audio.correlation import (
+from tfhkit.audio.correlation import correlate, feature_vectors, pair_correlation
+from tfhkit.audio.estimates import (
     CorrelationReport,
     PairCorrelation,
-    correlate,
-    feature_vectors,
-    pair_correlation,
+    tidy_rows,
+    write_table,
 )
 from tfhkit.audio.lagged import (
     LaggedCorrelation,
@@ -32,4 +32,6 @@ __all__ = [
     "pair_distances",
     "prosody",
     "sound_series",
+    "tidy_rows",
+    "write_table",
 ]

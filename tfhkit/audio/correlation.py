@@ -1,94 +1,36 @@
 """Correlation between sound and head pose over pairs of frames (App. A), and what chance gives."""
 
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
+from tfhkit.audio.estimates import CorrelationReport, PairCorrelation
 from tfhkit.audio.mfcc import SR_HZ, mfcc_windows
 from tfhkit.audio.pairs import pair_sums, per_anchor, pooled
-from tfhkit.audio.resampling import block_weights, circular_shifts, p_value, phase_randomised
+from tfhkit.audio.resampling import (
+    block_weights,
+    circular_shifts,
+    frame_step,
+    p_value,
+    phase_randomised,
+)
 from tfhkit.errors import InputError, ParameterError, check_shape
 
 SETTINGS = {"plain": {"preemphasis": 0, "lifter": 0}, "network": {}}  # of `mfcc_windows`
 
 
-@dataclass(frozen=True)
-class PairCorrelation:
-    """One estimate, with the choices that made it.
-
-    Args:
-        r: Pearson correlation of sound distance and pose distance over the pairs.
-        n_pairs: (anchor, neighbour) pairs; n_anchors: frames that have neighbours enough.
-        feature, pooling, radius, min_gap_s: as in `pair_correlation`.
-        interval: (low, high), 95 %, block bootstrap; NaN if none was asked for.
-        shift_null: (K,) r of the pose track turned against the sound.
-        phase_null: (K,) r of phase-randomised pose tracks.
-        p_shift, p_phase: one-sided p-values of r against them; NaN without a null.
-    """
-
-    r: float
-    n_pairs: int
-    n_anchors: int
-    feature: str
-    pooling: str
-    radius: float
-    min_gap_s: float
-    interval: tuple
-    shift_null: np.ndarray
-    phase_null: np.ndarray
-    p_shift: float
-    p_phase: float
-
-    def row(self):
-        """Flat numbers for a table or a CSV file."""
-        mean, std = _mean_std(self.shift_null)
-        names = ("feature", "pooling", "radius", "min_gap_s", "r", "n_pairs", "n_anchors")
-        return {name: getattr(self, name) for name in names} | {
-            "low": self.interval[0],
-            "high": self.interval[1],
-            "shift_null_mean": mean,
-            "shift_null_std": std,
-            "p_shift": self.p_shift,
-            "p_phase": self.p_phase,
-        }
-
-
-@dataclass(frozen=True)
-class CorrelationReport:
-    """The paper's estimate, the one without temporal neighbours, and the other choices."""
-
-    paper: PairCorrelation
-    no_neighbours: PairCorrelation
-    variants: tuple
-
-    def rows(self):
-        """One dict per estimate: a tidy table."""
-        named = [("paper", self.paper), ("no_neighbours", self.no_neighbours)]
-        named += [("variant", variant) for variant in self.variants]
-        return [{"estimate": name} | result.row() for name, result in named]
-
-    def summary(self):
-        """The numbers in one flat dict; `p_value` is the shift null's, without neighbours."""
-        mean, std = _mean_std(self.paper.shift_null)
-        return {
-            "paper_r": self.paper.r,
-            "paper_pairs": self.paper.n_pairs,
-            "paper_low": self.paper.interval[0],
-            "paper_high": self.paper.interval[1],
-            "paper_p_shift": self.paper.p_shift,
-            "shift_null_mean": mean,
-            "shift_null_std": std,
-            "no_neighbours_r": self.no_neighbours.r,
-            "no_neighbours_pairs": self.no_neighbours.n_pairs,
-            "no_neighbours_low": self.no_neighbours.interval[0],
-            "no_neighbours_high": self.no_neighbours.interval[1],
-            "p_value": self.no_neighbours.p_shift,
-        }
-
-
 def correlate(
-    audio, angles_rad, times, sr_hz=SR_HZ, min_gap_s=1.0, n_null=200, n_bootstrap=200, seed=0
+    audio,
+    angles_rad,
+    times,
+    sr_hz=SR_HZ,
+    *,
+    radius=0.5,
+    min_gap_s=1.0,
+    motion="pitch, yaw, roll",
+    n_null=200,
+    n_bootstrap=200,
+    seed=0,
 ):
     """App. A as stated, the same without temporal neighbours, and its open choices.
 
@@ -98,9 +40,12 @@ def correlate(
 
     Args:
         audio: (N,) float, mono; audio[0] is at time 0.
-        angles_rad: (T, 3) pitch, yaw, roll.
+        angles_rad: (T, A) pitch, yaw, roll, or some of them; motion: what to call them.
         times: (T,) seconds, even steps.
+        radius: of the neighbourhood, as a share of the anchor's norm.
         min_gap_s: pairs nearer in time are left out of the second estimate.
+        n_null, n_bootstrap, seed: see `pair_correlation`; the phase null is drawn for the two
+            main estimates only.
     Returns:
         CorrelationReport; its variants are plain/network MFCCs x window/vector x pooled/per
         anchor x with/without neighbours in time. An estimate without pairs has r = NaN.
@@ -116,12 +61,15 @@ def correlate(
                 feature_vectors(windows, kind),
                 angles_rad,
                 times,
-                feature=f"{settings} {kind}",
+                sound=f"{settings} MFCC",
+                motion=motion,
+                feature=kind,
                 pooling=pooling,
+                radius=radius,
                 min_gap_s=gap,
                 n_null=n_null,
                 n_phase=n_null if is_main else 0,
-                n_bootstrap=n_bootstrap if is_main else 0,
+                n_bootstrap=n_bootstrap,
                 seed=seed,
             )
             main |= {gap > 0: result} if is_main else {}
@@ -152,10 +100,13 @@ def pair_correlation(
     angles_rad,
     times,
     *,
+    sound="plain MFCC",
+    motion="pitch, yaw, roll",
     feature="window",
     pooling="pooled",
     radius=0.5,
     min_gap_s=0.0,
+    lag_s=0.0,
     min_neighbours=3,
     n_null=200,
     n_phase=None,
@@ -176,12 +127,14 @@ def pair_correlation(
         features: (T, D), from `feature_vectors`.
         angles_rad: (T, A) angles; choose axes by passing fewer columns.
         times: (T,) seconds, even steps.
-        feature: a name for the result.
+        sound, motion, feature: names for the result.
         pooling: "pooled", one correlation over all pairs; "per_anchor", the mean of the anchors'
             own correlations.
         radius: of the neighbourhood, as a share of the anchor's norm.
         min_gap_s: pairs nearer than this in time are left out; also across the track's ends, so
             that a turned track keeps the rule.
+        lag_s: the pose so much later than the sound is taken (its track turned by the lag, so
+            that no frame is lost); turns of the null keep away from the true match.
         min_neighbours: an anchor with fewer has no correlation of its own (per anchor).
         n_null: shifted tracks; 0 for none. n_phase: phase-randomised tracks; None for as many.
         n_bootstrap: draws for the interval; 0 for none.
@@ -196,6 +149,10 @@ def pair_correlation(
     features = np.asarray(check_shape("features", features, ("T", None)), np.float64)
     angles = np.degrees(check_shape("angles_rad", angles_rad, (len(features), None)))
     times = np.asarray(check_shape("times", times, (len(features),)), np.float64)
+    if not radius > 0:
+        raise ParameterError("radius", f"must be positive, got {radius}", "the paper's is 0.5")
+    if not min_gap_s >= 0:
+        raise ParameterError("min_gap_s", f"is {min_gap_s}", "give 0 or more seconds")
     if pooling not in ("pooled", "per_anchor"):
         raise ParameterError("pooling", f"unknown {pooling!r}", "choose 'pooled' or 'per_anchor'")
     for name, values in (("features", features), ("angles_rad", angles)):
@@ -203,7 +160,8 @@ def pair_correlation(
             raise InputError(name, "contains NaN", "leave out frames without a pose")
 
     n_phase = n_null if n_phase is None else n_phase
-    shifts = circular_shifts(times, n_null, min_shift_s, seed) if n_null else []
+    angles = np.roll(angles, -round(lag_s / frame_step(times)), axis=0)
+    shifts = circular_shifts(times, n_null, min_shift_s + abs(lag_s), seed) if n_null else []
     poses = [angles]
     poses += [np.roll(angles, -shift, axis=0) for shift in shifts]
     poses += list(phase_randomised(angles, n_phase, seed))
@@ -227,18 +185,16 @@ def pair_correlation(
         r=float(r_tracks[0]),
         n_pairs=int(tracks[0].sum()),
         n_anchors=int((tracks[0] > 0).sum()),
+        sound=sound,
+        motion=motion,
         feature=feature,
         pooling=pooling,
         radius=radius,
         min_gap_s=min_gap_s,
+        lag_s=lag_s,
         interval=interval,
         shift_null=shift_null,
         phase_null=phase_null,
         p_shift=float(p_value(r_tracks[0], shift_null)) if n_null and known else np.nan,
         p_phase=float(p_value(r_tracks[0], phase_null)) if n_phase and known else np.nan,
     )
-
-
-def _mean_std(values):
-    finite = values[np.isfinite(values)]
-    return (float(finite.mean()), float(finite.std())) if len(finite) else (np.nan, np.nan)

@@ -43,13 +43,17 @@ def phase_randomised(series, n=200, seed=0):
         (n, T, C) float64.
     Source: Prichard & Theiler 1994.
     """
-    rng = np.random.default_rng(seed)
-    spectrum = np.fft.rfft(series, axis=0)
-    phases = rng.uniform(0, 2 * np.pi, (n, len(spectrum), 1))
+    spectrum = np.fft.rfft(series, axis=0) * random_phases(len(series), n, seed)[..., None]
+    return np.fft.irfft(spectrum, n=len(series), axis=1)
+
+
+def random_phases(n_frames, n=200, seed=0):
+    """Factors (n, n_frames // 2 + 1) of modulus 1 for the spectra of chance tracks."""
+    phases = np.random.default_rng(seed).uniform(0, 2 * np.pi, (n, n_frames // 2 + 1))
     phases[:, 0] = 0  # the mean stays
-    if len(series) % 2 == 0:
+    if n_frames % 2 == 0:
         phases[:, -1] = 0  # the highest frequency is real
-    return np.fft.irfft(spectrum * np.exp(1j * phases), n=len(series), axis=1)
+    return np.exp(1j * phases)
 
 
 def block_weights(times, n=200, block_s=1.0, seed=0):
@@ -69,7 +73,7 @@ def block_weights(times, n=200, block_s=1.0, seed=0):
     block = int(np.clip(round(block_s / frame_step(times)), 1, n_frames))
     n_blocks = -(-n_frames // block)
     starts = np.random.default_rng(seed).integers(0, n_frames, (n, n_blocks, 1))
-    index = ((starts + np.arange(block)) % n_frames).reshape(n, -1)[:, :n_frames]
+    index = (starts + np.arange(block)).reshape(n, n_blocks * block)[:, :n_frames] % n_frames
     flat = (index + n_frames * np.arange(n)[:, None]).ravel()
     return np.bincount(flat, minlength=n * n_frames).reshape(n, n_frames)
 
@@ -86,6 +90,32 @@ def p_value(observed, null):
     null = np.asarray(null, np.float64)
     at_least = (null >= np.asarray(observed)[..., None]).sum(-1)
     return (1 + at_least) / (1 + np.isfinite(null).sum(-1))
+
+
+def corrected_p_values(observed, nulls):
+    """One-sided p-values of several estimates, corrected for looking at all of them.
+
+    Each estimate is brought to the scale of its own chance values (mean 0, deviation 1; the
+    observed one counts among them), and compared with the largest of all estimates in each
+    chance track. Estimates that say the same thing so cost no more than one of them.
+
+    Args:
+        observed: (E,) estimates; NaN where there is none.
+        nulls: (E, K) their values in the same K chance tracks; K may be 0.
+    Returns:
+        (E,) p-values; NaN without an estimate or without chance tracks.
+    Source: single-step max-T, Westfall & Young 1993.
+    """
+    values = np.column_stack([observed, np.asarray(nulls, np.float64)])
+    p, known = np.full(len(values), np.nan), np.isfinite(values[:, 0])
+    if values.shape[1] < 2 or not known.any():
+        return p
+    values = values[known]
+    spread = np.maximum(np.nanstd(values, axis=1, keepdims=True), 1e-12)
+    z = (values - np.nanmean(values, axis=1, keepdims=True)) / spread
+    largest = np.fmax.reduce(z[:, 1:], axis=0)
+    p[known] = p_value(z[:, 0], largest)
+    return p
 
 
 def frame_step(times):

@@ -1,0 +1,222 @@
+"""How strong a tie of head and voice must be to be found: power on virtual speakers (App. A)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import beta
+
+from tfhkit.audio import (
+    feature_vectors,
+    lagged_correlation,
+    mfcc_windows,
+    motion_series,
+    pair_correlation,
+    prosody,
+    sound_series,
+)
+from tfhkit.errors import ParameterError
+from tfhkit.virtual import head_motion, random_speaker
+from tfhkit.virtual.channel import record
+from tfhkit.virtual.prosody import prosody as clean_prosody
+from tfhkit.virtual.texts import script
+
+SEED = 95_000  # speakers k have seeds SEED + k: far from every training seed
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+LENGTHS_S = (12.0, 30.0, 60.0)
+TESTS = {
+    "pairs": "App. A without neighbours",
+    "all_lags": "all sounds x all motions, lagged",
+    "few_lags": "loudness and pitch x three angles, lagged",
+}
+_FPS = 12.5  # neighbours at 25 Hz say nearly the same; half of them take a quarter of the time
+_SPEECH_S = 60.0
+_N_NULL = 79  # p at most 0.05 then means: at most 3 of 79 chance tracks are as large
+
+
+@dataclass(frozen=True)
+class TiedSpeaker:
+    """A virtual speaker's recorded voice, and a head that can be tied to it as wanted.
+
+    Args:
+        times: (T,) s. audio: (N,) float32, 16 kHz.
+        windows: (T, 28, 12) plain MFCC windows. tune: `tfhkit.audio.Prosody` of the frames.
+        driven, own: (T, 3) angles in radians: all from the sound; independent of it.
+    """
+
+    times: np.ndarray
+    audio: np.ndarray
+    windows: np.ndarray
+    tune: object
+    driven: np.ndarray
+    own: np.ndarray
+
+    def angles(self, share):
+        """(T, 3) radians, `share` of whose variance follows the sound."""
+        if not 0 <= share <= 1:
+            raise ParameterError("share", f"{share} is out of range", "give 0 to 1")
+        return np.sqrt(share) * self.driven + np.sqrt(1 - share) * self.own
+
+
+def tied_speakers(n_speakers=6, seconds=_SPEECH_S, fps=_FPS, seed=SEED, progress=None):
+    """Virtual speakers whose heads can be tied to their voices by any share.
+
+    `head_motion` makes a head's own motion uncorrelated with the sound over the utterance, which
+    chance does not; a head without a tie would be found too seldom. So a head's own motion is
+    taken from the same style and chance beside somebody else's speech.
+
+    Args:
+        n_speakers: 2 or more. seconds: of speech each. fps: of the frames. seed: of the first.
+        progress: callable (done, total, text).
+    Returns:
+        list of TiedSpeaker.
+    """
+    if n_speakers < 2:
+        raise ParameterError("n_speakers", f"{n_speakers} are too few", "take 2 or more")
+    times = np.arange(round(seconds * fps)) / fps
+    people = [random_speaker(seed=seed + k) for k in range(n_speakers)]
+    spoken = [_talk(speaker, seconds) for speaker in people]
+    heard = [clean_prosody(utterance.audio) for utterance in spoken]
+    made = []
+    for k, (speaker, utterance) in enumerate(zip(people, spoken)):
+        strong, none = (speaker.style.with_share(share) for share in (0.9, 0.0))
+        driven = head_motion(utterance, strong, times, (speaker.seed, 3), heard[k])
+        own = head_motion(spoken[k - 1], none, times, (speaker.seed, 3), heard[k - 1])
+        audio = record(utterance.audio, np.random.default_rng((speaker.seed, 17)))
+        audio = audio[: int(seconds * utterance.sr_hz)]
+        windows = mfcc_windows(audio, times, preemphasis=0, lifter=0)
+        tune = prosody(audio, times)
+        driven = driven.from_sound[:, :3] / np.sqrt(0.9)
+        made.append(TiedSpeaker(times, audio, windows, tune, driven, own.own[:, :3]))
+        if progress:
+            progress(k + 1, n_speakers, f"speaker {speaker.name}, {speaker.voice}")
+    return made
+
+
+def power_rows(
+    speakers, shares=SHARES, lengths_s=LENGTHS_S, radius=0.7, min_gap_s=1.0, max_lag_s=0.5,
+    level=0.05, progress=None,
+):  # fmt: skip
+    """Share of clips whose tie is found, by its strength, the clip's length and the test.
+
+    Args:
+        speakers: of `tied_speakers`; each is cut into as many clips as fit.
+        shares: of the angles' variance that the sound makes up. lengths_s: of the clips.
+        radius, min_gap_s: of the pairs. max_lag_s: of the lagged correlations.
+        level: a tie is found where the test's p-value, corrected for the test's own looks, is
+            at most this.
+        progress: callable (done, total, text).
+    Returns:
+        list of dict: test (a key of TESTS), seconds, share, found (share of clips), low, high
+        (95 % binomial, Clopper and Pearson), clips. Without a single pair nothing is found.
+    """
+    rows, done = [], 0
+    for seconds in lengths_s:
+        clips = [clip for speaker in speakers for clip in _clips(speaker, seconds)]
+        if not clips:
+            fault = f"no speaker talks for {seconds} s"
+            raise ParameterError("lengths_s", fault, "let them talk longer, or take less")
+        for share in shares:
+            p = [_p_values(clip, share, radius, min_gap_s, max_lag_s) for clip in clips]
+            for test, values in zip(TESTS, np.transpose(p)):
+                found = int((values <= level + 1e-9).sum())
+                low, high = binomial_interval(found, len(clips))
+                row = {"test": test, "seconds": seconds, "share": share}
+                row |= {"found": found / len(clips), "low": low, "high": high}
+                rows.append(row | {"clips": len(clips)})
+            done += 1
+            if progress:
+                progress(done, len(lengths_s) * len(shares), f"clips of {seconds:g} s")
+    return rows
+
+
+def share_needed(shares, found, power=0.8):
+    """The share at which a test finds a tie with the given power, on straight lines between.
+
+    Args:
+        shares: (K,), rising. found: (K,) share of clips found at each.
+    Returns:
+        float; NaN where the power is never reached.
+    """
+    shares, found = np.asarray(shares, float), np.asarray(found, float)
+    enough = np.flatnonzero(found >= power)
+    if not len(enough):
+        return float("nan")
+    k = enough[0]
+    if k == 0:
+        return float(shares[0])
+    part = (power - found[k - 1]) / (found[k] - found[k - 1])
+    return float(shares[k - 1] + part * (shares[k] - shares[k - 1]))
+
+
+def binomial_interval(hits, trials, level=0.95):
+    """(low, high) of the probability behind `hits` of `trials`: Clopper and Pearson's."""
+    tail = (1 - level) / 2
+    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, trials - hits + 1))
+    high = 1.0 if hits == trials else float(beta.ppf(1 - tail, hits + 1, trials - hits))
+    return low, high
+
+
+def clip_correlations(speakers, share=0.3, seconds=12.0, radius=0.5, min_gap_s=1.0, seed=0):
+    """The stated estimate on virtual clips, one of each speaker, beside its turned tracks.
+
+    Returns:
+        list of dict: clip, paper_r, shift_null_mean, p_paper, apart_r, p_apart, pairs.
+    """
+    rows = []
+    for k, speaker in enumerate(speakers):
+        clip = next(_clips(speaker, seconds))
+        features, options = feature_vectors(clip.windows), {"radius": radius, "seed": seed}
+        options |= {"n_null": 100, "n_phase": 0, "n_bootstrap": 0}
+        stated, apart = (
+            pair_correlation(features, clip.angles(share), clip.times, min_gap_s=gap, **options)
+            for gap in (0.0, min_gap_s)
+        )
+        row = {"clip": k + 1, "paper_r": stated.r, "pairs": stated.n_pairs}
+        row |= {"shift_null_mean": stated.row()["null_mean"], "p_paper": stated.p_shift}
+        rows.append(row | {"apart_r": apart.r, "p_apart": apart.p_shift})
+    return rows
+
+
+def _talk(speaker, seconds):
+    """An utterance of at least `seconds`."""
+    lines, spoken = script(speaker.voice.partition("+")[0], (speaker.seed, 19)), []
+    while True:
+        spoken += [next(lines) for _ in range(max(2, int(seconds / 4)))]
+        utterance = speaker.say(spoken)
+        if utterance.duration_s >= seconds:
+            return utterance
+
+
+def _clips(speaker, seconds):
+    """The speaker's track in pieces of a length, each on its own clock."""
+    fps = 1 / np.median(np.diff(speaker.times))
+    n = round(seconds * fps)
+    tune = speaker.tune
+    for start in range(0, len(speaker.times) - n + 1, n):
+        part = slice(start, start + n)
+        piece = type(tune)(
+            tune.energy_db[part], tune.pitch_st[part], tune.voiced[part], tune.median_hz
+        )
+        yield TiedSpeaker(
+            speaker.times[:n],
+            speaker.audio,
+            speaker.windows[part],
+            piece,
+            speaker.driven[part],
+            speaker.own[part],
+        )
+
+
+def _p_values(clip, share, radius, min_gap_s, max_lag_s):
+    """p-values of the three TESTS; 1 where a test has nothing to go by."""
+    angles = clip.angles(share)
+    few = {"n_null": _N_NULL, "n_phase": 0, "n_bootstrap": 0}
+    options = {"radius": radius, "min_gap_s": min_gap_s, **few}
+    pairs = pair_correlation(feature_vectors(clip.windows), angles, clip.times, **options)
+    sounds, motions = sound_series(clip.windows, clip.tune), motion_series(angles, clip.times)
+    common = {"max_lag_s": max_lag_s, "n_null": _N_NULL, "n_bootstrap": 0}
+    all_lags = lagged_correlation(sounds, motions, clip.times, **common)
+    sounds, motions = (dict(list(s.items())[:n]) for s, n in ((sounds, 2), (motions, 3)))
+    few_lags = lagged_correlation(sounds, motions, clip.times, **common)
+    lags = [float(result.p_corrected.min()) for result in (all_lags, few_lags)]
+    return [pairs.p_shift if np.isfinite(pairs.p_shift) else 1.0, *lags]
