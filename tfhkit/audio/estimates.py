@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -140,13 +141,20 @@ def write_table(path, rows):
     Raises:
         InputError: not a .csv, or the folder cannot be written.
     """
-    if not str(path).lower().endswith(".csv"):
-        raise InputError(path, "is no .csv file", "give a name that ends in .csv")
+    check_table_path(path)
     with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         for row in rows:
             writer.writerow({n: "" if _unknown(v) else v for n, v in row.items()})
+
+
+def check_table_path(path):
+    """Raise InputError for a path that cannot become a table."""
+    if Path(path).suffix.lower() != ".csv":
+        raise InputError(path, "is no .csv file", "give a name that ends in .csv")
+    if Path(path).is_dir():
+        raise InputError(path, "is a folder", "name a file")
 
 
 def _unknown(value):

@@ -87,6 +87,24 @@ def evaluate(options):
     return result, show
 
 
+def correlate(options):
+    from tfhkit.series.correlate import correlate_file, show
+
+    result = correlate_file(
+        options.clip,
+        options.output,
+        options.fit,
+        options.frames,
+        options.radius,
+        options.min_gap,
+        options.max_lag,
+        options.axis,
+        options.nulls,
+        options.seed,
+    )
+    return result, show
+
+
 def hs(options):
     from tfhkit.series.head_pose import compare_heads, show
 

@@ -66,6 +66,23 @@ def build_parser():
     evaluate.add_argument("--curve", action="store_true",
                           help="motion: also with fewer and more frames")  # fmt: skip
     evaluate.add_argument("--seed", type=int, default=0, metavar="N", help="motion: of all chance")
+    correlate = add("correlate", commands.correlate, "correlate sound and head pose (App. A)")
+    correlate.add_argument("clip", nargs="?", default="sample", metavar="CLIP",
+                           help='a video, or "sample"')  # fmt: skip
+    correlate.add_argument("-o", "--output", metavar="FILE.csv",
+                           help="write all estimates with their choices")  # fmt: skip
+    correlate.add_argument("--fit", metavar="FILE", help="the whole clip's fit, of fit -o")
+    correlate.add_argument("--frames", type=int, metavar="N", help="the first N frames only")
+    correlate.add_argument("--radius", type=float, default=0.5, metavar="R",
+                           help="of the neighbourhood, as a share of |s|")  # fmt: skip
+    correlate.add_argument("--min-gap", type=float, default=1.0, metavar="S",
+                           help="seconds; pairs nearer in time are neighbours in time")  # fmt: skip
+    correlate.add_argument("--max-lag", type=float, default=1.0, metavar="S",
+                           help="seconds that head and voice may lie apart")  # fmt: skip
+    correlate.add_argument("--axis", default="all", help="of the pairs: all, pitch, yaw or roll")
+    correlate.add_argument("--nulls", type=int, default=200, metavar="N",
+                           help="chance tracks of each kind")  # fmt: skip
+    correlate.add_argument("--seed", type=int, default=0, metavar="N", help="of all chance")
     hs = add("hs", commands.hs, "compare how two heads move (Eq. 6), beside baselines")
     hs.add_argument("real", metavar="A", help='what really happened: a fit (.npz), coefficients '
                     '(.mat), a table (.csv: time,pitch,yaw,roll in degrees), a video, or a part '

@@ -1,0 +1,175 @@
+"""What `tfhkit correlate` does: sound and head pose of a clip, with chance beside each number."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from tfhkit.errors import InputError, ParameterError
+
+AXES = ("pitch", "yaw", "roll")
+MIN_FRAMES, MIN_SECONDS = 50, 4.0
+
+
+def correlate_file(
+    clip="sample",
+    output=None,
+    fit=None,
+    frames=None,
+    radius=0.5,
+    min_gap_s=1.0,
+    max_lag_s=1.0,
+    axis="all",
+    n_null=200,
+    seed=0,
+):
+    """Correlate sound and head pose of a clip (App. A), with its nulls and other choices.
+
+    Args:
+        clip: a video file, or "sample".
+        output: where to write the tidy table (.csv), see `tfhkit.audio.tidy_rows`; or None.
+        fit: a Fit of the whole clip (.npz, of `tfhkit fit -o`); None fits the clip.
+        frames: take the first so many only.
+        radius, min_gap_s: see `tfhkit.audio.pair_correlation`.
+        max_lag_s: of the lagged correlations; an eighth of the clip where that is less.
+        axis: "all", "pitch", "yaw" or "roll": of the pose, for the pairs.
+        n_null: chance tracks of each kind, and draws of the bootstrap.
+        seed: of both.
+    Returns:
+        dict: clip, frames, seconds, the numbers of `CorrelationReport.summary` (`p_value` is that
+        of the estimate without neighbours in time against turned tracks), estimates_found (pairs
+        at p_corrected < 0.05), lagged_found (likewise), lagged_chance_95, rows (the
+        tidy table, all pairs, and the ten strongest lagged ones; the file has them all).
+        What is unknown (an estimate without pairs) is None.
+    Raises:
+        InputError: the clip is silent or too short; `output` is no .csv or cannot be written.
+        ParameterError: an option out of range, or a fit of another clip.
+    """
+    from tfhkit.audio import (
+        correlate,
+        lagged_correlation,
+        mfcc_windows,
+        motion_series,
+        prosody,
+        sound_series,
+        tidy_rows,
+        write_table,
+    )
+    from tfhkit.audio.estimates import check_table_path
+    from tfhkit.media import atomic_path
+
+    _check(frames, axis, n_null, max_lag_s, radius, min_gap_s)
+    if output is not None:
+        check_table_path(output)
+    # Opened first: a folder that cannot be written is known before the minutes of a fit.
+    with atomic_path(output) if output is not None else contextlib.nullcontext() as file:
+        audio, times, angles = _pose(clip, fit, frames)
+        chosen = angles if axis == "all" else angles[:, [AXES.index(axis)]]
+        options = {"n_null": n_null, "n_bootstrap": n_null, "seed": seed}
+        report = correlate(
+            audio,
+            chosen,
+            times,
+            radius=radius,
+            min_gap_s=min_gap_s,
+            motion="pitch, yaw, roll" if axis == "all" else axis,
+            **options,
+        )
+        lagged = lagged_correlation(
+            sound_series(mfcc_windows(audio, times), prosody(audio, times)),
+            motion_series(angles, times),
+            times,
+            max_lag_s=min(max_lag_s, float(times[-1] - times[0]) / 8),
+            **options,
+        )
+        rows = tidy_rows(report, lagged)
+        if file is not None:
+            write_table(file, rows)
+    pairs = [row for row in rows if row["analysis"] == "pairs"]
+    lags = sorted(lagged.rows(), key=lambda row: (row["p_corrected"], -abs(row["r"])))
+    order = {(row["sound"], row["motion"]): k for k, row in enumerate(lags)}
+    strongest = [row for row in rows if row["analysis"] == "lags"]
+    strongest.sort(key=lambda row: order[row["sound"], row["motion"]])
+    result = {"clip": str(clip), "frames": len(times)}
+    result |= {"seconds": float(times[-1] - times[0]), **report.summary()}
+    result |= {"estimates_found": sum(row["p_corrected"] < 0.05 for row in pairs)}
+    result |= {"lagged_found": int((lagged.p_corrected < 0.05).sum())}
+    result |= {"lagged_best_r": lags[0]["r"], "lagged_best_lag_s": lags[0]["lag_s"]}
+    result |= {"lagged_best": f"{lags[0]['sound']} and {lags[0]['motion']}"}
+    result |= {"lagged_p_corrected": lags[0]["p_corrected"]}
+    result |= {"lagged_chance_95": lagged.chance_95, "rows": pairs + strongest[:10]}
+    return {name: _plain(value) for name, value in result.items()}
+
+
+def show(result):
+    """The result of `correlate_file` as text: the numbers, the estimates, the strongest lags."""
+    from tfhkit.series.tables import rows_table, table
+
+    numbers = {name: value for name, value in result.items() if name != "rows"}
+    columns = {
+        "pairs": "estimate sound feature pooling min_gap_s n r null_mean null_std p p_corrected",
+        "lags": "sound motion lag_s r low high p p_corrected",
+    }
+    parts = [table(numbers)]
+    for analysis, names in columns.items():
+        rows = [row for row in result["rows"] if row["analysis"] == analysis]
+        parts.append(rows_table([{name: row[name] for name in names.split()} for row in rows]))
+    return "\n\n".join(parts)
+
+
+def _check(frames, axis, n_null, max_lag_s, radius, min_gap_s):
+    if axis not in ("all", *AXES):
+        raise ParameterError("--axis", f"unknown {axis!r}", "choose all, pitch, yaw or roll")
+    if frames is not None and frames < MIN_FRAMES:
+        raise ParameterError("--frames", f"{frames} are too few", f"take {MIN_FRAMES} or more")
+    if n_null < 19:
+        fault = f"{n_null} chance tracks cannot give p = 0.05"
+        raise ParameterError("--nulls", fault, "take 19 or more")
+    for name, value in (("--max-lag", max_lag_s), ("--min-gap", min_gap_s)):
+        if not 0 <= value < np.inf:
+            raise ParameterError(name, f"is {value}", "give 0 or more seconds")
+    if not 0 < radius < np.inf:
+        raise ParameterError("--radius", f"is {radius}", "give more than 0; the paper's is 0.5")
+
+
+def _pose(clip, fit, frames):
+    """Sound (N,), times (T,) and angles (T, 3) of a clip, from a fit or fitted now."""
+    from tfhkit.audio.mfcc import SR_HZ, checked_audio
+    from tfhkit.fit import Fit, fit_clip
+    from tfhkit.landmarks import detect
+    from tfhkit.media import open_clip
+    from tfhkit.series.context import resolve
+    from tfhkit.series.measure import terminal_progress
+
+    opened = open_clip(resolve("clip", str(clip), Path.cwd()))
+    # What would be refused later is refused before the minutes of a fit.
+    checked_audio(opened.audio, SR_HZ, allow_silent=False)
+    n_frames = len(opened)
+    times, pts = opened.times[:frames], opened.pts[:frames]
+    if len(times) < MIN_FRAMES or times[-1] - times[0] < MIN_SECONDS:
+        span_s = times[-1] - times[0] if len(times) else 0.0
+        fault = f"{len(times)} frames ({span_s:.1f} s) are too few to correlate"
+        raise InputError(clip, fault, f"use {MIN_FRAMES} frames and {MIN_SECONDS} s or more")
+    if fit is None:
+        opened = dataclasses.replace(opened, times=times, pts=pts)
+        progress = terminal_progress()
+        made = fit_clip(opened, detect(opened, progress=progress), progress=progress)
+    else:
+        made = Fit.load(fit)
+        if len(made) not in (n_frames, len(times)):
+            fault = f"has {len(made)} frames, the clip {n_frames}"
+            raise ParameterError(f"--fit {fit}", fault, "give the fit of the whole clip")
+    angles = made.coefficients.angles[: len(times)].astype(float)
+    return opened.audio, made.times[: len(times)], angles
+
+
+def _plain(value):
+    """For JSON: rounded, and None for what is not a number."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return round(float(value), 4) if np.isfinite(value) else None
+    return value
