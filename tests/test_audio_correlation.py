@@ -1,7 +1,10 @@
 """App. A: known truths, the nulls, and the trap of temporal neighbours."""
 
+import csv
+
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from tfhkit.audio import (
     correlate,
@@ -10,10 +13,14 @@ from tfhkit.audio import (
     motion_series,
     pair_correlation,
     pair_distances,
+    tidy_rows,
+    write_table,
 )
+from tfhkit.audio.estimates import COLUMNS
 from tfhkit.audio.resampling import (
     block_weights,
     circular_shifts,
+    corrected_p_values,
     frame_step,
     p_value,
     phase_randomised,
@@ -153,6 +160,80 @@ def test_family_wise_correction_holds():
     assert false <= 2
 
 
+def autoregressive(n_frames, channels, memory, rng):
+    """AR(1) tracks (T, C): each value is `memory` times the one before, and noise."""
+    noise = rng.standard_normal((n_frames + 100, channels))
+    return lfilter([1], [1, -memory], noise, axis=0)[100:]
+
+
+def test_unrelated_tracks_give_even_p_values():
+    """False positives of both tests near their level, and p even between 0 and 1."""
+    rng, times = np.random.default_rng(5), np.arange(150) / 12.5
+    pairs, lags = [], []
+    for _ in range(150):
+        sound, head = autoregressive(150, 6, 0.8, rng), autoregressive(150, 3, 0.9, rng)
+        few = {"radius": 0.9, "min_gap_s": 1.0, "n_null": 39, "n_phase": 0, "n_bootstrap": 0}
+        pairs.append(pair_correlation(sound + 2, head, times, **few).p_shift)
+        named = {"s": sound[:, 0], "t": sound[:, 1]}, {"m": head[:, 0], "n": head[:, 1]}
+        few = {"max_lag_s": 0.5, "n_null": 39, "n_bootstrap": 0}
+        lags.append(lagged_correlation(*named, times, **few).p_corrected.min())
+    for p in (np.array(pairs), np.array(lags)):
+        assert (p <= 0.05 + 1e-9).mean() < 0.12  # 0.05 expected, 0.02 its deviation
+        # of the family the smallest p is even; the grid of 40 values is coarse
+        assert abs(p.mean() - 0.5) < 0.09 and abs((p < 0.5).mean() - 0.5) < 0.13
+
+
+def test_pose_behind_the_sound_is_found_at_its_lag():
+    features = slow_track(300, 12, 6, 1) + 2.0
+    angles = np.roll(0.1 * (features[:, :3] - 2), 10, axis=0)  # 0.4 s later
+    times, options = np.arange(300) / 25, {"radius": 0.8, "min_gap_s": 1.0, **FAST}
+    at = {lag: pair_correlation(features, angles, times, lag_s=lag, **options) for lag in (0, 0.4)}
+    assert at[0.4].p_shift == pytest.approx(1 / 51) and at[0.4].r > 0.2 > abs(at[0].r)
+    still = pair_correlation(features, np.roll(angles, -10, axis=0), times, **options)
+    assert at[0.4].r == pytest.approx(still.r)
+    assert at[0.4].row()["lag_s"] == 0.4
+
+
+def test_corrected_p_values():
+    rng = np.random.default_rng(0)
+    null = rng.standard_normal(99)
+    alone = corrected_p_values([1.5], [null])
+    np.testing.assert_allclose(alone, p_value(1.5, null))
+    # The same estimate four times, in other units, costs nothing.
+    same = corrected_p_values([1.5, 15, 0.15, 2.5], [null, 10 * null, null / 10, null + 1])
+    np.testing.assert_allclose(same, alone.repeat(4))
+    # Unlike estimates cost about as many times as there are.
+    many = corrected_p_values(np.full(20, 2.5), rng.standard_normal((20, 999)))
+    assert 0.05 < many.mean() < 0.25
+    mixed = corrected_p_values([np.nan, 1.5], [np.full(99, np.nan), null])
+    assert np.isnan(mixed[0]) and mixed[1] == pytest.approx(alone[0])
+    assert np.isnan(corrected_p_values([1.0], np.zeros((1, 0)))).all()
+
+
+def test_tidy_table(tmp_path):
+    rng = np.random.default_rng(0)
+    audio = (0.1 * rng.standard_normal(16000 * 6)).astype(np.float32)
+    times, angles = np.arange(140) / 25, 0.1 * slow_track(140, 1, 10, 3)
+    report = correlate(audio, angles, times, motion="yaw", radius=0.9, **FAST)
+    assert (np.nan_to_num(report.p_corrected()) >= 0).all() and report.paper.radius == 0.9
+    lagged = lagged_correlation({"s": slow_track(140, 1, 4, 0)[:, 0]}, {"m": angles[:, 0]}, times)
+    rows = tidy_rows(report, lagged)
+    assert len(rows) == 17 and all(list(row) == COLUMNS for row in rows)
+    assert {row["motion"] for row in rows} == {"yaw", "m"} and rows[-1]["radius"] is None
+    for row in rows[:16]:
+        assert np.isnan(row["p"]) or row["p_corrected"] >= row["p"] - 0.021
+    write_table(tmp_path / "new" / "t.csv", rows)
+    with open(tmp_path / "new" / "t.csv", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert float(read[0]["r"]) == rows[0]["r"] and read[-1]["radius"] == ""
+    assert not any("nan" in row.values() for row in read)
+    with pytest.raises(InputError, match="is no .csv file"):
+        write_table(tmp_path / "t.txt", rows)
+    (tmp_path / "d.csv").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        write_table(tmp_path / "d.csv", rows)
+
+
 def test_constant_series_correlates_with_nothing():
     times = np.arange(300) / 25
     result = lagged_correlation(
@@ -226,6 +307,12 @@ def test_p_value_is_never_zero():
                 np.ones((90, 4)), np.ones((90, 3)), np.arange(90) / 25, pooling="all"
             ),
             "unknown 'all'",
+        ),
+        (
+            lambda: pair_correlation(
+                np.ones((90, 4)), np.ones((90, 3)), np.arange(90) / 25, radius=0
+            ),
+            "radius: must be positive",
         ),
         (
             lambda: lagged_correlation({"s": np.ones(60)}, {"m": np.ones(60)}, np.arange(60) / 25),
