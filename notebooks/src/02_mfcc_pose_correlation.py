@@ -653,12 +653,14 @@ plt.show()
 # *Share of virtual clips whose tie is found at p <= 0.05 against its strength, with 95 % binomial
 # intervals, for three tests and each length; grey lines at what chance finds and at 80 %.*
 #
-# **How strong must it be to be seen in 12 s?** See the numbers above. Where lagged loudness
-# and pitch are asked, about half of the head's variance must follow the voice (a correlation of 0.7);
-# with a minute a fifth is enough. Distances between windows of MFCCs find less than half of the
-# ties in 12 s even where nearly all motion follows the voice: they hold neither loudness nor pitch.
-# So a large p-value of App. A without neighbours does *not* say that the head ignores the voice; it
-# says that this is the wrong test.
+# **How strong must it be to be seen in 12 s?** See the numbers above. Where lagged loudness and pitch
+# are asked, about half of the head's variance must follow the voice (a correlation of 0.7); with a
+# minute a fifth is enough. Asking about 98 pairs in place of six costs next to nothing: MFCCs change
+# fast, so chance gives them small correlations, and the slow pitch and pose decide the largest.
+# Distances between windows of MFCCs find less than half of the ties in 12 s even where nearly all
+# motion follows the voice: they hold neither loudness nor pitch. So a large p-value of App. A
+# without neighbours does *not* say that the head ignores the voice; it says that this is the wrong
+# test.
 
 # %%
 import json
