@@ -584,6 +584,10 @@ plt.show()
 # correction. Right: the strongest pair over lags; the grey band holds the largest values of 95 % of
 # chance tracks.*
 #
+# Intervals here are of a block bootstrap, which keeps a second of frames together. They are too
+# narrow: of random tracks of 12 s with a true correlation of 0.5, those of 95 % hold it in 70 to 90 %
+# of the cases, the less the slower the tracks. An interval without zero is no proof; see the p-value.
+#
 # ## Could a tie be seen in so few seconds?
 # "Nothing found" means something only if something would have been found. So take speakers whose
 # tie is known: virtual ones. Each angle is a part that follows the voice's pitch, loudness and

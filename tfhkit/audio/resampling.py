@@ -62,7 +62,10 @@ def block_weights(times, n=200, block_s=1.0, seed=0):
     Args:
         times: (T,) seconds.
         n: number of draws.
-        block_s: length of a block; it should be longer than the track's memory.
+        block_s: length of a block; it should be longer than the track's memory. In 12 s
+            there is no such length: of AR(1) tracks with a true r of 0.5, intervals of 95 % held it
+            in 89 % (memory 0.4 s) and in 69 % (1.6 s) of the cases with blocks of 1 s, in 77 % and
+            80 % with blocks of 2 s. Such intervals are too narrow; trust the p-values first.
     Returns:
         (n, T) int64; every row sums to T.
     Source: circular block bootstrap, Politis & Romano 1992.
