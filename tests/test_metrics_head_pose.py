@@ -1,13 +1,35 @@
 """HS (Eq. 6): properties, calibration, what it cannot see, and the companions that can."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import wasserstein_distance
+from scipy.signal import lfilter
+from scipy.stats import norm, wasserstein_distance
 
+from tfhkit import cli
+from tfhkit.coefficients import Coefficients, write_mat
 from tfhkit.errors import InputError, ParameterError, ShapeError
-from tfhkit.metrics import head_pose_report, head_pose_score, hs, spectrum_similarity, speed_hs
+from tfhkit.fit import Fit
+from tfhkit.metrics import (
+    auc,
+    calibration,
+    coupling_similarity,
+    degrees_for,
+    head_pose_report,
+    head_pose_score,
+    hs,
+    inject,
+    same_and_different,
+    spectrum_similarity,
+    speed_hs,
+    speed_ratio,
+)
+from tfhkit.metrics.intervals import hs_intervals
+from tfhkit.metrics.tracks import read_track, split_part
+from tfhkit.series.head_pose import compare_heads
 
 SEEDS = st.integers(0, 10**6)
 
@@ -31,7 +53,7 @@ def test_itself_is_one(seed, n_frames, scale_deg):
 
 
 @settings(max_examples=25, deadline=None)
-@given(SEEDS, SEEDS, st.floats(0.1, 30), st.sampled_from(["real", "both", 180.0]))
+@given(SEEDS, SEEDS, st.floats(0.1, 30), st.sampled_from(["real", "real95", "both", 180.0]))
 def test_range_and_parts(first, second, scale_deg, span):
     real, generated = head(120, first), head(90, second, scale_deg)
     score = head_pose_score(real, generated, span)
@@ -80,6 +102,16 @@ def test_the_normalisation_decides():
     assert hs(real, frozen, 180.0) > 0.97 > 0.9 > hs(real, frozen)
 
 
+def test_a_glance_aside_widens_the_range_but_not_the_central_range():
+    real = head()
+    glance = real.copy()
+    glance[:4] += np.radians(60)  # 2 % of the frames
+    spans = {span: head_pose_score(glance, real, span).span_deg for span in ("real", "real95")}
+    assert (spans["real"] > 60).all() and (spans["real95"] < 30).all()
+    central = np.percentile(np.degrees(real), [2.5, 97.5], axis=0)
+    np.testing.assert_allclose(head_pose_score(real, real, "real95").span_deg, np.ptp(central, 0))
+
+
 def test_a_still_clip_does_not_divide_by_zero():
     still = np.zeros((50, 3))
     assert hs(still, still) == 1
@@ -94,6 +126,31 @@ def test_time_is_not_seen_by_hs_but_by_its_companions():
     slow, fast = head(250, rate_hz=0.4), head(250, rate_hz=1.6)
     spectra = [spectrum_similarity(slow, other, 0.04, 0.04) for other in (slow, fast, shuffled)]
     assert spectra[0] == pytest.approx(1) and spectra[0] > spectra[1] > spectra[2]
+
+
+def test_a_head_in_slow_motion_has_hs_1_and_gives_itself_away_by_speed():
+    real = head(400)
+    slow = np.repeat(real, 2, axis=0) + 0.0
+    slow[1:-1:2] = (slow[:-2:2] + slow[2::2]) / 2
+    assert hs(real, slow) > 0.99 > 0.92 > speed_hs(real, slow, 0.04, 0.04)
+    assert speed_ratio(real, slow, 0.04, 0.04) == pytest.approx(0.5, abs=0.02)
+    assert speed_ratio(real, real * 0, 0.04, 0.04) == 0
+    assert np.isnan(speed_ratio(real * 0, real, 0.04, 0.04))
+    assert spectrum_similarity(real, slow, 0.04, 0.04) < 0.95
+
+
+def test_angles_that_lost_each_other_have_hs_1_and_another_coupling():
+    pitch = head(300)[:, 0]
+    real = np.stack([pitch, pitch, -pitch], 1)  # who nods, turns and tilts
+    apart = np.stack([np.roll(pitch, 70 * k) for k in range(3)], 1) * [1, 1, -1]
+    assert hs(real, apart) == pytest.approx(1)
+    assert coupling_similarity(real, real) == pytest.approx(1)
+    # r is 1, -1, -1 in one and what it is in the other
+    found = np.corrcoef(apart.T)[[0, 0, 1], [1, 2, 2]]
+    expected = 1 - np.abs(found - [1, -1, -1]).mean() / 2
+    assert coupling_similarity(real, apart) == pytest.approx(expected) and expected < 0.8
+    still = np.zeros((50, 3))
+    assert coupling_similarity(real, still) == 0 and coupling_similarity(still, still) == 1
 
 
 def test_companions_do_not_depend_on_the_frame_rate():
@@ -111,14 +168,40 @@ def test_report_has_the_baselines():
     assert report.score.hs == rows["generated"]["hs"] == hs(real, generated)
     assert report.interval[0] <= report.score.hs <= report.interval[1]
     assert report.interval[1] - report.interval[0] > 0.01
+    low, high = report.above_frozen
+    assert low <= report.score.hs - report.frozen <= high
     assert rows["real, shuffled"]["hs"] == pytest.approx(1)
-    assert rows["frozen head"]["spectrum"] == 0
+    assert rows["still at the real mean (oracle)"]["spectrum"] == 0
+    assert report.replay is None and not any("training" in name for name in rows)
     assert rows["another speaker"]["hs"] < report.score.hs
     assert 0 < report.skill < 1 and report.frozen < report.score.hs
     assert 0.5 < report.split_half < 1
     again = head_pose_report(real, generated, times, times[:200])
     assert again.interval == report.interval
-    assert {"hs", "hs_interval", "hs_frozen", "hs_split_half", "hs_yaw"} <= set(report.summary())
+    summary = report.summary()
+    assert summary["hs_shuffled"] == pytest.approx(1) == summary["hs_shifted"]
+    assert summary["frames"] == [250, 200] and len(summary["w1_deg"]) == 3
+    assert summary["hs_split_half"] == report.split_half
+    assert not {"hs_replay", "hs_frozen_training"} & set(summary)
+
+
+def test_two_kinds_of_still_heads_and_a_replay():
+    real, times = head(250, 1), np.arange(250) / 25
+    training = head(300, 2) + np.radians([6.0, 0, 0])
+    report = head_pose_report(real, head(250, 3), times, training_rad=training)
+    rows = {row["track"]: row for row in report.rows}
+    middle = np.degrees(training.mean(0))
+    exact = [wasserstein_distance(a, [m]) for a, m in zip(np.degrees(real).T, middle)]
+    expected = np.mean(1 - np.array(exact) / report.score.span_deg)
+    assert report.frozen_training == pytest.approx(expected, abs=0.02)
+    assert report.frozen_training < report.frozen  # the oracle knows the answer's mean
+    assert report.replay == hs(real, training) == rows["replay of the training part"]["hs"]
+    assert rows["still at the training mean"]["hs"] == report.frozen_training
+    low, high = report.above_frozen_training
+    assert low < report.score.hs - report.frozen_training < high
+    assert {"hs_replay", "hs_frozen_training", "hs_minus_frozen_training_interval"} <= set(
+        report.summary()
+    )
 
 
 def test_frozen_has_no_skill():
@@ -126,6 +209,211 @@ def test_frozen_has_no_skill():
     still = np.repeat(real.mean(0, keepdims=True), 250, axis=0)
     assert head_pose_report(real, still, times).skill == pytest.approx(0, abs=1e-6)
     assert head_pose_report(real, real, times).skill == pytest.approx(1)
+
+
+def wander(rng, n_frames, memory_s, fps=25.0):
+    """(T, 3) of unit variance that forgets itself after `memory_s` (an AR(1) process)."""
+    keep = np.exp(-1 / fps / memory_s)
+    n_before = int(10 * memory_s * fps)
+    noise = rng.standard_normal((n_frames + n_before, 3)) * np.sqrt(1 - keep**2)
+    return lfilter([1], [1, -keep], noise, axis=0)[n_before:]
+
+
+MEAN_AWAY = norm.expect(abs)  # of a unit normal: its distance from a still head at its mean
+LONG_W1 = {  # how the generated head differs, and W1 over an endless time
+    "equal": (lambda track: track, 0.0),
+    "offset": (lambda track: track + 1.0, 1.0),
+    "narrow": (lambda track: track / 2, MEAN_AWAY / 2),
+    "wide": (lambda track: track * 2, MEAN_AWAY),
+}
+
+
+def covered(kind, memory_s, n_pairs, n_frames=300):
+    """How often the intervals of HS, and of HS above a still head, hold the endless tracks'."""
+    change, w1 = LONG_W1[kind]
+    rng, hits = np.random.default_rng(3), np.zeros(2)
+    times = np.arange(n_frames) / 25
+    for seed in range(n_pairs):
+        real, generated = (4 * wander(rng, n_frames, memory_s) for _ in range(2))
+        span = np.ptp(real, axis=0)
+        interval, (above,) = hs_intervals(
+            real, change(generated / 4) * 4, times, times, span, [None], seed=2 * seed
+        )
+        truth = 1 - np.minimum(1, 4 * w1 / span).mean()
+        still = 1 - np.minimum(1, 4 * MEAN_AWAY / span).mean()
+        hits += interval[0] <= truth <= interval[1] + 1e-9, above[0] <= truth - still <= above[1]
+    return hits / n_pairs
+
+
+def test_the_interval_holds_what_long_tracks_give():
+    assert (covered("equal", 0.3, 60) >= 0.88).all()
+    assert (covered("offset", 0.3, 60) >= 0.88).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("memory_s", [0.3, 0.8])
+@pytest.mark.parametrize("kind", list(LONG_W1))
+def test_coverage_of_the_interval(kind, memory_s):
+    assert (covered(kind, memory_s, 300) >= 0.91).all()
+
+
+def test_the_interval_gets_narrower_with_time():
+    rng = np.random.default_rng(0)
+    widths = []
+    for n_frames in (300, 3000):
+        real, generated = 4 * wander(rng, n_frames, 0.3), 4 * wander(rng, n_frames, 0.3) + 4
+        times = np.arange(n_frames) / 25
+        (low, high), _ = hs_intervals(real, generated, times, times, np.full(3, 25.0))
+        widths.append(high - low)
+    assert widths[1] < 0.5 * widths[0]
+
+
+def test_a_track_against_itself_is_not_certain():
+    real, times = head(300), np.arange(300) / 25
+    low, high = head_pose_report(real, real, times).interval
+    assert 0.7 < low < 0.99 and high == 1
+
+
+def test_calibration_knows_the_offset():
+    real, amounts = head(), np.arange(0.0, 13.0)
+    curves = calibration(real, amounts, n_bins=None)
+    span = np.ptp(np.degrees(real), axis=0)
+    expected = [np.mean(1 - np.minimum(1, amount / span)) for amount in amounts]
+    np.testing.assert_allclose(curves["offset"], expected)
+    needed = degrees_for(0.1, amounts, curves["offset"])
+    assert needed == pytest.approx(0.1 / np.mean(1 / span), rel=1e-6)
+    alone = calibration(real, amounts, "yaw", n_bins=None)
+    assert (1 - alone["offset"][3]) == pytest.approx(3 / span[1] / 3)
+    frozen = np.repeat(real.mean(0, keepdims=True), len(real), axis=0)
+    assert curves["narrower"][-1] == pytest.approx(hs(real, frozen, n_bins=None))
+    assert set(curves) == {"offset", "noise", "wider", "narrower"}
+    assert all(curve[0] == pytest.approx(1) and curve[-1] < 0.9 for curve in curves.values())
+    assert np.isnan(degrees_for(0.9, amounts, curves["narrower"]))
+
+
+@pytest.mark.parametrize("kind, spread", [("wider", 3.0), ("narrower", 1.0)])
+def test_injected_spread(kind, spread):
+    real = inject(head(), "wider", 0.0)
+    real = np.radians((real - real.mean(0)) / real.std(0) * 2)
+    changed = np.degrees(inject(real, kind, 1.0, "roll"))
+    np.testing.assert_allclose(changed.std(0), [2, 2, spread])
+
+
+def test_people_are_told_apart_where_they_differ():
+    rests = np.radians(np.arange(4)[:, None, None] * 8.0)
+    people = np.stack([head(400, seed) for seed in range(4)]) + rests
+    same, different = same_and_different(people, 200)
+    assert same.shape == (4,) and different.shape == (4, 3)
+    assert same[2] == hs(people[2, :200], people[2, 200:])
+    assert different[2, 0] == hs(people[2, :200], people[0, 200:])
+    assert auc(same, different) == 1
+    centred = same_and_different(people, 200, centred=True)
+    assert auc(*centred) < 1 and centred[1].mean() > different.mean()
+
+
+def test_auc():
+    assert auc([1, 2], [0, 0.5]) == 1 and auc([0], [1, 2]) == 0
+    assert auc([1, 1], [1, 1]) == 0.5
+    assert auc([3, 1], [2, 0]) == 0.75
+
+
+def fit_like(angles):
+    """What a tracker writes: (T, 257) with these angles."""
+    vector = np.zeros((len(angles), 257), np.float32)
+    vector[:, 224:227] = angles
+    return Coefficients.from_vector(vector)
+
+
+def write_table(path, angles, times, **changes):
+    rows = [[f"{v:.9f}" for v in (t, *np.degrees(a))] for t, a in zip(times, angles)]
+    for name, (row, value) in changes.items():
+        rows[row]["time pitch yaw roll".split().index(name)] = value
+    path.write_text("\n".join(",".join(r) for r in [["time", "pitch", "yaw", "roll"], *rows]))
+    return path
+
+
+def test_tracks_from_files(tmp_path):
+    angles, times = head(50), np.arange(50) / 30
+    table = read_track(write_table(tmp_path / "a.csv", angles, times))
+    np.testing.assert_allclose(table.angles_rad, angles, atol=1e-8)
+    np.testing.assert_allclose(table.times, times, atol=1e-8)
+    write_mat(tmp_path / "b.mat", fit_like(angles))
+    loaded = read_track(tmp_path / "b.mat", fps=50)
+    np.testing.assert_allclose(loaded.angles_rad, angles, atol=1e-6)
+    assert loaded.times[-1] == pytest.approx(49 / 50)
+    from tfhkit.fit import Crop
+
+    points, gap = np.zeros((50, 68, 2)), np.zeros(50, bool)
+    Fit(fit_like(angles), points, gap, times, Crop(1.0, 0.0, 0.0), "open").save(tmp_path / "c.npz")
+    np.testing.assert_allclose(read_track(tmp_path / "c.npz").angles_rad, angles, atol=1e-6)
+
+
+def test_parts_of_files(tmp_path):
+    assert split_part("a.npz") == ("a.npz", slice(None))
+    assert split_part("a.npz[300:]") == ("a.npz", slice(300, None))
+    assert split_part("my [1] clip.mp4[:-20]") == ("my [1] clip.mp4", slice(None, -20))
+    odd = tmp_path / "odd[1:2]"
+    odd.write_text("")
+    assert split_part(str(odd)) == (str(odd), slice(None))
+
+
+def test_command_compares_two_parts_of_one_file(tmp_path, capsys):
+    angles = head(400)
+    path = write_table(tmp_path / "a.csv", angles, np.arange(400) / 25)
+    command = ["hs", f"{path}[300:]", f"{path}[:300]", "--training", f"{path}[:300]", "--json"]
+    assert cli.main(command) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["hs"] == said["hs_replay"] == pytest.approx(hs(angles[300:], angles[:300]))
+    expected = "hs hs_interval hs_pitch hs_yaw hs_roll w1_deg span_deg hs_frozen hs_split_half "
+    expected += "hs_shuffled hs_shifted speed_hs spectrum frames hs_minus_frozen_interval tracks"
+    assert set(expected.split()) <= set(said) and said["frames"] == [100, 300]
+    assert cli.main(command[:-1] + ["--span", "180"]) == 0
+    assert "replay of the training part" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_command_fits_a_video(tmp_path, capsys):
+    assert cli.main(["hs", "sample[60:]", "sample[:40]", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["frames"] == [45, 40] and 0.3 < said["hs"] < 1
+
+
+def test_bad_files_are_named(tmp_path):
+    angles, times = head(20), np.arange(20) / 25
+    good = write_table(tmp_path / "good.csv", angles, times)
+    (tmp_path / "head.csv").write_text("time,pitch\n0,1\n")
+    (tmp_path / "empty.csv").write_text("time,pitch,yaw,roll\n")
+    (tmp_path / "notes.txt").write_text("nothing")
+    (tmp_path / "junk.csv").write_bytes(bytes(range(128, 256)) * 3)
+    (tmp_path / "junk.npz").write_bytes(b"junk")
+    broken = np.where(np.arange(20)[:, None] == 7, np.nan, angles)
+    cases = [
+        ("none.csv", "there is no such file"),
+        ("head.csv", "has no column yaw; give the columns time, pitch, yaw, roll"),
+        ("empty.csv", "has no rows"),
+        ("junk.csv", "cannot be read as a table"),
+        ("junk.npz", "is no fit"),
+        ("notes.txt", "pose file ends in .npz, .mat, .csv"),
+        ("none.txt", "there is no such clip file"),
+        ("good.csv[15:]", "5 of 20 frames are too few; give 8 or more"),
+        (write_table(tmp_path / "nan.csv", broken, times), "nan.csv, frame 7: is not a number"),
+        (write_table(tmp_path / "back.csv", angles, times, time=(4, "0.1")),
+         "back.csv, frame 4: is not later"),
+        (write_table(tmp_path / "word.csv", angles, times, yaw=(3, "left")),
+         "word.csv, row 4: yaw is 'left', which is not a number"),
+    ]  # fmt: skip
+    for name, words in cases:
+        with pytest.raises(InputError) as caught:
+            compare_heads(str(good), str(tmp_path / name))
+        assert words in str(caught.value)
+    for keywords, words in (
+        ({"span": "full"}, "--span: unknown 'full'; choose real, real95, both or degrees"),
+        ({"span": "-3"}, "--span"),
+        ({"n_bins": 1}, "--bins: 1 are too few"),
+        ({"fps": 0}, "--fps: is 0"),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            compare_heads(str(good), str(good), **keywords)
 
 
 @pytest.mark.parametrize(
@@ -138,13 +426,29 @@ def test_frozen_has_no_skill():
         ),
         (lambda: hs(head(), np.zeros((0, 3))), InputError, "generated head pose: has no frames"),
         (lambda: hs(head() * np.nan, head()), InputError, "real head pose: contains NaN"),
-        (lambda: hs(head(), head(), span="full"), ParameterError, "choose 'real', 'both'"),
+        (
+            lambda: hs(head(), head(), span="full"),
+            ParameterError,
+            "choose 'real', 'real95', 'both'",
+        ),
         (lambda: hs(head(), head(), span=-3), ParameterError, "degrees above 0"),
         (lambda: hs(head(), head(), n_bins=1), ParameterError, "expected 2 or more"),
         (
             lambda: head_pose_report(head(5), head(5), np.arange(5) / 25),
             InputError,
-            "have 5 and 5 frames",
+            r"too few frames \(real 5 and generated 5\)",
+        ),
+        (
+            lambda: head_pose_report(head(), head(), np.arange(200), training_rad=head(4)),
+            InputError,
+            r"too few frames \(training 4\)",
+        ),
+        (lambda: inject(head(), "drift", 1), ParameterError, "unknown 'drift'; choose of offset"),
+        (lambda: inject(head(), "noise", 1, "tilt"), ParameterError, "choose of pitch, yaw, roll"),
+        (
+            lambda: same_and_different(np.zeros((3, 20, 3)), 11),
+            InputError,
+            "3 people with 20 frames, parts of 11",
         ),
     ],
 )

@@ -1,10 +1,12 @@
 """How good a generated talking head is: images, mouth, head pose (Sec. 4.3, 4.4)."""
 
-from tfhkit.metrics.baselines import (
-    HeadPoseReport,
-    head_pose_report,
+from tfhkit.metrics.baselines import HeadPoseReport, head_pose_report
+from tfhkit.metrics.calibration import auc, calibration, degrees_for, inject, same_and_different
+from tfhkit.metrics.companions import (
+    coupling_similarity,
     spectrum_similarity,
     speed_hs,
+    speed_ratio,
 )
 from tfhkit.metrics.head_pose import HeadPoseScore, head_pose_score, hs
 from tfhkit.metrics.image import psnr, psnr_published, resize_published, ssim
@@ -13,15 +15,22 @@ from tfhkit.metrics.landmarks import detect_crops, lmd
 __all__ = [
     "HeadPoseReport",
     "HeadPoseScore",
+    "auc",
+    "calibration",
+    "coupling_similarity",
+    "degrees_for",
     "detect_crops",
     "head_pose_report",
     "head_pose_score",
     "hs",
+    "inject",
     "lmd",
     "psnr",
     "psnr_published",
     "resize_published",
+    "same_and_different",
     "spectrum_similarity",
     "speed_hs",
+    "speed_ratio",
     "ssim",
 ]

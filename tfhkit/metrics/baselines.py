@@ -1,26 +1,30 @@
-"""HS beside its baselines: still, shuffled, shifted and foreign heads; companions that see time."""
+"""HS beside its baselines: still, replayed, shuffled, shifted and foreign heads, with intervals."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import welch
-from scipy.stats import wasserstein_distance
 
-from tfhkit.audio.resampling import block_weights, frame_step
+from tfhkit.audio.resampling import frame_step
 from tfhkit.errors import InputError
+from tfhkit.metrics.companions import companions
 from tfhkit.metrics.head_pose import (
     ANGLES,
-    MIN_SPAN_DEG,
     N_BINS,
     HeadPoseScore,
     degrees_of,
     head_pose_score,
     hs,
     span_of,
-    w1_deg_of,
 )
+from tfhkit.metrics.intervals import hs_intervals
 
-BAND_HZ = 5.0  # head motion lives below this
+MIN_FRAMES = 8
+COMPANIONS = ("speed_ratio", "speed_hs", "spectrum", "coupling")
+FROZEN = "still at the real mean (oracle)"
+FROZEN_TRAINING = "still at the training mean"
+REPLAY = "replay of the training part"
+SHUFFLED, SHIFTED = "real, shuffled", "real, shifted"
+HALVES = "real, half against half"
 
 
 @dataclass(frozen=True)
@@ -29,32 +33,61 @@ class HeadPoseReport:
 
     Args:
         score: HeadPoseScore of the generated track.
-        interval: (low, high) 95 %, block bootstrap of both tracks.
+        interval: (low, high) 95 %, see `hs_intervals` for what it covers.
         split_half: HS of the real track's halves: what the person scores against themselves.
-        frozen: HS of a still head at the real track's mean pose.
-        skill: (hs - frozen) / (1 - frozen); 0 as good as a still head, 1 perfect.
-        rows: one dict per track (generated and baselines): name, hs, speed_hs, spectrum.
+        frozen: HS of a still head at the real track's own mean pose. An oracle: no method knows
+            that mean beforehand.
+        above_frozen: (low, high) 95 % of hs - frozen.
+        skill: (hs - frozen) / (1 - frozen); 0 as good as that still head, 1 perfect.
+        frozen_training: HS of a still head at the training part's mean, what a method without
+            pose can do; above_frozen_training: (low, high) 95 % of hs - frozen_training.
+        replay: HS of the training part itself: what one would get who learned the person's
+            distribution perfectly. These three are None without a training part.
+        frames: (T, U) of the real and the generated track.
+        rows: one dict per track (generated and baselines): track, hs, speed_ratio,
+            speed_hs, spectrum, coupling (see `tfhkit.metrics.companions`).
     """
 
     score: HeadPoseScore
     interval: tuple
     split_half: float
     frozen: float
+    above_frozen: tuple
     skill: float
+    frozen_training: float | None
+    above_frozen_training: tuple | None
+    replay: float | None
+    frames: tuple
     rows: tuple
+
+    def row(self, track):
+        """The row of a track by its name."""
+        return next(row for row in self.rows if row["track"] == track)
 
     def summary(self):
         """The numbers in one flat dict."""
-        numbers = {
-            "hs": self.score.hs,
-            "hs_interval": list(self.interval),
-            "hs_split_half": self.split_half,
+        score, generated = self.score, self.rows[0]
+        numbers = {"hs": score.hs, "hs_interval": list(self.interval)}
+        numbers |= {f"hs_{name}": float(part) for name, part in zip(ANGLES, score.per_angle)}
+        numbers |= {
+            "w1_deg": score.w1_deg.tolist(),
+            "span_deg": score.span_deg.tolist(),
             "hs_frozen": self.frozen,
+            "hs_minus_frozen_interval": list(self.above_frozen),
             "hs_skill": self.skill,
+            "hs_split_half": self.split_half,
+            "hs_shuffled": self.row(SHUFFLED)["hs"],
+            "hs_shifted": self.row(SHIFTED)["hs"],
+            **{name: generated[name] for name in COMPANIONS},
+            "frames": list(self.frames),
         }
-        return numbers | {
-            f"hs_{name}": float(value) for name, value in zip(ANGLES, self.score.per_angle)
-        }
+        if self.replay is not None:
+            numbers |= {
+                "hs_frozen_training": self.frozen_training,
+                "hs_minus_frozen_training_interval": list(self.above_frozen_training),
+                "hs_replay": self.replay,
+            }
+        return numbers
 
 
 def head_pose_report(
@@ -63,10 +96,11 @@ def head_pose_report(
     real_times,
     generated_times=None,
     others=None,
+    training_rad=None,
     span="real",
     n_bins=N_BINS,
     n_bootstrap=200,
-    block_s=1.0,
+    block_s=2.0,
     seed=0,
 ):
     """HS of a generated track beside what anybody could score.
@@ -75,121 +109,78 @@ def head_pose_report(
         real_rad: (T, 3). generated_rad: (U, 3).
         real_times, generated_times: (T,), (U,) seconds; the latter None for the same.
         others: dict of name -> (V, 3) further tracks at the generated times' rate, e.g. another
-            speaker or a replay of the training part.
+            speaker.
+        training_rad: (W, 3) the real person's part that was learned from, at the real times'
+            rate; None where it is not known.
         span, n_bins: as in `head_pose_score`.
-        n_bootstrap, block_s, seed: of the interval.
+        n_bootstrap, block_s, seed: of the intervals.
     Returns:
-        HeadPoseReport. Its rows hold the generated track; a frozen head; the real track itself
-        shuffled, and shifted by half its length (both have HS = 1: HS does not see time); the
-        real track's halves; and `others`. `speed_hs` and `spectrum` do see time.
+        HeadPoseReport. Its rows hold the generated track; a still head at the real track's own
+        mean; with `training_rad` a still head at its mean, and its replay; the real track itself
+        shuffled, and shifted by half its length (both have HS = 1: HS does not see time);
+        `others`; and the real track's halves.
+    Raises:
+        ShapeError, InputError, ParameterError: as `head_pose_score`; fewer than 8 frames.
     """
     generated_times = real_times if generated_times is None else generated_times
-    real, generated = degrees_of("real", real_rad), degrees_of("generated", generated_rad)
-    real_rad, generated_rad = np.radians(real), np.radians(generated)
-    if len(real) < 8 or len(generated) < 8:
-        raise InputError(
-            "tracks", f"have {len(real)} and {len(generated)} frames", "give 8 or more"
-        )
-    steps = frame_step(real_times), frame_step(generated_times)
-    half = len(real) // 2
+    given = {"real": real_rad, "generated": generated_rad}
+    given |= {} if training_rad is None else {"training": training_rad}
+    tracks_deg = {name: degrees_of(name, track) for name, track in given.items()}
+    few = {name: len(track) for name, track in tracks_deg.items() if len(track) < MIN_FRAMES}
+    if few:
+        counts = " and ".join(f"{name} {count}" for name, count in few.items())
+        raise InputError("head poses", f"too few frames ({counts})", f"give {MIN_FRAMES} or more")
+    real_deg, generated_deg = tracks_deg["real"], tracks_deg["generated"]
+    real, generated = np.radians(real_deg), np.radians(generated_deg)
+    real_s, generated_s = frame_step(real_times), frame_step(generated_times)
     order = np.random.default_rng(seed).permutation(len(real))
-    still = np.repeat(real_rad.mean(0, keepdims=True), len(real), axis=0)
     tracks = {
-        "generated": (generated_rad, steps[1]),
-        "frozen head": (still, steps[0]),
-        "real, shuffled": (real_rad[order], steps[0]),
-        "real, shifted": (np.roll(real_rad, half, axis=0), steps[0]),
+        "generated": (generated, generated_s),
+        FROZEN: (_still(real.mean(0), len(real)), real_s),
     }
-    tracks |= {name: (track, steps[1]) for name, track in (others or {}).items()}
-    rows = [
-        {
+    stills = [None]
+    if training_rad is not None:
+        training = np.radians(tracks_deg["training"])
+        stills.append(tracks_deg["training"].mean(0))
+        tracks[FROZEN_TRAINING] = (_still(training.mean(0), len(real)), real_s)
+        tracks[REPLAY] = (training, real_s)
+    tracks[SHUFFLED] = (real[order], real_s)
+    tracks[SHIFTED] = (np.roll(real, len(real) // 2, axis=0), real_s)
+    tracks |= {name: (np.asarray(track), generated_s) for name, track in (others or {}).items()}
+    rows = {
+        name: {
             "track": name,
-            "hs": hs(real_rad, track, span, n_bins),
-            "speed_hs": speed_hs(real_rad, track, steps[0], step_s),
-            "spectrum": spectrum_similarity(real_rad, track, steps[0], step_s),
+            "hs": hs(real, track, span, n_bins),
+            **companions(real, track, real_s, step_s),
         }
         for name, (track, step_s) in tracks.items()
-    ]
-    span_deg = span_of(span, real, generated)
-    first, second = real_rad[:half], real_rad[half:]
-    halves = 1 - np.minimum(1, head_pose_score(first, second, 180.0, n_bins).w1_deg / span_deg)
-    split_half, frozen = float(halves.mean()), rows[1]["hs"]
-    rows.append(
-        {
-            "track": "real, half against half",
-            "hs": split_half,
-            "speed_hs": speed_hs(first, second, steps[0], steps[0]),
-            "spectrum": spectrum_similarity(first, second, steps[0], steps[0]),
-        }
-    )
-    score = head_pose_score(real_rad, generated_rad, span, n_bins)
-    draws = [
-        block_weights(times, n_bootstrap, block_s, seed + i)
-        for i, times in enumerate((real_times, generated_times))
-    ]
+    }
+    span_deg = span_of(span, real_deg, generated_deg)
+    halves = real[: len(real) // 2], real[len(real) // 2 :]
+    apart = head_pose_score(*halves, 180.0, n_bins).w1_deg / span_deg
+    split_half = float((1 - np.minimum(1, apart)).mean())
+    rows[HALVES] = {"track": HALVES, "hs": split_half, **companions(*halves, real_s, real_s)}
+    score, frozen = head_pose_score(real, generated, span, n_bins), rows[FROZEN]["hs"]
+    interval, above = hs_intervals(
+        real_deg, generated_deg, real_times, generated_times, span_deg, stills,
+        n_bins, n_bootstrap, block_s, seed,
+    )  # fmt: skip
+    with_training = training_rad is not None
     return HeadPoseReport(
         score=score,
-        interval=_interval(score, real, generated, n_bins, draws),
+        interval=interval,
         split_half=split_half,
         frozen=frozen,
+        above_frozen=above[0],
         skill=(score.hs - frozen) / max(1 - frozen, 1e-6),
-        rows=tuple(rows),
+        frozen_training=rows[FROZEN_TRAINING]["hs"] if with_training else None,
+        above_frozen_training=above[1] if with_training else None,
+        replay=rows[REPLAY]["hs"] if with_training else None,
+        frames=(len(real), len(generated)),
+        rows=tuple(rows.values()),
     )
 
 
-def speed_hs(real_rad, generated_rad, real_step_s, generated_step_s):
-    """HS of the angular velocities, normalised by the central 95 % of the real ones.
-
-    Args:
-        real_rad, generated_rad: (T, 3), (U, 3); steps in seconds.
-    Returns:
-        float in [0, 1].
-    """
-    speeds = [
-        np.diff(track, axis=0) / step
-        for track, step in ((real_rad, real_step_s), (generated_rad, generated_step_s))
-    ]
-    low, high = np.percentile(np.degrees(speeds[0]), [2.5, 97.5], axis=0)
-    w1 = head_pose_score(*speeds, span=180.0, n_bins=None).w1_deg
-    return float(1 - np.minimum(1, w1 / np.maximum(high - low, MIN_SPAN_DEG)).mean())
-
-
-def spectrum_similarity(real_rad, generated_rad, real_step_s, generated_step_s):
-    """Are nods and shakes as fast? 1 - W1 of the velocity's power over frequency, over 5 Hz.
-
-    Args:
-        real_rad, generated_rad: (T, 3), (U, 3); steps in seconds.
-    Returns:
-        float in [0, 1], the mean over the angles; a still angle against a moving one gives 0.
-    """
-    band = min(BAND_HZ, 0.5 / real_step_s, 0.5 / generated_step_s)
-    spectra = []
-    for track, step_s in ((real_rad, real_step_s), (generated_rad, generated_step_s)):
-        speed = np.degrees(np.diff(track, axis=0)) / step_s
-        length = min(len(speed), max(8, round(2.0 / step_s)))
-        frequency, power = welch(speed, 1 / step_s, nperseg=length, axis=0, detrend="constant")
-        spectra.append((frequency[frequency <= band], power[frequency <= band]))
-    (f_real, p_real), (f_gen, p_gen) = spectra
-    parts = []
-    for real, generated in zip(p_real.T, p_gen.T):
-        moves = real.sum() > 1e-9, generated.sum() > 1e-9
-        if not all(moves):
-            parts.append(float(moves[0] == moves[1]))
-            continue
-        parts.append(1 - min(1, wasserstein_distance(f_real, f_gen, real, generated) / band))
-    return float(np.mean(parts))
-
-
-def _interval(score, real, generated, n_bins, draws):
-    """Percentiles of the bootstrap's spread around the score.
-
-    Drawing anew lowers HS even for equal tracks, so the draws are moved to the score's median.
-    """
-
-    def w1_of(weights):
-        pairs = zip(real.T, generated.T)
-        return np.array([w1_deg_of(x, y, n_bins, weights) for x, y in pairs])
-
-    values = [1 - np.minimum(1, w1_of(pair) / score.span_deg).mean() for pair in zip(*draws)]
-    low, high = np.percentile(values - np.median(values) + score.hs, [2.5, 97.5])
-    return float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
+def _still(pose, n_frames):
+    """(T, 3) of a head that keeps one pose."""
+    return np.repeat(np.asarray(pose)[None], n_frames, axis=0)

@@ -9,6 +9,7 @@ from tfhkit.errors import InputError, ParameterError, check_shape
 
 ANGLES = ("pitch", "yaw", "roll")
 N_BINS = 64
+SPANS = "'real', 'real95', 'both'"
 MIN_SPAN_DEG = 1.0  # a clip that moves less is not told from a still one
 
 
@@ -39,17 +40,17 @@ def hs(real_rad, generated_rad, span="real", n_bins=N_BINS):
     return head_pose_score(real_rad, generated_rad, span, n_bins).hs
 
 
-def head_pose_score(real_rad, generated_rad, span="real", n_bins=N_BINS, weights=(None, None)):
+def head_pose_score(real_rad, generated_rad, span="real", n_bins=N_BINS):
     """HS with its parts.
 
     Args:
         real_rad: (T, 3) pitch, yaw, roll. generated_rad: (U, 3); U may differ from T.
-        span: what W1 is divided by, per angle. "real": max - min of the real clip, at least one
-            degree; "both": max - min of the two together (W1 of histograms on [0, 1]); a number:
-            so many degrees. The paper does not say; over 180 degrees a still head scores near 1.
+        span: what W1 is divided by, per angle, at least one degree. "real": max - min of the real
+            clip; "real95": the range of its central 95 %, which one glance aside does not widen;
+            "both": max - min of the two together (W1 of histograms on [0, 1]); a number: so many
+            degrees. The paper does not say; over 180 degrees a still head scores near 1.
         n_bins: bins of the histograms, over the range of both tracks; None compares the samples
             themselves. A bin's width bounds the error that the histogram makes.
-        weights: ((T,), (U,)) how often each frame counts, for the bootstrap.
     Returns:
         HeadPoseScore.
     Raises:
@@ -60,33 +61,34 @@ def head_pose_score(real_rad, generated_rad, span="real", n_bins=N_BINS, weights
     span_deg = span_of(span, *tracks)
     if n_bins is not None and not n_bins >= 2:
         raise ParameterError("n_bins", f"expected 2 or more, got {n_bins}", "or None for none")
-    w1 = np.array([w1_deg_of(a, b, n_bins, weights) for a, b in zip(tracks[0].T, tracks[1].T)])
+    w1 = np.array([_w1_deg(a, b, n_bins) for a, b in zip(tracks[0].T, tracks[1].T)])
     per_angle = 1 - np.minimum(1, w1 / span_deg)
     return HeadPoseScore(float(per_angle.mean()), per_angle, w1, span_deg)
 
 
-def w1_deg_of(real, generated, n_bins, weights):
+def _w1_deg(real, generated, n_bins):
     """W1 in degrees of two samples (T,), (U,), through their histograms unless n_bins is None."""
     if n_bins is None:
-        return wasserstein_distance(real, generated, *weights)
+        return wasserstein_distance(real, generated)
     low, high = min(real.min(), generated.min()), max(real.max(), generated.max())
     if high - low < 1e-9:
         return 0.0
-    edges = np.linspace(low, high, n_bins + 1)
-    counts = [np.histogram(x, edges, weights=w)[0] for x, w in zip((real, generated), weights)]
-    centres = (edges[1:] + edges[:-1]) / 2
-    return wasserstein_distance(centres, centres, *counts)
+    counts = [np.histogram(x, n_bins, (low, high))[0] / len(x) for x in (real, generated)]
+    apart = np.abs(np.cumsum(counts[0] - counts[1]))  # of the cumulative histograms
+    return float(apart.sum() * (high - low) / n_bins)
 
 
 def span_of(span, real, generated):
     """(3,) degrees to divide W1 by; tracks in degrees."""
     if span == "real":
         return np.maximum(np.ptp(real, axis=0), MIN_SPAN_DEG)
+    if span == "real95":
+        return np.maximum(np.ptp(np.percentile(real, [2.5, 97.5], axis=0), axis=0), MIN_SPAN_DEG)
     if span == "both":
         return np.maximum(np.ptp(np.concatenate([real, generated]), axis=0), MIN_SPAN_DEG)
     if isinstance(span, (int, float)) and span > 0:
         return np.full(3, float(span))
-    raise ParameterError("span", f"unknown {span!r}", "choose 'real', 'both' or degrees above 0")
+    raise ParameterError("span", f"unknown {span!r}", f"choose {SPANS} or degrees above 0")
 
 
 def degrees_of(name, angles_rad):

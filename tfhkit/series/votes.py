@@ -1,0 +1,186 @@
+"""Votes of a blind viewing test: written row by row, read back, and what they say."""
+
+import csv
+import io
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import binomtest, pearsonr
+
+from tfhkit.errors import InputError, ParameterError
+
+COLUMNS = ("time", "viewer", "trial", "left", "right", "choice", "correct", "seconds")
+SIDES = ("left", "right")
+REAL = "real"
+SIMULATED = "simulated"  # viewers that nobody is
+
+
+def record_vote(path, viewer, trial, choice, seconds):
+    """Append one vote to a table; whole rows only, also where several people write at once.
+
+    Args:
+        path: the `.csv`; made, with its head, if it is not there.
+        viewer: who voted; a made-up name will do.
+        trial: Trial. choice: "left" or "right", the side that was taken for the real one.
+        seconds: how long it took.
+    Returns:
+        The row as a dict.
+    Raises:
+        ParameterError: another choice. InputError: the file cannot be written.
+    """
+    if choice not in SIDES:
+        raise ParameterError("choice", f"unknown {choice!r}", "choose 'left' or 'right'")
+    names = {"left": trial.name, "right": trial.name, trial.real_side: REAL}
+    row = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "viewer": viewer,
+        "trial": trial.name,
+        **names,
+        "choice": choice,
+        "correct": int(choice == trial.real_side),
+        "seconds": round(float(seconds), 1),
+    }
+    write_rows(path, [row])
+    return row
+
+
+def write_rows(path, rows):
+    """Append rows (dicts of COLUMNS) in one piece, behind a head if the file is new."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a+b") as file:
+            file.seek(0, os.SEEK_END)
+            head, broken = file.tell() == 0, False
+            if not head:  # a row that a crash cut short must not swallow the next one
+                file.seek(-1, os.SEEK_END)
+                broken = file.read(1) != b"\n"
+            text = io.StringIO(newline="")
+            writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+            if head:
+                writer.writeheader()
+            writer.writerows(rows)
+            file.write((b"\n" if broken else b"") + text.getvalue().encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        fault = f"votes cannot be written ({error.strerror or error})"
+        raise InputError(path, fault, "choose another file") from error
+
+
+def read_votes(path):
+    """The votes of a file, a list of dicts; rows that are not whole are left out.
+
+    Returns:
+        votes (correct as bool, seconds as float), and how many rows were left out. No file: no
+        votes.
+    Raises:
+        InputError: not a table of votes.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return [], 0
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file)
+            rows, head = list(table), tuple(table.fieldnames or ())
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(path, f"cannot be read ({error})", "give a table of votes") from error
+    if head != COLUMNS:
+        raise InputError(path, "is not a table of votes", f"its columns are {', '.join(COLUMNS)}")
+    votes = [vote for row in rows if (vote := _vote(row))]
+    return votes, len(rows) - len(votes)
+
+
+def _vote(row):
+    """A row with its types, or None where it is not a whole vote."""
+    sides = [side for side in SIDES if row["left" if side == "left" else "right"] == REAL]
+    if None in row or row["choice"] not in SIDES or len(sides) != 1:
+        return None
+    try:
+        seconds = float(row["seconds"])
+    except (TypeError, ValueError):
+        return None
+    # counted anew from the sides: `correct` is there for those who open the file elsewhere
+    return row | {"correct": row["choice"] == sides[0], "seconds": seconds}
+
+
+def analyse_votes(votes):
+    """Could they tell? Shares with exact intervals against the coin's 0.5.
+
+    Votes of one viewer hang together, so the intervals are too narrow where few people voted
+    often: see `viewers`.
+
+    Args:
+        votes: of `read_votes`.
+    Returns:
+        dict: votes, viewers (counts), simulated (whether all were), share (correct), interval
+        (low, high; 95 %, Clopper-Pearson), p_value (two-sided, against 0.5), seconds (median),
+        trials: a list of dicts with trial, votes, share, low, high, p_value. Without votes the
+        counts are 0, share and what follows None.
+    """
+    empty = {"share": None, "interval": None, "p_value": None, "seconds": None, "trials": []}
+    viewers = {vote["viewer"] for vote in votes}
+    result = {"votes": len(votes), "viewers": len(viewers)}
+    result["simulated"] = bool(votes) and all(name.startswith(SIMULATED) for name in viewers)
+    if not votes:
+        return result | empty
+    trials = []
+    for name in dict.fromkeys(vote["trial"] for vote in votes):
+        correct = [vote["correct"] for vote in votes if vote["trial"] == name]
+        share, low, high, p_value = _share(correct)
+        row = {"trial": name, "votes": len(correct), "share": share, "low": low, "high": high}
+        trials.append(row | {"p_value": p_value})
+    share, low, high, p_value = _share([vote["correct"] for vote in votes])
+    return result | {
+        "share": share,
+        "interval": (low, high),
+        "p_value": p_value,
+        "seconds": float(np.median([vote["seconds"] for vote in votes])),
+        "trials": trials,
+    }
+
+
+def _share(correct):
+    test = binomtest(int(sum(correct)), len(correct))
+    interval = test.proportion_ci(method="exact")
+    return test.statistic, float(interval.low), float(interval.high), float(test.pvalue)
+
+
+def score_against_votes(scores, votes):
+    """Does a score go with what people see? Pearson r over clips, as in Sec. 4.4 (there 0.65).
+
+    Args:
+        scores: (N,) e.g. HS of each clip. votes: (N,) e.g. the share of viewers that took it for
+            the real one, or a mean rank.
+    Returns:
+        dict: r, interval (low, high; 95 %, Fisher's z), p_value, n.
+    Raises:
+        InputError: fewer than four clips, different counts, or nothing varies.
+    """
+    scores, votes = np.asarray(scores, float), np.asarray(votes, float)
+    if scores.shape != votes.shape or scores.ndim != 1 or len(scores) < 4:
+        fault = f"{len(scores)} scores and {len(votes)} votes"
+        raise InputError("votes", fault, "give four clips or more, one score and one vote each")
+    if not (np.isfinite(scores).all() and np.isfinite(votes).all()):
+        raise InputError("votes", "are not all numbers", "leave clips without votes out")
+    if np.ptp(scores) == 0 or np.ptp(votes) == 0:
+        raise InputError("votes", "do not vary", "r needs clips that differ")
+    found = pearsonr(scores, votes)
+    low, high = found.confidence_interval()
+    return {
+        "r": float(found.statistic),
+        "interval": (float(low), float(high)),
+        "p_value": float(found.pvalue),
+        "n": len(scores),
+    }
+
+
+def interval_of_r(r, n):
+    """(low, high), 95 %, of a published Pearson r over n pairs (Fisher's z)."""
+    if n < 4 or not -1 < r < 1:
+        raise ParameterError("r", f"{r} over {n} pairs", "give -1 < r < 1 over 4 pairs or more")
+    ends = np.arctanh(r) + np.array([-1, 1]) * 1.959964 / np.sqrt(n - 3)
+    return tuple(float(end) for end in np.tanh(ends))
