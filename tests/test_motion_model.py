@@ -20,6 +20,7 @@ from tfhkit.motion import (
     predict_windows,
 )
 from tfhkit.motion.lips import correlation, explained
+from tfhkit.motion.pose_range import pose_from_units
 
 TINY = MotionConfig("custom", (2, 2, 3, 3, 4), (2, 2), (8, 6), 7, 2, 0.1)
 
@@ -30,7 +31,9 @@ def tiny_weights(scope="track", seed=0):
     sizes = {"mfcc": 12, "exp": 64, "pose": 6}
     norm = {f"{k}_mean": rng.normal(size=n).astype(np.float32) for k, n in sizes.items()}
     norm |= {f"{k}_std": rng.uniform(0.5, 2, n).astype(np.float32) for k, n in sizes.items()}
-    norm = Normalisation(**norm, pose_gain=np.full(6, 1.5, np.float32))
+    norm = Normalisation(
+        **norm, pose_centre=np.full(6, 0.1, np.float32), pose_spread=np.full(6, 0.5, np.float32)
+    )
     return MotionWeights(MotionNet(replace(TINY, mfcc_scope=scope)).eval(), norm, {"seed": seed})
 
 
@@ -71,9 +74,10 @@ def test_a_sequence_in_pieces_is_the_sequence():
     whole = predict_windows(weights, windows)
     stream = MotionStream(weights)
     pieces = [stream(windows[a:b]) for a, b in [(0, 1), (1, 6), (6, 17)]]
-    for part in range(2):
-        joined = np.concatenate([p[part] for p in pieces])
-        assert np.allclose(joined, whole[part], atol=1e-5)
+    exp, pose = (np.concatenate([p[part] for p in pieces]) for part in range(2))
+    assert np.allclose(exp, whole[0], atol=1e-5)
+    for axis in range(6):  # a stream does not know the whole track's range
+        assert np.corrcoef(pose[:, axis], whole[1][:, axis])[0, 1] == pytest.approx(1, abs=1e-5)
 
 
 def test_a_batch_is_one_by_one():
@@ -130,14 +134,38 @@ def test_no_times_give_no_frames():
     assert exp.shape == (0, 64) and pose.shape == (0, 6)
 
 
-def test_gain_scales_the_pose_around_its_mean():
-    weights = tiny_weights()
-    plain = replace(weights, norm=replace(weights.norm, pose_gain=np.ones(6, np.float32)))
-    times = np.arange(30) / 25
-    _, pose = predict_motion(weights, sound(), times)
-    _, flat = predict_motion(plain, sound(), times)
-    mean = weights.norm.pose_mean
-    assert np.allclose(pose - mean, 1.5 * (flat - mean), atol=1e-5)
+def test_answers_of_the_training_s_range_become_the_person_s():
+    norm, rng = tiny_weights().norm, np.random.default_rng(0)
+    units = 0.1 + 0.5 * rng.normal(size=(4000, 6))
+    for track in (None, units):
+        pose = pose_from_units(units, norm, track)
+        assert np.allclose(np.median(pose, 0), norm.pose_mean, atol=0.1)
+        assert np.allclose(pose.std(0), norm.pose_std, rtol=0.1)
+
+
+def test_a_long_track_is_brought_to_the_person_s_range_and_a_short_one_hardly():
+    norm, rng = tiny_weights().norm, np.random.default_rng(0)
+    units = 3.0 + 0.3 * rng.normal(size=(5000, 6))  # far from what the training gave
+    pose = pose_from_units(units, norm, units)
+    assert np.allclose(np.median(pose, 0), norm.pose_mean, atol=0.3)
+    assert np.allclose(pose.std(0), norm.pose_std, rtol=0.1)
+    short = pose_from_units(units[:5], norm, units[:5])
+    assert np.allclose(short, pose_from_units(units[:5], norm), rtol=0.3, atol=0.6)
+
+
+def test_a_pose_that_hardly_moves_is_not_blown_up():
+    norm = tiny_weights().norm
+    units = 0.1 + 1e-4 * np.random.default_rng(0).normal(size=(1000, 6))
+    assert (pose_from_units(units, norm, units).std(0) < 0.01 * norm.pose_std).all()
+
+
+def test_only_the_frames_that_are_asked_for_count():
+    weights, windows = tiny_weights(), np.random.default_rng(0).normal(size=(60, 28, 12))
+    windows = windows.astype(np.float32)
+    whole, part = (predict_windows(weights, windows, s)[1] for s in (slice(None), slice(30, None)))
+    assert not np.allclose(whole, part)
+    assert np.allclose(np.diff(whole, axis=0) * (part[9] - part[3]) / (whole[9] - whole[3]),
+                       np.diff(part, axis=0), atol=1e-4)  # fmt: skip
 
 
 @pytest.mark.parametrize("half", [False, True])

@@ -77,8 +77,9 @@ def evaluate_clip(fit, audio, general, model, n_train=300, settings=None, seed=0
     weights, _ = train_personal(track, general, settings, model=model, progress=progress)
     train_seconds = time.perf_counter() - began
     began = time.perf_counter()
-    exp, pose = predict_motion(weights, audio, times)
+    exp, _ = predict_motion(weights, audio, times)
     predict_seconds = time.perf_counter() - began
+    _, pose = predict_motion(weights, audio, times[held])
 
     def judge(expression):
         return judge_lips(model, person, expression[held], coefficients.exp[held])
@@ -96,7 +97,7 @@ def evaluate_clip(fit, audio, general, model, n_train=300, settings=None, seed=0
     still = np.repeat(coefficients.exp[known].mean(0)[None], len(fit), 0)
     opening = [lip_opening(model, person, e[held]) for e in (exp, coefficients.exp)]
     report = head_pose_report(
-        coefficients.angles[held], pose[held, :3], times[held],
+        coefficients.angles[held], pose[:, :3], times[held],
         training_rad=coefficients.angles[known], seed=seed,
     )  # fmt: skip
     return {
@@ -108,7 +109,7 @@ def evaluate_clip(fit, audio, general, model, n_train=300, settings=None, seed=0
         "lmd_mouth_frozen": float(judge(still)[1]),
         **{k: v for k, v in report.summary().items() if k != "frames"},
         "pose_corr": [
-            correlation(pose[held, k], coefficients.angles[held, k]) for k in range(3)
+            correlation(pose[:, k], coefficients.angles[held, k]) for k in range(3)
         ],
         "train_seconds": train_seconds,
         "times_real_time": len(audio) / 16000 / predict_seconds,

@@ -133,9 +133,8 @@ class Normalisation:
         mfcc_mean, mfcc_std: (12,) of the training sound.
         exp_mean, exp_std: (64,) of the training expression.
         pose_mean, pose_std: (6,) of the speaker's pose; the network learns (p - mean) / std.
-        pose_gain: (6,) factor on the predicted pose. A regression to the mean moves too little,
-            the more the less the sound says; the gain gives the speaker's own range back
-            (1 is the plain regression). With it, `calibrate_pose` sets pose_mean anew.
+        pose_centre, pose_spread: (6,) median and deviation of the trained network's answers;
+            0 and 1 as long as they are not known. See `tfhkit.motion.pose_range`.
         lag_s: the sound of a frame is taken so much later than its picture.
     """
 
@@ -145,8 +144,14 @@ class Normalisation:
     exp_std: np.ndarray
     pose_mean: np.ndarray
     pose_std: np.ndarray
-    pose_gain: np.ndarray
+    pose_centre: np.ndarray
+    pose_spread: np.ndarray
     lag_s: float = 0.0
+
+    @property
+    def calibrated(self):
+        """Whether pose_centre and pose_spread are known."""
+        return bool((self.pose_spread != 1).any())
 
 
 def measure_normalisation(tracks):
@@ -158,7 +163,7 @@ def measure_normalisation(tracks):
     Args:
         tracks: MotionTracks.
     Returns:
-        Normalisation with pose_gain 1.
+        Normalisation, not calibrated.
     """
     sound = np.concatenate([t.windows.reshape(-1, 12) for t in tracks])
     exp, pose = [], []
@@ -174,6 +179,7 @@ def measure_normalisation(tracks):
         np.maximum(exp_std, _FLOOR * exp_std.max()) + 1e-6,
         np.mean([p.mean(0) for p in pose], 0),
         _spread(pose) + np.float32(1e-4),
+        np.zeros(6, np.float32),
         np.ones(6, np.float32),
         float(np.mean([t.lag_s for t in tracks])),
     )

@@ -8,7 +8,8 @@ import torch
 
 from tfhkit.motion.batches import prepare
 from tfhkit.motion.data import measure_normalisation
-from tfhkit.motion.train import TrainSettings, calibrate_pose, train_motion
+from tfhkit.motion.pose_range import calibrate_pose
+from tfhkit.motion.train import TrainSettings, train_motion
 
 FOLDS = 5
 

@@ -13,6 +13,7 @@ from tfhkit.motion.checkpoint import read_checkpoint, write_checkpoint
 from tfhkit.motion.data import measure_normalisation
 from tfhkit.motion.loss import LAMBDAS, landmark_map, motion_loss
 from tfhkit.motion.model import MotionConfig, MotionNet, MotionWeights
+from tfhkit.motion.pose_range import calibrate_pose
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ def train_motion(
             state.update(best=copy.deepcopy(smooth.state_dict()), best_loss=loss, best_epoch=epoch)
         write_checkpoint(checkpoint, mark, net, optimiser, state)
         if progress:
-            progress(epoch, settings.epochs, f"motion: {sums['total']:.3f}, validation {loss:.3f}")
+            told = f", validation {loss:.3f}" if checks else ""
+            progress(epoch, settings.epochs, f"motion: {sums['total']:.3f}{told}")
 
     net.load_state_dict(state["best"])
     norm = calibrate_pose(net, data, norm)
@@ -237,29 +239,3 @@ def validation_loss(net, checks, settings, exp_map=None):
         terms = motion_loss(*kept, d.valid[None, d.check], exp_map=exp_map)
         losses.append((terms["exp"] + settings.lambdas[0] * terms["pose"]).item())
     return float(np.mean(losses)) if losses else float("nan")
-
-
-@torch.no_grad()
-def calibrate_pose(net, data, norm, largest=4.0):
-    """The Normalisation with which predicted poses lie where, and move as far as, the real ones.
-
-    The prediction's deviation and median over the training frames are brought to those of the
-    truth, per axis. The median, because one turn of a second drags the mean of a short clip away
-    from where the head is at home. Of several tracks the median over tracks counts.
-
-    Args:
-        net: MotionNet. data: Prepared. norm: Normalisation. largest: limit of the gain, from 1.
-    """
-    net.eval()
-    gains, shifts = [], []
-    for d in data:
-        predicted, true = net(d.windows[None])[1][0][d.learn].cpu(), d.pose[d.learn].cpu()
-        gain = (true.std(0) / predicted.std(0).clamp_min(1e-6)).clamp(1, largest)
-        gains.append(gain.numpy())
-        shifts.append((true.median(0).values - gain * predicted.median(0).values).numpy())
-    gain, shift = np.median(gains, 0), np.median(shifts, 0)
-    return replace(
-        norm,
-        pose_mean=(norm.pose_mean + norm.pose_std * shift).astype(np.float32),
-        pose_gain=gain.astype(np.float32),
-    )
