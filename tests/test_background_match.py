@@ -134,6 +134,70 @@ def test_paper_pose_is_pulled_to_the_background_and_published_is_it():
     assert np.allclose(turned[:, :3][small], 0.2 * (pred - behind)[:, :3][small], atol=1e-6)
 
 
+def test_published_pose_is_the_source_s_at_every_frame_and_blend_leaves_it():
+    pred, times = nodding(120, seed=4)
+    source, source_times = nodding(90, seed=5)
+    for values in ({"blend": 0.0, "blend_trans": 0.0}, {"blend": 1.0, "search": "greedy"}):
+        match = match_background(pred, source, times, source_times, mode="published", **values)
+        assert np.array_equal(match.pose, source[match.source_index].astype(np.float32))
+        assert not match.sound_weight.any()
+
+
+def test_sound_weight_tells_the_mix_exactly():
+    pred, times = nodding(120, seed=4, amplitude=0.3)
+    source, source_times = nodding(90, seed=5)
+    match = match_background(pred, source, times, source_times)
+    behind, weight = source[match.source_index, :3], match.sound_weight
+    assert np.allclose(match.pose[:, :3], weight * pred[:, :3] + (1 - weight) * behind, atol=1e-6)
+    assert weight.max() <= 0.2 + 1e-12 and 0 < weight.min() < 0.2
+
+
+def test_a_still_head_stands_at_the_frame_of_the_median_pose():
+    pred, times = nodding(120, seed=4)
+    source, source_times = nodding(90, seed=5)
+    source[17, :3] = np.median(source[:, :3], 0)  # the nearest there can be
+    match = match_background(pred, source, times, source_times, mode="still")
+    assert (match.source_index == 17).all() and (match.key_sources == 17).all()
+    assert np.array_equal(match.pose, np.tile(source[17], (120, 1)).astype(np.float32))
+
+
+@pytest.mark.parametrize("mode", ["paper", "published", "still"])
+@pytest.mark.parametrize("search", ["best", "greedy"])
+@pytest.mark.parametrize("n_frames, n_source", [(1, 1), (1, 50), (2, 50), (3, 400), (400, 3)])
+def test_very_different_lengths(mode, search, n_frames, n_source):
+    pred, times = nodding(n_frames, seed=6)
+    source, source_times = nodding(n_source, seed=7)
+    match = match_background(pred, source, times, source_times, mode=mode, search=search)
+    assert len(match) == n_frames and match.pose.shape == (n_frames, 6)
+    assert 0 <= match.source_index.min() and match.source_index.max() < n_source
+    played = np.abs(np.diff(source_times[match.source_index]))
+    assert (played <= 2 / 25 + 1e-9).all()
+
+
+@pytest.mark.parametrize("mode", ["paper", "published", "still"])
+def test_a_constant_prediction_is_matched(mode):
+    source, source_times = nodding(90, seed=5)
+    pred = np.full((60, 6), 0.05)
+    match = match_background(pred, source, None, source_times, mode=mode, still_rad=0)
+    nearest = pose_distance(pred[:1], source).argmin()
+    assert match.key_frames.tolist() == [0, 59]
+    if mode != "still":
+        assert (match.source_index == nearest).all()
+    assert np.ptp(match.pose, axis=0).max() == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_speed_limit_holds_between_any_two_frames(seed):
+    """Also over many frames, and on clocks that are uneven."""
+    rng = np.random.default_rng(seed)
+    pred, source = nodding(150, seed=seed)[0], nodding(70, seed=seed + 50)[0]
+    times, source_times = (np.cumsum(rng.uniform(0.02, 0.09, n)) for n in (150, 70))
+    match = match_background(pred, source, times, source_times, speed=0.7)
+    place, step = source_times[match.source_index], np.diff(source_times).max()
+    moved = np.abs(place[:, None] - place[None])
+    assert (moved <= 0.7 * np.abs(times[:, None] - times[None]) + step + 1e-9).all()
+
+
 def test_distance_ignores_translation_unless_weighted():
     pose = np.array([[0.1, 0, 0, 1, 2, 3.0]])
     assert np.isclose(pose_distance(pose, np.zeros((1, 6)))[0, 0], 0.1)
@@ -154,7 +218,7 @@ def test_one_source_frame_serves_all():
 @pytest.mark.parametrize(
     "change, error, words",
     [
-        ({"mode": "both"}, ParameterError, "'paper' or 'published'"),
+        ({"mode": "both"}, ParameterError, "'paper', 'published', 'still'"),
         ({"search": "luck"}, ParameterError, "'best' or 'greedy'"),
         ({"blend": 1.5}, ParameterError, "between 0 and 1"),
         ({"speed": 0}, ParameterError, "positive"),

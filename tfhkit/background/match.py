@@ -7,6 +7,8 @@ import numpy as np
 from tfhkit.background.keyframes import PITCH, ROLL, YAW, key_frames
 from tfhkit.errors import InputError, ParameterError, check_shape
 
+MODES = ("paper", "published", "still")
+
 
 @dataclass(frozen=True)
 class BackgroundMatch:
@@ -16,12 +18,14 @@ class BackgroundMatch:
         key_frames: (K,) output frames. key_sources: (K,) their source frames.
         source_index: (T,) source frame of every output frame.
         pose: (T, 6) the pose to render.
+        sound_weight: (T, 3) w in angles = w predicted + (1 - w) background's.
     """
 
     key_frames: np.ndarray
     key_sources: np.ndarray
     source_index: np.ndarray
     pose: np.ndarray
+    sound_weight: np.ndarray
 
     def __len__(self):
         return len(self.source_index)
@@ -54,6 +58,7 @@ def match_background(
         mode "paper":      angles = q + clip((1 - blend) (p - q), +-largest_turn_rad)
                            trans  = q + (1 - blend_trans) (p - q)
         mode "published":  q
+        mode "still":      q of one frame for all, the nearest to the source's median pose
 
     The face must sit on hair and neck that are turned like q: hence the strong pull. 0.1 dm of
     translation is about 10 px of a 224 px crop, so by default none of it is left.
@@ -63,7 +68,8 @@ def match_background(
         source_pose: (N, 6) of the frames that may serve as background.
         times: (T,) seconds of the output frames; None: 25 fps.
         source_times: (N,) seconds of the source frames; None: 25 fps.
-        mode: "paper" adjusts the pose towards the background's, "published" replaces it.
+        mode: "paper" adjusts the pose towards the background's, "published" replaces it, "still"
+            moves neither head nor background (the ablation without pose: Fig. 5, second row).
         blend: share of the background's angles, 0 to 1. blend_trans: of its translation.
         largest_turn_rad: how far the face may be turned against its background.
         speed: source seconds per output second, at most.
@@ -90,25 +96,34 @@ def match_background(
     keys = key_frames(pred[:, :3], times, axes)
     cost = pose_distance(pred[keys], source, translation_weight)
     reach_s = speed * np.diff(times[keys])
-    if search == "best":
+    if mode == "still":
+        key_sources = np.full(len(keys), _middle_frame(source, translation_weight))
+    elif search == "best":
         key_sources = best_path(cost, source_times, reach_s, still_rad)
     else:
         key_sources = greedy_path(cost, source_times, reach_s)
     place_s = np.interp(times, times[keys], source_times[key_sources])
     index = nearest_frames(place_s, source_times)
     pose = source[index].copy()
+    weight = np.zeros((len(pred), 3))
     if mode == "paper":
         difference = pred - pose
-        turn = np.clip((1 - blend) * difference[:, :3], -largest_turn_rad, largest_turn_rad)
-        pose[:, :3] += turn
+        far = np.maximum(np.abs(difference[:, :3]), 1e-12)
+        weight = np.minimum(1 - blend, largest_turn_rad / far)
+        pose[:, :3] += weight * difference[:, :3]
         pose[:, 3:] += (1 - blend_trans) * difference[:, 3:]
-    return BackgroundMatch(keys, key_sources, index, pose.astype(np.float32))
+    return BackgroundMatch(keys, key_sources, index, pose.astype(np.float32), weight)
 
 
 def pose_distance(pose, source_pose, translation_weight=0.0):
     """L1 distance of angles (plus weighted translation), (K, 6) x (N, 6) -> (K, N) radians."""
     weights = np.array([1, 1, 1] + [translation_weight] * 3)
     return (np.abs(pose[:, None] - source_pose[None]) * weights).sum(-1)
+
+
+def _middle_frame(source, translation_weight):
+    """The frame nearest to the median pose."""
+    return int(pose_distance(np.median(source, 0)[None], source, translation_weight).argmin())
 
 
 def nearest_frames(place_s, source_times):
@@ -166,8 +181,8 @@ def _check_values(pred, source, mode, blend, blend_trans, speed, search):
         raise InputError("poses", "there are no frames to match", "give at least one of each")
     if not (np.isfinite(pred).all() and np.isfinite(source).all()):
         raise InputError("poses", "contain NaN", "fit or predict them again")
-    if mode not in ("paper", "published"):
-        raise ParameterError("mode", f"must be 'paper' or 'published', got {mode!r}", "choose one")
+    if mode not in MODES:
+        raise ParameterError("mode", f"must be one of {MODES}, got {mode!r}", "choose one")
     if search not in ("best", "greedy"):
         raise ParameterError("search", f"must be 'best' or 'greedy', got {search!r}", "choose one")
     for name, value in (("blend", blend), ("blend_trans", blend_trans)):

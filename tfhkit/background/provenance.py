@@ -1,0 +1,143 @@
+"""How much of the rendered head motion came from the sound, and how much from the background."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfhkit.background.match import match_background
+from tfhkit.errors import ParameterError, check_shape
+
+ANGLES = ("pitch", "yaw", "roll")
+STILL_RAD = 1e-4  # an axis whose deviation is less does not move: nobody's share
+N_SOUNDS, N_BOOTSTRAP, BLOCK_S = 16, 500, 1.0
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Shares of the variance of the rendered angles; 0 where nothing moves.
+
+    Args:
+        shape: (3,) pitch, yaw, roll: what the predicted pose itself contributes. Below 0 where it
+            works against the background's motion; the rest to 1 is the background's.
+        shape_all: the same of all three angles together; shape_interval: (low, high) 95 %.
+        choice: (3,) in [0, 1], what changes when the sound changes, see `provenance`; choice_all.
+        apart_deg: mean |rendered - background's| over frames and angles, degrees.
+    """
+
+    shape: np.ndarray
+    shape_all: float
+    shape_interval: tuple
+    choice: np.ndarray
+    choice_all: float
+    apart_deg: float
+
+    def numbers(self):
+        """For a manifest: a dict of plain numbers."""
+        named = {"shape_from_sound": self.shape_all, "changes_with_sound": self.choice_all}
+        named |= {f"shape_from_sound_{a}": float(v) for a, v in zip(ANGLES, self.shape)}
+        named |= {f"changes_with_sound_{a}": float(v) for a, v in zip(ANGLES, self.choice)}
+        interval = [float(v) for v in self.shape_interval]
+        return named | {"shape_from_sound_interval": interval, "apart_deg": self.apart_deg}
+
+
+def provenance(pred_pose, source_pose, times, source_times, n_sounds=N_SOUNDS, seed=0, **options):
+    """The share of the output's head motion that came from the sound, asked in two ways.
+
+    The sound acts twice: its predicted pose p chooses the background, whose pose is q, and then
+    turns the face a little out of q. Each way has its question:
+
+    *shape*: whose curve is it that one sees? The rendered angle is a mix, r = w p + (1 - w) q,
+    with a weight w known from the matching. With all three measured from the mean of r, it is the
+    sum of w p and (1 - w) q, and the Shapley value splits its variance between these two exactly:
+    <w p, r> / <r, r> for the sound. It is counted as the background's motion that q was chosen.
+
+    *choice*: what would be another, had another been said? The matching is repeated with the
+    predicted pose turned in time (circularly, by n_sounds even steps): sounds of the same style
+    that say something else at each moment. With r_k(t) the angle under sound k, the share is
+    mean_t var_k r_k(t) / var_tk r_k(t). It counts all that follows the sound in any way, the
+    choice of the background too. It says nothing of whether a *real* head would move like that:
+    random numbers in place of the prediction would change the output just as much.
+
+    Not taken: the coefficients of determination of r on p and q (LMG). Since q is chosen to be
+    near p, the two are correlated, and it would credit p with motion copied from q.
+
+    Args:
+        pred_pose: (T, 6). source_pose: (N, 6). times: (T,). source_times: (N,): as in
+            `match_background`; options: its others.
+        n_sounds: sounds of the second question, at least 2; no more than frames are used.
+        seed: of the block bootstrap.
+    Returns:
+        match: BackgroundMatch. shares: Provenance.
+    Raises:
+        ParameterError: n_sounds. Otherwise as `match_background`.
+    Source: paper Sec. 3.3.2; Shapley 1953 for the split.
+    """
+    if n_sounds < 2:
+        raise ParameterError("n_sounds", f"expected 2 or more, got {n_sounds}", "e.g. 16")
+    pred, source = np.asarray(pred_pose, np.float64), np.asarray(source_pose, np.float64)
+    match = match_background(pred, source, times, source_times, **options)
+    behind = source[match.source_index, :3]
+    rendered = match.sound_weight * pred[:, :3] + (1 - match.sound_weight) * behind
+    shape, shape_all, ours, whole = split_shares(pred[:, :3], behind, match.sound_weight)
+    steps = np.unique(np.linspace(0, len(pred), n_sounds, endpoint=False).astype(int))
+    others = [np.roll(pred, step, 0) for step in steps[1:]]
+    matched = [match_background(p, source, times, source_times, **options) for p in others]
+    tracks = np.stack([rendered] + [m.pose[:, :3].astype(np.float64) for m in matched])
+    choice, choice_all = changing_shares(tracks)
+    interval = _interval(ours, whole, times, seed)
+    apart = float(np.degrees(np.abs(rendered - behind).mean()))
+    return match, Provenance(shape, shape_all, interval, choice, choice_all, apart)
+
+
+def split_shares(pred, behind, weight):
+    """The sound's Shapley share of the variance of weight pred + (1 - weight) behind.
+
+    Args:
+        pred, behind, weight: (T, D).
+    Returns:
+        (D,) of each axis; float of all together; (T,) the sound's and (T,) the whole contribution
+        of each frame, whose sums' ratio is that float.
+    Raises:
+        ShapeError: shapes differ.
+    """
+    check_shape("pred", pred, ("T", "D"))
+    check_shape("behind", behind, pred.shape)
+    check_shape("weight", weight, pred.shape)
+    rendered = weight * pred + (1 - weight) * behind
+    middle = rendered.mean(0)
+    moved = rendered - middle
+    moved[:, moved.std(0) < STILL_RAD] = 0
+    ours, whole = weight * (pred - middle) * moved, moved**2
+    together = _share(ours.sum(), whole.sum())
+    return _share(ours.sum(0), whole.sum(0)), float(together), ours.sum(1), whole.sum(1)
+
+
+def changing_shares(tracks):
+    """Share of the variance of (K, T, D) tracks that differs from sound to sound, K > 1.
+
+    Returns:
+        (D,) of each axis; float of all together. 0 for one sound.
+    """
+    n_sounds = len(tracks)
+    total = tracks.var((0, 1))
+    total[np.sqrt(total) < STILL_RAD] = 0
+    within = tracks.var(0, ddof=1).mean(0) if n_sounds > 1 else np.zeros_like(total)
+    within = np.minimum(within, total)  # unbiased, so chance can take it beyond
+    return _share(within, total), float(_share(within[total > 0].sum(), total.sum()))
+
+
+def _share(part, whole):
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), 0.0)
+
+
+def _interval(ours, whole, times, seed):
+    """95 % of sum(ours) / sum(whole) by a bootstrap of blocks."""
+    n_frames = len(ours)
+    step_s = np.median(np.diff(times)) if n_frames > 1 else BLOCK_S
+    block = int(np.clip(round(BLOCK_S / step_s), 1, n_frames))
+    rng = np.random.default_rng(seed)
+    starts = rng.integers(0, n_frames, (N_BOOTSTRAP, -(-n_frames // block)))
+    picked = (starts[..., None] + np.arange(block)).reshape(N_BOOTSTRAP, -1) % n_frames
+    shares = _share(ours[picked].sum(1), whole[picked].sum(1))
+    low, high = np.quantile(shares, (0.025, 0.975))
+    return float(low), float(high)
