@@ -60,7 +60,7 @@ def build_parser():
     evaluate.add_argument("--frames", type=int, default=300, metavar="N",
                           help="of the clip: to fit (face), to learn from (motion)")  # fmt: skip
     evaluate.add_argument("--heads", type=int, default=20, metavar="N", help="face: virtual heads")
-    evaluate.add_argument("--speakers", type=int, default=8, metavar="N",
+    evaluate.add_argument("--speakers", type=int, default=24, metavar="N",
                           help="motion: virtual speakers")  # fmt: skip
     evaluate.add_argument("--fit", metavar="FILE", help="motion: the clip's fit, of fit -o")
     evaluate.add_argument("--curve", action="store_true",

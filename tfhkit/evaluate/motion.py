@@ -31,7 +31,7 @@ SCRATCH = {"lr": 1e-3, "out_epochs": 0}  # how a network without general trainin
 _N_SHIFTS, _N_DRAWS = 8, 500
 
 
-def evaluate_speakers(general, model, n_speakers=8, seconds_each=30.0, workers=2, progress=None):
+def evaluate_speakers(general, model, n_speakers=24, seconds_each=30.0, workers=2, progress=None):
     """The general mapping on virtual speakers that no training has met.
 
     Args:

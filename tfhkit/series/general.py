@@ -26,7 +26,7 @@ def train_general(
     size="small",
     n_speakers=320,
     seconds_each=60.0,
-    held_out=8,
+    held_out=24,
     epochs=50,
     sequences_per_epoch=2400,
     seed=0,
@@ -56,9 +56,9 @@ def train_general(
         raise ParameterError("n_speakers", "there must be at least one, and one held out", "give 1")
     path, began = Path(path), time.monotonic()
     config, model = MotionConfig.of_size(size), load_model()
-    common = {"seconds_each": seconds_each, "workers": workers, "model": model}
-    corpus = make_motion_corpus(n_speakers, seed=1 + 1000 * seed, progress=progress, **common)
-    others = make_motion_corpus(held_out, seed=HELD_OUT_SEED, progress=progress, **common)
+    common = {"workers": workers, "progress": progress, "model": model}
+    corpus = make_motion_corpus(n_speakers, seconds_each, 1 + 1000 * seed, **common)
+    others = make_motion_corpus(held_out, min(30.0, seconds_each), HELD_OUT_SEED, **common)
     settings = TrainSettings(
         epochs=epochs,
         batch=16,

@@ -98,7 +98,7 @@ def evaluate_face(clip=None, frames=300, heads=20):
     return {name: _rounded(value) for name, value in result.items()}
 
 
-def evaluate_motion(clip=None, frames=300, speakers=8, fit=None, curve=False, seed=0):
+def evaluate_motion(clip=None, frames=300, speakers=24, fit=None, curve=False, seed=0):
     """Judge the mapping from sound to motion; see `tfhkit.evaluate.motion`.
 
     Args:
