@@ -30,7 +30,7 @@ out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
 seed: int = 0  # of everything random
 albedo: str = "low"  # low (texture coefficients) or detailed (a frame's own pixels)
-pose_mode: str = "paper"  # paper (adjusted to the background) or published (replaced by its pose)
+pose_mode: str = "paper"  # paper (pose adjusted to the background), published (its pose) or still
 rasterizer: str = "auto"  # auto, numba or pytorch3d
 
 # %%
@@ -849,72 +849,98 @@ plt.show()
 # The rendering has a face but no hair and no shoulders. Sec. 3.3.2: take *key frames* of the
 # predicted pose, where the head is turned most; give each the source frame with the nearest
 # pose; interpolate the place in the source between them. Then fit the pose to the background.
+#
+# With $p$ the predicted angle and $q$ that of the frame behind, there are three ways to go on
+# (`pose_mode`):
+#
+# $$r_{\text{paper}} = q + \operatorname{clip}\bigl(0.2\,(p - q),\ \pm 2^\circ\bigr), \qquad
+# r_{\text{published}} = q, \qquad r_{\text{still}} = q_0 .$$
+#
+# The last is the paper's ablation without pose (Fig. 5, second row): head and background stay at
+# one frame, that of the median pose, and only the expression moves.
 
 # %%
 from tfhkit.background import match_background
 
-source = fit.coefficients[:n_train].pose
-matches = {}
-for name in ("held_back", "speech"):
-    matches[name] = match_background(
-        predicted[f"{name}_pose"],
-        source,
-        predicted[f"{name}_times"],
-        fit.times[:n_train],
-        mode=pose_mode,
-    )
+source, source_times = fit.coefficients[:n_train].pose, fit.times[:n_train]
 
+
+def match_all(mode):
+    """Matches of the held-back part and of the new speech."""
+    parts = {}
+    for name in ("held_back", "speech"):
+        pose, times = predicted[f"{name}_pose"], predicted[f"{name}_times"]
+        parts[name] = match_background(pose, source, times, source_times, mode=mode)
+    return parts
+
+
+by_mode = {mode: match_all(mode) for mode in ("paper", "published", "still")}
+matches = match_all(pose_mode)  # what this run goes on with
+
+# %% [markdown]
+# ### Whose motion is it?
+#
+# The sound acts twice: its pose chooses the background, and then turns the face a little out of it.
+# So there are two questions (`tfhkit.background.provenance` has the definitions).
+#
+# *Whose curve does one see?* The rendered angle is a mix $r = w\,p + (1 - w)\,q$ with a known
+# weight. The Shapley value splits its variance exactly; the sound's share, with all angles measured
+# from the mean of $r$, is
+#
+# $$\varphi = \frac{\langle w\,p,\ r\rangle}{\langle r,\ r\rangle}.$$
+#
+# *What would change with another sound?* Match again with the predicted pose turned in time, 15
+# times: how much of the variance lies between the sounds, at the same moment?
 
 # %%
-def draw_tracks(column, name, match):
-    """Angles and source frames of one match, on four axes."""
-    times = predicted[f"{name}_times"]
-    tracks = {"from the sound": (predicted[f"{name}_pose"], "#D55E00")}
-    tracks["background's"] = (source[match.source_index], "0.6")
-    tracks["rendered"] = (match.pose, "#0072B2")
-    for axis, row in zip(column, range(3)):
-        for label, (track, colour) in tracks.items():
-            axis.plot(times, np.degrees(track[:, row]), color=colour, lw=1.2, label=label)
-        keys = match.key_frames
-        axis.plot(times[keys], np.degrees(match.pose[keys, row]), "k.", ms=4)
-    column[3].plot(times, match.source_index, color="k", lw=1)
-    column[3].set_xlabel("time (s)")
-    column[0].set_title(name.replace("_", " "), fontsize=9)
+from tfhkit.background.provenance import provenance
 
+shares = {}
+for mode in by_mode:
+    for name in ("held_back", "speech"):
+        pose, times = predicted[f"{name}_pose"], predicted[f"{name}_times"]
+        _, shares[mode, name] = provenance(pose, source, times, source_times, mode=mode, seed=seed)
 
 # %%
-figure, axes = plt.subplots(4, 2, figsize=(9, 5.6), sharex="col")
-for column, (name, match) in zip(axes.T, matches.items()):
-    draw_tracks(column, name, match)
-rows = ("pitch (degrees)", "yaw (degrees)", "roll (degrees)", "source frame")
-for axis, label in zip(axes[:, 0], rows):
-    axis.set_ylabel(label, fontsize=8)
-lines = axes[0, 0].get_legend_handles_labels()
-figure.legend(*lines, frameon=False, ncol=3, loc="upper center", bbox_to_anchor=(0.5, 0.98))
+from tfhkit.background.provenance_plot import draw_shares, draw_tracks
+
+figure, axes = plt.subplots(3, 3, figsize=(9.6, 5.4), width_ratios=(3, 3, 1.7))
+part = "speech"
+pose, times = predicted[f"{part}_pose"], predicted[f"{part}_times"]
+for column, mode in zip(axes.T, ("paper", "published")):
+    draw_tracks(column, times, pose, source, by_mode[mode][part])
+    column[0].set_title(mode, fontsize=10)
+draw_shares(axes[:, 2], {mode: shares[mode, part] for mode in ("paper", "published")})
+for axis, angle in zip(axes[:, 0], ("pitch", "yaw", "roll")):
+    axis.set_ylabel(f"{angle} (degrees)", fontsize=8)
+lines, bars = (axis.get_legend_handles_labels() for axis in axes[0, [0, 2]])
+figure.tight_layout(rect=(0, 0, 1, 0.95))
+figure.legend(*lines, frameon=False, ncol=4, loc="upper left", bbox_to_anchor=(0.05, 1.0))
+figure.legend(*bars, frameon=False, ncol=2, fontsize=8, loc="upper right")
 plt.show()
 
 # %% [markdown]
-# **What to see.** Dots are key frames. The background runs forwards and backwards through the
-# source. How much of the rendered motion came from the sound? Write the rendered angles as a mix of
-# the other two tracks and look at the weights.
-
+# *Predicted, background's and rendered angles of the new speech over time, with the pose adjusted
+# (left) and replaced (middle), and the sound's two shares of each angle's variance (right).*
 
 # %%
-def share_of_sound(name):
-    match, angles = matches[name], slice(0, 3)
-    sound, behind, drawn = (
-        np.diff(track[:, angles], axis=0).ravel()
-        for track in (predicted[f"{name}_pose"], source[match.source_index], match.pose)
-    )
-    moved = sound - behind
-    return float((moved * (drawn - behind)).sum() / max((moved**2).sum(), 1e-12))
+print("                      the curve itself, 95 %      changes with the sound")
+for (mode, name), share in shares.items():
+    low, high = (100 * end for end in share.shape_interval)
+    mine, other = 100 * share.shape_all, 100 * share.choice_all
+    print(f"{mode:9} {name:10} {mine:4.0f} %  ({low:.0f} to {high:.0f} %) {other:17.0f} %")
+assert not shares["published", part].shape.any() and not shares["still", part].choice.any()
 
-
-shares = {name: share_of_sound(name) for name in matches}
-for name, share in shares.items():
-    print(
-        f"{name}: {100 * share:.0f} % of the pose's motion is the sound's, the rest the background's"
-    )
+# %% [markdown]
+# **What to see.** Dots are key frames: between them the background runs forwards and backwards
+# through the source, and the rendered head follows *it*. Of the curve that one sees, only a small
+# part is the prediction's; with the published code it is none. Yet another sound would have led
+# through the source in another way, so nearly all changes with it.
+#
+# So "head pose predicted from sound" holds for the network, and for *when* which piece of the
+# recorded motion is shown; how the head moves in the film is the person's own, filmed motion. That
+# is also why it looks natural. And a share that changes with the sound is no proof of a fit to it:
+# random poses in the prediction's place would choose other frames just as well.
 
 # %% [markdown]
 # ## 10 · The coarse images
@@ -958,6 +984,62 @@ plt.show()
 # **What to see.** The face is plain and its edge is blurred; pose, mouth and light are right. What
 # is missing (eyes that look, teeth, skin, the seam) is the refiner's work.
 
+# %% [markdown]
+# ### With the pose, with the source's, without any
+#
+# The same moments of the held-back part in the three modes, below what was filmed.
+
+# %%
+moments = np.linspace(0, len(predicted["held_back_frames"]) - 1, 6).astype(int)
+strips = {}
+for mode, parts in by_mode.items():
+    match, exp = parts["held_back"], predicted["held_back_exp"][moments]
+    strips[mode] = driven_images(
+        video, fit, model, exp, match.pose[moments], match.source_index[moments], size_px,
+        albedo=chosen, backend=rasterizer,
+    )["render"]  # fmt: skip
+strips = {"filmed": images["held_back"]["real"][moments], **strips}
+
+# %%
+figure, axes = plt.subplots(4, 6, figsize=(7.8, 5.4))
+seconds = predicted["held_back_times"][moments]
+for line, (name, pictures) in zip(axes, strips.items()):
+    for axis, picture in zip(line, pictures):
+        axis.imshow(picture)
+        axis.set(xticks=[], yticks=[])
+    line[0].set_ylabel(name, fontsize=9)
+for axis, second in zip(axes[0], seconds):
+    axis.set_title(f"{second:.2f} s", fontsize=8)
+figure.tight_layout(pad=0.3)
+plt.show()
+
+# %% [markdown]
+# *Six moments of the held-back part: filmed, and rendered with the pose adjusted to the background,
+# replaced by the background's, and still.*
+
+# %%
+from tfhkit.metrics import head_pose_report
+
+real = fit.coefficients[predicted["held_back_frames"]].angles
+tracks = {"predicted": predicted["held_back_pose"]}
+tracks |= {mode: parts["held_back"].pose for mode, parts in by_mode.items()}
+scores = {}
+print("            HS    95 %            turned out of the background   curve from sound")
+for name, track in tracks.items():
+    report = head_pose_report(real, track[:, :3], predicted["held_back_times"])
+    scores[name] = report.score.hs
+    line = f"{name:10} {scores[name]:.2f}  ({report.interval[0]:.2f} to {report.interval[1]:.2f})"
+    if name in by_mode:
+        share = shares[name, "held_back"]
+        line += f"{share.apart_deg:15.2f} degrees{100 * share.shape_all:24.0f} %"
+    print(line)
+
+# %% [markdown]
+# **What to see.** In the last row nothing moves but the mouth, and hair and face fit best: a face
+# that is not turned out of its background cannot gape at its edge. HS (Eq. 6, notebook 06) sees
+# angles only. Compare the intervals before the numbers: a clip of a few seconds may not tell the
+# modes apart.
+
 # %%
 from tfhkit.media import atomic_path
 
@@ -982,8 +1064,8 @@ step.finish(
     {
         "train_images": len(train["frames"]),
         "psnr_face_db": float(psnr_db),
-        "sound_share_held_back": shares["held_back"],
-        "sound_share_speech": shares["speech"],
+        "provenance": {f"{m}_{name}": share.numbers() for (m, name), share in shares.items()},
+        "hs_held_back": scores,
         "albedo_frame": calm,
     },
     backends={"rasterizer": choose_backend(rasterizer, "cpu")},
