@@ -1,0 +1,49 @@
+"""Figures about provenance: predicted, background's and rendered pose over time, and shares."""
+
+import numpy as np
+
+from tfhkit.background.provenance import ANGLES
+
+# Okabe-Ito; the three tracks differ in width and dash as well.
+TRACKS = {
+    "from the sound": {"color": "#D55E00", "lw": 1.2, "ls": "--"},
+    "background's": {"color": "0.65", "lw": 3.2},
+    "rendered": {"color": "#0072B2", "lw": 1.2},
+}
+SHARES = {"shape": ("the curve itself", "#0072B2"), "choice": ("changes with it", "#E69F00")}
+
+
+def draw_tracks(column, times, pred_pose, source_pose, match):
+    """Pitch, yaw, roll of the three poses on three axes; dots are the key frames.
+
+    Args:
+        column: three matplotlib axes. times: (T,) seconds. match: BackgroundMatch.
+        pred_pose: (T, 6). source_pose: (N, 6).
+    """
+    poses = (pred_pose, source_pose[match.source_index], match.pose)
+    keys = match.key_frames
+    for row, axis in enumerate(column):
+        for (label, style), pose in zip(TRACKS.items(), poses):
+            axis.plot(times, np.degrees(pose[:, row]), label=label, **style)
+        dots = np.degrees(match.pose[keys, row])
+        axis.plot(times[keys], dots, "k.", ms=5, label="key frame")
+    column[-1].set_xlabel("time (s)")
+
+
+def draw_shares(column, shares):
+    """Bars of the sound's shares on three axes, one group for each way of posing.
+
+    Args:
+        column: three matplotlib axes. shares: {name: Provenance}.
+    """
+    place = np.arange(len(shares))
+    for row, axis in enumerate(column):
+        for k, (kind, (label, colour)) in enumerate(SHARES.items()):
+            values = [100 * getattr(share, kind)[row] for share in shares.values()]
+            bars = axis.bar(place + 0.36 * (k - 0.5), values, 0.34, color=colour, label=label)
+            axis.bar_label(bars, fmt="%.0f", fontsize=7, padding=1)
+        axis.axhline(0, color="0.3", lw=0.6)
+        axis.set(ylim=(min(-5, *axis.get_ylim()), 118), xticks=place, xticklabels=[])
+        axis.set_yticks([0, 50, 100])
+        axis.set_ylabel(f"{ANGLES[row]}: from sound (%)", fontsize=8)
+    column[-1].set_xticklabels(shares)
