@@ -11,7 +11,7 @@ from tfhkit.audio.estimates import COLUMNS
 from tfhkit.cli import main
 from tfhkit.coefficients import SIZES, Coefficients
 from tfhkit.fit import Crop, Fit
-from tfhkit.media import open_clip
+from tfhkit.media import open_clip, write_video
 from tfhkit.series.context import resolve
 
 KEYS = "paper_r paper_pairs shift_null_mean shift_null_std no_neighbours_r p_value".split()
@@ -65,6 +65,7 @@ def test_table_and_json(fit_file, tmp_path, capsys):
         (["--axis", "nod"], "--axis: unknown 'nod'"),
         (["--radius", "nan"], "--radius: is nan"),
         (["--min-gap", "-1"], "--min-gap: is -1.0"),
+        (["--seed", "-1"], "--seed: is -1"),
         (["--fit", "none.npz"], "none.npz"),
     ],
 )
@@ -72,6 +73,17 @@ def test_refusals_are_one_line(options, words, capsys):
     assert main(["correlate", "sample", *options]) == 2
     said = capsys.readouterr().err
     assert words in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("n_frames, loud, words", [(140, 0.0, "silent"), (60, 0.1, "2.4 s long")])
+def test_useless_clips_are_refused_before_the_fit(n_frames, loud, words, tmp_path, capsys):
+    pictures = (np.full((64, 64, 3), k % 256, np.uint8) for k in range(n_frames))
+    noise = loud * np.random.default_rng(0).standard_normal(640 * n_frames)
+    clip, table = tmp_path / "clip.mp4", tmp_path / "t.csv"
+    write_video(clip, pictures, 25, noise)
+    assert main(["correlate", str(clip), "-o", str(table)]) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1 and [*tmp_path.iterdir()] == [clip]
 
 
 def test_a_fit_of_another_clip_is_refused(fit_file, tmp_path, capsys):

@@ -31,6 +31,7 @@ def correlate(
     n_null=200,
     n_bootstrap=200,
     seed=0,
+    progress=None,
 ):
     """App. A as stated, the same without temporal neighbours, and its open choices.
 
@@ -46,6 +47,7 @@ def correlate(
         min_gap_s: pairs nearer in time are left out of the second estimate.
         n_null, n_bootstrap, seed: see `pair_correlation`; the phase null is drawn for the two
             main estimates only.
+        progress: callable (done, total, text).
     Returns:
         CorrelationReport; its variants are plain/network MFCCs x window/vector x pooled/per
         anchor x with/without neighbours in time. An estimate without pairs has r = NaN.
@@ -74,6 +76,8 @@ def correlate(
             )
             main |= {gap > 0: result} if is_main else {}
             variants += [] if is_main else [result]
+            if progress:
+                progress(len(main) + len(variants), 16, "estimates over pairs")
     return CorrelationReport(main[False], main[True], tuple(variants))
 
 

@@ -58,8 +58,9 @@ def correlate_file(
     )
     from tfhkit.audio.estimates import check_table_path
     from tfhkit.media import atomic_path
+    from tfhkit.series.measure import terminal_progress
 
-    _check(frames, axis, n_null, max_lag_s, radius, min_gap_s)
+    _check(frames, axis, n_null, max_lag_s, radius, min_gap_s, seed)
     if output is not None:
         check_table_path(output)
     # Opened first: a folder that cannot be written is known before the minutes of a fit.
@@ -74,6 +75,7 @@ def correlate_file(
             radius=radius,
             min_gap_s=min_gap_s,
             motion="pitch, yaw, roll" if axis == "all" else axis,
+            progress=terminal_progress(),
             **options,
         )
         lagged = lagged_correlation(
@@ -118,11 +120,13 @@ def show(result):
     return "\n\n".join(parts)
 
 
-def _check(frames, axis, n_null, max_lag_s, radius, min_gap_s):
+def _check(frames, axis, n_null, max_lag_s, radius, min_gap_s, seed):
     if axis not in ("all", *AXES):
         raise ParameterError("--axis", f"unknown {axis!r}", "choose all, pitch, yaw or roll")
     if frames is not None and frames < MIN_FRAMES:
         raise ParameterError("--frames", f"{frames} are too few", f"take {MIN_FRAMES} or more")
+    if seed < 0:
+        raise ParameterError("--seed", f"is {seed}", "give 0 or more")
     if n_null < 19:
         fault = f"{n_null} chance tracks cannot give p = 0.05"
         raise ParameterError("--nulls", fault, "take 19 or more")
@@ -161,7 +165,8 @@ def _pose(clip, fit, frames):
             fault = f"has {len(made)} frames, the clip {n_frames}"
             raise ParameterError(f"--fit {fit}", fault, "give the fit of the whole clip")
     angles = made.coefficients.angles[: len(times)].astype(float)
-    return opened.audio, made.times[: len(times)], angles
+    heard = opened.audio[: int((times[-1] + 1) * SR_HZ)]  # windows reach beyond the last frame
+    return heard, made.times[: len(times)], angles
 
 
 def _plain(value):
