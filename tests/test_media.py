@@ -1,6 +1,8 @@
 """Media: true frame times, exact frames by index, sound on the video's clock, bad input."""
 
 import struct
+import subprocess
+import sys
 from fractions import Fraction
 
 import av
@@ -305,3 +307,35 @@ def test_a_failed_video_leaves_nothing(tmp_path):
         with pytest.raises(ShapeError):
             media.write_video(tmp_path / "a.mp4", frames_, times)
     assert not list(tmp_path.iterdir())
+
+
+WRITES_SIX = """
+import hashlib, sys
+import numpy as np
+from tfhkit import media
+rng = np.random.default_rng(0)
+ramp = np.indices((224, 224)).sum(0)
+frames = np.stack([(ramp + 5 * i) % 256 for i in range(30)])[..., None] + rng.normal(0, 4, 3)
+frames = np.clip(frames + rng.normal(0, 4, frames.shape), 0, 255).astype(np.uint8)
+for k in range(6):
+    path = media.write_video(sys.argv[1], frames, 25, np.sin(np.arange(20_000) / 9))
+    print(hashlib.sha256(path.read_bytes()).hexdigest())
+    junk = [rng.bytes(50_000 * (k + 1)) for _ in range(8)]  # memory that is used again
+"""
+
+
+def test_the_same_frames_give_the_same_bytes_in_any_process(tmp_path):
+    """Both at once, and each of them again and again."""
+    for k in "01":
+        (tmp_path / k).mkdir()
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITES_SIX, str(tmp_path / f"{k}" / "a.mp4")],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for k in range(2)
+    ]
+    hashes = [process.communicate()[0].split() for process in started]
+    assert [len(row) for row in hashes] == [6, 6]
+    assert len(set(sum(hashes, []))) == 1
