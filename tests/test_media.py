@@ -309,6 +309,19 @@ def test_a_failed_video_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_colours_are_encoded_without_a_shift(tmp_path):
+    """The mean of each channel, decoded by hand: rounding, not truncation, all the way."""
+    row, column = np.indices((128, 128))
+    ramps = np.stack([40 + row, 220 - column, 60 + (row + column) // 2], -1).astype(np.uint8)
+    path = media.write_video(tmp_path / "a.mp4", [ramps] * 3, 25, visible_mark=False, quality=1)
+    with av.open(str(path)) as container:
+        coded = next(container.decode(video=0)).to_ndarray().astype(float)
+    luma = (coded[:128].mean() - 16) / 219
+    blue, red = ((coded[a : a + 32].mean() - 128) / 224 for a in (128, 160))
+    mean = [luma + 1.5748 * red, luma - 0.1873 * blue - 0.4681 * red, luma + 1.8556 * blue]
+    assert np.allclose(255 * np.array(mean), ramps.mean((0, 1)), atol=0.08)
+
+
 WRITES_SIX = """
 import hashlib, sys
 import numpy as np

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 from tfhkit.errors import MissingBackend, ShapeError, check_shape
 from tfhkit.media.files import atomic_path
@@ -142,7 +142,10 @@ def _yuv(frame):
         frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, edge)
     encoded = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
     return encoded.reformat(
-        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
     )
 
 
