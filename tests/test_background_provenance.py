@@ -18,7 +18,7 @@ def test_the_prediction_alone_is_all_the_sound_s():
     match, shares = provenance(*tracks(), blend=0, blend_trans=0, largest_turn_rad=9.0)
     assert np.allclose(match.pose, tracks()[0], atol=1e-6)
     assert np.allclose(shares.shape, 1) and np.isclose(shares.shape_all, 1)
-    assert np.allclose(shares.shape_interval, 1)
+    assert np.allclose(shares.shape_interval, 1) and np.allclose(shares.follows, 1)
     assert shares.choice_all > 0.98
 
 
@@ -47,6 +47,13 @@ def test_the_background_s_own_motion_is_none_of_the_sound_s_shape_but_its_choice
 def test_a_still_head_is_nobody_s():
     _, shares = provenance(*tracks(), mode="still")
     assert shares.shape_all == shares.choice_all == shares.apart_deg == 0
+    assert not shares.follows.any()
+
+
+def test_a_source_that_moves_as_predicted_is_followed_though_nothing_of_it_is_the_sound_s():
+    pred, times = nodding(150, seed=1)
+    _, shares = provenance(pred, pred, times, times, mode="published")
+    assert np.allclose(shares.follows, 1) and not shares.shape.any()
 
 
 def test_a_background_that_no_sound_can_change_is_not_of_its_choice():

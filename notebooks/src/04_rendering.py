@@ -914,9 +914,9 @@ draw_shares(axes[:, 2], {mode: shares[mode, part] for mode in ("paper", "publish
 for axis, angle in zip(axes[:, 0], ("pitch", "yaw", "roll")):
     axis.set_ylabel(f"{angle} (degrees)", fontsize=8)
 lines, bars = (axis.get_legend_handles_labels() for axis in axes[0, [0, 2]])
-figure.tight_layout(rect=(0, 0, 1, 0.95))
+figure.tight_layout(rect=(0, 0, 1, 0.93))
 figure.legend(*lines, frameon=False, ncol=4, loc="upper left", bbox_to_anchor=(0.05, 1.0))
-figure.legend(*bars, frameon=False, ncol=2, fontsize=8, loc="upper right")
+figure.legend(*bars, frameon=False, fontsize=8, loc="upper right")
 plt.show()
 
 # %% [markdown]
@@ -924,23 +924,26 @@ plt.show()
 # (left) and replaced (middle), and the sound's two shares of each angle's variance (right).*
 
 # %%
-print("                      the curve itself, 95 %      changes with the sound")
+print("from the sound:       the curve, 95 %       changes with it   r to the prediction")
 for (mode, name), share in shares.items():
     low, high = (100 * end for end in share.shape_interval)
-    mine, other = 100 * share.shape_all, 100 * share.choice_all
-    print(f"{mode:9} {name:10} {mine:4.0f} %  ({low:.0f} to {high:.0f} %) {other:17.0f} %")
+    curve = f"{100 * share.shape_all:4.0f} % ({low:.0f} to {high:.0f} %)"
+    follows = ", ".join(f"{r:.2f}" for r in share.follows)
+    print(f"{mode:10} {name:10} {curve:22} {100 * share.choice_all:4.0f} %           {follows}")
 assert not shares["published", part].shape.any() and not shares["still", part].choice.any()
 
 # %% [markdown]
 # **What to see.** Dots are key frames: between them the background runs forwards and backwards
 # through the source, and the rendered head follows *it*. Of the curve that one sees, only a small
 # part is the prediction's; with the published code it is none. Yet another sound would have led
-# through the source in another way, so nearly all changes with it.
+# through the source in another way, so nearly all changes with it; and since the frames are chosen
+# for their pose, the rendered head goes along with the prediction (the last columns: correlation
+# of pitch, yaw and roll).
 #
-# So "head pose predicted from sound" holds for the network, and for *when* which piece of the
-# recorded motion is shown; how the head moves in the film is the person's own, filmed motion. That
-# is also why it looks natural. And a share that changes with the sound is no proof of a fit to it:
-# random poses in the prediction's place would choose other frames just as well.
+# So "head pose predicted from sound" holds for *when* which piece of the recorded motion is shown;
+# how the head moves in the film is the person's own, filmed motion, and that is why it looks
+# natural. And none of these numbers says that the prediction fits the sound: random poses in its
+# place would choose other frames just as well. For that, see the nulls of notebooks 02 and 06.
 
 # %% [markdown]
 # ## 10 · The coarse images

@@ -10,7 +10,7 @@ TRACKS = {
     "background's": {"color": "0.65", "lw": 3.2},
     "rendered": {"color": "#0072B2", "lw": 1.2},
 }
-SHARES = {"shape": ("the curve itself", "#0072B2"), "choice": ("changes with it", "#E69F00")}
+SHARES = {"shape": ("the curve itself", "#0072B2"), "choice": ("changes with the sound", "#E69F00")}
 
 
 def draw_tracks(column, times, pred_pose, source_pose, match):
