@@ -96,6 +96,15 @@ def test_the_interval_holds_the_share_and_repeats():
     assert {"shape_from_sound", "changes_with_sound_yaw"} <= set(first.numbers())
 
 
+@pytest.mark.parametrize("n_frames", [1, 2, 5])
+def test_a_few_frames(n_frames):
+    _, shares = provenance(*tracks(n_frames))
+    numbers = [v for v in shares.numbers().values() if not isinstance(v, list)]
+    assert np.isfinite(numbers).all() and 0 <= shares.choice_all <= 1
+    if n_frames == 1:
+        assert shares.shape_all == shares.choice_all == 0
+
+
 def test_bad_input():
     with pytest.raises(ParameterError, match="n_sounds: expected 2 or more"):
         provenance(*tracks(), n_sounds=1)

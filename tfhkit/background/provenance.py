@@ -50,9 +50,10 @@ def provenance(pred_pose, source_pose, times, source_times, n_sounds=N_SOUNDS, s
     turns the face a little out of q. Each way has its question:
 
     *shape*: whose curve is it that one sees? The rendered angle is a mix, r = w p + (1 - w) q,
-    with a weight w known from the matching. With all three measured from the mean of r, it is the
-    sum of w p and (1 - w) q, and the Shapley value splits its variance between these two exactly:
-    <w p, r> / <r, r> for the sound. It is counted as the background's motion that q was chosen.
+    with a weight w known from the matching (less in frames where the turn is limited). With all
+    three measured from the mean of r, it is the sum of w p and (1 - w) q, and the Shapley value
+    splits its variance between these two exactly: <w p, r> / <r, r> for the sound. That the sound
+    chose q does not count here.
 
     *choice*: what would be another, had another been said? The matching is repeated with the
     predicted pose turned in time (circularly, by n_sounds even steps): sounds of the same style
