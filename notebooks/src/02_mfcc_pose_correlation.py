@@ -138,6 +138,22 @@ plt.show()
 # **What to see.** The first 13 of 26 coefficients keep the envelope's shape and lose the comb, so
 # the pitch is gone. $c_0$ is the mean of the bands, the loudness; the network does not get it either.
 # Keep this in mind below: pitch and loudness are what head motion is said to follow.
+# Make the sound twice as loud, and see which coefficients know of it:
+
+# %%
+quiet, loud = (
+    librosa.feature.mfcc(
+        S=librosa.power_to_db(librosa.feature.melspectrogram(y=gain * voiced, sr=16000, **how)),
+        n_mfcc=13,
+    )
+    for gain in (1, 2)
+)
+change = (loud - quiet).mean(1)
+print(f"twice as loud: c0 {change[0]:+.1f}, c1 to c12 at most {np.abs(change[1:]).max():.1e}")
+assert np.isclose(change[0], 20 * np.log10(2) * np.sqrt(26), atol=0.1)
+
+# %% [markdown]
+# 6 dB in each of 26 bands are $6.02\sqrt{26} = 30.7$ in $c_0$, and nothing anywhere else.
 #
 # Listen to what is lost: the piece itself, and a sound made from its 13 coefficients alone.
 
@@ -168,6 +184,10 @@ for (name, (emphasis, lift)), colour in zip(settings.items(), (BLUE, GREEN, RED)
     rows = mfcc_windows(sound, some, preemphasis=emphasis, lifter=lift).reshape(len(some), -1)
     apart = np.linalg.norm(rows[:, None] - rows, axis=-1) / np.linalg.norm(rows, axis=1)[:, None]
     ratio = apart[~np.eye(len(rows), dtype=bool)]
+    norm = np.linalg.norm(rows, axis=1)
+    far = (apart * norm[:, None])[~np.eye(len(rows), dtype=bool)]
+    print(f"{name:15s} |s| {np.median(norm):4.0f}, distance {far.mean():4.0f}", end="")
+    print(f", which varies by {100 * far.std() / far.mean():.0f} %")
     label = f"{name}: {100 * (ratio <= radius).mean():.2f} % of pairs"
     axis.hist(ratio, bins=np.linspace(0, 3, 61), histtype="step", color=colour, label=label)
 axis.axvline(radius, color="k", lw=0.8)
@@ -178,6 +198,12 @@ plt.show()
 # %% [markdown]
 # *Histograms of the relative distance of two windows for three settings; the black line is the
 # radius of App. A.* The legend counts the pairs within it: with the lifter hardly any are left.
+#
+# **Why.** Pre-emphasis multiplies every spectrum by the same filter, so it *adds* nearly the same
+# vector to every frame's coefficients: distances change little. But it takes out the voice's fall,
+# a large $c_1$ that frames share; $|s|$ shrinks, and the sphere's radius is a share of $|s|$. It
+# depends on where zero is. The lifter gives twelve coefficients like weight, where one or two
+# ruled: of distances in so many directions none is much smaller than the others.
 #
 # ## The window at a frame's time
 # A frame at time $t$ gets 28 rows, 10 ms apart, around $t$. The published code takes row $4i$ for
