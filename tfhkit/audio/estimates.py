@@ -94,6 +94,8 @@ class CorrelationReport:
 
         That is the honest one: the stated estimate's own p-value is `paper_p_shift`, and
         `p_corrected` is `p_value` after all estimates of the report are taken into account.
+        Turns in 12 s are few and alike: of 240 pairs of unrelated virtual clips `p_value` was at
+        most 0.05 for 8 %, `p_phase` for 5 %; of 100 pairs of 30 s, for 5 and 4 %.
         """
         mean, std = _mean_std(self.paper.shift_null)
         phase_mean, phase_std = _mean_std(self.paper.phase_null)
