@@ -233,8 +233,27 @@ def test_corpus_round_trip(tmp_path, monkeypatch):
     assert read[0].about["voice"] == made[0].about["voice"]
     assert seen[-1][:2] == (2, 2)
     (tmp_path / "bad.npz").write_bytes(b"no")
-    for name, match in (("none.npz", "no such file"), ("bad.npz", "is not a motion corpus")):
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "c.npz").read_bytes()[:20_000])
+    for name, match in (
+        ("none.npz", "no such file"),
+        ("bad.npz", "is not a motion corpus"),
+        ("cut.npz", "is not a motion corpus"),
+    ):
         with pytest.raises(InputError, match=match):
             corpus_module.load_corpus(tmp_path / name)
-    with pytest.raises(ParameterError, match="n_speakers"):
-        corpus_module.make_motion_corpus(0, model=object())
+
+
+@pytest.mark.parametrize(
+    "arguments, match",
+    [
+        ({"n_speakers": 0}, "n_speakers: is 0; give at least 1"),
+        ({"seconds_each": 1.9}, "seconds_each: is 1.9; give 2 to 3600 s"),
+        ({"seconds_each": float("nan")}, "seconds_each: is nan"),
+        ({"seed": -1}, "seed: is -1; give 0 or more"),
+        ({"workers": 0}, "workers: is 0; give at least 1"),
+        ({"language": "en-xx"}, "there is no voice 'en-xx'; try one of: .*en-"),
+    ],
+)
+def test_a_corpus_of_wrong_size_or_language_is_refused(arguments, match):
+    with pytest.raises(ParameterError, match=match):
+        corpus_module.make_motion_corpus(**arguments, model=object())

@@ -125,15 +125,52 @@ def test_a_clip_with_sound_and_truth(tmp_path, model):
 
 @pytest.mark.slow
 def test_words_in_the_layout_of_lrw(tmp_path, model):
-    paths = make_lrw_corpus(tmp_path, ("MOVE",), 1, 0, 1, model=model, supersample=1)
+    made = []
+    arguments = {"words": ("MOVE",), "n_val": 0, "supersample": 1}
+    paths = make_lrw_corpus(tmp_path, n_train=1, **arguments)
     assert [str(p.relative_to(tmp_path)) for p in paths] == [
         "lipread_mp4/MOVE/train/MOVE_00001.mp4",
         "lipread_mp4/MOVE/test/MOVE_00001.mp4",
     ]
     clip = open_clip(paths[0], min_seconds=1)
     assert len(clip) == 29 and (clip.height, clip.width) == (256, 256)
-    with pytest.raises(ParameterError, match="not one word"):
-        make_lrw_corpus(tmp_path, ("TWO WORDS",), model=model)
+    stamps = [path.stat().st_mtime_ns for path in paths]
+    paths[1].unlink()  # as if it had been stopped before the second
+    again = make_lrw_corpus(tmp_path, n_train=1, **arguments, progress=lambda *n: made.append(n))
+    assert again == paths and made == [(2, 2, "MOVE_00001.mp4")]
+    assert paths[0].stat().st_mtime_ns == stamps[0] and paths[1].is_file()
+    assert not [p for p in tmp_path.rglob("*") if p.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    "arguments, match",
+    [
+        ({"words": ("TWO WORDS",)}, "'TWO WORDS' is not one English word; give words of the let"),
+        ({"words": ("",)}, "'' is not one English word"),
+        ({"words": ("MÜDE",)}, "'MÜDE' is not one English word"),
+        ({"words": ()}, "words: there are none"),
+        ({"words": ("Move", "MOVE")}, "MOVE is there twice"),
+        ({"words": ("A",)}, "'A' is not said as a word of its own"),
+        ({"n_train": -1}, "n_train: is -1; give a whole number from 0 on"),
+        ({"n_val": 1.5}, "n_val: is 1.5"),
+        ({"n_train": 0, "n_val": 0, "n_test": 0}, "there would be no clip"),
+        ({"seed": -1}, "seed: is -1"),
+        ({"supersample": 0}, "supersample: is 0; give a whole number from 1 on"),
+        ({"workers": 0}, "workers: is 0"),
+    ],
+)
+def test_wrong_words_and_numbers_are_refused(tmp_path, arguments, match):
+    with pytest.raises(ParameterError, match=match):
+        make_lrw_corpus(tmp_path, **arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_known_at_once(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="cannot be written"):
+        make_lrw_corpus(tmp_path / "file", ("MOVE",))
+    with pytest.raises(InputError, match="cannot be written"):
+        make_motion_corpus(1, 4.0, path=tmp_path / "file" / "c.npz", model=object())
 
 
 @pytest.mark.slow

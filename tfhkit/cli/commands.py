@@ -120,6 +120,28 @@ def hs(options):
     return result, show
 
 
+def corpus(options):
+    from tfhkit.series.corpus import write_corpus
+    from tfhkit.series.measure import terminal_progress
+    from tfhkit.series.tables import table
+
+    result = write_corpus(
+        options.output,
+        options.lrw,
+        options.speakers,
+        options.seconds,
+        options.language,
+        options.words,
+        options.train,
+        options.val,
+        options.test,
+        options.seed,
+        options.workers,
+        terminal_progress(),
+    )
+    return result, table
+
+
 def doctor(options):
     from tfhkit.series.doctor import examine, show
 

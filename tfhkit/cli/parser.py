@@ -94,6 +94,19 @@ def build_parser():
     hs.add_argument("--bins", type=int, default=64, metavar="N", help="of the histograms")
     hs.add_argument("--fps", type=float, default=25.0, metavar="R", help="of a .mat")
     hs.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap")
+    corpus = add("corpus", commands.corpus, "make a corpus of virtual speakers")
+    corpus.add_argument("-o", "--output", metavar="FILE.npz",
+                        help="write sound features, expression and pose for training")  # fmt: skip
+    corpus.add_argument("--speakers", type=int, default=40, metavar="N")
+    corpus.add_argument("--seconds", type=float, default=180.0, metavar="S", help="of each speaker")
+    corpus.add_argument("--language", metavar="L", help="of all voices, e.g. en-us (default: many)")
+    corpus.add_argument("--lrw", metavar="DIR", help="write clips of single words, laid out as LRW")
+    corpus.add_argument("--words", metavar="A,B", help="--lrw: English words")
+    for split, count in (("train", 4), ("val", 1), ("test", 1)):
+        corpus.add_argument(f"--{split}", type=int, default=count, metavar="N",
+                            help="--lrw: clips of each word")  # fmt: skip
+    corpus.add_argument("--seed", type=int, default=0, metavar="K", help="of everything random")
+    corpus.add_argument("--workers", type=int, default=2, metavar="W", help="processes")
     doctor = add(
         "doctor", commands.doctor, "examine the installation, and a clip before it is used"
     )

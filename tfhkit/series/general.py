@@ -5,6 +5,7 @@ import hashlib
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tfhkit.assets import assets_dir, shipped
@@ -14,11 +15,14 @@ from tfhkit.face import load_model
 from tfhkit.face.carry import carry_expression
 from tfhkit.motion import MotionConfig, MotionWeights, TrainSettings, train_motion
 from tfhkit.motion.carry import carry_weights
+from tfhkit.motion.lrw import load_lrw
 from tfhkit.motion.seen import seen_expression
 from tfhkit.series.progress import report_progress
 from tfhkit.virtual.corpus import make_motion_corpus
+from tfhkit.virtual.workers import in_workers
 
 SHIPPED = "motion_small.safetensors"
+SEQUENCE_FRAMES = 32  # of a training sequence; no longer than the shortest track
 
 
 def train_general(
@@ -33,6 +37,8 @@ def train_general(
     workers=2,
     device="cpu",
     progress=None,
+    lrw=None,
+    lrw_cache=None,
 ):
     """Train the general mapping on a virtual corpus and write it with its card.
 
@@ -47,22 +53,34 @@ def train_general(
         epochs, sequences_per_epoch: of 32 frames each, 16 in a step.
         seed: of everything random. workers: processes that speak the corpus.
         device: torch device. progress: called as progress(done, total, text).
+        lrw: LRW's folder, whose clips of the split "train" are learned from too, as a fit sees
+            them; sequences are then as short as the shortest of its clips. None does without.
+        lrw_cache: folder that keeps their fits, see `load_lrw`.
     Returns:
         MotionWeights.
     Raises:
-        ParameterError: no speakers, or an unknown size.
+        ParameterError: no speakers, an unknown size, or `lrw` without `lrw_cache`.
+        InputError: `lrw` is not LRW's folder, or has no clip that can be used.
     """
     if n_speakers < 1 or held_out < 1:
         raise ParameterError("n_speakers", "there must be at least one, and one held out", "give 1")
+    if lrw is not None and lrw_cache is None:
+        raise ParameterError("lrw_cache", "is needed with lrw", "say where to keep the fits")
     path, began = Path(path), time.monotonic()
     config, model = MotionConfig.of_size(size), load_model()
     common = {"workers": workers, "progress": progress, "model": model}
+    clips, skipped = (), ()
+    if lrw is not None:
+        share = partial(in_workers, workers=workers)
+        clips, skipped = load_lrw(lrw, lrw_cache, share=share, progress=progress)
     corpus = make_motion_corpus(n_speakers, seconds_each, 1 + 1000 * seed, **common)
     others = make_motion_corpus(held_out, min(30.0, seconds_each), HELD_OUT_SEED, **common)
+    seen = seen_expression(model)
+    tracks = [as_seen(speaker, seen) for speaker in corpus] + list(clips)
     settings = TrainSettings(
         epochs=epochs,
         batch=16,
-        sequence_frames=32,
+        sequence_frames=min(SEQUENCE_FRAMES, *(len(track) for track in tracks)),
         sequences_per_epoch=sequences_per_epoch,
         lr=2e-3,
         out_epochs=0,
@@ -73,9 +91,8 @@ def train_general(
         validation_share=0.0,
         seed=seed,
     )
-    seen = seen_expression(model)
     weights, _ = train_motion(
-        [as_seen(speaker, seen) for speaker in corpus],
+        tracks,
         config=config,
         settings=settings,
         model=model,
@@ -86,9 +103,10 @@ def train_general(
     card = {
         "what": "general mapping from sound to expression and head pose",
         "data": f"{n_speakers} virtual speakers, {seconds_each:.0f} s each; espeak-ng voices, "
-        "open morphable model; no recordings of people",
+        "open morphable model; " + _about_clips(clips, skipped, settings),
         "command": f"python -m tfhkit.series.general --size {size} --speakers {n_speakers} "
-        f"--seconds {seconds_each:g} --epochs {epochs} --seed {seed}",
+        f"--seconds {seconds_each:g} --epochs {epochs} --seed {seed}"
+        + (" --lrw DIR --cache DIR" if clips else ""),
         "parameters": sum(p.numel() for p in weights.net.parameters()),
         "seed": seed,
         "total_minutes": round((time.monotonic() - began) / 60, 1),
@@ -96,12 +114,22 @@ def train_general(
         "scores": speaker_scores(weights, others, model),
         "basis": basis_mark(model),
         "held_out": f"{held_out} virtual speakers that were not in training",
-        "licence": "CC0",
+        "licence": "that of LRW's clips" if clips else "CC0",
     }
     weights = replace(weights, card={**card, "training": weights.card})
     weights.save(path, half=size == "small")
     path.with_suffix(".pt").unlink(missing_ok=True)
     return weights
+
+
+def _about_clips(clips, skipped, settings):
+    """What the card says of recordings."""
+    if not clips:
+        return "no recordings of people"
+    return (
+        f"{len(clips)} clips of LRW's training split, fitted to landmarks ({len(skipped)} skipped)"
+        f"; sequences of {settings.sequence_frames} frames"
+    )
 
 
 def basis_mark(model):
@@ -172,6 +200,8 @@ def main(argv=None):
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--workers", type=int, default=2)
     options.add_argument("--device", default="cpu")
+    options.add_argument("--lrw", help="LRW's folder, to learn from its training split too")
+    options.add_argument("--cache", help="folder that keeps the fits of LRW's clips")
     given = options.parse_args(argv)
     weights = train_general(
         given.out or assets_dir() / SHIPPED,
@@ -183,6 +213,8 @@ def main(argv=None):
         workers=given.workers,
         device=given.device,
         progress=report_progress("general mapping"),
+        lrw=given.lrw,
+        lrw_cache=given.cache,
     )
     print(json.dumps(weights.card, indent=1))
 

@@ -1,8 +1,10 @@
 """A corpus of virtual speakers for motion training: sound and coefficients, no pictures."""
 
+import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -92,12 +94,17 @@ def make_motion_corpus(
     Returns:
         tuple of SpeakerMotion, in order of their seeds, whatever the number of workers.
     Raises:
-        ParameterError: fewer than one speaker, less than 2 s, or no such language.
+        ParameterError: fewer than one speaker or process, a negative seed, less than 2 s or
+            more than an hour each, or no such language.
+        InputError: `path` cannot be written.
     """
-    if n_speakers < 1:
-        raise ParameterError("n_speakers", f"is {n_speakers}", "give at least 1")
-    if seconds_each < 2:
-        raise ParameterError("seconds_each", f"is {seconds_each}", "give at least 2 s")
+    for name, value, low in (("n_speakers", n_speakers, 1), ("workers", workers, 1)):
+        if value < low:
+            raise ParameterError(name, f"is {value}", f"give at least {low}")
+    if seed < 0:
+        raise ParameterError("seed", f"is {seed}", "give 0 or more")
+    if not 2 <= seconds_each <= 3600:
+        raise ParameterError("seconds_each", f"is {seconds_each}", "give 2 to 3600 s")
     if language is not None:
         resolve(language)
     if model is None:
@@ -107,14 +114,15 @@ def make_motion_corpus(
     matrix = action_matrix(model)
     jobs = [(seed + k, seconds_each, matrix, language, recorded) for k in range(n_speakers)]
     made, done = [None] * n_speakers, 0
-    for k, motion in in_workers(make_speaker_motion, jobs, workers):
-        made[k], done = motion, done + 1
-        if progress:
-            progress(done, n_speakers, f"speaker {motion.name}, {motion.about['voice']}")
-    corpus = tuple(made)
-    if path is not None:
-        save_corpus(path, corpus)
-    return corpus
+    # opened first: a folder that cannot be written is known before the minutes of speaking
+    with atomic_path(path) if path is not None else contextlib.nullcontext() as file:
+        for k, motion in in_workers(make_speaker_motion, jobs, workers):
+            made[k], done = motion, done + 1
+            if progress:
+                progress(done, n_speakers, f"speaker {motion.name}, {motion.about['voice']}")
+        if file is not None:
+            save_corpus(file, made)
+    return tuple(made)
 
 
 def make_speaker_motion(seed, seconds, matrix, language=None, recorded=True):
@@ -159,7 +167,7 @@ def load_corpus(path):
     if not Path(path).is_file():
         raise InputError(path, "no such file", "make it with make_motion_corpus(path=...)")
     try:
-        with np.load(path) as content:
+        with open(path, "rb") as file, np.load(file) as content:
             about = json.loads(str(content["about"]))
             return tuple(
                 SpeakerMotion(
@@ -169,7 +177,7 @@ def load_corpus(path):
                 )
                 for entry in about
             )
-    except (KeyError, ValueError, OSError) as fault:
+    except (KeyError, ValueError, OSError, EOFError, BadZipFile) as fault:
         raise InputError(
             path, f"is not a motion corpus ({fault})", "make it with make_motion_corpus(path=...)"
         ) from None

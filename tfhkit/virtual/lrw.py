@@ -1,15 +1,19 @@
 """A small corpus of virtual speakers in the folder layout of LRW: one word a clip, 29 frames."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from tfhkit.errors import ParameterError
 from tfhkit.face import load_model
+from tfhkit.media import atomic_path
 from tfhkit.virtual.footage import write_footage
 from tfhkit.virtual.scenery import random_scene
 from tfhkit.virtual.speaker import perform, random_speaker
+from tfhkit.virtual.workers import in_workers
 
 FPS, N_FRAMES, SIZE_PX = 25.0, 29, 256
 SPLITS = ("train", "val", "test")
@@ -18,52 +22,102 @@ _AFTER = ("is what they want", "may be the answer", "was on my mind", "could be 
 
 
 def make_lrw_corpus(
-    folder, words=("ABOUT", "PEOPLE", "MOVE"), n_train=4, n_val=1, n_test=1, seed=0, model=None,
-    supersample=2, progress=None,
+    folder, words=("ABOUT", "PEOPLE", "MOVE"), n_train=4, n_val=1, n_test=1, seed=0,
+    supersample=2, workers=1, progress=None,
 ):  # fmt: skip
     """Clips `lipread_mp4/WORD/{train,val,test}/WORD_00001.mp4` with the word in their middle.
 
-    Every clip has another speaker, in English, and its truth in `.truth.npz` beside it.
+    Every clip shows another speaker of the open model, in English, and has its truth in
+    `.truth.npz` beside it. Clips that an earlier call with the same arguments finished are kept.
 
     Args:
         folder: where `lipread_mp4` is made.
         words: English words.
         n_train, n_val, n_test: clips of each word.
-        seed: int. model: MorphableModel; None loads the open model.
+        seed: int; the clips' speakers have seeds from `seed` on.
         supersample: points per pixel along each axis.
+        workers: processes; 1 stays in this one.
         progress: callable (done, total, text).
     Returns:
         tuple of the clips' paths.
     Raises:
-        ParameterError: a word is not one word of letters.
+        ParameterError: a word is not one word of letters, or is given twice; wrong numbers.
+        InputError: the folder cannot be written.
     """
+    words = _checked_words(words)
+    counts = (n_train, n_val, n_test)
+    _check_numbers(counts, seed, supersample, workers)
+    root = Path(folder) / "lipread_mp4"
+    jobs = []
     for word in words:
-        if not word.isalpha():
-            raise ParameterError("words", f"{word!r} is not one word", "give words of letters only")
-    model = model or load_model()
-    plan = [
-        (word.upper(), split, number + 1)
-        for word in words
-        for split, count in zip(SPLITS, (n_train, n_val, n_test))
-        for number in range(count)
-    ]
-    paths = []
-    for k, (word, split, number) in enumerate(plan):
-        path = Path(folder) / "lipread_mp4" / word / split / f"{word}_{number:05d}.mp4"
-        _make_word(path, word, seed + k, model, supersample)
-        paths.append(path)
+        for split, count in zip(SPLITS, counts):
+            for number in range(1, count + 1):
+                path = root / word / split / f"{word}_{number:05d}.mp4"
+                jobs.append((path, word, seed + len(jobs), supersample))
+    with atomic_path(root / ".writable"):  # known before the minutes of rendering
+        missing = [job for job in jobs if not _is_whole(*job[:3])]
+    (root / ".writable").unlink()
+    done = len(jobs) - len(missing)
+    for k, _ in in_workers(_make_word, missing, workers):
+        done += 1
         if progress:
-            progress(k + 1, len(plan), path.name)
-    return tuple(paths)
+            progress(done, len(jobs), missing[k][0].name)
+    return tuple(job[0] for job in jobs)
 
 
-def _make_word(path, word, seed, model, supersample):
+def _checked_words(words):
+    words = [words] if isinstance(words, str) else list(words)
+    if not words:
+        raise ParameterError("words", "there are none", 'give some, e.g. "ABOUT", "PEOPLE"')
+    for word in words:
+        if not (isinstance(word, str) and word.isascii() and word.isalpha()):
+            fault = f"{word!r} is not one English word"
+            raise ParameterError("words", fault, "give words of the letters A to Z only")
+    words = [word.upper() for word in words]
+    for word in words:
+        if words.count(word) > 1:
+            raise ParameterError("words", f"{word} is there twice", "name each word once")
+        _utter(random_speaker(seed=0, language="en-us"), word, (_BEFORE[0], _AFTER[0]))
+    return words
+
+
+def _check_numbers(counts, seed, supersample, workers):
+    least = {"n_train": 0, "n_val": 0, "n_test": 0, "seed": 0, "supersample": 1, "workers": 1}
+    for (name, low), value in zip(least.items(), (*counts, seed, supersample, workers)):
+        if not isinstance(value, (int, np.integer)) or value < low:
+            raise ParameterError(name, f"is {value!r}", f"give a whole number from {low} on")
+    if not sum(counts):
+        raise ParameterError("n_train", "there would be no clip", "give at least 1 clip of a word")
+
+
+def _is_whole(path, word, seed):
+    """Whether clip and truth are there, of this seed; both are written whole or not at all."""
+    try:
+        with open(path.with_suffix(".truth.npz"), "rb") as file, np.load(file) as truth:
+            return path.is_file() and json.loads(str(truth["speaker"]))["seed"] == seed
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile):
+        return False
+
+
+def _utter(speaker, word, around):
+    """A sentence with the word in it, and the word's middle in s."""
+    text = f"{around[0]} {word.lower()} {around[1]}."
+    said = [w for w in speaker.say(text).words if w.text.lower() == word.lower()]
+    before = around[0].lower().split().count(word.lower())
+    after = around[1].lower().split().count(word.lower())
+    if len(said) != before + 1 + after:
+        fault = f"{word!r} is not said as a word of its own"
+        raise ParameterError("words", fault, "give longer English words")
+    return text, (said[before].start_s + said[before].end_s) / 2
+
+
+def _make_word(path, word, seed, supersample):
     rng = np.random.default_rng((seed, 37))
+    model = load_model()
     speaker = random_speaker(model, seed, language="en-us")
-    before, after = (choices[rng.integers(len(choices))] for choices in (_BEFORE, _AFTER))
-    text = f"{before} {word.lower()} {after}."
-    spoken = next(w for w in speaker.say(text).words if w.text == word.lower())
-    start_s = max((spoken.start_s + spoken.end_s) / 2 - N_FRAMES / FPS / 2, 0.0)
+    around = tuple(choices[rng.integers(len(choices))] for choices in (_BEFORE, _AFTER))
+    text, middle_s = _utter(speaker, word, around)
+    start_s = max(middle_s - N_FRAMES / FPS / 2, 0.0)
     times = start_s + np.arange(N_FRAMES) / FPS
     performance = perform(speaker, text, times=times, model=model)
     first = round(start_s * 16000)
