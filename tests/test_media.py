@@ -12,6 +12,7 @@ import soundfile
 
 from tfhkit import media
 from tfhkit.errors import InputError, ShapeError
+from tfhkit.media.reader import picture
 
 SIZE = (64, 96)  # height, width
 
@@ -352,3 +353,13 @@ def test_the_same_frames_give_the_same_bytes_in_any_process(tmp_path):
     hashes = [process.communicate()[0].split() for process in started]
     assert [len(row) for row in hashes] == [6, 6]
     assert len(set(sum(hashes, []))) == 1
+
+
+def test_grey_ramps_come_back_as_bright_as_they_were(tmp_path):
+    """Written and read again: rounding both ways, so no mean shift."""
+    ramp = np.tile(np.arange(256, dtype=np.uint8)[None, :, None], (128, 1, 3))
+    path = media.write_video(tmp_path / "a.mp4", [ramp] * 3, 25, visible_mark=False)
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+        read = picture(frame, 128, 256).astype(float)
+    assert abs((read - ramp).mean()) < 0.3

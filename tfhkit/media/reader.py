@@ -4,10 +4,13 @@ from collections import OrderedDict
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
 
 from tfhkit.errors import InputError
 
 SEEK_AHEAD = 48  # decoding that many frames is about as quick as a seek
+# swscale's quick path to RGB cuts where it should round, and darkens by half a grey level
+ROUNDED = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 STEPS_BACK_S = (0.0, 2.0, 10.0)  # where a seek lands too late, seek to earlier points
 
 
@@ -42,7 +45,7 @@ def picture(frame, height, width):
     """The frame as (height, width, 3) uint8 RGB, turned as its rotation tag says."""
     turns = round(frame.rotation / 90) % 4
     stored = (width, height) if turns % 2 else (height, width)
-    frame = frame.reformat(width=stored[1], height=stored[0], format="rgb24")
+    frame = frame.reformat(width=stored[1], height=stored[0], format="rgb24", interpolation=ROUNDED)
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(), turns))
 
 

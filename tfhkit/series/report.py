@@ -180,12 +180,14 @@ def _strip(path):
     import av
     import numpy as np
 
+    from tfhkit.media.reader import picture
+
     try:
         with av.open(str(path)) as container:
             total = sum(1 for _ in container.decode(video=0))
         wanted = set(np.linspace(0, total - 1, N_FRAMES + 2).round().astype(int)[1:-1].tolist())
         with av.open(str(path)) as container:
-            frames = [f.to_ndarray(format="rgb24") for i, f in
+            frames = [picture(f, f.height, f.width) for i, f in
                       enumerate(container.decode(video=0)) if i in wanted]  # fmt: skip
     except (av.error.FFmpegError, OSError):
         return None
