@@ -165,12 +165,12 @@ def test_wrong_words_and_numbers_are_refused(tmp_path, arguments, match):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_cannot_be_written_is_known_at_once(tmp_path):
+def test_a_folder_that_cannot_be_written_is_known_at_once(tmp_path, model):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(InputError, match="cannot be written"):
         make_lrw_corpus(tmp_path / "file", ("MOVE",))
     with pytest.raises(InputError, match="cannot be written"):
-        make_motion_corpus(1, 4.0, path=tmp_path / "file" / "c.npz", model=object())
+        make_motion_corpus(1, 4.0, path=tmp_path / "file" / "c.npz", model=model)
 
 
 @pytest.mark.slow
