@@ -934,11 +934,11 @@ assert not shares["published", part].shape.any() and not shares["still", part].c
 
 # %% [markdown]
 # **What to see.** Dots are key frames: between them the background runs forwards and backwards
-# through the source, and the rendered head follows *it*. Of the curve that one sees, only a small
-# part is the prediction's; with the published code it is none. Yet another sound would have led
-# through the source in another way, so nearly all changes with it; and since the frames are chosen
-# for their pose, the rendered head goes along with the prediction (the last columns: correlation
-# of pitch, yaw and roll).
+# through the source, and the rendered head follows *it*. Of the curve that one sees, the smaller
+# part is the prediction's, more on an axis on which the background hardly moves; with the published
+# code it is none. Yet another sound would have led through the source in another way, so nearly all
+# changes with it; and since the frames are chosen for their pose, the rendered head goes along with
+# the prediction (the last columns: correlation of pitch, yaw and roll).
 #
 # So "head pose predicted from sound" holds for *when* which piece of the recorded motion is shown;
 # how the head moves in the film is the person's own, filmed motion, and that is why it looks
@@ -1067,8 +1067,8 @@ step.finish(
     {
         "train_images": len(train["frames"]),
         "psnr_face_db": float(psnr_db),
-        "provenance": {f"{m}_{name}": share.numbers() for (m, name), share in shares.items()},
         "hs_held_back": scores,
+        **{f"{m}_{name}": shares[m, name].numbers() for m, name in shares if m != "still"},
         "albedo_frame": calm,
     },
     backends={"rasterizer": choose_backend(rasterizer, "cpu")},

@@ -7,7 +7,6 @@ import numpy as np
 from tfhkit.background.match import match_background
 from tfhkit.errors import ParameterError, check_shape
 
-ANGLES = ("pitch", "yaw", "roll")
 STILL_RAD = 1e-4  # an axis whose deviation is less does not move: nobody's share
 N_SOUNDS, N_BOOTSTRAP, BLOCK_S = 16, 500, 1.0
 
@@ -34,13 +33,11 @@ class Provenance:
     apart_deg: float
 
     def numbers(self):
-        """For a manifest: a dict of plain numbers."""
-        named = {"shape_from_sound": self.shape_all, "changes_with_sound": self.choice_all}
-        named |= {f"shape_from_sound_{a}": float(v) for a, v in zip(ANGLES, self.shape)}
-        named |= {f"changes_with_sound_{a}": float(v) for a, v in zip(ANGLES, self.choice)}
-        named |= {f"follows_{a}": float(v) for a, v in zip(ANGLES, self.follows)}
-        interval = [float(v) for v in self.shape_interval]
-        return named | {"shape_from_sound_interval": interval, "apart_deg": self.apart_deg}
+        """For a manifest: a dict of numbers and of lists over pitch, yaw, roll."""
+        named = {"shape_from_sound": self.shape_all, "interval": list(self.shape_interval)}
+        named |= {"shape_per_angle": self.shape.tolist(), "changes_with_sound": self.choice_all}
+        named |= {"changes_per_angle": self.choice.tolist(), "follows": self.follows.tolist()}
+        return named | {"apart_deg": self.apart_deg}
 
 
 def provenance(pred_pose, source_pose, times, source_times, n_sounds=N_SOUNDS, seed=0, **options):

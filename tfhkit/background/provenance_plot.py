@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from tfhkit.background.provenance import ANGLES
-
+ANGLES = ("pitch", "yaw", "roll")
 # Okabe-Ito; the three tracks differ in width and dash as well.
 TRACKS = {
     "from the sound": {"color": "#D55E00", "lw": 1.2, "ls": "--"},
