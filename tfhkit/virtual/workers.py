@@ -24,5 +24,8 @@ def in_workers(function, jobs, workers):
     one_thread = {"initializer": torch.set_num_threads, "initargs": (1,)}
     with ProcessPoolExecutor(workers, mp_context=context, **one_thread) as pool:
         running = {pool.submit(function, *job): k for k, job in enumerate(jobs)}
-        for future in as_completed(running):
-            yield running[future], future.result()
+        try:
+            for future in as_completed(running):
+                yield running[future], future.result()
+        finally:  # an error, or somebody who stops: what has not begun shall not
+            pool.shutdown(wait=False, cancel_futures=True)
