@@ -282,7 +282,7 @@ explore(
 
 # %% [markdown]
 # ## What is a good HS?
-# A number between 0 and 1 means nothing by itself. Beside it: a head that never moves, the real
+# A number between 0 and 1 means nothing by itself. Beside it: two heads that never move, the real
 # clip's first half against its second, a replay of the training part, and another speaker with
 # a style of their own (a virtual one). The interval is a block bootstrap.
 
@@ -342,10 +342,12 @@ plt.show()
 # shuffled" and "real, shifted" are the real track itself in random order and half its length
 # later.*
 #
-# **What to see.** The still head scores far above 0: its distance to the real angles is their mean
-# deviation, a small part of their range. A generated head earns what lies above that (*skill*:
-# 0 as the still head, 1 perfect). The halves of the real clip show what the person scores against
-# themselves. And the shuffled head, which trembles from frame to frame, has HS = 1.
+# **What to see.** A still head scores far above 0: its distance to the real angles is their mean
+# deviation, a small part of their range. At the real track's own mean it is an oracle, for no
+# method knows that mean; at the training part's mean it is what anybody can do. A generated head
+# earns what lies above that (*skill*: 0 as the still head, 1 perfect). The halves of the real clip
+# show what the person scores against themselves. And the shuffled head, which trembles from frame
+# to frame, has HS = 1.
 #
 # ## The divisor decides
 # Eq. 6 leaves open what $W_1$ is divided by, and how many bins a histogram has. Three heads, judged
@@ -452,9 +454,12 @@ for k, (name, colour) in enumerate(zip(spoilt, ("k", BLUE, RED, GREEN, "#CC79A7"
 grid = np.array([list(row.values()) for row in judged.values()])
 axes[0].set(xlabel="time (s)", title="yaw")
 axes[0].set_yticks(-4 * np.arange(len(spoilt)), spoilt)
-axes[1].imshow(np.clip(grid, 0, 1), cmap="cividis", vmin=0, vmax=1, aspect="auto")
+near = np.minimum(grid, 1 / np.maximum(grid, 1e-9))  # a ratio of 2 is as far from 1 as 0.5
+axes[1].imshow(near, cmap="cividis", vmin=0, vmax=1, aspect="auto")
 for (i, j), value in np.ndenumerate(grid):
-    axes[1].text(j, i, f"{value:.2f}", ha="center", va="center", color="w" if value < 0.6 else "k")
+    axes[1].text(
+        j, i, f"{value:.2f}", ha="center", va="center", color="w" if near[i, j] < 0.6 else "k"
+    )
 columns = ["HS", "speed\nratio", "speed\nHS", "spectrum", "coupling"]
 axes[1].set_xticks(range(len(columns)), columns)
 axes[1].set_yticks([])
