@@ -179,17 +179,20 @@ print("share of pitch, yaw, roll from the sound:", act.truth["sound_share"].roun
 # %%
 from tfhkit.virtual.visemes import ACTIONS
 
+
+def show_sounds(above, below):
+    """Waveform and phonemes on one axis, their starts on another."""
+    above.plot(np.arange(len(act.audio)) / 16000, act.audio, color="0.6", lw=0.3)
+    high = 0.8 * act.audio.max()
+    for sound in act.phonemes:
+        middle_s = (sound.start_s + sound.end_s) / 2
+        above.text(middle_s, high, sound.name, ha="center", fontsize=8)
+        below.axvline(sound.start_s, color="0.9", lw=0.6)
+
+
+# %%
 figure, axes = plt.subplots(3, 1, figsize=(10, 5), sharex=True, constrained_layout=True)
-axes[0].plot(np.arange(len(act.audio)) / 16000, act.audio, color="0.6", lw=0.3)
-for sound in act.phonemes:
-    axes[0].text(
-        (sound.start_s + sound.end_s) / 2,
-        0.8 * act.audio.max(),
-        sound.name,
-        ha="center",
-        fontsize=8,
-    )
-    axes[1].axvline(sound.start_s, color="0.9", lw=0.6)
+show_sounds(*axes[:2])
 for name, colour in (("jawOpen", RED), ("mouthPucker", BLUE), ("mouthClose", GREEN)):
     axes[1].plot(act.times, act.actions[:, ACTIONS.index(name)], color=colour, label=name)
 axes[1].legend(frameon=False, ncols=3, fontsize=8)
