@@ -471,9 +471,10 @@ plt.show()
 # scores, row by row; 1 is perfect, also for the ratio of speeds.*
 #
 # **What to see.** All have HS 1 or nearly so. A shuffled head gives itself away by speed and
-# spectrum, half speed by the ratio of speeds, torn axes by the coupling. A *reversed* head passes
-# nearly unseen: its speeds differ in sign alone. To see it, one needs the sound (notebook 02). Read
-# each companion beside the real clip's halves (above), which differ by chance.
+# spectrum, half speed by the ratio of speeds, torn axes by the coupling (the jump where they were
+# cut adds speed). A *reversed* head passes nearly unseen: its speeds differ in sign alone. To see
+# it, one needs the sound (notebook 02). Read each companion beside the real clip's halves (above),
+# which differ by chance.
 #
 # ### How good is 0.859, and how many seconds does it take?
 # Twenty virtual people say the same text. Each is cut in the middle; the part before is compared
