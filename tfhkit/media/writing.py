@@ -21,8 +21,8 @@ SYNTHETIC_COMMENT = (
 MARK_TEXT = "synthetic"
 CLOCK_HZ = 90_000  # stamps of a frame are rounded to 11 microseconds
 ENCODERS = ("libx264", "libopenh264", "mpeg4")  # the first that this build of FFmpeg has
-# x264's AVX-512 code for its macroblock tree reads beyond a row of macroblocks: the same frames
-# then give other bytes each time. OpenCV asks for the same features as x264 does.
+# With AVX-512 code and a macroblock tree, x264 gives other bytes each time for the same frames
+# (where a row's macroblocks are no multiple of 8). OpenCV asks for the same features as x264 does.
 AVX512 = cv2.checkHardwareSupport(256)  # CV_CPU_AVX512_SKX, which the bindings leave out
 X264 = {"preset": "veryfast"} | ({"x264-params": "asm=AVX2"} if AVX512 else {})
 
