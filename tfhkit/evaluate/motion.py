@@ -25,7 +25,7 @@ from tfhkit.motion import (
 from tfhkit.motion.personal import FOLDS
 from tfhkit.virtual.corpus import make_motion_corpus
 
-LEAST_HELD_S = 2.0
+LEAST_TRAIN, LEAST_HELD_S = 16, 2.0
 CURVE_FRAMES = (100, 200, 300, 500, 800)  # App. B
 SCRATCH = {"lr": 1e-3, "out_epochs": 0}  # how a network without general training is trained
 _N_SHIFTS, _N_DRAWS = 8, 500
@@ -156,7 +156,10 @@ def split(fit, n_train):
     """Slices of the frames to learn from and of those held back; refuses what is too little."""
     n_frames = len(fit)
     held_s = fit.times[-1] - fit.times[min(n_train, n_frames - 1)]
-    if n_train < 16 or held_s < LEAST_HELD_S:
+    if n_train < LEAST_TRAIN:
+        fault = f"{n_train} frames are too few to learn from"
+        raise ParameterError("--frames", fault, f"take {LEAST_TRAIN} or more")
+    if held_s < LEAST_HELD_S:
         raise ParameterError(
             "--frames",
             f"{n_train} of the clip's {n_frames} frames to learn from hold back {held_s:.1f} s",

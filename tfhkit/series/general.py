@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from tfhkit.assets import assets_dir, shipped
-from tfhkit.errors import ParameterError
+from tfhkit.errors import ParameterError, TfhkitError
 from tfhkit.evaluate.speakers import HELD_OUT_SEED, as_seen, speaker_scores
 from tfhkit.face import load_model
 from tfhkit.face.carry import carry_expression
@@ -203,19 +203,22 @@ def main(argv=None):
     options.add_argument("--lrw", help="LRW's folder, to learn from its training split too")
     options.add_argument("--cache", help="folder that keeps the fits of LRW's clips")
     given = options.parse_args(argv)
-    weights = train_general(
-        given.out or assets_dir() / SHIPPED,
-        given.size,
-        n_speakers=given.speakers,
-        seconds_each=given.seconds,
-        epochs=given.epochs,
-        seed=given.seed,
-        workers=given.workers,
-        device=given.device,
-        progress=report_progress("general mapping"),
-        lrw=given.lrw,
-        lrw_cache=given.cache,
-    )
+    try:
+        weights = train_general(
+            given.out or assets_dir() / SHIPPED,
+            given.size,
+            n_speakers=given.speakers,
+            seconds_each=given.seconds,
+            epochs=given.epochs,
+            seed=given.seed,
+            workers=given.workers,
+            device=given.device,
+            progress=report_progress("general mapping"),
+            lrw=given.lrw,
+            lrw_cache=given.cache,
+        )
+    except TfhkitError as error:
+        options.exit(2, f"tfhkit: {error}\n")
     print(json.dumps(weights.card, indent=1))
 
 
