@@ -46,8 +46,12 @@ step = open_step(
     out=out,
     profile=profile,
     seed=seed,
-    own={"radius": radius, "min_gap_s": min_gap_s, "max_lag_s": max_lag_s}
-    | {"power_speakers": power_speakers},
+    own={
+        "radius": radius,
+        "min_gap_s": min_gap_s,
+        "max_lag_s": max_lag_s,
+        "power_speakers": power_speakers,
+    },
 )
 BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.6"
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9})

@@ -12,7 +12,7 @@ from tfhkit.errors import check_shape
 def carry_weights(weights, matrix):
     """The same mapping with its expression in another model's coefficients.
 
-    The output layer is linear, so a linear change of its coefficients goes into its weights; the
+    The output layers are linear, so a linear change of coefficients goes into their weights; the
     predicted motion is `exp @ matrix` of what it was.
 
     Args:
@@ -29,7 +29,8 @@ def carry_weights(weights, matrix):
     change = torch.as_tensor((scaled / std).T, dtype=torch.float32)
     net = copy.deepcopy(weights.net)
     with torch.no_grad():
-        for part in (net.out.weight, net.out.bias):
+        parts = [net.out.weight, net.out.bias]
+        for part in parts + ([net.direct.weight] if net.config.direct else []):
             part[:64] = change.to(part) @ part[:64]
     mean = np.asarray(norm.exp_mean, np.float64) @ matrix
     norm = replace(norm, exp_mean=mean.astype(np.float32), exp_std=std.astype(np.float32))
