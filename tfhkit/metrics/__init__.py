@@ -8,9 +8,11 @@ from tfhkit.metrics.companions import (
     speed_hs,
     speed_ratio,
 )
+from tfhkit.metrics.flicker import flicker, flicker_ratio, motion_between
 from tfhkit.metrics.head_pose import HeadPoseScore, head_pose_score, hs
 from tfhkit.metrics.image import psnr, psnr_published, resize_published, ssim
 from tfhkit.metrics.landmarks import detect_crops, lmd
+from tfhkit.metrics.perceptual import identity_similarity, lpips, lpips_available
 
 __all__ = [
     "HeadPoseReport",
@@ -20,11 +22,17 @@ __all__ = [
     "coupling_similarity",
     "degrees_for",
     "detect_crops",
+    "flicker",
+    "flicker_ratio",
     "head_pose_report",
     "head_pose_score",
     "hs",
+    "identity_similarity",
     "inject",
     "lmd",
+    "lpips",
+    "lpips_available",
+    "motion_between",
     "psnr",
     "psnr_published",
     "resize_published",

@@ -1,0 +1,151 @@
+"""What trained networks see: LPIPS, where its weights are there, and alikeness of identity."""
+
+import hashlib
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tfhkit.errors import AssetError, MissingBackend, check_shape
+from tfhkit.refine.identity import identity_features
+
+TRUNK_FILE = "alexnet-owt-7be5be79.pth"  # torchvision's AlexNet_Weights.IMAGENET1K_V1
+TRUNK_SHA256 = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"
+LINEAR_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
+WIDTHS = (64, 192, 384, 256, 256)
+_ENDS = (2, 5, 8, 10, 12)  # in torchvision's features: behind each of the five ReLUs
+_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+_BATCH = 32
+
+
+class LpipsNet(nn.Module):
+    """AlexNet's five feature maps and one weight per channel; random until weights are loaded."""
+
+    def __init__(self):
+        from torchvision.models import alexnet
+
+        super().__init__()
+        self.features = alexnet(weights=None).features
+        self.linear = nn.ParameterList(nn.Parameter(torch.rand(width)) for width in WIDTHS)
+
+    def forward(self, first, second, mask=None):
+        """Distances (B,) of two batches (B, 3, H, W) in [-1, 1]; mask (B, 1, H, W) float."""
+        total, start = 0, 0
+        shift, scale = (torch.tensor(v).view(1, 3, 1, 1) for v in (_SHIFT, _SCALE))
+        x = (torch.cat([first, second]) - shift) / scale
+        for end, weight in zip(_ENDS, self.linear):
+            for layer in self.features[start:end]:
+                x = layer(x)
+            start = end
+            a, b = (x / (x.norm(dim=1, keepdim=True) + 1e-10)).chunk(2)
+            apart = ((a - b).square() * weight.view(1, -1, 1, 1)).sum(1)
+            if mask is None:
+                total = total + apart.mean((1, 2))
+            else:
+                share = F.interpolate(mask, apart.shape[-2:], mode="area")[:, 0]
+                total = total + (apart * share).sum((1, 2)) / share.sum((1, 2)).clamp(min=1e-9)
+        return total
+
+
+@torch.no_grad()
+def lpips(real, generated, mask=None, net=None):
+    """Learned perceptual distance, per frame; 0 for equal images, lower is better.
+
+    Args:
+        real, generated: (T, H, W, 3) uint8, 64 px or more.
+        mask: (T, H, W), where to look; each feature map is averaged over its share. None for
+            everywhere, as published.
+        net: LpipsNet; None takes the published weights.
+    Returns:
+        (T,) float64.
+    Raises:
+        MissingBackend: the weights are not there. AssetError: a file is not what it should be.
+        ShapeError: sizes differ.
+    Source: Zhang et al. 2018, version 0.1, AlexNet.
+    """
+    check_shape("real", real, ("T", "H", "W", 3))
+    check_shape("generated", generated, real.shape)
+    net, out = net or open_lpips(), []
+    for first in range(0, len(real), _BATCH):
+        part = slice(first, first + _BATCH)
+        pair = [
+            torch.as_tensor(np.ascontiguousarray(f[part])).permute(0, 3, 1, 2).float() / 127.5 - 1
+            for f in (real, generated)
+        ]
+        inside = None
+        if mask is not None:
+            inside = torch.as_tensor(np.asarray(mask[part]) != 0)[:, None].float()
+        out.append(net(*pair, inside).double().numpy())
+    return np.concatenate(out)
+
+
+def lpips_available():
+    """True where both files of the published weights are there."""
+    return all(path.is_file() for path in _weight_files())
+
+
+@lru_cache(maxsize=1)
+def open_lpips():
+    """LpipsNet with the published weights; arguments and errors as in `lpips`."""
+    if not lpips_available():
+        remedy = (
+            "'pip install --no-deps lpips' brings the linear layers, and "
+            "torchvision.models.alexnet(weights='IMAGENET1K_V1') fetches the trunk once"
+        )
+        raise MissingBackend("perceptual distance", "lpips", remedy)
+    trunk, linear = (
+        torch.load(_verified(path, digest), weights_only=True, map_location="cpu")
+        for path, digest in zip(_weight_files(), (TRUNK_SHA256, LINEAR_SHA256))
+    )
+    net = LpipsNet().eval().requires_grad_(False)
+    net.features.load_state_dict(
+        {k.removeprefix("features."): v for k, v in trunk.items() if k.startswith("features.")}
+    )
+    for k, weight in enumerate(net.linear):
+        weight.copy_(linear[f"lin{k}.model.1.weight"].flatten())
+    return net
+
+
+def _weight_files():
+    """The trunk in torch's cache, and the linear layers in the package `lpips`."""
+    package = find_spec("lpips")
+    folder = Path(package.submodule_search_locations[0]) if package else Path("lpips")
+    trunk = Path(torch.hub.get_dir()) / "checkpoints" / TRUNK_FILE
+    return trunk, folder / "weights" / "v0.1" / "alex.pth"
+
+
+def _verified(path, expected):
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != expected:
+        fault = f"SHA-256 is {digest[:8]}..., not {expected[:8]}..."
+        raise AssetError(path, fault, "delete it and fetch it again")
+    return path
+
+
+def identity_similarity(real, generated, landmarks_px, generated_landmarks_px=None, **encoder):
+    """Cosine of the identity features of real and generated frames, per frame; 1 is the same.
+
+    Args:
+        real, generated: (T, S, S, 3) uint8 crops.
+        landmarks_px: (T, 68, 2) pixels of the real crops; NaN where there is no face.
+        generated_landmarks_px: those of the generated crops; None where the head stands as in the
+            real ones.
+        encoder: backend, weights, progress of `tfhkit.refine.identity_features`.
+    Returns:
+        (T,) float64; NaN in a frame that lacks a face on either side. Two people have a cosine
+        below the encoder's `same_person`, see `tfhkit.refine.ENCODERS`.
+    Raises:
+        ShapeError, InputError, MissingBackend: as `identity_features`.
+    """
+    check_shape("generated", generated, real.shape)
+    other = landmarks_px if generated_landmarks_px is None else generated_landmarks_px
+    a, b = (
+        identity_features(images, np.asarray(points, np.float32), **encoder)
+        for images, points in ((real, landmarks_px), (generated, other))
+    )
+    cosine = (a.features.astype(np.float64) * b.features).sum(-1)
+    return np.where(a.found & b.found, cosine, np.nan)
