@@ -1,5 +1,6 @@
 """Training and use: overfitting, resuming, held-back frames, files, identity features, pasting."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -214,6 +215,21 @@ def test_files(tmp_path):
     assert np.array_equal(refine(refiner, renders)[0], refine(again, renders)[0])
 
 
+def test_half_the_size_nearly_the_same(tmp_path):
+    refiner, renders = trained(), toy()[0]
+    for name, half in (("whole", False), ("half", True)):
+        save_refiner(refiner, tmp_path / f"{name}.safetensors", {"seed": 1}, half)
+    whole, half = ((tmp_path / f"{n}.safetensors").stat().st_size for n in ("whole", "half"))
+    assert half < 0.6 * whole
+    about = json.loads((tmp_path / "half.json").read_text())
+    assert about["card"] == {"seed": 1} and len(about["sha256"]) == 64
+    off = (
+        refine(refiner, renders)[0].astype(int)
+        - refine(load_refiner(tmp_path / "half.safetensors"), renders)[0]
+    )
+    assert np.abs(off).max() <= 3
+
+
 def test_broken_files(tmp_path):
     path = tmp_path / "refiner.safetensors"
     with pytest.raises(InputError, match="no such file"):
@@ -253,6 +269,24 @@ def test_going_on_from_a_general_refiner():
     )
     moved = (refiner.generator.stem[1].weight - before).abs().max()
     assert 0 < moved < 0.02
+    mean = torch.as_tensor(identity).mean(0)
+    assert torch.allclose(refiner.mean_identity, mean, atol=1e-6)  # of these frames, not of those
+
+
+def test_a_watcher_sees_every_entry():
+    renders, reals, identity, masks = toy()
+    seen = []
+    _, history = train_refiner(
+        renders,
+        reals,
+        identity,
+        CONFIG,
+        replace(TRAIN, steps=4, log_every=1),
+        validation=(renders[:2], reals[:2], masks[:2]),
+        watch=lambda state: seen.append((len(state["steps"]), len(state["validation"]))),
+    )
+    assert seen == [(1, 0), (2, 0), (3, 0), (4, 0), (4, 1)]
+    assert len(history["steps"]) == 4
 
 
 def test_windows_do_not_reach_across_jumps():

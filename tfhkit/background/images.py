@@ -54,17 +54,31 @@ def training_images(
         frames (N,) int64.
     """
     frames = _frame_numbers("frames", frames, len(fit))
-    # Shifted in time, not shuffled: the ring then moves as smoothly as it does in use.
-    others = np.roll(frames, np.random.default_rng(seed).integers(1, max(2, len(frames))))
-    own = fit.coefficients[frames]
-    disguised = own.with_motion(fit.coefficients.exp[others], own.pose)
     real = np.stack([crop for _, crop in read_crops(clip, fit.crop, frames, size_px)])
-    holes = np.maximum(
-        face_holes(model, own, size_px, backend), face_holes(model, disguised, size_px, backend)
-    )
     draw = partial(render, model, albedo=albedo, backend=backend, supersample=supersample)
-    images = _composite(draw, own, real, holes, progress)
+    images = own_images(draw, model, fit.coefficients[frames], real, backend, seed, progress)
     return {**images, "real": real, "frames": frames}
+
+
+def own_images(draw, model, coefficients, real, backend="auto", seed=0, progress=None):
+    """Renderings over the very frames that they are renderings of.
+
+    Args:
+        draw: callable (Coefficients, Camera) -> (B, S, S, 4) RGBA tensor.
+        model: MorphableModel. coefficients: of the N frames. real: (N, S, S, 3) uint8 crops.
+        backend, seed, progress: as in `training_images`.
+    Returns:
+        dict of arrays as from `training_images`: render, mask, changed.
+    """
+    # Shifted in time, not shuffled: the ring then moves as smoothly as it does in use.
+    n_frames, size_px = real.shape[:2]
+    others = np.roll(np.arange(n_frames), np.random.default_rng(seed).integers(1, max(2, n_frames)))
+    disguised = coefficients.with_motion(coefficients.exp[others], coefficients.pose)
+    holes = np.maximum(
+        face_holes(model, coefficients, size_px, backend),
+        face_holes(model, disguised, size_px, backend),
+    )
+    return _composite(draw, coefficients, real, holes, progress)
 
 
 def driven_images(

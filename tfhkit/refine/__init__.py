@@ -15,6 +15,7 @@ from tfhkit.refine.refiner import (
     refiner_config,
     save_refiner,
 )
+from tfhkit.refine.start import start_from
 from tfhkit.refine.train import train_refiner
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "retrieve_identity",
     "save_refiner",
     "smooth_features",
+    "start_from",
     "train_config",
     "train_refiner",
 ]

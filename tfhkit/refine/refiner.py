@@ -10,12 +10,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tfhkit.errors import InputError, ParameterError
-from tfhkit.media import atomic_path
+from tfhkit.media import atomic_path, sha256_of
 from tfhkit.refine.generator import Generator, GeneratorConfig, generator_config
 from tfhkit.refine.identity import ENCODERS
 from tfhkit.refine.memory import Memory, MemoryConfig
 from tfhkit.refine.spatial import build_resnet18, imagenet_weights_path
 
+FORMAT = "tfhkit refiner 1"
 IDENTITY_MODES = ("memory", "mean", "none")
 
 
@@ -111,14 +112,24 @@ class Refiner(nn.Module):
         return self._resnet[0].to(self.device)
 
 
-def save_refiner(refiner, path):
-    """Write `path` (.safetensors) and the configuration beside it (.json)."""
+def save_refiner(refiner, path, card=None, half=False):
+    """Write `path` (.safetensors) and beside it `.json` with configuration, hash and card.
+
+    Args:
+        refiner: Refiner. path: Path or str.
+        card: dict of what JSON can hold: data, command, scores, licence; shipped weights have one.
+        half: store 16-bit floats.
+    """
     path = Path(path)
     tensors = {k: v.detach().cpu().contiguous() for k, v in refiner.state_dict().items()}
+    if half:
+        tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
     with atomic_path(path) as temporary:
         save_file(tensors, str(temporary))
+    about = {"format": FORMAT, "sha256": sha256_of(path), "config": asdict(refiner.config)}
     with atomic_path(path.with_suffix(".json")) as temporary:
-        Path(temporary).write_text(json.dumps(asdict(refiner.config), indent=1))
+        text = json.dumps({**about, "card": card or {}}, indent=1)
+        Path(temporary).write_text(text + "\n")
 
 
 def load_refiner(path, device="cpu"):
@@ -132,7 +143,7 @@ def load_refiner(path, device="cpu"):
         if not file.is_file():
             raise InputError(file, "no such file", "train the refiner first (notebook 05)")
     try:
-        config = config_from_dict(json.loads(beside.read_text()))
+        config = config_from_dict(json.loads(beside.read_text())["config"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             beside, f"is no refiner's configuration ({error})", "train again"

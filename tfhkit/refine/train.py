@@ -33,6 +33,7 @@ def train_refiner(
     checkpoint=None,
     device="auto",
     progress=None,
+    watch=None,
 ):
     """Train generator, discriminator and memory on paired frames of one clip.
 
@@ -50,11 +51,13 @@ def train_refiner(
             `region_weight`.
         validation: (renders, reals, mask) of held-back frames, mask (M, S, S) bool or None;
             judged, never trained on.
-        start: a Refiner of the same configuration to go on from (the general mapping).
+        start: a Refiner of the same configuration to go on from; `start_from` makes one of the
+            general mapping's. The memory's input and the mean identity are taken from the frames.
         seed: of the weights, the batches and the memory.
         checkpoint: file for the training's state; a matching one is continued.
         device: "auto", "cpu" or "cuda".
         progress: callable(done, total, text).
+        watch: callable(history so far: dict with "steps" and "validation"), called at each entry.
     Returns:
         refiner in eval mode, and the history: dict with "steps" (list of dicts with step and
         losses), "validation" (list of dicts with step and psnr_db), "seconds",
@@ -77,11 +80,9 @@ def train_refiner(
         judge = PatchDiscriminator(
             config.generator.window, train.disc_channels, unshuffle=train.disc_unshuffle
         ).to(device, memory_format=torch.channels_last)
-        if start is None:
-            refiner.mean_identity.copy_(data.identity[data.usable].mean(0))
+        refiner.mean_identity.copy_(data.identity[data.usable].mean(0))
         pool5 = _pool5_of(refiner, renders, progress).to(device)
-        if start is None:
-            refiner.memory.fit_input(pool5[data.usable])
+        refiner.memory.fit_input(pool5[data.usable])
         modules = {"refiner": refiner, "judge": judge}
         optimisers = {
             name: torch.optim.Adam(module.parameters(), rate, (0.5, 0.999))
@@ -143,6 +144,8 @@ def train_refiner(
             if step % train.log_every == 0 or step + 1 == train.steps:
                 losses = {k: round(float(v), 6) for k, v in parts.items()}
                 state["steps"].append({"step": step + 1} | losses)
+                if watch:
+                    watch(state)
             if (step + 1) % train.validate_every == 0:
                 _validate(refiner, validation, state)
             if checkpoint is not None and time.monotonic() - saved > train.checkpoint_s:
@@ -151,6 +154,8 @@ def train_refiner(
             if progress:
                 progress(step + 1, train.steps, f"refiner, L1 {float(parts['l1']):.4f}")
         _validate(refiner, validation, state)
+        if watch:
+            watch(state)
         if checkpoint is not None and state["step"] > first:
             save_checkpoint(checkpoint, modules, optimisers, state)
     history = {key: state[key] for key in ("steps", "validation", "seconds")}

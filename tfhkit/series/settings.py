@@ -25,6 +25,7 @@ class Settings:
         refine_batch: samples in a step.
         refine_minutes: no step is begun after this many minutes of personal training.
         memory_slots: rows of the memory.
+        ablation_steps: steps of each training in the comparison of Sec. 4.2.
         n_null: draws of a null distribution or a bootstrap.
         video_crf: H.264 quality of the videos (lower is better).
     """
@@ -45,6 +46,7 @@ class Settings:
     refine_batch: int
     refine_minutes: float
     memory_slots: int
+    ablation_steps: int
     n_null: int
     video_crf: int
 
@@ -67,6 +69,7 @@ PROFILES = {
         refine_batch=4,
         refine_minutes=5.0,
         memory_slots=64,
+        ablation_steps=150,
         n_null=500,
         video_crf=20,
     ),
@@ -87,6 +90,7 @@ PROFILES = {
         refine_batch=1,
         refine_minutes=60.0,
         memory_slots=300,
+        ablation_steps=2000,
         n_null=2000,
         video_crf=17,
     ),
@@ -107,6 +111,7 @@ PROFILES = {
         refine_batch=2,
         refine_minutes=1.0,
         memory_slots=16,
+        ablation_steps=4,
         n_null=50,
         video_crf=23,
     ),

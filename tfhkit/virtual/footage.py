@@ -1,6 +1,7 @@
 """Footage of a virtual speaker: frames with hair, shoulders and a room, a clip with its truth."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from tfhkit.face.lighting import shade_sh
 from tfhkit.media import atomic_path, write_video
 from tfhkit.render.numba_backend import draw_colours
 from tfhkit.render.shading import posed_verts, vertex_colours
+from tfhkit.virtual.detail import shine
 from tfhkit.virtual.scenery import make_bust, pose_bust, random_scene, with_hair
 from tfhkit.virtual.speaker import describe, perform
 
@@ -40,7 +42,7 @@ class _FrameCamera:
         self.focal_px = scene.focal_px
 
 
-def render_footage(performance, scene, model=None, supersample=2):
+def render_footage(performance, scene, model=None, supersample=2, detail=None):
     """Frames of a performance in a scene.
 
     Args:
@@ -48,6 +50,7 @@ def render_footage(performance, scene, model=None, supersample=2):
         scene: Scene.
         model: MorphableModel with scalp and neck; None loads the open model.
         supersample: points per pixel along each axis.
+        detail: Detail of the speaker, what coefficients cannot say, or None.
     Yields:
         (H, W, 3) uint8 RGB, one per frame time.
     Raises:
@@ -62,8 +65,11 @@ def render_footage(performance, scene, model=None, supersample=2):
     haired = with_hair(model, scene.hair_dm, scene.seed)
     coefficients = performance.coefficients.map(torch.as_tensor)
     first = coefficients[:1]
+    if detail is not None:
+        haired = replace(haired, mean_shape=haired.mean_shape + detail.offset)
+    albedo = model.texture(first.tex)[0] if detail is None else detail.albedo
     neutral = model.shape(first.id, torch.zeros_like(first.exp))[0]
-    bust, above = make_bust(model, neutral, model.texture(first.tex)[0], scene)
+    bust, above = make_bust(model, neutral, albedo, scene)
     faces = torch.cat([haired.faces[above], bust.faces + haired.n_verts])
     shown = torch.ones(len(faces), dtype=torch.bool)
     camera = _FrameCamera(scene)
@@ -79,7 +85,10 @@ def render_footage(performance, scene, model=None, supersample=2):
             head = posed_verts(haired, now)
             trunk_now = torch.as_tensor(trunk[part], dtype=torch.float32)
             body = pose_bust(bust, now.pose, trunk_now)
-            shades = torch.cat([vertex_colours(haired, now, head), _shade(bust, body, now)], 1)
+            lit = vertex_colours(haired, now, head, None if detail is None else detail.albedo)
+            if detail is not None:
+                lit = lit + shine(detail, haired, head)
+            shades = torch.cat([lit, _shade(bust, body, now)], 1)
             rgba = draw_colours(
                 torch.cat([head, body], 1), shades, faces, shown, camera, supersample
             )

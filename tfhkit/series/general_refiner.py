@@ -1,0 +1,192 @@
+"""The general refiner (Sec. 3.4): trained on virtual speakers, shipped for the small size."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tfhkit.assets import assets_dir, shipped
+from tfhkit.errors import InputError, ParameterError, TfhkitError
+from tfhkit.evaluate.speakers import HELD_OUT_SEED
+from tfhkit.metrics import psnr, ssim
+from tfhkit.refine import (
+    LossWeights,
+    load_refiner,
+    refine,
+    refiner_config,
+    region_weight,
+    save_refiner,
+    train_config,
+    train_refiner,
+)
+from tfhkit.series.progress import report_progress
+from tfhkit.virtual.pairs import STRETCH, make_pairs
+
+SHIPPED = "refiner_small.safetensors"
+
+
+def general_refiner(size="small", path=None):
+    """The general refiner of a size.
+
+    Args:
+        size: "small" comes with the kit.
+        path: weights that `train_general_refiner` wrote, for another size or instead.
+    Returns:
+        Refiner, or None where there are no general weights of that size: a personal training
+        then begins from the start.
+    Raises:
+        InputError: `path` is not a refiner of this size.
+    """
+    if path is None:
+        return load_refiner(shipped(SHIPPED)) if size == "small" else None
+    general = load_refiner(path)
+    wanted = refiner_config(size).generator.channels
+    if general.config.generator.channels != wanted:
+        fault = f"has levels {general.config.generator.channels}, {size!r} has {wanted}"
+        raise InputError(path, fault, "give general weights of this size")
+    return general
+
+
+def train_general_refiner(
+    path,
+    size="small",
+    n_speakers=320,
+    stretches=2,
+    held_out=24,
+    steps=12000,
+    batch=4,
+    slots=256,
+    seed=0,
+    workers=2,
+    device="auto",
+    progress=None,
+):
+    """Train the general refiner on pairs of virtual speakers and write it with its card.
+
+    Args:
+        path: .safetensors to write; the card goes into the .json beside it. What a stopped
+            training leaves in the folder beside it is gone on from.
+        size: see `tfhkit.refine.SIZES`.
+        n_speakers, stretches: the pairs, see `make_pairs`. held_out: speakers for the scores only.
+        steps, batch: of training. slots: of the memory.
+        seed: of everything random. workers: processes that film. device: see `train_refiner`.
+        progress: called as progress(done, total, text).
+    Returns:
+        Refiner.
+    Raises:
+        ParameterError: no speakers, or an unknown size.
+    """
+    if n_speakers < 1 or held_out < 1:
+        raise ParameterError("n_speakers", "there must be at least one, and one held out", "give 1")
+    path, began = Path(path), time.monotonic()
+    config = refiner_config(size, slots=slots, spatial="random")
+    work = path.with_suffix(".work")
+    common = {"workers": workers, "progress": progress, "folder": work}
+    size_px = config.generator.size_px
+    pairs = make_pairs(n_speakers, stretches, size_px, 1 + 1000 * seed, **common)
+    others = make_pairs(held_out, stretches, size_px, HELD_OUT_SEED, **common)
+    how = train_config(
+        size,
+        steps=steps,
+        batch=batch,
+        flip=True,
+        gan_from=0.5,
+        losses=LossWeights(gradient=50.0),
+        log_every=50,
+        validate_every=steps // 4,
+    )
+    refiner, history = train_refiner(
+        pairs.renders,
+        pairs.reals,
+        pairs.identity,
+        config,
+        how,
+        frames=pairs.frames,
+        weight=region_weight(pairs.changed, pairs.landmarks_px),
+        seed=seed,
+        checkpoint=work / "training.safetensors",
+        device=device,
+        progress=progress,
+    )
+    card = {
+        "what": "general mapping from coarse renderings to frames",
+        "data": f"{n_speakers} virtual speakers, {stretches} x {STRETCH} frames each: coarse "
+        "renderings with a fit's errors, detailed frames; no pictures of people",
+        "command": f"python -m tfhkit.series.general_refiner --size {size} --speakers "
+        f"{n_speakers} --stretches {stretches} --steps {steps} --batch {batch} --seed {seed}",
+        "parameters": sum(p.numel() for p in refiner.generator.parameters()),
+        "seed": seed,
+        "train_minutes": round(history["seconds"] / 60, 1),
+        "total_minutes": round((time.monotonic() - began) / 60, 1),
+        "device": str(device),
+        "scores": pair_scores(refiner, others),
+        "held_out": f"{held_out} virtual speakers that were not in training",
+        "licence": "CC0",
+    }
+    save_refiner(refiner, path, card, half=True)
+    for file in (*work.glob("*.npz"), work / "training.safetensors"):
+        file.unlink(missing_ok=True)
+    work.rmdir()
+    return refiner
+
+
+def pair_scores(refiner, pairs):
+    """How near a refiner brings coarse renderings of virtual speakers to their frames.
+
+    Args:
+        refiner: Refiner. pairs: Pairs.
+    Returns:
+        dict: psnr_db and ssim inside what the rendering changed, each also for the rendering
+        itself (_unrefined).
+    """
+    starts = np.flatnonzero(np.diff(pairs.frames, prepend=-2) > 1)
+    answers = {"": np.empty_like(pairs.reals), "_unrefined": pairs.renders}
+    for part in (slice(start, start + STRETCH) for start in starts):
+        answers[""][part] = refine(refiner, pairs.renders[part])[0]
+    region = pairs.changed > 0
+    scores = {}
+    for name, score in (("psnr_db", psnr), ("ssim", ssim)):
+        for suffix, answer in answers.items():
+            mean = float(np.mean(score(pairs.reals, answer, region)))
+            scores[name + suffix] = round(mean, 3)
+    return scores
+
+
+def main(argv=None):
+    """`python -m tfhkit.series.general_refiner`: train, write to the assets, print the card."""
+    options = argparse.ArgumentParser(description=main.__doc__)
+    options.add_argument("--out", help="file to write; by default the shipped one")
+    options.add_argument("--size", default="small", choices=("small", "medium", "paper"))
+    options.add_argument("--speakers", type=int, default=320)
+    options.add_argument("--stretches", type=int, default=2)
+    options.add_argument("--held-out", type=int, default=24)
+    options.add_argument("--steps", type=int, default=12000)
+    options.add_argument("--batch", type=int, default=4)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--workers", type=int, default=2)
+    options.add_argument("--device", default="auto")
+    given = options.parse_args(argv)
+    path = Path(given.out or assets_dir() / SHIPPED)
+    try:
+        train_general_refiner(
+            path,
+            given.size,
+            n_speakers=given.speakers,
+            stretches=given.stretches,
+            held_out=given.held_out,
+            steps=given.steps,
+            batch=given.batch,
+            seed=given.seed,
+            workers=given.workers,
+            device=given.device,
+            progress=report_progress("general refiner"),
+        )
+    except TfhkitError as error:
+        options.exit(2, f"tfhkit: {error}\n")
+    print(json.dumps(json.loads(path.with_suffix(".json").read_text())["card"], indent=1))
+
+
+if __name__ == "__main__":
+    main()
