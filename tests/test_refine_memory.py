@@ -10,6 +10,7 @@ from tfhkit.refine import Memory, MemoryConfig, smooth_features
 from tfhkit.refine.memory import knot_indices
 
 E = torch.eye(4)
+KEPT = ("fc", "pool5_mean", "pool5_std")
 
 
 def memory(slots=4, **changes):
@@ -37,6 +38,7 @@ def test_an_alike_identity_is_folded_into_its_slot():
     assert m.update(near, E[:1], [6]).tolist() == [0]
     assert torch.allclose(m.keys[0], F.normalize(E[0] + near[0], dim=0))
     assert int(m.used.sum()) == 1 and m.writes[0] == 2 and m.writer[0] == 6 and m.age[0] == 0
+    assert m.writers[0].tolist() == [6, 5, -1, -1, -1, -1, -1, -1]
 
 
 def test_a_near_key_with_another_identity_gets_its_own_slot():
@@ -55,18 +57,84 @@ def test_the_oldest_slot_is_replaced():
     assert torch.equal(m.values[0], E[2]) and torch.equal(m.values[1], E[1]) and m.writes[0] == 1
 
 
+def test_a_slot_remembers_its_last_eight_frames_until_it_is_replaced():
+    m = memory(slots=1)
+    for number in [*range(10), 4, 9]:  # a frame that comes again moves to the front
+        m.update(E[:1], E[:1], [number])
+    assert m.writers[0].tolist() == [9, 4, 8, 7, 6, 5, 3, 2] and m.writes[0] == 12
+    m.update(E[:1], E[1:2], [30])
+    assert m.writers[0].tolist() == [30] + [-1] * 7 and m.writes[0] == 1
+
+
+def test_clearing_empties_the_tables_and_keeps_the_layer():
+    m = memory()
+    m.fit_input(torch.randn(5, 512))
+    kept = {k: v.clone() for k, v in m.state_dict().items() if k.split(".")[0] in KEPT}
+    m.update(E[:2], E[:2], [3, 4])
+    m.clear()
+    fresh = memory().state_dict()
+    for name, value in m.state_dict().items():
+        assert torch.equal(value, kept[name] if name in kept else fresh[name]), name
+    assert len(kept) == 4 and not m.used.any()
+
+
 def test_a_batch_equals_its_samples_one_by_one():
     torch.manual_seed(3)
     query = F.normalize(torch.randn(12, 4), dim=-1)
     value = E[torch.arange(12) % 3]
-    query[5] = query[4]  # two samples of a batch meet in one slot
-    one, other = memory(slots=3), memory(slots=3)
-    one.update(query, value, range(12), torch.Generator().manual_seed(1))
+    query[5], value[5] = query[4], value[4]  # two samples of a batch meet in one slot
+    filling = F.normalize(torch.randn(20, 4), dim=-1)
+    one, other = memory(slots=20), memory(slots=20)
+    for m in (one, other):  # no slot is empty, the batch must replace
+        assert len(set(m.update(filling, filling).tolist())) == 20
+    written = one.update(query, value, range(12), torch.Generator().manual_seed(1))
     noise = torch.Generator().manual_seed(1)
     for i in range(12):
         other.update(query[i : i + 1], value[i : i + 1], [i], noise)
+    assert written[4] == written[5] and one.writers[written[4], :2].tolist() == [5, 4]
+    assert one.used.all() and one.writer[written].min() >= 0
     for name, table in one.named_buffers():
         assert torch.equal(table, dict(other.named_buffers())[name]), name
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_batch_does_not_replace_what_it_wrote(seed):
+    m, noise = memory(slots=4), torch.Generator().manual_seed(seed)
+    for _ in range(5):  # with 4 slots, ages differ by less than their noise
+        query = F.normalize(torch.randn(4, 4, generator=noise), dim=-1)
+        assert sorted(m.update(query, torch.eye(4), generator=noise).tolist()) == [0, 1, 2, 3]
+        m.values.copy_(-m.values)  # unlike all that follows
+    assert m.age.tolist() == [3 - i for i in m.age.argsort(descending=True).argsort().tolist()]
+
+
+def test_a_batch_of_more_samples_than_slots_replaces_the_oldest():
+    m = memory(slots=2)
+    slots = m.update(E[[0, 1, 2, 3]], E[[0, 1, 2, 3]], [0, 1, 2, 3])
+    assert slots.tolist() == [0, 1, 0, 1] and m.writer.tolist() == [2, 3]
+
+
+def test_noise_breaks_ties_among_old_slots_alone():
+    taken = set()
+    for seed in range(40):
+        m = memory(slots=4)
+        m.update(E, E)
+        m.age.copy_(torch.tensor([50, 50, 50, 41]))
+        other = F.normalize(torch.ones(1, 4), dim=-1)
+        taken |= set(m.update(E[:1], other, generator=torch.Generator().manual_seed(seed)).tolist())
+    assert taken == {0, 1, 2}  # 41 + 4 stays below 50 - 4
+
+
+def test_more_neighbours_asked_for_than_slots_used():
+    m = memory(top_k=4)
+    m.update(E[:1], E[:1])
+    assert m.triplet_loss(E[:1], E[:1]).item() == 0  # only a right one: does not count
+    m.update(E[1:2], E[1:2])
+    full = memory(slots=2, top_k=2)
+    full.update(E[:2], E[:2])
+    query, value = F.normalize(E[:2] + E[[1, 2]], dim=-1), E[:2]
+    assert m.triplet_loss(query, value).item() == full.triplet_loss(query, value).item() > 0
+    slots = m.retrieve(-E)[1]  # every cosine is 0 or less, empty slots stay out
+    assert slots.max() < 2
 
 
 def test_triplet_loss_by_hand():
@@ -97,7 +165,7 @@ def test_training_the_query_parts_identities():
 
 
 def test_tables_are_buffers():
-    assert {"keys", "values", "age", "writer", "writes"} <= set(memory().state_dict())
+    assert {"keys", "values", "age", "writers", "writes"} <= set(memory().state_dict())
 
 
 def test_bad_input():
@@ -107,6 +175,18 @@ def test_bad_input():
         memory().retrieve(E)
     with pytest.raises(ShapeError, match="value: expected shape"):
         memory().update(E, E[:, :3])
+    with pytest.raises(ShapeError, match="frame: expected shape"):
+        memory().update(E, E, [1, 2])
+    with pytest.raises(ShapeError, match="pool5: expected shape"):
+        memory().query(E)
+    for changes, words in (
+        ({"slots": 0, "top_k": 0}, "0 nearest of 0 slots"),
+        ({"margin": -0.1}, "margin: -0.1 is below 0"),
+        ({"margin": float("nan")}, "margin: nan"),
+        ({"match": 1.0}, "match: 1.0 is no cosine"),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            MemoryConfig(**changes)
 
 
 def test_smoothing_keeps_knots_and_unit_length():

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from tfhkit.errors import ParameterError, check_shape
 
 POOL5_DIM = 512
+WRITERS = 8  # frames that a slot remembers
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,20 @@ class MemoryConfig:
             raise ParameterError(
                 "top_k", f"{self.top_k} nearest of {self.slots} slots", "give slots >= top_k >= 1"
             )
+        if not self.margin >= 0:
+            raise ParameterError("margin", f"{self.margin} is below 0", "use 0.3 or so")
+        if not -1 < self.match < 1:
+            fault = f"{self.match} is no cosine between -1 and 1"
+            raise ParameterError("match", fault, "use 0.98 for ArcFace, 0.99 for dlib")
 
 
 class Memory(nn.Module):
     """Pairs (key, value), their ages, and the trainable layer that makes queries.
 
     All tables are buffers, so they are saved, resumed and moved with the module.
-    `writer` holds the frame that last wrote a slot (-1: the slot is empty), `writes` how
-    often a slot was written.
+    `writers` (slots, 8) holds the last different frames that wrote a slot, the newest first
+    (-1: none; all -1: the slot is empty), `writes` how often it was written since it was replaced,
+    `age` how many samples came since it was last written.
 
     Args:
         config: MemoryConfig.
@@ -57,17 +64,28 @@ class Memory(nn.Module):
         self.fc = nn.Linear(POOL5_DIM, config.key_dim)
         self.register_buffer("keys", torch.zeros(config.slots, config.key_dim))
         self.register_buffer("values", torch.zeros(config.slots, config.value_dim))
-        self.register_buffer("age", torch.zeros(config.slots))
-        self.register_buffer("writer", torch.full((config.slots,), -1, dtype=torch.int64))
+        self.register_buffer("age", torch.zeros(config.slots, dtype=torch.int64))
+        self.register_buffer("writers", torch.full((config.slots, WRITERS), -1))
         self.register_buffer("writes", torch.zeros(config.slots, dtype=torch.int64))
         # what pool5 looks like on this data: its mean and deviation over the training frames
         self.register_buffer("pool5_mean", torch.zeros(POOL5_DIM))
         self.register_buffer("pool5_std", torch.ones(POOL5_DIM))
 
     @property
+    def writer(self):
+        """(slots,) int64: the frame that wrote a slot last, -1 where it is empty."""
+        return self.writers[:, 0]
+
+    @property
     def used(self):
         """(slots,) bool: slots that were written."""
         return self.writer >= 0
+
+    def clear(self):
+        """Empty all slots; the trained layer and the statistics of its input stay."""
+        for table in (self.keys, self.values, self.age, self.writes):
+            table.zero_()
+        self.writers.fill_(-1)
 
     @torch.no_grad()
     def fit_input(self, pool5):
@@ -114,20 +132,25 @@ class Memory(nn.Module):
         A sample whose nearest slot (by key) holds an alike identity is folded into that slot:
         key = normalise(key + query), age 0. Otherwise the oldest slot is replaced (footnote 4);
         ages carry a little noise so that ties are broken at random. Samples take turns, so two
-        samples of a batch that meet in one slot act as if they had come one by one.
+        samples of a batch that meet in one slot act as if they had come one by one; what one of
+        them wrote, no other one replaces while there is another slot.
 
         Args:
             query: (B, key_dim) unit vectors.
             value: (B, value_dim) unit vectors.
-            frame: (B,) frame numbers, remembered per slot.
+            frame: (B,) frame numbers >= 0, remembered per slot; None counts as frame 0.
             generator: torch.Generator on the CPU for the noise of the ages.
         Returns:
             (B,) int64: the slot that each sample wrote.
+        Raises:
+            ShapeError: lengths differ.
         """
+        check_shape("query", query, ("B", self.config.key_dim))
         check_shape("value", value, (query.shape[0], self.config.value_dim))
-        frames = [0] * len(query) if frame is None else [int(f) for f in frame]
+        frames = torch.zeros(len(query)) if frame is None else torch.as_tensor(frame)
+        check_shape("frame", frames, (len(query),))
         written = []
-        for q, v, number in zip(query.detach(), value, frames):
+        for q, v, number in zip(query.detach(), value, frames.long().tolist()):
             similarity = (self.keys @ q).masked_fill(~self.used, -2.0)
             slot = int(similarity.argmax())
             alike = bool(self.used[slot]) and float(self.values[slot] @ v) > self.config.match
@@ -135,20 +158,28 @@ class Memory(nn.Module):
             if alike:
                 self.keys[slot] = F.normalize(self.keys[slot] + q, dim=0)
             else:
-                slot = self._oldest(generator)
+                slot = self._oldest(written, generator)
                 self.keys[slot], self.values[slot], self.writes[slot] = q, v, 0
+                self.writers[slot] = -1
             self.age[slot] = 0
-            self.writer[slot] = number
             self.writes[slot] += 1
+            others = [other for other in self.writers[slot].tolist() if other not in (number, -1)]
+            row = ([number, *others] + [-1] * WRITERS)[:WRITERS]
+            self.writers[slot] = torch.tensor(row)
             written.append(slot)
-        return torch.tensor(written)
+        return torch.tensor(written, dtype=torch.int64)
 
-    def _oldest(self, generator):
+    def _oldest(self, written, generator):
+        """An empty slot, else about the oldest of those that this batch did not write."""
         empty = (~self.used).nonzero()
         if len(empty):
             return int(empty[0])
+        if len(set(written)) == self.config.slots:
+            return int(self.age.argmax())
         noise = torch.rand(self.config.slots, generator=generator) * 8 - 4
-        return int((self.age + noise.to(self.age.device)).argmax())
+        age = self.age + noise.to(self.age.device)
+        age[written] = -torch.inf
+        return int(age.argmax())
 
     @torch.no_grad()
     def retrieve(self, query):
