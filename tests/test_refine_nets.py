@@ -7,6 +7,7 @@ import torch
 
 from tfhkit.errors import ParameterError, ShapeError
 from tfhkit.refine import Generator, LossWeights, PatchDiscriminator, adain, generator_config
+from tfhkit.refine.adain import AdaIN
 from tfhkit.refine.losses import (
     attention_norm,
     attention_smoothness,
@@ -53,6 +54,7 @@ def test_adain_gradcheck():
         {"window": 1},
         {"blocks": 0},
         {"full_size_head": True, "dropout": 0.5},
+        {"adain": "mlp"},
     ],
 )
 def test_output_is_equation_3(changes):
@@ -93,12 +95,41 @@ def test_without_attention_the_colour_is_the_output():
 
 def test_identity_reaches_the_output_only_where_there_is_one():
     window, identity = window_of(tiny())
-    for config, differs in ((tiny(), True), (tiny(identity_dim=0), False)):
+    for config, differs in (
+        (tiny(), True),
+        (tiny(adain="mlp"), True),
+        (tiny(identity_dim=0), False),
+    ):
         net = Generator(config)
         for p in net.parameters():
             torch.nn.init.normal_(p, std=0.1)
         one, other = net(window, identity)[0], net(window, -identity)[0]
         assert (not torch.allclose(one, other)) == differs
+
+
+@pytest.mark.parametrize("form", ["shared", "mlp"])
+def test_adain_starts_as_plain_normalisation(form):
+    window, identity = window_of(tiny())
+    torch.manual_seed(2)
+    steered = Generator(tiny(adain=form))
+    torch.manual_seed(2)
+    plain = Generator(tiny(identity_dim=0))
+    with torch.no_grad():
+        assert torch.equal(steered(window, identity)[0], plain(window)[0])
+
+
+def test_the_mlp_steers_every_place_with_its_own_part():
+    net = Generator(tiny(adain="mlp"))
+    places = [m for m in net.modules() if isinstance(m, AdaIN)]
+    covered = [i for place in places for i in range(place.span.start, place.span.stop)]
+    assert len(places) == 9 and covered == list(range(net.embed[-1].out_features))
+    with torch.no_grad():
+        net.embed[-1].bias[places[3].span] = torch.arange(2.0 * places[3].channels)
+    code = net.embed(window_of(tiny())[1])
+    x = torch.randn(2, places[3].channels, 8, 8)
+    n = places[3].channels
+    assert torch.allclose(places[3](x, code).mean((2, 3)), torch.arange(n, 2.0 * n), atol=1e-4)
+    assert torch.allclose(places[0](x[:, :12], code), adain(x[:, :12], *torch.zeros(2, 2, 12)))
 
 
 def test_batch_equals_one_by_one():
@@ -121,12 +152,17 @@ def test_sizes():
     with torch.device("meta"):
         paper = Generator(generator_config("paper", identity_dim=512))
         judge = PatchDiscriminator()
-    # 259.1 million published, of which 204.5 are one MLP for AdaIN; ours has 64-wide layers
+    # 259.1 million published, of which 204.5 are one MLP for AdaIN; "shared" has 64-wide layers
     adain_parameters = sum(
         count(m) for name, m in paper.named_modules() if name.endswith("project") or name == "embed"
     )
     assert abs(count(paper) - adain_parameters - 54.6e6) / 54.6e6 < 0.02
     assert adain_parameters < 1e6
+    with torch.device("meta"):
+        published = Generator(generator_config("paper", identity_dim=512, adain="mlp"))
+    assert published.embed[-1].out_features == 9984
+    assert abs(count(published.embed) - 204.5e6) / 204.5e6 < 0.001
+    assert abs(count(published) - 259.1e6) / 259.1e6 < 0.001
     assert abs(count(judge) - 2.775e6) / 2.775e6 < 0.01
 
 
@@ -156,6 +192,9 @@ def test_discriminator_patches_see_70_pixels():
     [
         (lambda: generator_config("huge"), "unknown generator 'huge'"),
         (lambda: generator_config("small", size_px=120), "cannot be halved"),
+        (lambda: generator_config("small", adain="film"), "adain: unknown form 'film'"),
+        (lambda: generator_config("small", colour="grey"), "colour: unknown form 'grey'"),
+        (lambda: generator_config("small", window=0), "window: 0; give 1 or more"),
         (lambda: LossWeights(gan="hinge"), "unknown form 'hinge'"),
         (lambda: LossWeights(attention_norm="max"), "unknown form 'max'"),
     ],

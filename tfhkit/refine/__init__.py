@@ -1,9 +1,10 @@
 """From coarse renderings to realistic frames: the memory-augmented GAN (Sec. 3.4)."""
 
+from tfhkit.refine.adain import adain
 from tfhkit.refine.config import TrainConfig, train_config
 from tfhkit.refine.data import region_weight
 from tfhkit.refine.discriminator import PatchDiscriminator
-from tfhkit.refine.generator import SIZES, Generator, GeneratorConfig, adain, generator_config
+from tfhkit.refine.generator import SIZES, Generator, GeneratorConfig, generator_config
 from tfhkit.refine.identity import ENCODERS, Encoder, IdentityFeatures, identity_features
 from tfhkit.refine.losses import LossWeights
 from tfhkit.refine.memory import Memory, MemoryConfig, smooth_features

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tfhkit.errors import ParameterError, check_shape
+from tfhkit.refine.adain import AdaIN, MLPCode, SharedCode
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,10 @@ class GeneratorConfig:
         window: rendered frames that go in, the current one last; 3 in the paper.
         identity_dim: length of the identity feature; 0 leaves AdaIN without an input
             (plain instance normalisation), the paper's ablation without identity.
-        embed_dim: the identity goes through one shared layer of this width, then through
-            one small linear layer per AdaIN. The published code makes all AdaIN parameters
-            with one MLP of width 9,984 and spends 204.5 of 259 million parameters on it.
+        adain: "shared", the identity goes through one layer of width `embed_dim`, then through
+            one small linear layer per AdaIN; "mlp", one MLP makes all AdaIN parameters, as in
+            the published code, where it has 204.5 of 259 million parameters.
+        embed_dim: see `adain`.
         attention: False leaves Eq. 3 out: the output is the colour alone.
         colour: "absolute", the colour head paints from nothing (tanh), as in the paper;
             "residual", it paints a change of the current rendering.
@@ -40,12 +42,22 @@ class GeneratorConfig:
     blocks: int = 1
     window: int = 3
     identity_dim: int = 128
+    adain: str = "shared"
     embed_dim: int = 64
     attention: bool = True
     colour: str = "absolute"
     copy_bias: float = 2.0
     dropout: float = 0.0
     full_size_head: bool = False
+
+    def __post_init__(self):
+        for name, known in (("adain", ("shared", "mlp")), ("colour", ("absolute", "residual"))):
+            if getattr(self, name) not in known:
+                fault = f"unknown form {getattr(self, name)!r}"
+                raise ParameterError(name, fault, f"use one of {known}")
+        for name in ("size_px", "window", "embed_dim"):
+            if getattr(self, name) < 1:
+                raise ParameterError(name, f"{getattr(self, name)}", "give 1 or more")
 
 
 SIZES = {
@@ -79,50 +91,13 @@ def generator_config(size="small", **changes):
     return config
 
 
-def adain(x, scale, shift, eps=1e-5):
-    """Adaptive instance normalisation.
-
-    Args:
-        x: (B, C, H, W).
-        scale, shift: (B, C); the scale is added to 1, so zeros mean plain normalisation.
-    Returns:
-        (B, C, H, W): every channel with mean `shift` and deviation `1 + scale`.
-    Source: Huang & Belongie 2017; paper Sec. 3.4. Differs from the published code, which
-        uses the scale as it comes, without the 1.
-    """
-    mean = x.mean((2, 3), keepdim=True)
-    centred = x - mean
-    inverse = (centred.square().mean((2, 3), keepdim=True) + eps).rsqrt()
-    return centred * (inverse * (1 + scale)[..., None, None]) + shift[..., None, None]
-
-
-class AdaIN(nn.Module):
-    """AdaIN with its own linear layer from the embedded identity, zero at first."""
-
-    def __init__(self, channels, embed_dim):
-        super().__init__()
-        self.channels = channels
-        self.project = nn.Linear(embed_dim, 2 * channels) if embed_dim else None
-        if self.project is not None:
-            nn.init.zeros_(self.project.weight)
-            nn.init.zeros_(self.project.bias)
-
-    def forward(self, x, code):
-        if x.shape[-1] == 1:  # one pixel has no deviation: the paper's level 8
-            return x
-        if self.project is None:
-            zeros = x.new_zeros(x.shape[0], self.channels)
-            return adain(x, zeros, zeros)
-        return adain(x, *self.project(code).chunk(2, -1))
-
-
 class ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions with one AdaIN; the last starts small: nearly the identity."""
 
-    def __init__(self, channels, embed_dim):
+    def __init__(self, channels):
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.norm = AdaIN(channels, embed_dim)
+        self.norm = AdaIN(channels)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.normal_(self.second.weight, std=1e-3)
         nn.init.zeros_(self.second.bias)
@@ -143,8 +118,6 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         c, n_in = config.channels, 3 * config.window
-        embed = config.embed_dim if config.identity_dim else 0
-        self.embed = nn.Linear(config.identity_dim, embed) if embed else None
         self.stem = (
             nn.Conv2d(n_in, c[0], 4, 2, 1)
             if config.full_size_head
@@ -152,30 +125,40 @@ class Generator(nn.Module):
         )
         pairs = list(zip(c[:-1], c[1:]))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairs)
-        self.down_norm = nn.ModuleList(AdaIN(b, embed) for _, b in pairs)
-        self.down_blocks = self._blocks(c, embed)
+        sides = [config.size_px >> level for level in range(2, len(c) + 1)]
+        self.down_norm = nn.ModuleList(
+            AdaIN(b if side > 1 else 0) for (_, b), side in zip(pairs, sides)
+        )
+        self.down_blocks = self._blocks(c)
         skip = [1] + [2] * (len(pairs) - 1)  # inner levels get their skip by concatenation
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(k * b, a, 4, 2, 1) for (a, b), k in zip(pairs[::-1], skip)
         )
-        self.up_norm = nn.ModuleList(AdaIN(a, embed) for a, _ in pairs[::-1])
-        self.up_blocks = self._blocks(c[-2::-1], embed)
+        self.up_norm = nn.ModuleList(AdaIN(a) for a, _ in pairs[::-1])
+        self.up_blocks = self._blocks(c[-2::-1])
         self._build_heads(2 * c[0])
+        self._build_code()
 
-    def _blocks(self, channels, embed):
+    def _blocks(self, channels):
         n = self.config.blocks
-        return nn.ModuleList(
-            nn.ModuleList(ResidualBlock(c, embed) for _ in range(n)) for c in channels
-        )
+        return nn.ModuleList(nn.ModuleList(ResidualBlock(c) for _ in range(n)) for c in channels)
+
+    def _build_code(self):
+        config, places = self.config, [m for m in self.modules() if isinstance(m, AdaIN)]
+        self.embed = None
+        if config.identity_dim and config.adain == "mlp":
+            self.embed = MLPCode(config.identity_dim, places)
+        elif config.identity_dim:
+            self.embed = SharedCode(config.identity_dim, places, config.embed_dim)
 
     def _build_heads(self, n_in):
         config = self.config
         if config.full_size_head:
             self.last = nn.ConvTranspose2d(n_in, n_in // 2, 4, 2, 1)
+            self.last_norm = AdaIN(n_in // 2)
             ends = [nn.Conv2d(n_in // 2, out, 7, padding=3) for out in (3, 1)]
             self.colour, self.attention = (nn.Sequential(nn.ReLU(), end) for end in ends)
         else:
-            self.last = nn.Identity()
             ends = [nn.Conv2d(n_in // 2, 4 * out, 3, padding=1) for out in (3, 1)]
             self.colour, self.attention = (
                 nn.Sequential(
@@ -210,8 +193,7 @@ class Generator(nn.Module):
         code = None
         if self.embed is not None:
             check_shape("identity", identity, (window.shape[0], self.config.identity_dim))
-            # unit vectors have entries of size 1/sqrt(D); bring them to size 1
-            code = F.leaky_relu(self.embed(identity * self.config.identity_dim**0.5), 0.2)
+            code = self.embed(identity)
         features = self._unet(window, code)
         current = window[:, -3:]
         colour = self.colour(features).float()
@@ -239,4 +221,4 @@ class Generator(nn.Module):
             if self.config.dropout and i < 3:
                 x = F.dropout(x, self.config.dropout, self.training)
             x = torch.cat([x, skips.pop()], 1)
-        return self.last(F.relu(x) if self.config.full_size_head else x)
+        return self.last_norm(self.last(F.relu(x)), code) if self.config.full_size_head else x
