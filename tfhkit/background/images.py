@@ -78,7 +78,7 @@ def own_images(draw, model, coefficients, real, backend="auto", seed=0, progress
         face_holes(model, coefficients, size_px, backend),
         face_holes(model, disguised, size_px, backend),
     )
-    return _composite(draw, coefficients, real, holes, progress)
+    return composite(draw, coefficients, real, holes, progress)
 
 
 def driven_images(
@@ -123,15 +123,24 @@ def driven_images(
     backgrounds = np.stack([crops[i] for i in source_index])
     driven = fit.coefficients[source_index].with_motion(np.asarray(exp), np.asarray(pose))
     draw = partial(render, model, albedo=albedo, backend=backend, supersample=supersample)
-    images = _composite(draw, driven, backgrounds, holes, progress)
+    images = composite(draw, driven, backgrounds, holes, progress)
     images["frames"] = source_index
     if real_frames is not None:
         images["real"] = np.stack([crops[i] for i in real_frames])
     return images
 
 
-def _composite(draw, coefficients, backgrounds, holes, progress):
-    """Draw in batches over the backgrounds, whose holes are filled first."""
+def composite(draw, coefficients, backgrounds, holes, progress=None):
+    """Draw in batches over backgrounds, whose holes are filled first.
+
+    Args:
+        draw: callable (Coefficients, Camera) -> (B, S, S, 4) RGBA tensor.
+        coefficients: Coefficients of the N frames to draw.
+        backgrounds: (N, S, S, 3) uint8. holes: (N, S, S) uint8 of `face_holes`.
+        progress: called as progress(done, total, text).
+    Returns:
+        dict of arrays as from `training_images`: render, mask, changed.
+    """
     n_frames, size_px = backgrounds.shape[:2]
     result = np.empty_like(backgrounds)
     mask = np.empty((n_frames, size_px, size_px), np.uint8)

@@ -1,0 +1,141 @@
+"""Scores of generated frames beside the real ones, and the copies that they must beat."""
+
+import cv2
+import numpy as np
+
+from tfhkit.audio.resampling import block_weights
+from tfhkit.errors import check_shape
+from tfhkit.metrics import (
+    detect_crops,
+    flicker_ratio,
+    identity_similarity,
+    lmd,
+    lpips,
+    lpips_available,
+    motion_between,
+    psnr,
+    ssim,
+)
+
+SCORES = ("psnr", "ssim", "lmd", "lmd_not_found", "identity_similarity", "lpips",
+          "flicker_ratio", "flicker_ratio_warped")  # fmt: skip
+JUDGED_PX = 256  # crops are enlarged to this for the landmarks, which come in whole pixels
+N_DEEP, N_IDENTITY = 48, 16  # frames whose landmarks are found, of them those that are encoded
+_THUMBNAIL_PX, _N_DRAWS = 32, 1000
+
+
+def nearest_frames(train_renders, asked_renders):
+    """For each asked rendering, the training rendering that looks most like it.
+
+    Its real frame is what a net would give that only remembers.
+
+    Args:
+        train_renders: (N, S, S, 3) uint8. asked_renders: (M, S, S, 3) uint8.
+    Returns:
+        (M,) int64 rows of the training.
+    """
+    check_shape("asked_renders", asked_renders, ("M", *train_renders.shape[1:]))
+    side = min(_THUMBNAIL_PX, train_renders.shape[1])
+    known, asked = (
+        np.stack([cv2.resize(p, (side, side), interpolation=cv2.INTER_AREA) for p in pictures])
+        .reshape(len(pictures), -1)
+        .astype(np.float64)
+        for pictures in (train_renders, asked_renders)
+    )
+    # |a - k|^2 without the |a|^2 that all have in common
+    return ((known**2).sum(1) - 2 * asked @ known.T).argmin(1)
+
+
+def paired_interval(a, b, times, seed=0, block_s=1.0):
+    """[low, high]: 95 % block bootstrap of the mean of a - b, scores of the same frames.
+
+    Args:
+        a, b: (T,). times: (T,) seconds. seed, block_s: of the blocks.
+    """
+    check_shape("b", np.asarray(b), np.shape(a))
+    weights = block_weights(times, _N_DRAWS, block_s, seed) / len(times)
+    means = weights @ (np.asarray(a, np.float64) - b)
+    return np.percentile(means, [2.5, 97.5]).tolist()
+
+
+def judge_frames(real, answers, region, aligned=True, deep=False, progress=None):
+    """Score several answers to the same frames.
+
+    Args:
+        real: (T, S, S, 3) uint8, T >= 3, in time order.
+        answers: dict of name -> (T, S, S, 3) uint8.
+        region: (T, S, S), where to look (true or non-zero).
+        aligned: the heads are meant to stand where the real one does.
+        deep: also find landmarks and encode faces, about 20 and 60 ms a frame; of at most
+            N_DEEP and N_IDENTITY frames, evenly spread.
+        progress: called as progress(done, total, text).
+    Returns:
+        dict of name -> dict:
+        psnr: dB, mean over the frames, inside the region. psnr_frames: (T,) of each frame.
+        ssim: likewise.
+        flicker_ratio: second differences over time, by those of the real clip.
+        flicker_ratio_warped: the same along the real clip's motion; None if not `aligned`.
+        With deep:
+        lmd: distance of the 20 mouth points, centres aligned, as a share of the distance of the
+            outer eye corners; found in real and answer alike, in crops enlarged to JUDGED_PX.
+        lmd_not_found: share of frames in which a face was not found on either side.
+        identity_similarity: cosine.
+        lpips: inside the region; only where its weights are there.
+        None where no frame has both faces.
+    Raises:
+        ShapeError: sizes differ. InputError: as the metrics'.
+    """
+    check_shape("real", real, ("T", "S", "S", 3))
+    check_shape("region", region, real.shape[:3])
+    motion = motion_between(real) if aligned else None
+    faces = _Faces(real, progress) if deep else None
+    scores = {}
+    for k, (name, answer) in enumerate(answers.items()):
+        each = psnr(real, answer, region)
+        scores[name] = {
+            "psnr": float(each.mean()),
+            "psnr_frames": each,
+            "ssim": float(ssim(real, answer, region).mean()),
+            "flicker_ratio": flicker_ratio(real, answer, region),
+            "flicker_ratio_warped": flicker_ratio(real, answer, region, motion)
+            if aligned
+            else None,
+        }
+        if deep:
+            scores[name] |= faces.compare(answer)
+            if lpips_available():
+                scores[name]["lpips"] = float(lpips(real, answer, region).mean())
+        if progress:
+            progress(k + 1, len(answers), "judging")
+    return scores
+
+
+class _Faces:
+    """The real frames' faces, to compare answers with."""
+
+    def __init__(self, real, progress):
+        self.chosen = np.unique(np.linspace(0, len(real) - 1, N_DEEP).astype(int))
+        self.progress = progress
+        self.real, self.points = self._see(real)
+
+    def _see(self, frames):
+        size = (JUDGED_PX, JUDGED_PX)
+        large = [cv2.resize(frames[i], size, interpolation=cv2.INTER_CUBIC) for i in self.chosen]
+        return np.stack(large), detect_crops(np.stack(large), progress=self.progress)
+
+    def compare(self, answer):
+        large, points = self._see(answer)
+        both = np.isfinite(self.points).all((1, 2)) & np.isfinite(points).all((1, 2))
+        scores = {"lmd": None, "lmd_not_found": float(1 - both.mean()), "identity_similarity": None}
+        if not both.any():
+            return scores
+        distance = lmd(self.points[both], points[both], unit="interocular")
+        few = np.flatnonzero(both)
+        few = few[np.unique(np.linspace(0, len(few) - 1, N_IDENTITY).astype(int))]
+        cosine = identity_similarity(
+            self.real[few], large[few], self.points[few], points[few], progress=self.progress
+        )
+        return scores | {
+            "lmd": float(distance.mean()),
+            "identity_similarity": float(cosine.mean()),
+        }
