@@ -64,14 +64,12 @@ def portrait(options):
 
 
 def evaluate(options):
-    from tfhkit.series.measure import evaluate_face, evaluate_motion
-    from tfhkit.series.tables import rows_table, table
+    from tfhkit.series import judge
 
-    apart = ("landmarks_only", "curve")
     if options.stage == "face":
-        result = evaluate_face(options.clip, options.frames, options.heads)
-    else:
-        result = evaluate_motion(
+        result = judge.evaluate_face(options.clip, options.frames, options.heads)
+    elif options.stage == "motion":
+        result = judge.evaluate_motion(
             options.clip,
             options.frames,
             options.speakers,
@@ -79,12 +77,17 @@ def evaluate(options):
             options.curve,
             options.seed,
         )
-
-    def show(r):
-        rows = "\n\n" + rows_table(r["curve"]) if r.get("curve") else ""
-        return table({n: v for n, v in r.items() if n not in apart}) + rows
-
-    return result, show
+    else:
+        result = judge.evaluate_refine(
+            options.clip,
+            options.fit,
+            options.frames,
+            options.steps,
+            options.size,
+            options.ablations,
+            options.seed,
+        )
+    return result, judge.show
 
 
 def correlate(options):

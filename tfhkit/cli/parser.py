@@ -54,18 +54,26 @@ def build_parser():
     portrait.add_argument("--size", type=int, default=512, metavar="PX", help="side of the video")
     portrait.add_argument("--seed", type=int, default=0, metavar="N", help="of blinks and gaze")
     evaluate = add("evaluate", commands.evaluate, "judge a stage against what is known")
-    evaluate.add_argument("stage", choices=["face", "motion"], metavar="STAGE",
-                          help="face (fitting) or motion (from sound)")  # fmt: skip
-    evaluate.add_argument("--clip", metavar="F", help='a video, or "sample" (motion: the default)')
+    evaluate.add_argument("stage", choices=["face", "motion", "refine"], metavar="STAGE",
+                          help="face (fitting), motion (from sound), refine (GAN)")  # fmt: skip
+    evaluate.add_argument("--clip", metavar="F",
+                          help='a video, or "sample" (motion, refine: the default)')  # fmt: skip
     evaluate.add_argument("--frames", type=int, default=300, metavar="N",
-                          help="of the clip: to fit (face), to learn from (motion)")  # fmt: skip
+                          help="of the clip: to fit (face), to learn from (others)")  # fmt: skip
     evaluate.add_argument("--heads", type=int, default=20, metavar="N", help="face: virtual heads")
     evaluate.add_argument("--speakers", type=int, default=24, metavar="N",
                           help="motion: virtual speakers")  # fmt: skip
-    evaluate.add_argument("--fit", metavar="FILE", help="motion: the clip's fit, of fit -o")
+    evaluate.add_argument("--fit", metavar="FILE",
+                          help="motion, refine: the clip's fit, of fit -o")  # fmt: skip
     evaluate.add_argument("--curve", action="store_true",
                           help="motion: also with fewer and more frames")  # fmt: skip
-    evaluate.add_argument("--seed", type=int, default=0, metavar="N", help="motion: of all chance")
+    evaluate.add_argument("--steps", type=int, metavar="N",
+                          help="refine: of training (default: the profile's)")  # fmt: skip
+    evaluate.add_argument("--size", default="small", help="refine: small, medium or paper")
+    evaluate.add_argument("--ablations", action="store_true",
+                          help="refine: also without each part of the method")  # fmt: skip
+    evaluate.add_argument("--seed", type=int, default=0, metavar="N",
+                          help="motion, refine: of all chance")  # fmt: skip
     correlate = add("correlate", commands.correlate, "correlate sound and head pose (App. A)")
     correlate.add_argument("clip", nargs="?", default="sample", metavar="CLIP",
                            help='a video, or "sample"')  # fmt: skip

@@ -1,7 +1,6 @@
 """What `tfhkit correlate` does: sound and head pose of a clip, with chance beside each number."""
 
 import contextlib
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +58,7 @@ def correlate_file(
     from tfhkit.audio.estimates import check_table_path
     from tfhkit.media import atomic_path
     from tfhkit.series.measure import terminal_progress
+    from tfhkit.series.tables import rounded
 
     _check(frames, axis, n_null, max_lag_s, radius, min_gap_s, seed)
     if output is not None:
@@ -101,7 +101,7 @@ def correlate_file(
     result |= {"lagged_best": f"{lags[0]['sound']} and {lags[0]['motion']}"}
     result |= {"lagged_p_corrected": lags[0]["p_corrected"]}
     result |= {"lagged_chance_95": lagged.chance_95, "rows": pairs + strongest[:10]}
-    return {name: _plain(value) for name, value in result.items()}
+    return rounded(result)
 
 
 def show(result):
@@ -140,41 +140,20 @@ def _check(frames, axis, n_null, max_lag_s, radius, min_gap_s, seed):
 def _pose(clip, fit, frames):
     """Sound (N,), times (T,) and angles (T, 3) of a clip, from a fit or fitted now."""
     from tfhkit.audio.mfcc import SR_HZ, checked_audio
-    from tfhkit.fit import Fit, fit_clip
-    from tfhkit.landmarks import detect
     from tfhkit.media import open_clip
     from tfhkit.series.context import resolve
+    from tfhkit.series.fits import first_frames, fit_for
     from tfhkit.series.measure import terminal_progress
 
     opened = open_clip(resolve("clip", str(clip), Path.cwd()))
     # What would be refused later is refused before the minutes of a fit.
     checked_audio(opened.audio, SR_HZ, allow_silent=False)
-    n_frames = len(opened)
-    times, pts = opened.times[:frames], opened.pts[:frames]
+    times = first_frames(opened, frames).times
     if len(times) < MIN_FRAMES or times[-1] - times[0] < MIN_SECONDS:
         span_s = times[-1] - times[0] if len(times) else 0.0
         fault = f"{len(times)} frames ({span_s:.1f} s) are too few to correlate"
         raise InputError(clip, fault, f"use {MIN_FRAMES} frames and {MIN_SECONDS} s or more")
-    if fit is None:
-        opened = dataclasses.replace(opened, times=times, pts=pts)
-        progress = terminal_progress()
-        made = fit_clip(opened, detect(opened, progress=progress), progress=progress)
-    else:
-        made = Fit.load(fit)
-        if len(made) not in (n_frames, len(times)):
-            fault = f"has {len(made)} frames, the clip {n_frames}"
-            raise ParameterError(f"--fit {fit}", fault, "give the fit of the whole clip")
+    made = fit_for(opened, fit, frames, terminal_progress())
     angles = made.coefficients.angles[: len(times)].astype(float)
     heard = opened.audio[: int((times[-1] + 1) * SR_HZ)]  # windows reach beyond the last frame
     return heard, made.times[: len(times)], angles
-
-
-def _plain(value):
-    """For JSON: rounded, and None for what is not a number."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, (float, np.floating)):
-        return round(float(value), 4) if np.isfinite(value) else None
-    return value

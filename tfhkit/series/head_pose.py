@@ -75,11 +75,10 @@ def _track(text, fps, whole):
 
 def _fitted(path):
     """The head's track in a video."""
-    from tfhkit.fit import fit_clip
-    from tfhkit.landmarks import detect
     from tfhkit.media import open_clip
     from tfhkit.metrics.tracks import SUFFIXES, PoseTrack
     from tfhkit.series.context import resolve
+    from tfhkit.series.fits import fit_for
     from tfhkit.series.measure import terminal_progress
 
     video = resolve("clip", path, Path.cwd())
@@ -88,8 +87,7 @@ def _fitted(path):
     except InputError as error:
         fault = f"{error.fault} (a pose file ends in {', '.join(SUFFIXES)})"
         raise InputError(path, fault, error.remedy) from error
-    progress = terminal_progress()
-    fit = fit_clip(clip, detect(clip, progress=progress), progress=progress)
+    fit = fit_for(clip, progress=terminal_progress())
     return PoseTrack(path, fit.coefficients.angles.astype(float), fit.times)
 
 

@@ -1,5 +1,8 @@
 """Tables for people on the command line and in the report."""
 
+import math
+from numbers import Integral, Real
+
 
 def table(numbers):
     """A dict as lines of name and value."""
@@ -24,3 +27,17 @@ def cell_text(value):
         between = " to " if len(value) == 2 else ", "
         return between.join(map(cell_text, value))
     return "-" if value is None else str(value)
+
+
+def rounded(value):
+    """For JSON: floats at four digits behind the point, also inside lists and dicts.
+
+    What is not a number, or infinite, becomes None.
+    """
+    if isinstance(value, dict):
+        return {name: rounded(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(item) for item in value]
+    if isinstance(value, Real) and not isinstance(value, Integral):  # NumPy's floats, too
+        return round(float(value), 4) if math.isfinite(value) else None
+    return value
