@@ -177,8 +177,14 @@ def test_bad_input():
         memory().update(E, E[:, :3])
     with pytest.raises(ShapeError, match="frame: expected shape"):
         memory().update(E, E, [1, 2])
-    with pytest.raises(ShapeError, match="pool5: expected shape"):
-        memory().query(E)
+    m = memory()
+    m.update(E, E)
+    for call in (m.query, m.fit_input):
+        with pytest.raises(ShapeError, match="pool5: expected shape"):
+            call(E)
+    for call in (m.retrieve, lambda query: m.triplet_loss(query, E)):
+        with pytest.raises(ShapeError, match="query: expected shape"):
+            call(E[:, :3])
     for changes, words in (
         ({"slots": 0, "top_k": 0}, "0 nearest of 0 slots"),
         ({"margin": -0.1}, "margin: -0.1 is below 0"),

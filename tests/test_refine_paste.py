@@ -91,6 +91,8 @@ def test_videos(tmp_path):
 
 
 def test_wrong_lengths(tmp_path):
+    with pytest.raises(ShapeError, match="attention: expected shape"):
+        paste_alpha(disc(), np.ones((8, 8)))
     refined = np.zeros((3, SIZE, SIZE, 3), np.uint8)
     with pytest.raises(ShapeError, match="source_index"):
         write_talking_head(tmp_path / "x.mp4", Still(), None, [0, 1], refined, refined[..., 0])

@@ -8,10 +8,20 @@ from tfhkit.errors import ParameterError
 
 
 def train_device(name):
-    """torch.device by name; "auto" is CUDA where there is one."""
+    """torch.device by name; "auto" is CUDA where there is one.
+
+    Raises:
+        ParameterError: torch knows no such device, or has no CUDA here.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ParameterError("device", f"unknown {name!r}", "use auto, cpu or cuda") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ParameterError("device", "torch finds no CUDA here", "use auto or cpu")
+    return device
 
 
 def autocast_for(precision, device):

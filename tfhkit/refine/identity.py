@@ -84,10 +84,15 @@ def identity_features(images, landmarks_px, backend="auto", weights=None, every=
         IdentityFeatures.
     Raises:
         MissingBackend: the backend was asked for and lacks its weights.
-        InputError: no frame shows a face.
+        InputError: no frame shows a face; pictures are not uint8; a file is no ArcFace.
+        ParameterError: `every`, or an unknown backend.
     """
     check_shape("images", images, ("T", "S", "S", 3))
     check_shape("landmarks_px", landmarks_px, (len(images), 68, 2))
+    if images.dtype != np.uint8:
+        raise InputError("images", f"are {images.dtype}", "give uint8 from 0 to 255")
+    if every < 1:
+        raise ParameterError("every", f"{every}", "give 1 or more")
     encoder, encode = open_encoder(backend, weights)
     found = np.isfinite(landmarks_px).all((1, 2))
     features = np.zeros((len(images), encoder.dim), np.float32)
@@ -138,7 +143,11 @@ def _open_arcface(weights):
     def encode(image, points):
         blob = (align_arcface(image, points).astype(np.float32) - 127.5) / 127.5
         net.setInput(np.ascontiguousarray(blob.transpose(2, 0, 1)[None]))
-        feature = net.forward().ravel()
+        try:
+            feature = net.forward().ravel()
+        except cv2.error as error:
+            fault = "does not take a 112 x 112 picture"
+            raise InputError(weights, fault, "give an ArcFace model") from error
         if feature.size != ENCODERS["arcface"].dim:
             raise InputError(
                 weights,

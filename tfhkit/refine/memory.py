@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -94,6 +95,7 @@ class Memory(nn.Module):
         Frames of one person give nearly the same pool5 feature; without this every query has
         a cosine near 1 with every key.
         """
+        check_shape("pool5", pool5, ("B", POOL5_DIM))
         self.pool5_mean.copy_(pool5.mean(0))
         self.pool5_std.copy_(pool5.std(0, unbiased=False).clamp(min=1e-4))
 
@@ -114,6 +116,8 @@ class Memory(nn.Module):
             find only one kind there do not count.
         Source: Yoo et al. 2019 (Coloring with limited data), paper Sec. 3.4, footnote 3.
         """
+        check_shape("query", query, ("B", self.config.key_dim))
+        check_shape("value", value, (query.shape[0], self.config.value_dim))
         similarity = query @ self.keys.T
         similarity = similarity.masked_fill(~self.used, -2.0)
         best, slot = similarity.topk(self.config.top_k, dim=-1)
@@ -192,6 +196,7 @@ class Memory(nn.Module):
         Raises:
             ParameterError: the memory is empty.
         """
+        check_shape("query", query, ("B", self.config.key_dim))
         if not bool(self.used.any()):
             raise ParameterError("memory", "no slot was ever written", "train the refiner first")
         similarity = (query @ self.keys.T).masked_fill(~self.used, -2.0)
@@ -211,11 +216,17 @@ def smooth_features(features, times, every_s=1.0):
         every_s: distance of the knots; 0 returns the features unchanged.
     Returns:
         (T, D) unit vectors, equal to `features` at the knots.
+    Raises:
+        ParameterError: times that do not increase. ShapeError: of another number.
     """
+    times = np.asarray(times, np.float64)
+    check_shape("times", times, (len(features),))
+    if not (np.diff(times) > 0).all():
+        raise ParameterError("times", "do not increase", "give the seconds of frames in order")
     if every_s <= 0 or len(features) < 3:
         return features
     knots = knot_indices(times, every_s)
-    times = torch.as_tensor(times, dtype=torch.float64, device=features.device)
+    times = torch.as_tensor(times, device=features.device)
     at = times[knots]
     right = torch.searchsorted(at, times).clamp(1, len(knots) - 1)
     span = (at[right] - at[right - 1]).clamp(min=1e-9)

@@ -22,10 +22,12 @@ def paste_alpha(region, attention=None, feather_px=None):
     Returns:
         (S, S) float32 in [0, 1], 0 along the border.
     """
+    check_shape("region", region, ("S", "S"))
     size = region.shape[0]
     feather = max(1.0, size / 32) if feather_px is None else float(feather_px)
     inside = (np.asarray(region) > 0).astype(np.float32)
     if attention is not None:
+        check_shape("attention", attention, region.shape)
         painted = cv2.GaussianBlur(1 - attention.astype(np.float32), (0, 0), 1.0) > 0.3
         near = cv2.dilate(inside, _disc(2 * feather))  # specks far from the face stay out
         inside = np.maximum(inside, painted * near)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tfhkit.errors import check_shape
+from tfhkit.errors import InputError, ParameterError, check_shape
 from tfhkit.refine.data import gather_windows, window_indices
+from tfhkit.refine.device import autocast_for
 from tfhkit.refine.memory import knot_indices, smooth_features
 from tfhkit.refine.spatial import pool5_features
 
@@ -50,9 +51,9 @@ def retrieve_identity(refiner, renders, times=None, every_frame=False):
         none = np.zeros(0, np.int64)
         return Retrieval(none, none, none.astype(np.float32), identity)
     spaced = config.smooth_s > 0 and n >= 3
-    looked = np.array(knot_indices(times, config.smooth_s) if spaced else range(n))
-    if every_frame:
-        looked = np.arange(n)
+    looked = np.arange(n)
+    if spaced and not every_frame:
+        looked = np.array(knot_indices(times, config.smooth_s))
     pool5 = pool5_features(refiner.resnet, renders[looked]).to(refiner.device)
     values, slots, similarity = refiner.memory.retrieve(refiner.memory.query(pool5))
     features = torch.zeros(n, values.shape[1], device=refiner.device)
@@ -83,31 +84,39 @@ def refine(
         batch: frames at a time.
         progress: callable(done, total, text).
         colour: also return the colour head's picture.
-        precision: "float32" or "bfloat16".
+        precision: "float32", "bfloat16" or "auto" (bfloat16 where the processor has it).
     Returns:
         refined (T, S, S, 3) uint8, attention (T, S, S) float32 in [0, 1]; with `colour` a
         third: (T, S, S, 3) uint8.
     Raises:
-        ShapeError: the frames are not of the refiner's size.
+        ShapeError: the frames are not of the refiner's size, or times or features are not one
+            for each of them.
+        InputError: the frames are not uint8. ParameterError: an empty memory, times that do not
+            increase, batch or precision.
     """
     size = refiner.config.generator.size_px
     check_shape("renders", renders, ("T", size, size, 3))
+    if renders.dtype != np.uint8:
+        raise InputError("renders", f"are {renders.dtype}", "give uint8 from 0 to 255")
+    if batch < 1:
+        raise ParameterError("batch", f"{batch}", "give 1 or more")
+    autocast = autocast_for(precision, refiner.device)
     was_training, n, device = refiner.training, len(renders), refiner.device
     refiner.eval()
     if identity is None:
         identity = retrieve_identity(refiner, renders, times).identity
     identity = torch.as_tensor(identity, dtype=torch.float32, device=device)
+    check_shape("identity", identity, (n, refiner.config.memory.value_dim))
     rows = torch.as_tensor(window_indices(n, refiner.config.generator.window))
     pixels = torch.as_tensor(np.ascontiguousarray(renders))
     refined = np.empty((n, size, size, 3), np.uint8)
     painted = np.empty_like(refined) if colour else None
     attention = np.empty((n, size, size), np.float32)
-    low = precision == "bfloat16"
     for start in range(0, n, batch):
         part = slice(start, min(start + batch, n))
         window = gather_windows(pixels, rows[part]).to(device)
         window = window.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=low):
+        with autocast():
             frame, mask, paint = refiner.generator(window, identity[part])
         refined[part], attention[part] = to_uint8(frame), mask[:, 0].cpu().numpy()
         if colour:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from tfhkit.errors import AssetError
+from tfhkit.errors import AssetError, ParameterError, check_shape
 
 IMAGENET_FILE = "resnet18-f37072fd.pth"  # torchvision's ResNet18_Weights.IMAGENET1K_V1
 IMAGENET_SHA256_START = "f37072fd"  # torchvision names its files by their hash
@@ -45,9 +45,13 @@ def build_resnet18(weights="auto", seed=0):
         the module, and the name of the weights that it has: "imagenet" or "random".
     Raises:
         AssetError: "imagenet" was asked for and the file is absent or wrong.
+        ParameterError: another name.
     """
     from torchvision.models import resnet18
 
+    if weights not in ("imagenet", "random", "auto"):
+        known = "use imagenet, random or auto"
+        raise ParameterError("spatial", f"unknown weights {weights!r}", known)
     path = None if weights == "random" else imagenet_weights_path()
     if weights == "imagenet" and path is None:
         raise AssetError(
@@ -75,6 +79,7 @@ def pool5_features(net, images, batch=32):
     Returns:
         (T, 512) float32 on the CPU.
     """
+    check_shape("images", images, ("T", "S", "S", 3))
     device = next(net.parameters()).device
     mean, std = _MEAN.to(device), _STD.to(device)
     out = []

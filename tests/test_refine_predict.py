@@ -1,0 +1,73 @@
+"""Refining: what is refused, and what the edges of the allowed give."""
+
+import numpy as np
+import pytest
+import torch
+
+from tfhkit.errors import InputError, ParameterError, ShapeError
+from tfhkit.refine import Refiner, refine, refiner_config, smooth_features
+from tfhkit.refine.device import train_device
+from tfhkit.refine.spatial import build_resnet18, pool5_features
+
+RENDERS = np.zeros((6, 32, 32, 3), np.uint8)
+IDENTITY = np.eye(128, dtype=np.float32)[:6]
+
+
+@pytest.fixture(scope="module")
+def refiner():
+    torch.manual_seed(0)
+    made = Refiner(refiner_config("small", size_px=32, channels=(4, 8), slots=8, spatial="random"))
+    query = torch.nn.functional.normalize(torch.randn(6, 512), dim=1)
+    made.memory.update(query, torch.as_tensor(IDENTITY))
+    return made.eval()
+
+
+@pytest.mark.parametrize(
+    "change, kind, words",
+    [
+        (
+            {"renders": RENDERS[:, :16, :16]},
+            ShapeError,
+            r"renders: expected shape \(T, 32, 32, 3\)",
+        ),
+        ({"renders": RENDERS / 255.0}, InputError, "renders: are float64; give uint8"),
+        ({"identity": IDENTITY[:, :64]}, ShapeError, r"identity: expected shape \(6, 128\)"),
+        ({"identity": IDENTITY[:3]}, ShapeError, r"identity: expected shape \(6, 128\)"),
+        ({"times": [0, 1]}, ShapeError, r"times: expected shape \(6\)"),
+        ({"times": [0, 1, 2, 2, 4, 5]}, ParameterError, "times: do not increase"),
+        ({"times": [0, 1, np.nan, 3, 4, 5]}, ParameterError, "times: do not increase"),
+        ({"batch": 0}, ParameterError, "batch: 0; give 1 or more"),
+        ({"precision": "half"}, ParameterError, "precision: unknown 'half'"),
+    ],
+)
+def test_bad_input(refiner, change, kind, words):
+    with pytest.raises(kind, match=words):
+        refine(refiner, **{"renders": RENDERS, **change})
+
+
+def test_no_frame_and_one_frame(refiner):
+    for n in (0, 1):
+        refined, attention = refine(refiner, RENDERS[:n])
+        assert refined.shape == (n, 32, 32, 3) and attention.shape == (n, 32, 32)
+
+
+def test_another_window_is_refused(refiner):
+    with pytest.raises(ShapeError, match=r"window: expected shape \(B, 9, 32, 32\), got \(1, 3"):
+        refiner.generator(torch.zeros(1, 3, 32, 32), torch.as_tensor(IDENTITY[:1]))
+
+
+def test_names_that_are_not_known():
+    with pytest.raises(ParameterError, match="device: unknown 'gpu7'"):
+        train_device("gpu7")
+    with pytest.raises(ParameterError, match="spatial: unknown weights 'places'"):
+        build_resnet18("places")
+    with pytest.raises(ShapeError, match="images: expected shape"):
+        pool5_features(None, RENDERS[..., 0])
+    with pytest.raises(ParameterError, match="times: do not increase"):
+        smooth_features(torch.eye(3), [0, 2, 1])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_cuda_where_there_is_none():
+    with pytest.raises(ParameterError, match="device: torch finds no CUDA here"):
+        train_device("cuda")
