@@ -1,22 +1,24 @@
-"""The refiner: where a training step's time goes, and inference, per size and precision."""
+"""The refiner: where the time of a training step goes, and that of the way to a refined crop."""
 
 import time
 
 import numpy as np
 import torch
 
+from tfhkit.coefficients import neutral
+from tfhkit.evaluate.inference import whole_step
+from tfhkit.face import load_model
 from tfhkit.refine.data import batch_rows, make_batch, training_frames
 from tfhkit.refine.device import auto_precision, train_device
 from tfhkit.refine.discriminator import PatchDiscriminator
 from tfhkit.refine.losses import LossWeights, discriminator_loss, generator_loss
-from tfhkit.refine.predict import refine
 from tfhkit.refine.refiner import Refiner, refiner_config
 
 N_FRAMES = 32
 
 
 def bench_refine(sizes=("small",), precisions=None, batch=4, repeats=5, device="auto"):
-    """Time the parts of a training step and of inference on random pictures.
+    """Time the parts of a training step, and of the whole way from coefficients to refined crops.
 
     Args:
         sizes: names of generators.
@@ -25,25 +27,29 @@ def bench_refine(sizes=("small",), precisions=None, batch=4, repeats=5, device="
         repeats: measurements, of which the median is taken.
         device: "auto", "cpu" or "cuda".
     Returns:
-        list of dict: what, parameters_m (millions), batch_ms, memory_ms, generator_ms (forward),
-        discriminator_ms (its step), update_ms (generator's losses, backward, Adam), step_ms (their
-        sum), infer_ms (per frame, memory look-up included), infer_fps, ratio (step of float32
-        over this row's step).
+        list of dict, first those of training: what, parameters_m (millions), batch_ms, memory_ms,
+        generator_ms (forward), discriminator_ms (its step), update_ms (generator's losses,
+        backward, Adam), step_ms (their sum), ratio (step of float32 over this row's step); then
+        those of inference: what, per frame the parts of `whole_step` in ms, step_ms, fps, ratio.
     """
     device = train_device(device)
     precisions = precisions or tuple(dict.fromkeys(("float32", auto_precision(device))))
-    rows = []
+    training, inference = [], []
     for size in sizes:
-        float32_ms = None
         for precision in precisions:
-            row = _measure(size, precision, batch, repeats, device)
-            float32_ms = row["step_ms"] if precision == "float32" else float32_ms
-            row["ratio"] = None if float32_ms is None else float32_ms / row["step_ms"]
-            rows.append(row)
-    return rows
+            refiner, row = _training(size, precision, batch, repeats, device)
+            training.append(row)
+            inference.append(_inference(refiner, size, precision, repeats))
+        for rows in (training, inference):
+            own = rows[-len(precisions) :]
+            base = next((r["step_ms"] for r in own if "float32" in r["what"]), None)
+            for row in own:
+                row["ratio"] = None if base is None else base / row["step_ms"]
+    return training + inference
 
 
-def _measure(size, precision, batch, repeats, device):
+def _training(size, precision, batch, repeats, device):
+    """A refiner after a few steps, and the row."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     config = refiner_config(size)
@@ -103,17 +109,29 @@ def _measure(size, precision, batch, repeats, device):
         step(number)
     names = ("batch", "memory", "generator", "discriminator", "update")
     row = {
-        "what": f"{size}, {precision}, batch {batch}",
+        "what": f"training, {size}, {precision}, batch {batch}",
         "parameters_m": sum(p.numel() for p in refiner.generator.parameters()) / 1e6,
     }
     row |= {f"{name}_ms": float(np.median(parts[name][1:])) for name in names}
     row["step_ms"] = sum(row[f"{name}_ms"] for name in names)
-    refine(refiner, pictures, precision=precision)  # warms up
-    for _ in range(min(repeats, 3)):
-        timed("infer", lambda: refine(refiner, pictures, precision=precision))
-    row["infer_ms"] = float(np.median(parts["infer"])) / N_FRAMES
-    row["infer_fps"] = 1000 / row["infer_ms"]
-    return row
+    return refiner.eval(), row
+
+
+def _inference(refiner, size, precision, repeats):
+    """The row of the whole step for a head that turns, over grey."""
+    side, model, head = refiner.config.generator.size_px, load_model(), neutral(N_FRAMES)
+    angles = np.zeros((N_FRAMES, 3), np.float32)
+    angles[:, 1] = np.linspace(-0.3, 0.3, N_FRAMES)
+    turning = head.with_motion(head.exp, np.concatenate([angles, head.trans], 1))
+    backgrounds = np.full((N_FRAMES, side, side, 3), 128, np.uint8)
+    found = [
+        whole_step(refiner, model, turning, turning, backgrounds, precision=precision)
+        for _ in range(min(repeats, 3))
+    ]
+    parts = {f"{k}_ms": float(np.median([p[k] for _, p in found])) for k in found[0][1]}
+    seconds = float(np.median([seconds for seconds, _ in found]))
+    row = {"what": f"inference, {size}, {precision}", **parts}
+    return row | {"step_ms": 1000 * seconds, "fps": 1 / seconds}
 
 
 def _memory_step(memory, pool5, value):

@@ -158,9 +158,15 @@ def bench(options):
 
 
 def _show_bench(result):
+    from itertools import groupby
+
     from tfhkit.series.tables import rows_table
 
-    return "\n\n".join(f"{name}\n{rows_table(rows)}" for name, rows in result.items())
+    parts = []
+    for name, rows in result.items():  # rows of another kind begin a table of their own
+        tables = (rows_table(list(alike)) for _, alike in groupby(rows, list))
+        parts.append(f"{name}\n" + "\n\n".join(tables))
+    return "\n\n".join(parts)
 
 
 def notebooks(options):
