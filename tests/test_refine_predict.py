@@ -51,6 +51,14 @@ def test_no_frame_and_one_frame(refiner):
         assert refined.shape == (n, 32, 32, 3) and attention.shape == (n, 32, 32)
 
 
+def test_bfloat16_stays_within_one_grey_level(refiner):
+    noise = np.random.default_rng(0).integers(0, 256, RENDERS.shape).astype(np.uint8)
+    exact, attention = refine(refiner, noise, precision="float32")
+    quick, other = refine(refiner, noise, precision="bfloat16")
+    assert np.abs(exact.astype(int) - quick).max() <= 1 and exact.std() > 10
+    assert np.abs(attention - other).max() < 0.02
+
+
 def test_another_window_is_refused(refiner):
     with pytest.raises(ShapeError, match=r"window: expected shape \(B, 9, 32, 32\), got \(1, 3"):
         refiner.generator(torch.zeros(1, 3, 32, 32), torch.as_tensor(IDENTITY[:1]))

@@ -36,7 +36,11 @@ def autocast_for(precision, device):
 
 
 def auto_precision(device):
-    """bfloat16 where the processor multiplies it natively; a step then takes 0.7 of the time."""
+    """bfloat16 where the processor multiplies it natively.
+
+    On a CPU with avx512_bf16 a training step of the small generator then takes 0.7 of the time,
+    refining half of it.
+    """
     has = device.type == "cuda" or {"avx512_bf16", "amx_bf16"} & set(_cpu_flags())
     return "bfloat16" if has else "float32"
 
