@@ -127,9 +127,8 @@ def evaluate_refine(
         from tfhkit.evaluate.ablations import run_ablations
 
         config = refiner_config(size, material.identity.encoder.name, slots=profile.memory_slots)
-        result["ablations"] = run_ablations(
-            material, config, train, general, seed=seed, progress=progress
-        )
+        rows = run_ablations(material, config, train, general, seed=seed, progress=progress)
+        result["ablations"] = [row.numbers() for row in rows]
     result["seconds"] = time.perf_counter() - began
     return rounded(result)
 

@@ -1,0 +1,172 @@
+"""The ablations of Sec. 4.2: the refiner without one of its parts, judged on the same frames."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from tfhkit.errors import ParameterError
+from tfhkit.evaluate.frames import judge_frames, paired_interval
+from tfhkit.evaluate.refine import train_on
+from tfhkit.refine import refine
+
+FULL = "full model"
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One variant of the refiner; `setting` is the only thing that differs from the full model.
+
+    Args:
+        name: of the row.
+        paper: what the paper says of it.
+        setting: "identity" (of RefinerConfig), "attention" or "window" (of GeneratorConfig),
+            "steps" (of the personal training), "general" (the weights to begin with), or "".
+        value: of the setting.
+    """
+
+    name: str
+    paper: str
+    setting: str = ""
+    value: object = None
+
+
+ABLATIONS = (
+    Ablation(FULL, "fine details (wrinkles), looks more realistic (Sec. 4.2)"),
+    Ablation(
+        "no identity, no memory",
+        "strange teeth, uneven cheeks, black spots (Fig. 5)",
+        "identity",
+        "none",
+    ),
+    Ablation("mean identity", "not as good, fewer details (Fig. 6)", "identity", "mean"),
+    Ablation(
+        "no attention", "not tried; taken over from GANimation (Sec. 3.4)", "attention", False
+    ),
+    Ablation("one frame", "not tried; a window of three (Sec. 3.4)", "window", 1),
+    Ablation("general only", "Ours-G: for one picture of a person (Sec. 4.3.2)", "steps", 0),
+    Ablation("personal only", "not tried; fine-tunes the general one (Sec. 4.1)", "general", None),
+)
+NEED_GENERAL = ("general only", "personal only")
+
+
+@dataclass(frozen=True, eq=False)
+class AblationRow:
+    """What a variant reached.
+
+    Args:
+        ablation: Ablation.
+        psnr, ssim, flicker_ratio: see `judge_frames`.
+        change: mean difference of PSNR to the full model, dB.
+        interval: (low, high), 95 % of it by a block bootstrap over the frames; None for the full
+            model. It covers other frames of the clip, not another run of the training.
+        steps: of personal training. seconds: of it.
+        parameters: of the generator.
+        refined: (M, S, S, 3) uint8, the held-back frames.
+    """
+
+    ablation: Ablation
+    psnr: float
+    ssim: float
+    flicker_ratio: float
+    change: float
+    interval: tuple
+    steps: int
+    seconds: float
+    parameters: int
+    refined: np.ndarray
+
+    def numbers(self):
+        """The row without its pictures, as a dict that JSON can hold."""
+        kept = {field.name: getattr(self, field.name) for field in fields(self)}
+        del kept["refined"]
+        return {"name": kept.pop("ablation").name, **kept}
+
+
+def run_ablations(
+    material, config, train, general=None, names=None, seed=0, device="auto", progress=None
+):
+    """Train each variant alike and judge all of them on the same held-back frames.
+
+    Args:
+        material: Material (`refine_material`): what is learned from, what is held back.
+        config: RefinerConfig of the full model.
+        train: TrainConfig, the same for every row but "general only".
+        general: Refiner that the personal trainings begin with; None begins from nothing. Then
+            NEED_GENERAL are left out: one of them has nothing to use, the other is the full model.
+        names: rows that are wanted; the full model is always there. None takes all.
+        seed: of everything random. device: see `train_refiner`.
+        progress: called as progress(done, total, text).
+    Returns:
+        tuple of AblationRow in the order of ABLATIONS.
+    Raises:
+        ParameterError: an unknown name, or one that needs general weights.
+    """
+    chosen = _chosen(names, general)
+    answers, facts = {}, {}
+    for k, row in enumerate(chosen):
+        step = None if progress is None else _part(progress, k, len(chosen), row.name)
+        start = None if row.setting == "general" else general
+        if row.setting == "steps":
+            refiner, history = general, {"trained_steps": row.value, "seconds": 0.0}
+        else:
+            refiner, history = train_on(
+                material, ablated(config, row), train, start, seed, device, step
+            )
+        answers[row.name], _ = refine(refiner, material.judged["render"], material.times)
+        facts[row.name] = {
+            "steps": history["trained_steps"],
+            "seconds": history["seconds"],
+            "parameters": sum(p.numel() for p in refiner.generator.parameters()),
+        }
+    scores = judge_frames(material.judged["real"], answers, material.region)
+    full = scores[FULL]["psnr_frames"]
+    return tuple(
+        AblationRow(
+            ablation=row,
+            **{name: scores[row.name][name] for name in ("psnr", "ssim", "flicker_ratio")},
+            change=float(np.mean(scores[row.name]["psnr_frames"] - full)),
+            interval=None
+            if row.name == FULL
+            else tuple(paired_interval(scores[row.name]["psnr_frames"], full, material.times)),
+            **facts[row.name],
+            refined=answers[row.name],
+        )
+        for row in chosen
+    )
+
+
+def ablated(config, ablation):
+    """The configuration of a row: RefinerConfig with its one setting changed.
+
+    Without an identity there is also nothing to feed to AdaIN: `identity_dim` is 0.
+    """
+    setting, value = ablation.setting, ablation.value
+    if setting == "identity":
+        net = replace(config.generator, identity_dim=0) if value == "none" else config.generator
+        return replace(config, identity=value, generator=net)
+    if setting in ("attention", "window"):
+        return replace(config, generator=replace(config.generator, **{setting: value}))
+    return config
+
+
+def _chosen(names, general):
+    """Rows by their names, in the order of ABLATIONS."""
+    known = [row.name for row in ABLATIONS]
+    for name in names or ():
+        if name not in known:
+            raise ParameterError("names", f"unknown ablation {name!r}", f"choose of {known}")
+        if name in NEED_GENERAL and general is None:
+            fault = f"{name!r} needs general weights"
+            raise ParameterError("names", fault, "give `general`, or leave it out")
+    wanted = known if names is None else [FULL, *names]
+    skipped = NEED_GENERAL if general is None else ()
+    return [row for row in ABLATIONS if row.name in wanted and row.name not in skipped]
+
+
+def _part(progress, k, n, name):
+    """Progress of one row as a part of the whole, in thousandths."""
+
+    def step(done, total, text=""):
+        progress(round(1000 * (k + done / max(total, 1))), 1000 * n, f"{name}: {text}")
+
+    return step
