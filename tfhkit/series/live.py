@@ -1,0 +1,103 @@
+"""Curves of a training that draw themselves anew while it runs, in a notebook."""
+
+import io
+import time
+
+import numpy as np
+
+from tfhkit.series.widgets import is_live
+
+_PAUSE_S = {True: 2.0, False: 20.0}  # where somebody watches; where nobody does
+BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.5"
+PANELS = (
+    (
+        "reconstruction and memory",
+        {"l1": BLUE, "gradient": "k", "attention": GREEN, "triplet": RED},
+    ),
+    ("generator against discriminator", {"gan": BLUE, "discriminator": RED}),
+)
+ALT = "Losses of the refiner and PSNR of held-back frames over the training's steps."
+
+
+class LiveCurves:
+    """Hand it to `train_refiner(watch=...)`; call `show` after the training.
+
+    One picture is replaced in place, at most every 2 s (every 20 s where nobody watches), so a
+    stored notebook keeps the last one only. Outside of notebooks nothing is drawn.
+
+    Args:
+        unrefined_db: PSNR of the renderings themselves, drawn as a line; None leaves it out.
+    """
+
+    def __init__(self, unrefined_db=None):
+        self.unrefined_db = unrefined_db
+        self._handle, self._next = None, 0.0
+
+    def __call__(self, history):
+        """Draw the history so far, unless that was done a moment ago."""
+        if time.monotonic() >= self._next and in_notebook():
+            self.show(history)
+
+    def show(self, history):
+        """Draw the history now."""
+        if not in_notebook():
+            return
+        from IPython.display import Image, display
+
+        picture = Image(data=_png(draw_curves(history, self.unrefined_db)), format="png", alt=ALT)
+        if self._handle is None:
+            self._handle = display(picture, display_id=True)
+        else:
+            self._handle.update(picture)
+        self._next = time.monotonic() + _PAUSE_S[is_live()]
+
+
+def in_notebook():
+    """Whether a kernel runs this: JupyterLab's, papermill's or another front end's."""
+    try:
+        return hasattr(get_ipython(), "kernel")  # a builtin of IPython
+    except NameError:
+        return False
+
+
+def draw_curves(history, unrefined_db=None):
+    """The curves of a refiner's training.
+
+    Args:
+        history: dict with "steps" and "validation", see `train_refiner`.
+        unrefined_db: see `LiveCurves`.
+    Returns:
+        matplotlib Figure, not known to pyplot (which would show it a second time): L1, its
+        gradient, attention and triplet loss on a log scale; the two sides of the GAN, with the
+        loss of a discriminator that guesses, 2 log 2; PSNR of held-back frames.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 2.9), layout="constrained")
+    axes = figure.subplots(1, 3)
+    for axis, (title, names) in zip(axes, PANELS):
+        for name, colour in names.items():
+            entries = [(e["step"], e[name]) for e in history["steps"] if e.get(name, 0) > 0]
+            if entries:
+                axis.plot(*np.transpose(entries), color=colour, lw=1.2, label=name)
+        axis.set(xlabel="step", title=title)
+    axes[0].set_yscale("log")
+    axes[1].axhline(2 * np.log(2), color=GREY, ls=":", label="guessing, 2 log 2")
+    for axis in axes[:2]:
+        if axis.lines:
+            axis.legend(frameon=False, fontsize=7)
+    seen = history["validation"]
+    axes[2].plot([e["step"] for e in seen], [e["psnr_db"] for e in seen], "o-", color=BLUE)
+    if unrefined_db is not None:
+        axes[2].axhline(unrefined_db, color=GREY, ls=":", label="rendering, not refined")
+        axes[2].legend(frameon=False, fontsize=7)
+    axes[2].set(xlabel="step", ylabel="PSNR (dB)", title="held-back frames, face")
+    for axis in axes:
+        axis.title.set_fontsize(10)
+    return figure
+
+
+def _png(figure):
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=80)
+    return file.getvalue()
