@@ -11,7 +11,7 @@ from tfhkit.render import render
 
 
 def whole_step(
-    refiner, model, driven, sources, backgrounds, times=None, precision="float32", supersample=2
+    refiner, model, driven, sources, backgrounds, times=None, precision="auto", supersample=2
 ):
     """Render, lay over the backgrounds, look up the identity, refine; the video is decoded before.
 
@@ -23,7 +23,7 @@ def whole_step(
         sources: Coefficients of the frames that are the backgrounds.
         backgrounds: (T, S, S, 3) uint8 crops, which still show the face.
         times: (T,) seconds, or None for 25 fps.
-        precision: of the generator. supersample: of the rendering.
+        precision: see `refine`. supersample: of the rendering.
     Returns:
         seconds per frame, and a dict of milliseconds per frame: holes (where the background's
         own face stands), render, composite (filling the holes, blending), memory (look-up),
