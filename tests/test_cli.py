@@ -64,6 +64,9 @@ def test_help(capfd, name):
         (["evaluate", "face", "--heads", "0"], "--heads: 0 are too few; take 1 or more"),
         (["evaluate", "face", "--clip", "nowhere.mp4"], "nowhere.mp4: there is no such clip file"),
         (["evaluate", "soup"], "invalid choice"),
+        (["evaluate", "refine", "--clip", "nowhere.mp4"], "nowhere.mp4: there is no such clip fil"),
+        (["evaluate", "refine", "--size", "huge"], "size: unknown generator 'huge'; use one of"),
+        (["evaluate", "refine", "--steps", "0"], "--steps: 0 are too few; take 1 or more"),
         (["bench", "soup"], "bench soup: there is no such one; choose of"),
         (["run", "--clip", "nowhere.mp4"], "nowhere.mp4: there is no such clip file"),
         (["run", "--profile", "fast"], "profile: 'fast' is not one; choose one of quick"),
@@ -112,6 +115,15 @@ def test_json_is_alone_on_standard_output(capfd, monkeypatch):
     assert "chatter of a child" in err
     _, out, _ = call(capfd, "bench")
     assert "what  ratio\nx     2" in out
+
+
+def test_rows_of_another_kind_are_a_table_of_their_own(capfd, monkeypatch):
+    rows = [{"what": "x", "ratio": 2.0}, {"what": "y", "ratio": 1.0}, {"what": "z", "fps": 9.0}]
+    monkeypatch.setattr(measure, "run_benchmarks", lambda names: {"a": rows, "b": rows[:1]})
+    _, out, _ = call(capfd, "bench")
+    tables = out.strip().split("\n\n")
+    assert [len(part.splitlines()) for part in tables] == [4, 2, 3]
+    assert tables[1].splitlines()[0].split() == ["what", "fps"] and tables[2].startswith("b\n")
 
 
 def test_an_unforeseen_error_is_one_line_and_exit_1(capfd, monkeypatch):
