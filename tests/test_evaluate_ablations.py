@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from tfhkit.errors import ParameterError
-from tfhkit.evaluate.ablations import ABLATIONS, FULL, NEED_GENERAL, ablated, run_ablations
+from tfhkit.evaluate.ablations import (
+    ABLATIONS,
+    FULL,
+    NEED_GENERAL,
+    ablated,
+    general_only,
+    run_ablations,
+)
 from tfhkit.evaluate.frames import judge_frames
 from tfhkit.evaluate.refine import Material
 from tfhkit.refine import (
@@ -84,7 +91,7 @@ def rows(material, general):
 @pytest.mark.parametrize("row", ABLATIONS, ids=NAMES)
 def test_a_row_differs_from_the_full_model_in_its_setting_alone(row):
     made = ablated(CONFIG, row)
-    if row.setting in ("identity", "attention", "window"):
+    if row.setting in ("identity", "attention", "adain", "window"):
         wanted = refiner_config("small", **COMMON, **{row.setting: row.value})
         assert made == wanted != CONFIG
     else:
@@ -128,6 +135,9 @@ def test_all_rows_are_judged_on_the_same_frames_after_equal_training(rows, mater
 
 
 def test_general_only_is_the_general_refiner_with_its_own_memory(rows, material, general):
+    large = start_from(general, refiner_config("small", **COMMON | {"size_px": 64}))
+    large.load_state_dict(general.state_dict())  # crops of another size, the same weights
+    assert general_only(large, CONFIG).config == CONFIG
     answer, _ = refine(general, material.judged["render"], material.times)
     assert np.array_equal(rows["general only"].refined, answer)
     assert rows["general only"].seconds == 0 and general.memory.used.sum() == 1
@@ -151,7 +161,7 @@ def begun(monkeypatch, general):
 def test_every_other_row_but_personal_only_begins_with_the_general_weights(
     begun, material, general
 ):
-    run_ablations(material, CONFIG, TRAIN, general, ["no identity, no memory", "personal only"])
+    run_ablations(material, CONFIG, TRAIN, general, ["personal only", "no identity, no memory"])
     none = ablated(CONFIG, ABLATIONS[1])
     assert begun == [(CONFIG, general), (none, general), (CONFIG, None)]
 
@@ -159,7 +169,7 @@ def test_every_other_row_but_personal_only_begins_with_the_general_weights(
 def test_without_general_weights_two_rows_are_left_out(begun, material):
     rows = run_ablations(material, CONFIG, TRAIN)
     assert [row.ablation.name for row in rows] == [n for n in NAMES if n not in NEED_GENERAL]
-    assert [start for _, start in begun] == [None] * 5
+    assert [start for _, start in begun] == [None] * 6
 
 
 def test_rows_become_json(rows):

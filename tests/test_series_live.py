@@ -63,7 +63,7 @@ def test_one_picture_is_replaced_at_most_every_so_often(shown, clock, monkeypatc
 
 
 def test_the_picture_is_small_and_described(shown):
-    LiveCurves(22.0).show(HISTORY)
+    LiveCurves({"rendering": 22.0}).show(HISTORY)
     picture = shown[0][1]
     assert picture.alt.startswith("Losses of the refiner") and len(picture.data) < 50_000
     assert Image.open(io.BytesIO(picture.data)).size == (800, 232)
@@ -79,13 +79,13 @@ def test_nothing_is_drawn_outside_of_notebooks(monkeypatch):
 
 
 def test_curves_show_what_the_history_holds():
-    left, middle, right = draw_curves(HISTORY, 22.0).axes
+    left, middle, right = draw_curves(HISTORY, {"rendering": 22.0, "before": 24.0}).axes
     lines = {line.get_label(): line.get_xydata().tolist() for line in left.lines + middle.lines}
     assert lines["l1"] == [[1, 0.2], [10, 0.1], [20, 0.05]]
     assert lines["triplet"] == [[10, 0.2], [20, 0.1]]  # nothing to learn at first: not on a log
     assert lines["discriminator"] == [[20, 1.3]]
     assert lines["guessing, 2 log 2"][0][1] == pytest.approx(1.3863, abs=1e-4)
-    assert [line.get_ydata()[0] for line in right.lines] == [25.0, 22.0]
+    assert [line.get_ydata()[0] for line in right.lines] == [25.0, 22.0, 24.0]
 
 
 def test_curves_of_a_training_that_just_began():

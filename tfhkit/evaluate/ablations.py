@@ -7,7 +7,7 @@ import numpy as np
 from tfhkit.errors import ParameterError
 from tfhkit.evaluate.frames import judge_frames, paired_interval
 from tfhkit.evaluate.refine import train_on
-from tfhkit.refine import refine
+from tfhkit.refine import Refiner, refine
 
 FULL = "full model"
 
@@ -19,8 +19,9 @@ class Ablation:
     Args:
         name: of the row.
         paper: what the paper says of it.
-        setting: "identity" (of RefinerConfig), "attention" or "window" (of GeneratorConfig),
-            "steps" (of the personal training), "general" (the weights to begin with), or "".
+        setting: "identity" (of RefinerConfig), "attention", "adain" or "window" (of
+            GeneratorConfig), "steps" (of the personal training), "general" (the weights to begin
+            with), or "".
         value: of the setting.
     """
 
@@ -41,6 +42,12 @@ ABLATIONS = (
     Ablation("mean identity", "not as good, fewer details (Fig. 6)", "identity", "mean"),
     Ablation(
         "no attention", "not tried; taken over from GANimation (Sec. 3.4)", "attention", False
+    ),
+    Ablation(
+        "AdaIN by one MLP",
+        "the published code: 204.5 of 259 M parameters",
+        "adain",
+        "mlp",
     ),
     Ablation("one frame", "not tried; a window of three (Sec. 3.4)", "window", 1),
     Ablation("general only", "Ours-G: for one picture of a person (Sec. 4.3.2)", "steps", 0),
@@ -107,7 +114,8 @@ def run_ablations(
         step = None if progress is None else _part(progress, k, len(chosen), row.name)
         start = None if row.setting == "general" else general
         if row.setting == "steps":
-            refiner, history = general, {"trained_steps": row.value, "seconds": 0.0}
+            refiner = general_only(general, config)
+            history = {"trained_steps": row.value, "seconds": 0.0}
         else:
             refiner, history = train_on(
                 material, ablated(config, row), train, start, seed, device, step
@@ -144,9 +152,21 @@ def ablated(config, ablation):
     if setting == "identity":
         net = replace(config.generator, identity_dim=0) if value == "none" else config.generator
         return replace(config, identity=value, generator=net)
-    if setting in ("attention", "window"):
+    if setting in ("attention", "adain", "window"):
         return replace(config, generator=replace(config.generator, **{setting: value}))
     return config
+
+
+def general_only(general, config):
+    """The general refiner with its own memory, for crops of a configuration's size: Refiner.
+
+    Args:
+        general: Refiner. config: RefinerConfig.
+    """
+    net = replace(general.config.generator, size_px=config.generator.size_px)
+    refiner = Refiner(replace(general.config, generator=net))
+    refiner.load_state_dict(general.state_dict())
+    return refiner.eval()
 
 
 def _chosen(names, general):

@@ -26,11 +26,11 @@ class LiveCurves:
     stored notebook keeps the last one only. Outside of notebooks nothing is drawn.
 
     Args:
-        unrefined_db: PSNR of the renderings themselves, drawn as a line; None leaves it out.
+        levels: dict name -> PSNR in dB of other answers to the same frames, drawn as lines.
     """
 
-    def __init__(self, unrefined_db=None):
-        self.unrefined_db = unrefined_db
+    def __init__(self, levels=None):
+        self.levels = levels or {}
         self._handle, self._next = None, 0.0
 
     def __call__(self, history):
@@ -44,7 +44,7 @@ class LiveCurves:
             return
         from IPython.display import Image, display
 
-        picture = Image(data=_png(draw_curves(history, self.unrefined_db)), format="png", alt=ALT)
+        picture = Image(data=_png(draw_curves(history, self.levels)), format="png", alt=ALT)
         if self._handle is None:
             self._handle = display(picture, display_id=True)
         else:
@@ -60,12 +60,12 @@ def in_notebook():
         return False
 
 
-def draw_curves(history, unrefined_db=None):
+def draw_curves(history, levels=None):
     """The curves of a refiner's training.
 
     Args:
         history: dict with "steps" and "validation", see `train_refiner`.
-        unrefined_db: see `LiveCurves`.
+        levels: see `LiveCurves`.
     Returns:
         matplotlib Figure, not known to pyplot (which would show it a second time): L1, its
         gradient, attention and triplet loss on a log scale; the two sides of the GAN, with the
@@ -88,8 +88,9 @@ def draw_curves(history, unrefined_db=None):
             axis.legend(frameon=False, fontsize=7)
     seen = history["validation"]
     axes[2].plot([e["step"] for e in seen], [e["psnr_db"] for e in seen], "o-", color=BLUE)
-    if unrefined_db is not None:
-        axes[2].axhline(unrefined_db, color=GREY, ls=":", label="rendering, not refined")
+    for (name, level_db), style in zip((levels or {}).items(), (":", "--", "-.")):
+        axes[2].axhline(level_db, color=GREY, ls=style, label=name)
+    if levels:
         axes[2].legend(frameon=False, fontsize=7)
     axes[2].set(xlabel="step", ylabel="PSNR (dB)", title="held-back frames, face")
     for axis in axes:
