@@ -17,9 +17,9 @@ from tfhkit.refine.paste import (
 SIZE = 64
 
 
-def disc(radius=16):
+def disc(radius=16, down=0):
     y, x = np.mgrid[:SIZE, :SIZE] + 0.5
-    return np.uint8(255 * ((x - 32) ** 2 + (y - 32) ** 2 < radius**2))
+    return np.uint8(255 * ((x - 32) ** 2 + (y - 32 - down) ** 2 < radius**2))
 
 
 def test_alpha_is_whole_on_the_region_soft_outside_and_zero_at_the_border():
@@ -41,6 +41,24 @@ def test_attention_widens_the_region_only_near_it():
     assert wide[4, 4] == 0
 
 
+def test_the_ring_around_the_rendering_keeps_the_frame():
+    face, ring = disc(16), disc(19)
+    attention = np.full((SIZE, SIZE), 0.0, np.float32)  # the net may have painted there
+    around = (disc(21) > 0) & (disc(19) == 0)
+    assert paste_alpha(ring, attention)[around].min() > 0.5
+    tight = paste_alpha(ring, attention, mask=face)
+    assert tight[around].max() < 0.05
+    assert tight[face > 0].min() > 0.75 and tight[disc(14) > 0].min() > 0.99
+
+
+def test_a_chin_that_looks_out_below_the_rendering_is_pasted_over():
+    face, chin = disc(16), disc(16, down=6)
+    region = np.maximum(disc(19), disc(19, down=6))
+    alpha = paste_alpha(region, mask=face)
+    assert alpha[(chin > 0) & (face == 0)].min() > 0.99
+    assert alpha[12, 32] < 0.05  # above the forehead there is only the ring
+
+
 class Still:
     """A clip of one grey picture, 8 times."""
 
@@ -55,7 +73,10 @@ class Still:
 def test_full_frames_change_the_face_alone():
     crop = Crop(2.0, -80.0, -40.0)  # the 224 px crop shows 112 px from (40, 20)
     refined = np.full((3, SIZE, SIZE, 3), 200, np.uint8)
-    frames = list(full_frames(Still(), crop, [0, 1, 1], refined, np.stack([disc()] * 3)))
+    masks = np.stack([disc()] * 3)
+    for mask in (None, masks):
+        frames = list(full_frames(Still(), crop, [0, 1, 1], refined, masks, mask=mask))
+        assert (frames[2] != 100).any()
     assert len(frames) == 3 and frames[0].shape == (120, 160, 3)
     row, column = 20 + 56, 40 + 56
     assert (frames[0][row, column] == 200).all()
@@ -93,6 +114,8 @@ def test_videos(tmp_path):
 def test_wrong_lengths(tmp_path):
     with pytest.raises(ShapeError, match="attention: expected shape"):
         paste_alpha(disc(), np.ones((8, 8)))
+    with pytest.raises(ShapeError, match="mask: expected shape"):
+        paste_alpha(disc(), mask=np.ones((8, 8)))
     refined = np.zeros((3, SIZE, SIZE, 3), np.uint8)
     with pytest.raises(ShapeError, match="source_index"):
         write_talking_head(tmp_path / "x.mp4", Still(), None, [0, 1], refined, refined[..., 0])

@@ -7,18 +7,22 @@ from tfhkit.errors import check_shape
 from tfhkit.media import SR_HZ, write_video
 
 BORDER_SHARE = 0.04  # of the crop's side: where the paste fades out whatever the masks say
+RING_SHARE = 0.04  # of the crop's side: how far the compositing's holes reach beyond a face
 
 
-def paste_alpha(region, attention=None, feather_px=None):
+def paste_alpha(region, attention=None, feather_px=None, mask=None):
     """Weight of a refined crop in the full frame: 1 on the face, no step anywhere.
 
     Where the generator copies its input (A near 1) and the compositing changed nothing, the
-    frame already shows the right thing, in its own resolution.
+    frame already shows the right thing, in its own resolution. So it does in the ring of filled
+    pixels around a face that the rendering covers: with `mask`, that ring keeps the frame's hair
+    and ears, and only where the source's own face looks out (a chin that was lower) is it pasted.
 
     Args:
         region: (S, S) uint8 or float; above 0 where the compositing changed the frame.
         attention: (S, S) in [0, 1]; the refined frame also counts where this is low.
         feather_px: width of the soft edge in pixels of the crop; None is 1/32 of its side.
+        mask: (S, S) uint8, alpha of the rendering.
     Returns:
         (S, S) float32 in [0, 1], 0 along the border.
     """
@@ -26,6 +30,10 @@ def paste_alpha(region, attention=None, feather_px=None):
     size = region.shape[0]
     feather = max(1.0, size / 32) if feather_px is None else float(feather_px)
     inside = (np.asarray(region) > 0).astype(np.float32)
+    if mask is not None:
+        check_shape("mask", mask, region.shape)
+        face = (np.asarray(mask) > 127).astype(np.float32)
+        inside = _looks_out(inside, face)
     if attention is not None:
         check_shape("attention", attention, region.shape)
         painted = cv2.GaussianBlur(1 - attention.astype(np.float32), (0, 0), 1.0) > 0.3
@@ -33,7 +41,19 @@ def paste_alpha(region, attention=None, feather_px=None):
         inside = np.maximum(inside, painted * near)
     # grow first and blur then: the region itself keeps its full weight
     alpha = cv2.GaussianBlur(cv2.dilate(inside, _disc(feather)), (0, 0), feather / 2)
+    if mask is not None:
+        thin = feather / 4
+        edge = cv2.GaussianBlur(cv2.dilate(face, _disc(thin)), (0, 0), thin)
+        alpha = np.maximum(alpha, edge)
     return np.minimum(alpha, _border_fade(size))
+
+
+def _looks_out(region, face):
+    """The part of the region that belongs to a face beyond the rendered one, with its ring."""
+    size = region.shape[0]
+    own = cv2.erode(region, _disc(RING_SHARE * size))
+    beyond = cv2.morphologyEx(own * (1 - face), cv2.MORPH_OPEN, _disc(size / 128))
+    return cv2.dilate(beyond, _disc(RING_SHARE * size)) * region
 
 
 def _disc(radius):
@@ -49,7 +69,7 @@ def _border_fade(size):
     return np.minimum.outer(ramp, ramp).astype(np.float32)
 
 
-def full_frames(clip, crop, source_index, refined, region, attention=None):
+def full_frames(clip, crop, source_index, refined, region, attention=None, mask=None):
     """Yield full frames with the refined crop pasted in; one frame in memory at a time.
 
     Args:
@@ -59,12 +79,14 @@ def full_frames(clip, crop, source_index, refined, region, attention=None):
         refined: (T, S, S, 3) uint8.
         region: (T, S, S) uint8, above 0 where the compositing changed the frame.
         attention: (T, S, S) in [0, 1] or None.
+        mask: (T, S, S) uint8 or None, see `paste_alpha`.
     Yields:
         (H, W, 3) uint8.
     """
     with clip.reader() as reader:
         for i, source in enumerate(source_index):
-            alpha = paste_alpha(region[i], None if attention is None else attention[i])
+            parts = [None if part is None else part[i] for part in (attention, mask)]
+            alpha = paste_alpha(region[i], parts[0], mask=parts[1])
             yield crop.paste(reader[int(source)], refined[i], alpha)
 
 
@@ -81,6 +103,7 @@ def write_talking_head(
     visible_mark=True,
     quality=18,
     progress=None,
+    mask=None,
 ):
     """Write the talking head in the clip's full frame, with sound, marked as synthetic.
 
@@ -92,6 +115,7 @@ def write_talking_head(
         visible_mark: draw the mark; the metadata says "synthetic" in any case.
         quality: x264's CRF.
         progress: callable(done, total, text).
+        mask: (T, S, S) uint8 or None, see `paste_alpha`.
     Returns:
         Path.
     Raises:
@@ -101,9 +125,10 @@ def write_talking_head(
     check_shape("refined", refined, ("T", "S", "S", 3))
     check_shape("region", region, refined.shape[:3])
     check_shape("source_index", np.asarray(source_index), (n,))
-    if attention is not None:
-        check_shape("attention", attention, refined.shape[:3])
-    frames = full_frames(clip, crop, source_index, refined, region, attention)
+    for name, part in (("attention", attention), ("mask", mask)):
+        if part is not None:
+            check_shape(name, part, refined.shape[:3])
+    frames = full_frames(clip, crop, source_index, refined, region, attention, mask)
     return write_video(
         path,
         _counted(frames, n, progress, "pasting"),
