@@ -196,6 +196,7 @@ def test_discriminator_patches_see_70_pixels():
         (lambda: generator_config("small", colour="grey"), "colour: unknown form 'grey'"),
         (lambda: generator_config("small", window=0), "window: 0; give 1 or more"),
         (lambda: generator_config("small", channels=()), "give a level or more"),
+        (lambda: generator_config("small", blocks=-1), "blocks: -1; give 0 or more"),
         (lambda: LossWeights(gan="hinge"), "unknown form 'hinge'"),
         (lambda: LossWeights(attention_norm="max"), "unknown form 'max'"),
     ],

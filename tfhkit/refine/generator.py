@@ -58,6 +58,8 @@ class GeneratorConfig:
         for name in ("size_px", "window", "embed_dim"):
             if getattr(self, name) < 1:
                 raise ParameterError(name, f"{getattr(self, name)}", "give 1 or more")
+        if self.blocks < 0:
+            raise ParameterError("blocks", f"{self.blocks}", "give 0 or more")
         if not self.channels or min(self.channels) < 1:
             raise ParameterError(
                 "channels", f"{self.channels}", "give a level or more of 1 or more"
