@@ -91,7 +91,7 @@ def rows(material, general):
 @pytest.mark.parametrize("row", ABLATIONS, ids=NAMES)
 def test_a_row_differs_from_the_full_model_in_its_setting_alone(row):
     made = ablated(CONFIG, row)
-    if row.setting in ("identity", "attention", "adain", "window"):
+    if row.setting in ("identity", "attention", "window"):
         wanted = refiner_config("small", **COMMON, **{row.setting: row.value})
         assert made == wanted != CONFIG
     else:
@@ -169,7 +169,7 @@ def test_every_other_row_but_personal_only_begins_with_the_general_weights(
 def test_without_general_weights_two_rows_are_left_out(begun, material):
     rows = run_ablations(material, CONFIG, TRAIN)
     assert [row.ablation.name for row in rows] == [n for n in NAMES if n not in NEED_GENERAL]
-    assert [start for _, start in begun] == [None] * 6
+    assert [start for _, start in begun] == [None] * 5
 
 
 def test_rows_become_json(rows):

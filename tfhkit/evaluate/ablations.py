@@ -19,9 +19,8 @@ class Ablation:
     Args:
         name: of the row.
         paper: what the paper says of it.
-        setting: "identity" (of RefinerConfig), "attention", "adain" or "window" (of
-            GeneratorConfig), "steps" (of the personal training), "general" (the weights to begin
-            with), or "".
+        setting: "identity" (of RefinerConfig), "attention" or "window" (of GeneratorConfig),
+            "steps" (of the personal training), "general" (the weights to begin with), or "".
         value: of the setting.
     """
 
@@ -42,12 +41,6 @@ ABLATIONS = (
     Ablation("mean identity", "not as good, fewer details (Fig. 6)", "identity", "mean"),
     Ablation(
         "no attention", "not tried; taken over from GANimation (Sec. 3.4)", "attention", False
-    ),
-    Ablation(
-        "AdaIN by one MLP",
-        "the published code: 204.5 of 259 M parameters",
-        "adain",
-        "mlp",
     ),
     Ablation("one frame", "not tried; a window of three (Sec. 3.4)", "window", 1),
     Ablation("general only", "Ours-G: for one picture of a person (Sec. 4.3.2)", "steps", 0),
@@ -152,7 +145,7 @@ def ablated(config, ablation):
     if setting == "identity":
         net = replace(config.generator, identity_dim=0) if value == "none" else config.generator
         return replace(config, identity=value, generator=net)
-    if setting in ("attention", "adain", "window"):
+    if setting in ("attention", "window"):
         return replace(config, generator=replace(config.generator, **{setting: value}))
     return config
 
