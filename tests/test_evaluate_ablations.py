@@ -123,6 +123,8 @@ def test_all_rows_are_judged_on_the_same_frames_after_equal_training(rows, mater
         assert row.refined.shape == material.judged["real"].shape
         assert row.psnr == pytest.approx(scores[name]["psnr"])
         assert row.change == pytest.approx((scores[name]["psnr_frames"] - full).mean(), abs=1e-9)
+        off = np.abs(row.refined.astype(float) - material.judged["real"]).mean(-1)
+        assert row.outside == pytest.approx(off[~material.region].mean())
         assert row.steps == (0 if name == "general only" else TRAIN.steps)
         if name == FULL:
             assert row.change == 0 and row.interval is None

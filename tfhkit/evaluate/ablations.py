@@ -56,6 +56,7 @@ class AblationRow:
     Args:
         ablation: Ablation.
         psnr, ssim, flicker_ratio: see `judge_frames`.
+        outside: mean absolute error outside of the region, grey levels: what should be kept.
         change: mean difference of PSNR to the full model, dB.
         interval: (low, high), 95 % of it by a block bootstrap over the frames; None for the full
             model. It covers other frames of the clip, not another run of the training.
@@ -68,6 +69,7 @@ class AblationRow:
     psnr: float
     ssim: float
     flicker_ratio: float
+    outside: float
     change: float
     interval: tuple
     steps: int
@@ -125,6 +127,7 @@ def run_ablations(
         AblationRow(
             ablation=row,
             **{name: scores[row.name][name] for name in ("psnr", "ssim", "flicker_ratio")},
+            outside=_outside(material, answers[row.name]),
             change=float(np.mean(scores[row.name]["psnr_frames"] - full)),
             interval=None
             if row.name == FULL
@@ -174,6 +177,12 @@ def _chosen(names, general):
     wanted = known if names is None else [FULL, *names]
     skipped = NEED_GENERAL if general is None else ()
     return [row for row in ABLATIONS if row.name in wanted and row.name not in skipped]
+
+
+def _outside(material, refined):
+    """Mean absolute error in grey levels where the rendering was not drawn."""
+    error = np.abs(refined.astype(np.int16) - material.judged["real"])
+    return float(error[~material.region].mean())
 
 
 def _part(progress, k, n, name):

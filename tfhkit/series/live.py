@@ -79,7 +79,8 @@ def draw_curves(history, levels=None):
         for name, colour in names.items():
             entries = [(e["step"], e[name]) for e in history["steps"] if e.get(name, 0) > 0]
             if entries:
-                axis.plot(*np.transpose(entries), color=colour, lw=1.2, label=name)
+                style = "." if name == "triplet" else "-"  # it is 0 in most steps
+                axis.plot(*np.transpose(entries), style, color=colour, lw=1.2, ms=4, label=name)
         axis.set(xlabel="step", title=title)
     axes[0].set_yscale("log")
     axes[1].axhline(2 * np.log(2), color=GREY, ls=":", label="guessing, 2 log 2")
