@@ -666,6 +666,8 @@ config = refiner_config(
     attention=attention,
     window=window,
 )
+
+# %%
 n_steps = steps or settings.refine_steps
 how = train_config(
     settings.refine_size,
@@ -1017,10 +1019,10 @@ if identity == "memory":
 
 # %% [markdown]
 # **What to see.** *Nearest slot* is less like the true identity than one mean for all: a slot is a
-# single moment, and the keys (a ResNet18, with ImageNet's weights or random ones) do not order
-# moments of one face by identity. Smoothing over a second repairs most of that, and it takes the
+# single moment, and the keys (of a ResNet18 that never learned about faces) do not order moments of
+# one face by identity. Smoothing over a second repairs most of that, and it takes the
 # jumps out: compare the flicker. In the picture all of it is about a tenth of a decibel, and even the
-# true identity adds no more than two.
+# true identity adds no more than a fifth.
 #
 # ### What does the identity change in the picture?
 # The same rendering with the identity of two other moments, those of section 3 that are least alike,
@@ -1141,7 +1143,8 @@ if ablations:
 # ends more than 3 dB lower, with a mouth without teeth; and without personal steps nothing is won at
 # all. Every other row lies within two tenths of a decibel of the full model, and the pictures cannot
 # be told apart. No identity at all costs a little; the *mean* identity instead of the memory costs
-# nothing.
+# nothing. *No attention* shows what Eq. 3 is for: the face is as good without it, but all that should
+# have been kept is painted anew, and comes out softer.
 #
 # What one can conclude: whether a part makes a difference *here*, on one person, at this size and
 # after so few steps, for frames like these (that is what the interval covers; another seed moves the
@@ -1446,7 +1449,7 @@ check("threshold triplet loss", triplet, cases)
 # flickers no more than the real clip. The general weights are worth 3 dB at equal steps. Leaving out
 # identity and memory costs 0.2 dB, the mean identity in place of the memory nothing (trained
 # with it, 0.1 dB better after 150 steps; fed to the fully trained refiner, 0.1 dB worse), a single frame in place of three nothing, Eq. 3 a
-# tenth of a decibel on the face, where it matters least. The published code leaves dropout on at
+# tenth of a decibel on the face, but without it the surroundings are 1.4 grey levels off. The published code leaves dropout on at
 # test, which makes its output random from frame to frame; here it is off.
 #
 # **Next**: 06 asks whether the head moves like this person's.
