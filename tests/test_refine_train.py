@@ -260,6 +260,18 @@ def test_bad_settings():
         train_refiner(renders, reals, identity, CONFIG, TRAIN, start=trained())
 
 
+@pytest.mark.parametrize("name", ["steps", "batch", "log_every", "validate_every"])
+def test_a_training_of_nothing(name):
+    with pytest.raises(ParameterError, match=f"{name}: is 0; give 1 or more"):
+        TrainConfig(**{name: 0})
+
+
+def test_pictures_are_bytes():
+    renders, reals, identity, _ = toy()
+    with pytest.raises(InputError, match="renders: are float32, expected uint8"):
+        train_refiner(renders.astype(np.float32), reals, identity, CONFIG, TRAIN)
+
+
 def test_going_on_from_a_general_refiner():
     renders, reals, identity, _ = toy()
     start = trained()

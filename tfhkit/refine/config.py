@@ -50,10 +50,18 @@ class TrainConfig:
     log_every: int = 10
     validate_every: int = 200
 
+    def __post_init__(self):
+        for name in ("steps", "batch", "log_every", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ParameterError(name, f"is {getattr(self, name)}", "give 1 or more")
 
+
+# lambda 2 as in the published general training: with the paper's 2, a net that begins with general
+# weights is paid to paint everything and keeps nothing (notebook 05); edges are an extra.
+_MINUTES = LossWeights(attention=0.1, gradient=50.0)
 SIZE_DEFAULTS = {
-    "small": {},
-    "medium": {"lr": 5e-4, "disc_channels": 64},
+    "small": {"losses": _MINUTES},
+    "medium": {"losses": _MINUTES, "lr": 5e-4, "disc_channels": 64},
     "paper": {
         "lr": 2e-4,
         "disc_lr": 2e-4,

@@ -78,11 +78,15 @@ def training_frames(renders, reals, identity, config, frames=None, weight=None, 
 
     Raises:
         ShapeError: sizes differ from each other or from the configuration.
-        InputError: fewer than 2 frames show a face.
+        InputError: fewer than 2 frames show a face, or pictures that are not uint8.
     """
     size = config.generator.size_px
     check_shape("renders", renders, ("N", size, size, 3))
     check_shape("reals", reals, renders.shape)
+    for name, pictures in (("renders", renders), ("reals", reals)):
+        if pictures.dtype != np.uint8:
+            fault = f"are {pictures.dtype}, expected uint8"
+            raise InputError(name, fault, "give pictures with values of 0 to 255")
     check_shape("identity", identity, (len(renders), config.memory.value_dim))
     if weight is not None:
         check_shape("weight", weight, renders.shape[:3])

@@ -95,7 +95,7 @@ def train_general_refiner(
         gan_from=0.5,
         losses=LossWeights(gradient=50.0),
         log_every=50,
-        validate_every=steps // 4,
+        validate_every=steps,
     )
     refiner, history = train_refiner(
         pairs.renders,
