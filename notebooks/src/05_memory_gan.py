@@ -1211,6 +1211,7 @@ for name, result in results.items():
         result["attention"],
         result["times"],
         sounds[name],
+        mask=images[name]["mask"],
         **common,
     )
 
@@ -1236,7 +1237,8 @@ with written.reader() as reader:
         axis.imshow(reader[int(i)])
         axis.set_title(f"{written.times[i]:.1f} s", fontsize=8)
 middle = len(images["speech"]["changed"]) // 2
-weight = paste_alpha(images["speech"]["changed"][middle], results["speech"]["attention"][middle])
+parts = [images["speech"]["changed"], results["speech"]["attention"]]
+weight = paste_alpha(*(part[middle] for part in parts), mask=images["speech"]["mask"][middle])
 axes[4].imshow(weight, cmap="gray")
 axes[4].set_title("weight in the crop", fontsize=8)
 for axis in axes:
