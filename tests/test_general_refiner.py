@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from tfhkit.assets import shipped
-from tfhkit.errors import InputError, ParameterError
+from tfhkit.errors import AssetError, InputError, ParameterError
 from tfhkit.refine import Refiner, refine, refiner_config, save_refiner
 from tfhkit.series import general_refiner as general
 from tfhkit.virtual.pairs import STRETCH, Pairs, speaker_pairs
 
 
 def test_the_shipped_weights_are_small_and_say_where_they_come_from():
-    path = shipped(general.SHIPPED)
+    path = shipped(general.FILE.format("small"))
     assert path.stat().st_size < 15e6
     card = json.loads(path.with_suffix(".json").read_text())["card"]
     assert card["licence"] == "CC0" and "no pictures of people" in card["data"]
@@ -52,6 +52,17 @@ def test_other_sizes_have_none_unless_a_file_is_given(tmp_path):
     assert general.general_refiner("medium", path).config.generator.size_px == 64
     with pytest.raises(InputError, match="'small' has.*give general weights of this size"):
         general.general_refiner("small", path)
+
+
+def test_weights_that_were_trained_into_the_assets_are_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFHKIT_ASSETS", str(tmp_path))
+    assert general.general_refiner("medium") is None
+    path = tmp_path / general.FILE.format("medium")
+    save_refiner(Refiner(refiner_config("medium", size_px=64)), path)
+    assert general.general_refiner("medium").config.generator.size_px == 64
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(AssetError, match="SHA-256"):
+        general.general_refiner("medium")
 
 
 def test_nobody_to_learn_from(tmp_path):

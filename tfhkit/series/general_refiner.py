@@ -24,23 +24,27 @@ from tfhkit.refine import (
 from tfhkit.series.progress import report_progress
 from tfhkit.virtual.pairs import STRETCH, make_pairs
 
-SHIPPED = "refiner_small.safetensors"
+FILE = "refiner_{}.safetensors"  # by size, in the kit's assets; "small" is shipped
 
 
 def general_refiner(size="small", path=None):
     """The general refiner of a size.
 
     Args:
-        size: "small" comes with the kit.
-        path: weights that `train_general_refiner` wrote, for another size or instead.
+        size: "small" comes with the kit; others are taken from the assets where
+            `python -m tfhkit.series.general_refiner --size SIZE` wrote them.
+        path: other weights that `train_general_refiner` wrote.
     Returns:
         Refiner, or None where there are no general weights of that size: a personal training
         then begins from the start.
     Raises:
-        InputError: `path` is not a refiner of this size.
+        InputError: not a refiner of this size. AssetError: a damaged file in the assets.
     """
     if path is None:
-        return load_refiner(shipped(SHIPPED)) if size == "small" else None
+        name = FILE.format(size)
+        if size != "small" and not (assets_dir() / name).is_file():
+            return None
+        path = shipped(name)
     general = load_refiner(path)
     wanted = refiner_config(size).generator.channels
     if general.config.generator.channels != wanted:
@@ -157,7 +161,7 @@ def pair_scores(refiner, pairs):
 def main(argv=None):
     """`python -m tfhkit.series.general_refiner`: train, write to the assets, print the card."""
     options = argparse.ArgumentParser(description=main.__doc__)
-    options.add_argument("--out", help="file to write; by default the shipped one")
+    options.add_argument("--out", help="file to write; by default that of the size in assets/")
     options.add_argument("--size", default="small", choices=("small", "medium", "paper"))
     options.add_argument("--speakers", type=int, default=320)
     options.add_argument("--stretches", type=int, default=2)
@@ -168,7 +172,7 @@ def main(argv=None):
     options.add_argument("--workers", type=int, default=2)
     options.add_argument("--device", default="auto")
     given = options.parse_args(argv)
-    path = Path(given.out or assets_dir() / SHIPPED)
+    path = Path(given.out or assets_dir() / FILE.format(given.size))
     try:
         train_general_refiner(
             path,
