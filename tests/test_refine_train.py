@@ -20,6 +20,7 @@ from tfhkit.refine import (
     train_refiner,
 )
 from tfhkit.refine.data import batch_rows, window_indices
+from tfhkit.refine.train import _progress
 
 SIZE = 32
 
@@ -153,6 +154,14 @@ def test_budget_stops_early():
     renders, reals, identity, _ = toy()
     train = replace(TRAIN, steps=1000, budget_s=0.2)
     assert train_refiner(renders, reals, identity, CONFIG, train)[1]["trained_steps"] < 1000
+
+
+def test_the_clock_does_not_matter_to_a_machine_that_is_fast_enough():
+    train = replace(TRAIN, steps=1000, budget_s=300.0)
+    assert _progress(train, 1, 5.0) == 0.001  # slow first steps
+    assert _progress(train, 400, 60.0) == 0.4
+    assert _progress(train, 100, 60.0) == 0.2  # too slow: the time counts
+    assert _progress(train, 999, 300.0) == 1.0
 
 
 def test_frames_without_a_face_are_skipped_and_counted():

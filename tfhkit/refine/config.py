@@ -26,8 +26,8 @@ class TrainConfig:
         flip: mirror batches at random.
         precision: "float32", "bfloat16" or "auto" (bfloat16 where the processor has it).
         budget_s: stop after so many seconds of training, earlier runs of the same checkpoint
-            counted in; None is no limit. Rates then fall with the time that is spent, so that a
-            slow machine ends well too; the result depends on its speed.
+            counted in; None is no limit. Where the steps would take longer, rates fall with the
+            time that is spent: a slow machine ends well too, and its result depends on its speed.
         checkpoint_s: seconds between checkpoints.
         log_every: steps between entries of the history.
         validate_every: steps between judgements of held-back frames.

@@ -188,9 +188,13 @@ def _pool5_of(refiner, renders, progress):
 
 
 def _progress(train, step, seconds):
-    """Share of the training that is done, by steps or by the budget of time."""
+    """Share of the training that is done, by steps or by the budget of time.
+
+    The clock counts from a tenth of the budget on: by then a machine that is fast enough is ahead
+    of it, however slow its first steps were, and the result depends on the steps alone.
+    """
     by_time = 0.0 if train.budget_s is None else seconds / train.budget_s
-    return max(step / train.steps, by_time)
+    return max(step / train.steps, by_time if by_time > 0.1 else 0.0)
 
 
 def _set_rates(optimisers, train, done):
