@@ -128,8 +128,8 @@ def parts_of(points, changed):
         for name, part in (("eyes", frame[36:42]), ("eyes", frame[42:48]), ("mouth", frame[48:])):
             hull = cv2.convexHull(np.round(part).astype(np.int32))
             cv2.fillConvexPoly(masks[name][t], hull, 1)
-    masks = {name: cv2.dilate(m.transpose(1, 2, 0), np.ones((5, 5))).transpose(2, 0, 1) > 0
-             for name, m in masks.items()}  # fmt: skip
+    kernel = np.ones((5, 5))
+    masks = {n: np.stack([cv2.dilate(one, kernel) for one in m]) > 0 for n, m in masks.items()}
     face = (changed > 0) & ~masks["eyes"] & ~masks["mouth"]
     return masks | {"rest of the face": face, "background": changed == 0}
 
