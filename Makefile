@@ -32,13 +32,13 @@ lab: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
-	$(BIN)/python -m tfhkit.series.build --check
+	$(BIN)/python -m tfhkit.teach.build --check
 
 bench: $(STAMP)
 	@$(BIN)/tfhkit bench $(NAME)
 
 notebooks: $(STAMP)
-	$(BIN)/python -m tfhkit.series.build
+	$(BIN)/python -m tfhkit.teach.build
 
 setup: $(STAMP)
 

@@ -1,6 +1,6 @@
 """Two tiny notebooks in a folder of their own, for the tests of the runner."""
 
-from tfhkit.series.build import build
+from tfhkit.teach.build import build
 
 PARAMETERS = """
 # %% tags=["parameters"]
@@ -18,7 +18,8 @@ loud: bool = False  # say more
 
 # %%
 from tfhkit.errors import InputError
-from tfhkit.series import explore, open_step
+from tfhkit.series import open_step
+from tfhkit.teach import explore
 
 own = {"power": power, "loud": loud}
 step = open_step(
@@ -34,7 +35,7 @@ step.progress(1, 1, "counting")
 step.finish({"size": size}, backends={"counting": "fingers"})
 
 # %% tags=["exercise"]
-from tfhkit.series import NotAttempted, check
+from tfhkit.teach import NotAttempted, check
 
 
 def double(x):

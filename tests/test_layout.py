@@ -10,15 +10,15 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from tfhkit.series.build import MAX_BYTES, check_stored, out_of_step, sources_in
 from tfhkit.series.parameters import parameters_of
 from tfhkit.series.places import COMMON, STEPS, kit_dir
 from tfhkit.series.sources import code_cells, read_notebook
+from tfhkit.teach.build import MAX_BYTES, check_stored, out_of_step, sources_in
 
 KIT = kit_dir()
 ROWS = (
     "errors coefficients camera media assets face landmarks render fit audio motion background "
-    "refine metrics virtual evaluate bench series cli"
+    "refine metrics virtual evaluate bench series teach cli"
 ).split()
 MODULES = sorted((KIT / "tfhkit").rglob("*.py"))
 NOTEBOOKS = sorted((KIT / "notebooks").glob("*.ipynb"))

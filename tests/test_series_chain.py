@@ -9,10 +9,10 @@ import pytest
 
 from tfhkit.media import open_clip
 from tfhkit.series import manifest as manifests
-from tfhkit.series.build import write_notebook
 from tfhkit.series.places import EXECUTED, STEPS, kit_dir
 from tfhkit.series.report import run_and_report
 from tfhkit.series.sources import read_notebook
+from tfhkit.teach.build import write_notebook
 
 NOTEBOOKS = kit_dir() / "notebooks"
 VALUES = {}  # parameters of notebooks that the tiny profile does not reach, "05.name": value

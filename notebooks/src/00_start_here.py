@@ -40,7 +40,8 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tfhkit.series import explore, open_step
+from tfhkit.series import open_step
+from tfhkit.teach import explore
 
 step = open_step(
     "00_start_here", clip=clip, speech=speech, out=out, profile=profile, seed=seed, own={}
@@ -158,7 +159,7 @@ print(json.dumps(facts, indent=1))
 
 # %%
 from tfhkit.media import read_audio
-from tfhkit.series.widgets import is_live
+from tfhkit.series.front_end import is_live
 
 voice = read_audio(step.speech_path)
 print(f"{len(voice) / 16000:.1f} s of speech")
@@ -216,7 +217,7 @@ plt.show()
 # Solutions lie in `notebooks/solutions`. Try it:
 
 # %% tags=["exercise"]
-from tfhkit.series import NotAttempted, check
+from tfhkit.teach import NotAttempted, check
 
 
 def frame_at(times, moment):

@@ -39,7 +39,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from tfhkit.series import explore, open_step
+from tfhkit.series import open_step
+from tfhkit.teach import explore
 
 plt.rcParams["figure.dpi"] = 85  # many pictures
 step = open_step(
@@ -923,7 +924,7 @@ import numpy as np
 import torch
 
 from tfhkit.camera import Camera, project, rotation_from_angles, to_world
-from tfhkit.series import NotAttempted, check
+from tfhkit.teach import NotAttempted, check
 
 
 # %% tags=["exercise"]

@@ -37,7 +37,8 @@ power_speakers: int = 6  # virtual speakers that say how strong a tie must be to
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tfhkit.series import explore, open_step
+from tfhkit.series import open_step
+from tfhkit.teach import explore
 
 step = open_step(
     "02_mfcc_pose_correlation",
@@ -725,7 +726,7 @@ step.finish(numbers)
 # %% tags=["exercise-setup"]
 import numpy as np
 
-from tfhkit.series import NotAttempted, check  # noqa: F401
+from tfhkit.teach import NotAttempted, check  # noqa: F401
 
 
 # %% tags=["exercise"]

@@ -38,7 +38,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from tfhkit.series import explore, open_step
+from tfhkit.series import open_step
+from tfhkit.teach import explore
 
 step = open_step(
     "03_lstm_training",
@@ -519,7 +520,7 @@ explore(shifted, shift_ms=(-400, 400, 20), gain=(0.0, 3.0), start_s=(0.0, max(la
 # %% tags=["exercise-setup"]
 import numpy as np
 
-from tfhkit.series import NotAttempted, check
+from tfhkit.teach import NotAttempted, check
 
 still, ramp = np.ones((5, 6)), np.arange(4.0)[:, None] * [1.0, 2.0]
 

@@ -40,7 +40,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from tfhkit.series import explore, open_step
+from tfhkit.series import open_step
+from tfhkit.teach import explore
 
 step = open_step(
     "04_rendering",
@@ -1085,7 +1086,7 @@ step.finish(
 import numpy as np
 import torch
 
-from tfhkit.series import NotAttempted, check
+from tfhkit.teach import NotAttempted, check
 
 
 # %% tags=["exercise"]

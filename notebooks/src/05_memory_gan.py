@@ -50,7 +50,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from tfhkit.series import explore, open_step
+from tfhkit.series import open_step
+from tfhkit.teach import explore
 
 step = open_step(
     "05_memory_gan", clip=clip, speech=speech, out=out, profile=profile, seed=seed,
@@ -705,7 +706,7 @@ strip({**answers, "real": judged["real"]})
 # (where there is one), and the real frame.*
 
 # %%
-from tfhkit.series.live import LiveCurves
+from tfhkit.teach.curves import LiveCurves
 
 few = slice(0, 16)
 levels = {}
@@ -957,7 +958,7 @@ plt.show()
 
 # %%
 from tfhkit.refine import retrieve_identity
-from tfhkit.series.slots import browse_slots, map_slots
+from tfhkit.teach.slots import browse_slots, map_slots
 
 if identity == "memory":
     memory = refiner.memory
@@ -1277,7 +1278,7 @@ step.finish(
 import numpy as np
 import torch
 
-from tfhkit.series import NotAttempted, check
+from tfhkit.teach import NotAttempted, check
 
 
 # %% tags=["exercise"]
@@ -1312,7 +1313,7 @@ check(
 import torch
 
 from tfhkit.refine import adain
-from tfhkit.series import NotAttempted, check
+from tfhkit.teach import NotAttempted, check
 
 
 def my_adain(x, scale, shift):
@@ -1353,7 +1354,7 @@ check(
 # %% tags=["exercise"]
 import numpy as np
 
-from tfhkit.series import NotAttempted, check
+from tfhkit.teach import NotAttempted, check
 
 
 def slot_to_write(query, value, keys, values, age, match):
@@ -1390,7 +1391,7 @@ check(
 # %% tags=["exercise"]
 import numpy as np
 
-from tfhkit.series import NotAttempted, check
+from tfhkit.teach import NotAttempted, check
 
 
 def triplet(query, value, keys, values, match, margin):

@@ -34,7 +34,8 @@ landmark_backend: str = "auto"  # auto, face-alignment or dlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tfhkit.series import explore, open_step
+from tfhkit.series import open_step
+from tfhkit.teach import explore
 
 step = open_step(
     "06_hs_metric",
@@ -550,8 +551,8 @@ plt.show()
 # random sides; each vote becomes a row of `votes.csv`. Give each viewer another `seed`.
 
 # %%
-from tfhkit.series.viewing import make_trials, simulated_votes, viewing_test
-from tfhkit.series.votes import analyse_votes, interval_of_r, read_votes, score_against_votes
+from tfhkit.teach.viewing import make_trials, simulated_votes, viewing_test
+from tfhkit.teach.votes import analyse_votes, interval_of_r, read_votes, score_against_votes
 
 rate = 1 / float(np.median(np.diff(times)))
 pairs = {name: (real, images) for name, images in candidates.items()}
@@ -637,7 +638,7 @@ step.finish(numbers)
 # %% tags=["exercise-setup"]
 import numpy as np
 
-from tfhkit.series import NotAttempted, check  # noqa: F401
+from tfhkit.teach import NotAttempted, check  # noqa: F401
 
 
 # %% tags=["exercise"]

@@ -36,7 +36,8 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tfhkit.series import explore, open_step
+from tfhkit.series import open_step
+from tfhkit.teach import explore
 
 step = open_step(
     "07_your_own_clip",
@@ -317,7 +318,7 @@ assert (film[0] == film[-1]).mean() > 0.95, "it ends as it began, with the pictu
 # A step has to run again when a file that it read has another hash now. Write the function that says which ones changed.
 
 # %% tags=["exercise"]
-from tfhkit.series import NotAttempted, check
+from tfhkit.teach import NotAttempted, check
 
 
 def changed_inputs(recorded, now):

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from tfhkit.series.widgets import is_live
+from tfhkit.series.front_end import is_live
 
 _PAUSE_S = {"runner": 0.5, "live": 0.2, "log": 20.0}
 

@@ -7,13 +7,13 @@ from functools import cache
 from pathlib import Path
 
 from tfhkit.errors import InputError
-from tfhkit.series.exercises import EXERCISE_TAGS
 
+EXERCISE_TAGS = ("exercise-setup", "exercise", "check")
 _PACKAGE = Path(__file__).resolve().parents[1]
 # the machinery around the steps changes no result; what it hands to them is hashed by content
 _MACHINERY = (
-    "build context doctor exercises footage manifest measure parameters places progress report "
-    "runner settings sources tables widgets"
+    "context doctor footage front_end manifest measure parameters places progress report runner "
+    "settings sources tables"
 )
 _LEFT_OUT = {f"tfhkit.series.{name}" for name in _MACHINERY.split()}
 _LEFT_OUT |= {"tfhkit.series", "tfhkit.cli", "tfhkit.errors"}
@@ -69,7 +69,8 @@ def modules_behind(code):
     seen = set()
     while open_names:
         name = open_names.pop()
-        if name not in seen and name not in _LEFT_OUT and _file_of(name):
+        left_out = name in _LEFT_OUT or name.startswith("tfhkit.teach")
+        if name not in seen and not left_out and _file_of(name):
             seen.add(name)
             open_names |= _module(name)[1]
     return seen

@@ -1,4 +1,4 @@
-"""Build the notebooks from their py:percent sources: `python -m tfhkit.series.build`.
+"""Build the notebooks from their py:percent sources: `python -m tfhkit.teach.build`.
 
 `notebooks/src/NN_name.py` gives `notebooks/NN_name.ipynb` (student's edition, executed with the
 quick profile, outputs stored) and, where it has exercises, `notebooks/solutions/NN_name.ipynb`.
@@ -15,8 +15,8 @@ from tfhkit.errors import InputError
 from tfhkit.media import atomic_path
 from tfhkit.series import manifest as manifests
 from tfhkit.series import places
-from tfhkit.series.exercises import edition, has_exercise
 from tfhkit.series.sources import code_cells, read_notebook
+from tfhkit.teach.exercises import edition, has_exercise
 
 MAX_BYTES = 1_500_000
 _WIDGET = "application/vnd.jupyter.widget-view+json"

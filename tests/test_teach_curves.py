@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfhkit.series import live
-from tfhkit.series.live import LiveCurves, draw_curves
+from tfhkit.teach import curves
+from tfhkit.teach.curves import LiveCurves, draw_curves
 
 STEPS = [
     {"step": 1, "l1": 0.2, "attention": 0.9, "triplet": 0.0, "gradient": 0.1, "smooth": 3.0},
@@ -45,14 +45,14 @@ def shown(monkeypatch):
 @pytest.fixture
 def clock(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(curves.time, "monotonic", lambda: now[0])
     return now
 
 
 @pytest.mark.parametrize("told, pause", [("1", 2.0), ("0", 20.0)])
 def test_one_picture_is_replaced_at_most_every_so_often(shown, clock, monkeypatch, told, pause):
     monkeypatch.setenv("TFHKIT_LIVE", told)
-    monkeypatch.setattr(live, "_png", lambda figure: b"a picture")
+    monkeypatch.setattr(curves, "_png", lambda figure: b"a picture")
     watch = LiveCurves()
     for second in np.arange(0, 2 * pause + 0.1, 0.5):
         clock[0] = 100 + second
@@ -70,7 +70,7 @@ def test_the_picture_is_small_and_described(shown):
 
 
 def test_nothing_is_drawn_outside_of_notebooks(monkeypatch):
-    monkeypatch.setattr("tfhkit.series.live.draw_curves", lambda *_: pytest.fail("was drawn"))
+    monkeypatch.setattr("tfhkit.teach.curves.draw_curves", lambda *_: pytest.fail("was drawn"))
     watch = LiveCurves()
     watch(HISTORY)
     watch.show(HISTORY)

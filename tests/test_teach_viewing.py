@@ -8,14 +8,14 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from tfhkit.errors import InputError, ParameterError, ShapeError
-from tfhkit.series.viewing import (
+from tfhkit.teach.viewing import (
     animation,
     contact_sheet,
     make_trials,
     simulated_votes,
     viewing_test,
 )
-from tfhkit.series.votes import (
+from tfhkit.teach.votes import (
     analyse_votes,
     interval_of_r,
     read_votes,

@@ -2,28 +2,12 @@
 
 import inspect
 import io
-import os
 import time
 
 import numpy as np
 
 from tfhkit.media import jpeg_bytes
-
-
-def is_live():
-    """Whether a person sits in front of this notebook.
-
-    JupyterLab and VS Code leave a trace in the kernels that they start; papermill, nbconvert
-    and nbval do not. TFHKIT_LIVE=1 or 0 decides otherwise.
-    """
-    told = os.environ.get("TFHKIT_LIVE")
-    if told is not None:
-        return told == "1"
-    try:
-        shell = get_ipython()  # a builtin of IPython's kernels
-    except NameError:
-        return False
-    return "JPY_SESSION_NAME" in os.environ or "__vsc_ipynb_file__" in shell.user_ns
+from tfhkit.series.front_end import is_live
 
 
 def explore(function, **ranges):

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from tfhkit.series.widgets import is_live
+from tfhkit.series.front_end import in_notebook, is_live
 
 _PAUSE_S = {True: 2.0, False: 20.0}  # where somebody watches; where nobody does
 BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.5"
@@ -50,14 +50,6 @@ class LiveCurves:
         else:
             self._handle.update(picture)
         self._next = time.monotonic() + _PAUSE_S[is_live()]
-
-
-def in_notebook():
-    """Whether a kernel runs this: JupyterLab's, papermill's or another front end's."""
-    try:
-        return hasattr(get_ipython(), "kernel")  # a builtin of IPython
-    except NameError:
-        return False
 
 
 def draw_curves(history, levels=None):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfhkit.errors import InputError, ParameterError, check_shape
-from tfhkit.series.votes import REAL, SIDES, SIMULATED, read_votes, record_vote
-from tfhkit.series.widgets import is_live
+from tfhkit.series.front_end import is_live
+from tfhkit.teach.votes import REAL, SIDES, SIMULATED, read_votes, record_vote
 
 GAP_PX = 12
 
@@ -122,7 +122,7 @@ def viewing_test(trials, path, viewer=None):
     if is_live():
         _Session(trials, path, viewer or f"viewer-{uuid.uuid4().hex[:6]}").show()
         return
-    from tfhkit.series.widgets import explore
+    from tfhkit.teach.explorer import explore
 
     def first_trial(number):
         """One trial of the viewing test: moments of the left clip above, of the right one below."""

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from tfhkit.series import CheckFailed, NotAttempted, check
-from tfhkit.series.build import sources_in
-from tfhkit.series.exercises import EXERCISE_TAGS, count_wrong, edition, has_exercise
 from tfhkit.series.places import kit_dir
+from tfhkit.series.sources import EXERCISE_TAGS
+from tfhkit.teach import CheckFailed, NotAttempted, check
+from tfhkit.teach.build import sources_in
+from tfhkit.teach.exercises import count_wrong, edition, has_exercise
 
 CELL = '''def f(x):
     """Twice."""

@@ -6,7 +6,7 @@ import torch
 
 from tfhkit.errors import ParameterError, ShapeError
 from tfhkit.refine import Memory, MemoryConfig, Retrieval
-from tfhkit.series.slots import browse_slots, map_slots, slots_by_reads, writers_of
+from tfhkit.teach.slots import browse_slots, map_slots, slots_by_reads, writers_of
 
 FRAMES = np.array([10, 11, 13, 14])
 TRAIN = np.stack([np.full((8, 8, 3), 40 * i, np.uint8) for i in range(4)])

@@ -12,8 +12,9 @@ import matplotlib.pyplot as plt
 
 from tfhkit.errors import ShapeError
 from tfhkit.media import jpeg_bytes
-from tfhkit.series import explore, widgets
+from tfhkit.series import front_end
 from tfhkit.series.progress import Watch, report_progress
+from tfhkit.teach import explore, explorer
 
 
 def decoded(data):
@@ -133,16 +134,16 @@ def test_jpeg_bytes_keep_the_colours():
 
 def test_who_is_live(monkeypatch):
     monkeypatch.delenv("TFHKIT_LIVE", raising=False)
-    assert not widgets.is_live()  # no kernel at all
+    assert not front_end.is_live()  # no kernel at all
     for told, answer in (("1", True), ("0", False)):
         monkeypatch.setenv("TFHKIT_LIVE", told)
-        assert widgets.is_live() is answer
+        assert front_end.is_live() is answer
 
 
 def test_slider_steps_are_round():
-    assert widgets._slider_step(0.0, 1.0) == pytest.approx(0.01)
-    assert widgets._slider_step(-40.0, 40.0) == pytest.approx(1.0)
-    assert widgets._slider_step(0.0, 5.0) == pytest.approx(0.05)
+    assert explorer._slider_step(0.0, 1.0) == pytest.approx(0.01)
+    assert explorer._slider_step(-40.0, 40.0) == pytest.approx(1.0)
+    assert explorer._slider_step(0.0, 5.0) == pytest.approx(0.05)
 
 
 def test_progress_under_the_runner_goes_to_its_file(monkeypatch, tmp_path, capsys):

@@ -11,8 +11,9 @@ from PIL import Image
 from series_toys import toy_notebooks
 
 from tfhkit.errors import InputError
-from tfhkit.series import build, places, runner
+from tfhkit.series import places, runner
 from tfhkit.series.sources import read_notebook
+from tfhkit.teach import build
 
 
 @pytest.fixture

@@ -26,7 +26,6 @@ import textwrap
 
 import numpy as np
 
-EXERCISE_TAGS = ("exercise-setup", "exercise", "check")
 _MARK = re.compile(r"^(?P<indent>\s*)### (?P<part>solution|stub|wrong|end)\s*$")
 _STUB = "raise NotAttempted  # write your code here, then run the check below"
 
