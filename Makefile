@@ -1,6 +1,6 @@
 # The kit's commands. The first call sets up .venv with the exact versions of requirements.lock.
 #   make run    the whole series on a clip: CLIP= SPEECH= PROFILE= OUT= SEED=
-#   make test   fast tests, then slow ones
+#   make test   fast tests, then slow ones, then those in a browser
 #   make lab    JupyterLab on the notebooks
 
 SHELL := /bin/bash
@@ -12,20 +12,23 @@ STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: run test test-fast test-slow lab lint bench notebooks setup clean
+.PHONY: run test test-fast test-slow test-browser lab lint bench notebooks setup clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
 	@$(BIN)/tfhkit run $(if $(CLIP),--clip "$(CLIP)") $(if $(SPEECH),--speech "$(SPEECH)") \
 	  $(if $(PROFILE),--profile "$(PROFILE)") $(if $(OUT),--out "$(OUT)") $(if $(SEED),--seed "$(SEED)")
 
-test: test-fast test-slow
+test: test-fast test-slow test-browser
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+	$(BIN)/python -m pytest -q -m "not slow and not gpu and not browser"
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -q -m "slow and not gpu"
+	$(BIN)/python -m pytest -q -m "slow and not gpu and not browser"
+
+test-browser: $(STAMP)
+	$(BIN)/python -m pytest -q -m "browser and not gpu"
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab notebooks
