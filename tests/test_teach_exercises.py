@@ -1,5 +1,7 @@
 """Exercises: editions, verdicts, and every exercise of the series against its planted answers."""
 
+import linecache
+
 import jupytext
 import numpy as np
 import pytest
@@ -64,8 +66,8 @@ def stub(*_):
 
 @pytest.mark.parametrize("function", [stub, lambda *_: None, lambda *_: ...])
 def test_not_attempted(function, capsys):
-    assert check("it", function, [((1,), 2), ((2,), 4)]) == "not attempted"
-    assert capsys.readouterr().out == "it: not attempted\n"
+    assert check("it", function, [((1,), 2), ((2,), 4)]) is None  # a notebook would show it again
+    assert capsys.readouterr().out == "○ it: not attempted\n"
 
 
 def test_passed(capsys):
@@ -74,15 +76,17 @@ def test_passed(capsys):
         ((torch.ones(2, 2),), torch.tensor(4.0)),
         (np.zeros(4), lambda answer: None),
     ]
-    assert check("sum", lambda x: x.sum(), cases) == "passed"
-    assert check("pair", lambda x: (x, {"a": [x, "t"]}), [(1, (1, {"a": [1, "t"]}))]) == "passed"
-    assert check("nothing", lambda x: None, [(1, None)]) == "passed"
+    assert check("sum", lambda x: x.sum(), cases) is None
+    check("pair", lambda x: (x, {"a": [x, "t"]}), [(1, (1, {"a": [1, "t"]}))])
+    check("nothing", lambda x: None, [(1, None)])
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["✓ sum: passed (3 cases)", "✓ pair: passed (1 case)"] and len(said) == 3
 
 
 @pytest.mark.parametrize(
     "function, expected, words",
     [
-        (lambda x: x, 2, "case 1: expected 2, got 1"),
+        (lambda x: x, 2, "case 1 of 1: expected 2, got 1"),
         (lambda x: np.ones(3), np.ones(2), r"expected shape \(2,\), got \(3,\)"),
         (lambda x: np.ones(2), np.array([1.0, 3.0]), r"expected 3 at \(1,\), got 1 .1 of 2"),
         (lambda x: float("nan"), 1.0, "got nan"),
@@ -91,7 +95,7 @@ def test_passed(capsys):
         (lambda x: (1, 3), (1, 2), r"value \[1\]: expected 2, got 3"),
         (lambda x: {"a": 1}, {"b": 1}, "expected a dict with the keys"),
         (lambda x: True, False, "expected False"),
-        (lambda x: x.foo, 1, "raised AttributeError"),
+        (lambda x: x.foo, 1, "line .*: AttributeError: 'int'"),
         (lambda x: 7, lambda answer: f"{answer} is no good", "7 is no good"),
     ],
 )
@@ -105,6 +109,48 @@ def test_hint_and_partly_blank():
         check("it", lambda x: -x, [(1, 1, "mind the sign")])
     with pytest.raises(CheckFailed, match="nothing in 1 of 2"):
         check("it", lambda x: x if x > 1 else None, [(1, 1), (2, 2)])
+
+
+def test_the_arguments_of_the_failing_case_are_shown_short():
+    def f(x, keys, match):
+        return x
+
+    cases = [((3, torch.ones(4, 5), np.arange(3)), 3), ((7, torch.eye(3), "a" * 200), 8)]
+    with pytest.raises(CheckFailed) as found:
+        check("it", f, cases)
+    first, second = str(found.value).splitlines()
+    assert first == "✗ it, case 2 of 2: expected 8, got 7."
+    assert second.startswith("  Called with x = 7, keys = tensor of shape (3, 3), match = 'aaa")
+    assert second.endswith("a ...") and len(second) < 130
+    with pytest.raises(CheckFailed, match=r"Called with tensor of shape \(4, 5\), all 1, 2"):
+        check("it", lambda *_: 0, [((torch.ones(4, 5), 2), 1)])
+
+
+def test_an_exception_names_the_line_of_the_students_code():
+    lines = ["def f(y):", "    z = [1]", "    return part(z, y)", "", "def part(z, y):"]
+    lines += ["    return np.ones(2)[z[y]]"]
+    name, names = "/tmp/ipykernel_1/23.py", {"np": np}
+    linecache.cache[name] = (1, None, [f"{line}\n" for line in lines], name)
+    exec(compile("\n".join(lines), name, "exec"), names)
+    with pytest.raises(CheckFailed) as found:
+        check("it", names["f"], [(1, 1)])
+    assert str(found.value).splitlines() == [
+        "✗ it, case 1 of 1: line 6: return np.ones(2)[z[y]]: IndexError: list index out of range.",
+        "  Called with y = 1",
+    ]
+    with pytest.raises(CheckFailed, match=r"TypeError: f\(\) takes 1"):  # no line of the student's
+        check("it", names["f"], [((1, 2), 1)])
+
+
+def test_a_notebook_shows_a_verdict_once_and_no_traceback(capsys):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    shell.run_cell("from tfhkit.teach import check\ncheck('it', lambda x: x, [(1, 1)])")
+    assert capsys.readouterr().out == "✓ it: passed (1 case)\n"
+    shell.run_cell("check('it', lambda x: x, [(1, 2)])")
+    said = capsys.readouterr().out
+    assert "✗ it, case 1 of 1: expected 2, got 1." in said and "Traceback" not in said
 
 
 def test_arguments_are_kept_from_the_students_code():

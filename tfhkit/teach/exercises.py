@@ -22,10 +22,10 @@ without the rest of the notebook (they import what they need): so they are teste
 
 import copy
 import re
-import textwrap
 
-import numpy as np
+from tfhkit.teach.verdicts import arguments_in_words, differ, where_raised
 
+RIGHT, WRONG, NOT_ATTEMPTED = "\u2713", "\u2717", "\u25cb"  # words stand beside each
 _MARK = re.compile(r"^(?P<indent>\s*)### (?P<part>solution|stub|wrong|end)\s*$")
 _STUB = "raise NotAttempted  # write your code here, then run the check below"
 
@@ -38,11 +38,11 @@ class CheckFailed(AssertionError):
     """A check's answer to a wrong solution: which case, what was expected, what came."""
 
     def _render_traceback_(self):
-        return [f"CheckFailed: {self}"]  # IPython shows this line in place of the traceback
+        return str(self).splitlines()  # IPython shows these lines in place of the traceback
 
 
 def check(name, function, cases, rtol=1e-4, atol=1e-5):
-    """Judge a student's function; prints 'passed' or 'not attempted'.
+    """Judge a student's function: print "passed" or "not attempted", or raise what is wrong.
 
     Args:
         name: what is checked, for the message.
@@ -53,10 +53,9 @@ def check(name, function, cases, rtol=1e-4, atol=1e-5):
             (right) or a sentence saying what is wrong; a reference function's answers are
             written as `(args, reference(*args))`.
         rtol, atol: tolerances for numbers, as in `numpy.allclose`.
-    Returns:
-        "passed" or "not attempted" (also where the answer is None or ... for every case).
     Raises:
-        CheckFailed: an answer is wrong, or the function raises.
+        CheckFailed: an answer is wrong, or the function raises. "Not attempted" are a function
+            that raises NotAttempted, and one that returns None or ... in every case.
     """
     blank = 0
     for number, case in enumerate(cases, 1):
@@ -65,77 +64,27 @@ def check(name, function, cases, rtol=1e-4, atol=1e-5):
         try:
             answer = function(*copy.deepcopy(args))
         except (NotAttempted, NotImplementedError):
-            return _say(name, "not attempted")
+            print(f"{NOT_ATTEMPTED} {name}: not attempted")
+            return
         except Exception as error:  # whatever a student's code raises is a wrong answer
-            raise CheckFailed(
-                f"{name}, case {number}: raised {type(error).__name__}: {error}"
-            ) from error
-        if (answer is None and expected is not None) or answer is ...:
-            blank += 1
-            continue
-        fault = expected(answer) if callable(expected) else _differ(answer, expected, rtol, atol)
+            fault = where_raised(error, function)
+        else:
+            if (answer is None and expected is not None) or answer is ...:
+                blank += 1
+                continue
+            fault = expected(answer) if callable(expected) else differ(answer, expected, rtol, atol)
         if isinstance(fault, str):
-            advice = f" Hint: {hint[0]}" if hint else ""
-            raise CheckFailed(f"{name}, case {number}: {fault}.{advice}")
+            lines = [f"{WRONG} {name}, case {number} of {len(cases)}: {fault.rstrip('.')}."]
+            lines += [f"  Called with {arguments_in_words(function, args)}"]
+            lines += [f"  Hint: {text.rstrip('.')}." for text in hint]
+            raise CheckFailed("\n".join(lines))
     if blank == len(cases):
-        return _say(name, "not attempted")
-    if blank:
-        raise CheckFailed(f"{name}: returns nothing in {blank} of {len(cases)} cases")
-    return _say(name, "passed")
-
-
-def _say(name, verdict):
-    print(f"{name}: {verdict}")
-    return verdict
-
-
-def _differ(answer, expected, rtol, atol):
-    """None where `answer` equals `expected`, else a sentence."""
-    if isinstance(expected, dict):
-        if not isinstance(answer, dict) or set(answer) != set(expected):
-            return f"expected a dict with the keys {sorted(expected)}, got {_short(answer)}"
-        pairs = [(f"[{key!r}]", answer[key], expected[key]) for key in expected]
-    elif isinstance(expected, (tuple, list)):
-        if not isinstance(answer, (tuple, list)) or len(answer) != len(expected):
-            return f"expected {len(expected)} values, got {_short(answer)}"
-        pairs = [(f"[{i}]", a, e) for i, (a, e) in enumerate(zip(answer, expected))]
-    elif isinstance(expected, (str, bool)) or expected is None:
-        return None if answer == expected else f"expected {expected!r}, got {_short(answer)}"
+        print(f"{NOT_ATTEMPTED} {name}: not attempted")
+    elif blank:
+        fault = f"returns nothing in {blank} of {len(cases)} cases"
+        raise CheckFailed(f"{WRONG} {name}: the function {fault}.")
     else:
-        return _differ_in_numbers(answer, expected, rtol, atol)
-    for key, got, want in pairs:
-        fault = _differ(got, want, rtol, atol)
-        if fault:
-            return f"value {key}: {fault}"
-    return None
-
-
-def _differ_in_numbers(answer, expected, rtol, atol):
-    want = _array(expected)
-    try:
-        got = _array(answer)
-        got.astype(float)
-    except (TypeError, ValueError):
-        return f"expected numbers of shape {want.shape}, got {_short(answer)}"
-    if got.shape != want.shape:
-        return f"expected shape {want.shape}, got {got.shape}"
-    wrong = ~np.isclose(got, want, rtol=rtol, atol=atol, equal_nan=True)
-    if not wrong.any():
-        return None
-    where = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
-    place = f" at {tuple(int(i) for i in where)}" if want.ndim else ""
-    share = f" ({int(wrong.sum())} of {wrong.size} values differ)" if want.ndim else ""
-    return f"expected {want[where]:.6g}{place}, got {got[where]:.6g}{share}"
-
-
-def _array(value):
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    return np.asarray(value)
-
-
-def _short(value):
-    return textwrap.shorten(f"{type(value).__name__} {value!r}", 80)
+        print(f"{RIGHT} {name}: passed ({len(cases)} case{'s' * (len(cases) > 1)})")
 
 
 def has_exercise(source):
