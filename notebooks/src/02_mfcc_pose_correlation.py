@@ -751,16 +751,21 @@ def mfcc_by_hand(frames, window, triangles, n_mfcc):
 # %% tags=["check"]
 import librosa
 
-noise = 0.1 * np.random.default_rng(0).standard_normal(2000).astype(np.float32)
-how = {"n_fft": 512, "hop_length": 160, "win_length": 400, "center": False}
-mel = librosa.feature.melspectrogram(y=noise, sr=16000, n_mels=26, **how)
-reference = librosa.feature.mfcc(S=librosa.power_to_db(mel, top_db=None), n_mfcc=13).T
-cut = librosa.util.frame(noise.astype(float), frame_length=512, hop_length=160).T
-window = np.pad(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400), 56)
-triangles = librosa.filters.mel(sr=16000, n_fft=512, n_mels=26).astype(float)
-hint = "power is the square of the modulus, and c_0 has a factor of its own"
-case = ((cut, window, triangles, 13), reference, hint)
-check("MFCC by hand", mfcc_by_hand, [case], rtol=1e-3, atol=1e-2)
+
+def mfcc_case():
+    """Frames of noise with window and triangles, and what librosa makes of them."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal(2000).astype(np.float32)
+    how = {"n_fft": 512, "hop_length": 160, "win_length": 400, "center": False}
+    mel = librosa.feature.melspectrogram(y=noise, sr=16000, n_mels=26, **how)
+    reference = librosa.feature.mfcc(S=librosa.power_to_db(mel, top_db=None), n_mfcc=13).T
+    cut = librosa.util.frame(noise.astype(float), frame_length=512, hop_length=160).T
+    window = np.pad(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400), 56)
+    triangles = librosa.filters.mel(sr=16000, n_fft=512, n_mels=26).astype(float)
+    hint = "power is the square of the modulus, and c_0 has a factor of its own"
+    return (cut, window, triangles, 13), reference, hint
+
+
+check("MFCC by hand", mfcc_by_hand, [mfcc_case()], rtol=1e-3, atol=1e-2)
 
 # %% [markdown]
 # ## Exercise 2: design your own null

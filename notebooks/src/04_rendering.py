@@ -1173,26 +1173,21 @@ def colour_at(row, column, corners_px, depths, colours):
 # %% tags=["check"]
 from tfhkit.render import interpolate, rasterize
 
-tilted = torch.tensor([[[-0.3, -0.4, 4.0], [0.5, -0.1, 6.0], [-0.2, 0.9, -4.0]]])
-paints = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.1, 0.2, 0.9]]])
-one_face, view = torch.tensor([[0, 1, 2]]), Camera(64)
-seen = rasterize(tilted, one_face, view, "numba", cull_backfaces=False)
-picture = interpolate(seen, one_face, paints)[0].numpy()
-corners_px, depths = (part[0].numpy() for part in project(tilted, view))
-pixels = np.argwhere(seen.covered[0].numpy())[::97].tolist()
-check(
-    "barycentric interpolation",
-    colour_at,
-    [
-        (
-            (row, column, corners_px, depths, paints[0].numpy()),
-            picture[row, column],
-            "a pixel's centre lies at +0.5, and 1/depth is even in a picture",
-        )
-        for row, column in pixels
-    ],
-    atol=1e-3,
-)
+
+def colour_cases():
+    """Some pixels of a tilted triangle, with the package's colours."""
+    tilted = torch.tensor([[[-0.3, -0.4, 4.0], [0.5, -0.1, 6.0], [-0.2, 0.9, -4.0]]])
+    paints = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.1, 0.2, 0.9]]])
+    one_face, view = torch.tensor([[0, 1, 2]]), Camera(64)
+    seen = rasterize(tilted, one_face, view, "numba", cull_backfaces=False)
+    picture = interpolate(seen, one_face, paints)[0].numpy()
+    triangle = [part[0].numpy() for part in (*project(tilted, view), paints)]
+    hint = "a pixel's centre lies at +0.5, and 1/depth is even in a picture"
+    pixels = np.argwhere(seen.covered[0].numpy())[::97].tolist()
+    return [((row, column, *triangle), picture[row, column], hint) for row, column in pixels]
+
+
+check("barycentric interpolation", colour_at, colour_cases(), atol=1e-3)
 
 # %% [markdown]
 # **3. Light.** Shade vertices with nine bands per channel. `sh_basis` is given. Mind the order of

@@ -1334,18 +1334,18 @@ def my_adain(x, scale, shift):
 
 
 # %% tags=["check"]
-noise = torch.Generator().manual_seed(0)
-x = torch.randn(2, 3, 4, 4, generator=noise) * torch.tensor([1.0, 5.0])[:, None, None, None]
-scale, shift = torch.randn(2, 2, 3, generator=noise)
-none = torch.zeros(2, 3)
-check(
-    "AdaIN",
-    my_adain,
-    [
-        ((x, none, none), adain(x, none, none), "over the pixels of one sample, not of the batch"),
-        ((x, scale, shift), adain(x, scale, shift)),
-    ],
-)
+
+def adain_cases():
+    """Two samples of very different contrast, without and with a scale and a shift."""
+    noise = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 4, 4, generator=noise) * torch.tensor([1.0, 5.0])[:, None, None, None]
+    scale, shift = torch.randn(2, 2, 3, generator=noise)
+    none, hint = torch.zeros(2, 3), "over the pixels of one sample, not of the batch"
+    codes = ((none, none), (scale, shift))
+    return [((x, *code), adain(x, *code), hint) for code in codes]
+
+
+check("AdaIN", my_adain, adain_cases())
 
 # %% [markdown]
 # **3. The update rule.** Return the slot that a pair (query, value) is written to: the nearest key's slot if the
@@ -1372,14 +1372,14 @@ def slot_to_write(query, value, keys, values, age, match):
 
 
 # %% tags=["check"]
-axis = np.eye(3)
-table = (axis, axis[[0, 1, 0]], np.array([3.0, 9.0, 1.0]), 0.98)
+e = np.eye(3)
+table = (e, e[[0, 1, 0]], np.array([3.0, 9.0, 1.0]), 0.98)
 check(
     "update rule",
     slot_to_write,
     [
-        ((axis[2], axis[0], *table), 2, "the nearest key decides, not the nearest value"),
-        ((axis[0], axis[2], *table), 1, "unlike its nearest slot: replace the oldest"),
+        ((e[2], e[0], *table), 2, "the nearest key decides, not the nearest value"),
+        ((e[0], e[2], *table), 1, "unlike its nearest slot: replace the oldest"),
     ],
 )
 
@@ -1422,20 +1422,24 @@ import torch
 
 from tfhkit.refine import Memory, MemoryConfig
 
-rng = np.random.default_rng(0)
-slots, cases = rng.normal(size=(2, 6, 4)), []
-keys, values = slots / np.linalg.norm(slots, axis=2, keepdims=True)
-values[1] = values[0]  # two slots of one person
-memory = Memory(MemoryConfig(slots=6, key_dim=4, value_dim=4, top_k=6, match=0.9)).double()
-memory.keys, memory.values = torch.as_tensor(keys), torch.as_tensor(values)
-memory.writers[:, 0] = 0  # all slots are in use
-for k, value in enumerate([*values, -values.sum(0) / np.linalg.norm(values.sum(0))]):
-    query = keys[k % 6] + 0.8 * rng.normal(size=4)
-    query /= np.linalg.norm(query)
-    expected = memory.triplet_loss(torch.as_tensor(query)[None], torch.as_tensor(value)[None])
-    hint = "values say who is alike, keys say who is near; only the nearest of each kind counts"
-    cases.append(((query, value, keys, values, 0.9, 0.3), expected.item(), hint))
-check("threshold triplet loss", triplet, cases)
+
+def triplet_cases():
+    """Queries to a small memory, with its own loss."""
+    rng, hint = np.random.default_rng(0), "values say who is alike, keys say who is near"
+    slots = rng.normal(size=(2, 6, 4))
+    keys, values = slots / np.linalg.norm(slots, axis=2, keepdims=True)
+    values[1] = values[0]  # two slots of one person
+    table = Memory(MemoryConfig(slots=6, key_dim=4, value_dim=4, top_k=6, match=0.9)).double()
+    table.keys, table.values = torch.as_tensor(keys), torch.as_tensor(values)
+    table.writers[:, 0] = 0  # all slots are in use
+    for k, value in enumerate([*values, -values.sum(0) / np.linalg.norm(values.sum(0))]):
+        query = keys[k % 6] + 0.8 * rng.normal(size=4)
+        query /= np.linalg.norm(query)
+        loss = table.triplet_loss(torch.as_tensor(query)[None], torch.as_tensor(value)[None])
+        yield (query, value, keys, values, 0.9, 0.3), loss.item(), hint
+
+
+check("threshold triplet loss", triplet, list(triplet_cases()))
 
 # %% [markdown]
 # ## Summary

@@ -694,12 +694,15 @@ def hs_of_offset(angle_deg, offset_deg):
 # %% tags=["check"]
 from tfhkit.metrics import head_pose_score
 
-track = np.random.default_rng(2).normal(0, 4, 300)
-cases = []
-for offset in (0.0, 2.5, -6.0, 90.0):
-    pair = [np.radians(np.stack([a, a, a], 1)) for a in (track, track + offset)]
-    cases.append(((track, offset), head_pose_score(*pair, n_bins=None).hs, "mind sign and limit"))
-check("HS of an offset", hs_of_offset, cases)
+
+def offset_case(offset):
+    """A track, an offset, and the package's HS."""
+    track = np.random.default_rng(2).normal(0, 4, 300)
+    both_heads = [np.radians(np.stack([a, a, a], 1)) for a in (track, track + offset)]
+    return (track, offset), head_pose_score(*both_heads, n_bins=None).hs, "mind sign and limit"
+
+
+check("HS of an offset", hs_of_offset, [offset_case(x) for x in (0.0, 2.5, -6.0, 90.0)])
 
 # %% [markdown]
 # ## Exercise 3: see what HS does not see
