@@ -1,7 +1,14 @@
-"""Files that several tests read and that take seconds to make."""
+"""What several tests read and what takes seconds, or minutes, to make."""
+
+import shutil
+from contextlib import contextmanager
 
 import pytest
 from model_folders import write_bfm, write_ict
+
+from tfhkit.series.places import kit_dir
+
+TINY = kit_dir() / ".cache" / "tests" / "tiny"
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +23,33 @@ def ict_folder(tmp_path_factory):
 def bfm_file(tmp_path_factory):
     """A `.mat` in Deep3D's layout; tests must not change it."""
     return write_bfm(tmp_path_factory.mktemp("bfm") / "BFM_model_front.mat")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(request):
+    """Run directory and report of the whole series on the sample clip with profile tiny.
+
+    It takes minutes, so tests in the browser that come later read what the chain's own tests
+    left, as far as its inputs and its code did not change. The chain's tests begin afresh. Tests
+    must not change it: copy what a notebook shall write to.
+    """
+    from tfhkit.series.report import run_and_report
+
+    with _alone(TINY.with_suffix(".lock")):
+        if any(item.path.name == "test_series_chain.py" for item in request.session.items):
+            shutil.rmtree(TINY, ignore_errors=True)
+        return TINY, run_and_report(out=str(TINY), profile="tiny")
+
+
+@contextmanager
+def _alone(path):
+    """Wait until no other session of tests has this file locked."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # not on Windows; two sessions at once are rare there
+        yield
+        return
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
