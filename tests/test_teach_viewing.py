@@ -1,21 +1,23 @@
 """The blind viewing test: fair trials, votes that survive, shares with exact intervals."""
 
-import io
-
 import numpy as np
 import pytest
-from PIL import Image
 from scipy.stats import binomtest
 
 from tfhkit.errors import InputError, ParameterError, ShapeError
+from tfhkit.media import read_picture
+from tfhkit.teach.ballot import ballot_html, ballot_text, refresh_ballots, show_ballot
+from tfhkit.teach.film import pack_film
 from tfhkit.teach.viewing import (
-    animation,
+    Experiment,
     contact_sheet,
     make_trials,
     simulated_votes,
     viewing_test,
 )
+from tfhkit.teach.viewing_session import Session
 from tfhkit.teach.votes import (
+    CATCH,
     analyse_votes,
     interval_of_r,
     read_votes,
@@ -40,12 +42,32 @@ def test_trials_show_the_real_one_on_its_side_and_both_sides_alike():
     assert sides == {"left", "right"}
 
 
-def test_animation_has_all_frames_and_lasts_as_long():
-    trial = make_trials(PAIRS, 12, seed=0)[0]
-    moving = np.random.default_rng(0).integers(0, 255, trial.frames().shape, np.uint8)
-    with Image.open(io.BytesIO(animation(moving, 12))) as image:
-        assert image.n_frames == 6 and image.size == (24 * 2 + 12, 20)
-    assert contact_sheet(trial, 3).shape == (52, 72, 3)
+def test_catch_trials_are_among_them_but_never_first():
+    for seed in range(20):
+        trials = make_trials(PAIRS, 10, seed, repeats=2, easy={"bad": (REAL, OTHER)})
+        names = [trial.name for trial in trials]
+        assert len(names) == 5 and names.count(CATCH + "bad") == 1 and names[0] in PAIRS
+    places = {
+        [t.name for t in make_trials(PAIRS, 10, k, 2, PAIRS)].index(CATCH + "a") for k in range(30)
+    }
+    assert len(places) >= 4
+
+
+def test_repeats_of_a_long_clip_show_other_parts():
+    real = np.arange(100, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    trials = make_trials({"a": (real, real)}, 10, 0, repeats=3)
+    assert sorted(int(trial.left[0, 0, 0, 0]) for trial in trials) == [0, 20, 40]
+    assert {len(trial.left) for trial in trials} == {60}
+
+
+def test_a_film_is_a_run_of_pictures(tmp_path):
+    moving = np.random.default_rng(0).integers(0, 255, (3, 20, 48, 3), np.uint8)
+    film, data = pack_film(moving, 95)
+    assert (film["height"], film["width"]) == (20, 48) and sum(film["sizes"]) == len(data)
+    (tmp_path / "last.jpg").write_bytes(data[-film["sizes"][-1] :])
+    last = read_picture(tmp_path / "last.jpg")
+    assert np.abs(last.astype(int) - moving[2]).mean() < np.abs(last.astype(int) - moving[1]).mean()
+    assert contact_sheet(make_trials(PAIRS, 10)[0], 3).shape == (52, 72, 3)
 
 
 def test_votes_survive_a_row_that_was_cut_short(tmp_path):
@@ -84,28 +106,146 @@ def test_scores_against_votes():
     assert interval_of_r(0.65, 15) == pytest.approx((0.21, 0.87), abs=0.01)
 
 
-def test_a_headless_run_shows_one_trial(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("TFHKIT_LIVE", "0")
-    monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
-    viewing_test(make_trials(PAIRS, 10), tmp_path / "v.csv")
-    assert "votes so far: none yet" in capsys.readouterr().out
+def test_catch_trials_are_counted_apart():
+    trials = make_trials(PAIRS, 10, 0, 2, {"bad": (REAL, OTHER)})
+    votes = simulated_votes(trials, {"a": 0.0, "b": 0.0, CATCH + "bad": 1.0}, n_viewers=3)
+    result = analyse_votes(votes)
+    assert result["votes"] == 15 and result["share"] == 0 and result["overall"]["votes"] == 12
+    assert [row["trial"] for row in result["trials"]] and result["catch"][0]["share"] == 1
+    assert (
+        analyse_votes([vote for vote in votes if vote["trial"] == CATCH + "bad"])["share"] is None
+    )
 
 
-def test_a_viewer_votes_by_buttons_without_feedback(tmp_path, monkeypatch):
+def test_a_headless_run_shows_one_trial(tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setenv("TFHKIT_LIVE", "1")
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    trials = make_trials(PAIRS, 10, seed=5)
-    viewing_test(trials, tmp_path / "v.csv", "me")
-    text, _, buttons = shown[0].children
-    left, right = buttons.children
-    left.click()
-    assert text.value == "2 of 2: which one is real?"
-    right.click()
-    assert text.value.startswith("Thank you.") and left.disabled
-    votes, _ = read_votes(tmp_path / "v.csv")
-    assert [vote["choice"] for vote in votes] == ["left", "right"]
-    assert [vote["trial"] for vote in votes] == [trial.name for trial in trials]
+    monkeypatch.setenv("TFHKIT_LIVE", "0")
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: shown.append(data))
+    viewing_test(PAIRS, 10, tmp_path / "v.csv")
+    assert set(shown[0]) == {"text/html", "text/plain"}
+    assert shown[0]["text/html"].count('<img alt="One trial of the viewing test on paper') == 1
+    assert "Votes so far: 0." in shown[0]["text/plain"]
+
+
+class Browser:
+    """What a session shows: the last screen, its film, the last fault."""
+
+    def __init__(self):
+        self.screen, self.film, self.fault = {}, b"", ""
+
+    def __call__(self, message, film):
+        if message["kind"] == "fault":
+            self.fault = message["text"]
+        else:
+            self.screen, self.film, self.fault = message, film, ""
+
+
+@pytest.fixture
+def session(tmp_path):
+    """A session on its first screen, and what it shows."""
+    browser = Browser()
+    experiment = Experiment(PAIRS, 10, tmp_path / "v.csv", {"bad": (REAL, OTHER)}, 2, 0)
+    made = Session(experiment, browser)
+    made.show()
+    return made, browser
+
+
+def vote(session, browser, side="left"):
+    session.hear({"kind": "vote", "side": side, "number": browser.screen["number"], "seconds": 2})
+
+
+def test_a_viewers_way_through_the_trials(session):
+    session, browser = session
+    path = session.experiment.path
+    assert browser.screen["kind"] == "intro" and browser.screen["total"] == 5
+    session.hear({"kind": "begin", "viewer": "  a   b "})
+    assert browser.screen["number"] == -1 and len(browser.film) > 100  # the training trial
+    real_side = session.experiment.training().real_side
+    vote(session, browser, real_side)
+    assert browser.screen["text"].startswith(f"Right: the {real_side} clip was filmed")
+    session.hear({"kind": "go"})
+    for number in range(5):
+        assert browser.screen["number"] == number and read_votes(path)[0][number:] == []
+        assert f"Votes so far: {number}" in browser.screen["tally"]
+        assert not {"text", "table"} & set(browser.screen)  # nothing is told
+        vote(session, browser)
+        session.hear({"kind": "vote", "side": "left", "number": number, "seconds": 2})  # twice
+    votes, _ = read_votes(path)
+    assert len(votes) == 5 and {v["viewer"] for v in votes} == {"a b"}
+    assert [v["trial"] for v in votes] == [t.name for t in session.experiment.trials("a b")]
+    # both sides equally often: who always says "left" is right half the time
+    assert browser.screen["text"].startswith(
+        "Thank you. 2 of your 4 votes were right; a coin gets 2"
+    )
+    assert "bad" in browser.screen["table"]
+    session.hear({"kind": "next"})
+    assert browser.screen["kind"] == "intro" and browser.screen["unfinished"] is None
+    session.hear({"kind": "begin", "viewer": "a b"})
+    assert "has cast all 5 votes" in browser.fault and browser.screen["kind"] == "intro"
+
+
+def test_a_viewer_goes_on_after_a_restart(session):
+    first, browser = session
+    first.hear({"kind": "begin", "viewer": "x"})
+    vote(first, browser)
+    first.hear({"kind": "go"})
+    vote(first, browser)
+    vote(first, browser)
+    again, browser = Session(first.experiment, Browser()), None
+    browser = again.send
+    again.show()
+    assert browser.screen["unfinished"] == {"name": "x", "cast": 2}
+    again.hear({"kind": "begin", "viewer": "x"})
+    assert browser.screen["number"] == 2  # no training a second time
+    for _ in range(3):
+        vote(again, browser)
+    trials = [v["trial"] for v in read_votes(first.experiment.path)[0]]
+    assert trials == [trial.name for trial in first.experiment.trials("x")]
+
+
+def test_a_file_that_cannot_be_written_is_said_in_the_widget(session):
+    session, browser = session
+    session.experiment.path.mkdir()
+    session.hear({"kind": "begin", "viewer": "x"})
+    vote(session, browser)
+    session.hear({"kind": "go"})
+    vote(session, browser)
+    assert "votes cannot be written" in browser.fault and browser.screen["number"] == 0
+    session.experiment.path.rmdir()
+    vote(session, browser)
+    assert browser.fault == "" and browser.screen["number"] == 1
+    session.hear({"kind": "begin", "viewer": "  "})
+    assert "type any name" in browser.fault
+    session.hear({"kind": "nonsense"})
+    assert "KeyError" in browser.fault
+
+
+def test_the_ballot_follows_the_votes(tmp_path, monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, data, raw):
+            shown.append(data["text/plain"])
+
+    def display(data, display_id, raw):
+        shown.append(data["text/plain"])
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    path = tmp_path / "v.csv"
+    show_ballot(path)
+    trial = make_trials(PAIRS, 10, 0)[0]
+    record_vote(path, "<x>", trial, trial.real_side, 2)
+    refresh_ballots(path, "<x>")
+    refresh_ballots(path)
+    assert "No votes yet" in shown[0] and "1.00" not in shown[1] and "not judged yet" in shown[1]
+    assert "right 1.00 (0.03 to 1.00)" in shown[2]
+    votes, _ = read_votes(path)
+    assert "&lt;x&gt;" in ballot_html(votes, "<x>") and "3 to 100 %" in ballot_html(votes)
+    assert (
+        ballot_text([])
+        == "No votes yet: run the viewing test above in JupyterLab, and ask somebody."
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +255,7 @@ def test_a_viewer_votes_by_buttons_without_feedback(tmp_path, monkeypatch):
         (lambda: make_trials({"real": (REAL, OTHER)}, 10), InputError, "one is called 'real'"),
         (lambda: make_trials({"a": (REAL / 255, OTHER)}, 10), InputError, "is not uint8"),
         (lambda: make_trials(PAIRS, 0), ParameterError, "give a positive rate"),
-        (lambda: viewing_test((), "x.csv"), InputError, "trials: are none"),
+        (lambda: viewing_test({}, 10, "x.csv"), InputError, "pairs: are none"),
         (
             lambda: record_vote("x", "v", make_trials(PAIRS, 9)[0], "up", 1),
             ParameterError,

@@ -1,17 +1,19 @@
 """A blind viewing test: which of two moving pictures is the real one? Votes go to a file."""
 
-import io
-import time
-import uuid
 from dataclasses import dataclass
+from functools import cache
+from zlib import crc32
 
 import numpy as np
 
 from tfhkit.errors import InputError, ParameterError, check_shape
+from tfhkit.media import jpeg_bytes
 from tfhkit.series.front_end import is_live
-from tfhkit.teach.votes import REAL, SIDES, SIMULATED, read_votes, record_vote
+from tfhkit.teach.display import picture_html, show_widget
+from tfhkit.teach.votes import CATCH, REAL, SIDES, SIMULATED, read_votes
 
 GAP_PX = 12
+MOST_S = 6.0  # of a clip in one trial
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,19 +34,22 @@ class Trial:
     fps: float
 
     def frames(self):
-        """(T, H, 2 W + gap, 3) uint8: both side by side, in step."""
-        gap = np.full((*self.left.shape[:2], GAP_PX, 3), 255, np.uint8)
-        return np.concatenate([self.left, gap, self.right], axis=2)
+        """(T, H, 2 W, 3) uint8: both side by side, so that they are always in step."""
+        return np.concatenate([self.left, self.right], axis=2)
 
 
-def make_trials(pairs, fps, seed=0, repeats=1):
+def make_trials(pairs, fps, seed=0, repeats=1, easy=None):
     """Pairs in random order, the real one on a random side.
 
     Args:
         pairs: dict of name -> (real, generated), each (T, H, W, 3) uint8, without sound.
         fps: frames a second.
-        seed: of order and sides; give each viewer another one.
-        repeats: how often each pair is shown; sides are balanced over the repeats.
+        seed: seed of order and sides (anything that `numpy.random.default_rng` takes); give each
+            viewer another one.
+        repeats: how often each pair is shown. Over them the real one is on both sides equally
+            often; of a long clip each shows another part.
+        easy: pairs that anybody can tell apart. Each comes once as a catch trial, named "catch:
+            ...", to see who does not look; never first.
     Returns:
         tuple of Trial.
     Raises:
@@ -56,37 +61,40 @@ def make_trials(pairs, fps, seed=0, repeats=1):
         raise ParameterError("trials", fault, "give a positive rate and one repeat or more")
     rng, trials = np.random.default_rng(seed), []
     for name, (real, generated) in pairs.items():
-        if name == REAL:
-            raise InputError("pairs", f"one is called {REAL!r}", "name it after what it shows")
-        check_shape(f"{name}: real", real, ("T", "H", "W", 3))
-        check_shape(f"{name}: generated", generated, real.shape)
-        if not (real.dtype == generated.dtype == np.uint8):
-            raise InputError(name, "is not uint8", "scale it to 0..255 first")
+        _check_pair(name, real, generated)
         first = rng.integers(2)
         for k in range(repeats):
-            side = SIDES[(first + k) % 2]
-            both = (real, generated) if side == "left" else (generated, real)
-            trials.append(Trial(name, *both, side, float(fps)))
-    return tuple(trials[i] for i in rng.permutation(len(trials)))
+            part = _part(len(real), fps, k / max(repeats - 1, 1))
+            trials.append(_trial(name, (real[part], generated[part]), (first + k) % 2, fps))
+    ordered = [trials[i] for i in rng.permutation(len(trials))]
+    for name, (real, generated) in (easy or {}).items():
+        _check_pair(name, real, generated)
+        part = _part(len(real), fps, 0)
+        catch = _trial(CATCH + name, (real[part], generated[part]), rng.integers(2), fps)
+        ordered.insert(rng.integers(min(1, len(ordered)), len(ordered) + 1), catch)
+    return tuple(ordered)
 
 
-def animation(frames, fps, quality=80):
-    """Frames as an animated WebP that plays without end: bytes.
+def _check_pair(name, real, generated):
+    if name == REAL:
+        raise InputError("pairs", f"one is called {REAL!r}", "name it after what it shows")
+    check_shape(f"{name}: real", real, ("T", "H", "W", 3))
+    check_shape(f"{name}: generated", generated, real.shape)
+    if not (real.dtype == generated.dtype == np.uint8):
+        raise InputError(name, "is not uint8", "scale it to 0..255 first")
 
-    Args:
-        frames: (T, H, W, 3) uint8. fps: frames a second.
-    """
-    from PIL import Image
 
-    pictures = [Image.fromarray(frame) for frame in frames]
-    # whole milliseconds, but the right length over all
-    edges = np.round(np.arange(len(frames) + 1) * 1000 / fps).astype(int)
-    file, lengths = io.BytesIO(), np.diff(edges).tolist()
-    pictures[0].save(
-        file, "webp", save_all=True, append_images=pictures[1:], duration=lengths, loop=0,
-        quality=quality, method=2,
-    )  # fmt: skip
-    return file.getvalue()
+def _part(n_frames, fps, place):
+    """Rows of a stretch of at most MOST_S; `place` in [0, 1] says where it lies."""
+    n = min(n_frames, max(1, round(MOST_S * fps)))
+    start = round(place * (n_frames - n))
+    return slice(start, start + n)
+
+
+def _trial(name, pair, side, fps):
+    real, generated = pair
+    both = (real, generated) if SIDES[side] == "left" else (generated, real)
+    return Trial(name, *both, SIDES[side], float(fps))
 
 
 def contact_sheet(trial, n=5):
@@ -101,78 +109,97 @@ def contact_sheet(trial, n=5):
     return np.concatenate([rows[0], gap, rows[1]])
 
 
-def viewing_test(trials, path, viewer=None):
-    """Let somebody vote, trial by trial; without feedback until the last one.
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """What a viewing test shows, and where its votes go; see `viewing_test`."""
 
-    Where nobody sits in front of the notebook, one trial is shown as a picture, and how many
-    votes the file holds.
+    pairs: dict
+    fps: float
+    path: object
+    easy: dict
+    repeats: int
+    seed: int
+
+    def trials(self, viewer):
+        """The trials of a viewer, always the same ones in the same order: tuple of Trial."""
+        seed = (self.seed, crc32(viewer.encode()))
+        return make_trials(self.pairs, self.fps, seed, self.repeats, self.easy)
+
+    def training(self):
+        """The trial that comes first, does not count, and says which one was real; or None."""
+        if not self.easy:
+            return None
+        (name, pair), *_ = self.easy.items()
+        return make_trials({name: pair}, self.fps, self.seed)[0]
+
+
+def viewing_test(pairs, fps, path, easy=None, repeats=2, seed=0):
+    """Let people vote which of two clips is real, trial by trial, in a live front end.
+
+    A viewer gives a name (any will do), which decides the order and the sides. A training trial
+    comes first and tells the answer; after that nothing is told until the last vote. Each vote is
+    written at once, so a viewer whose kernel was restarted goes on where they stopped. Where
+    nobody sits in front of the notebook, one trial is shown as a picture.
 
     Args:
-        trials: tuple of Trial.
+        pairs, fps, repeats: see `make_trials`.
         path: the `.csv` that votes are appended to.
-        viewer: who votes; None makes up a name.
-    Returns:
-        None.
+        easy: pairs that anybody can tell apart, for the training trial and as catch trials, which
+            are reported apart from the others.
+        seed: seed of order and sides, together with the viewer's name.
     Raises:
-        InputError: no trials, or the file is not one of votes.
+        InputError: no pairs, or the file is not one of votes. Others: see `make_trials`.
     """
-    if not trials:
-        raise InputError("trials", "are none", "make some with make_trials")
+    if not pairs:
+        raise InputError("pairs", "are none", "give a dict of name -> (real, generated)")
+    experiment = Experiment(pairs, fps, path, easy or {}, repeats, seed)
     votes, _ = read_votes(path)
-    if is_live():
-        _Session(trials, path, viewer or f"viewer-{uuid.uuid4().hex[:6]}").show()
-        return
-    from tfhkit.teach.explorer import explore
+    trials = experiment.trials("paper")
+    alt = (
+        f"One trial of the viewing test on paper: {min(5, len(trials[0].left))} moments, the left "
+        "clip above, the right one below."
+    )
+    here = "To vote, open this notebook in JupyterLab and run this cell."
+    caption = f"<figcaption><small>{alt} {here} Votes so far: {len(votes)}.</small></figcaption>"
+    picture = picture_html(jpeg_bytes(contact_sheet(trials[0]), 85), alt, "image/jpeg")
+    static = f'<figure style="margin:0">{picture}{caption}</figure>'
+    widget = _widget_class()(experiment) if is_live() else None
+    show_widget(widget, static, f"{alt} {here} Votes so far: {len(votes)}.")
 
-    def first_trial(number):
-        """One trial of the viewing test: moments of the left clip above, of the right one below."""
-        return contact_sheet(trials[number])
 
-    explore(first_trial, number=[0])
-    print(f"trial 1 of {len(trials)}; votes so far: {len(votes) or 'none yet'}")
+@cache
+def _widget_class():
+    """The widget, defined when it is needed: anywidget is slow to import."""
+    import anywidget
+    import traitlets
 
+    from tfhkit.teach.film import script, style
+    from tfhkit.teach.viewing_session import Session
 
-class _Session:
-    """One viewer's way through the trials."""
+    class ViewingTest(anywidget.AnyWidget):
+        _esm, _css = script("film", "viewing"), style("viewing")
+        screen = traitlets.Dict().tag(sync=True)
+        film = traitlets.Bytes().tag(sync=True)
+        fault = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, trials, path, viewer):
-        import ipywidgets
+        def __init__(self, experiment):
+            super().__init__()
+            self.serial = 0
+            self.session = Session(experiment, self.tell)
+            self.on_msg(lambda _, message, __: self.session.hear(message))
+            self.session.show()
 
-        self.trials, self.path, self.viewer, self.cast = trials, path, viewer, []
-        self.picture = ipywidgets.Image(format="webp", tooltip="two clips, side by side")
-        self.text = ipywidgets.Label()
-        self.buttons = [ipywidgets.Button(description=f"{side} is real") for side in SIDES]
-        for side, button in zip(SIDES, self.buttons):
-            button.on_click(lambda _, side=side: self.vote(side))
-        self.box = ipywidgets.VBox([self.text, self.picture, ipywidgets.HBox(self.buttons)])
-        self.ask()
+        def tell(self, message, film):
+            """Show a screen, or a fault on the one that is shown."""
+            self.serial += 1  # so that the same words arrive a second time, too
+            message = message | {"serial": self.serial}
+            with self.hold_sync():
+                if message["kind"] == "fault":
+                    self.fault = message
+                else:
+                    self.screen, self.film, self.fault = message, film, {}
 
-    def show(self):
-        from IPython.display import display
-
-        display(self.box)
-
-    def ask(self):
-        trial = self.trials[len(self.cast)]
-        self.picture.value = animation(trial.frames(), trial.fps)
-        self.text.value = f"{len(self.cast) + 1} of {len(self.trials)}: which one is real?"
-        self.began = time.monotonic()
-
-    def vote(self, side):
-        seconds = time.monotonic() - self.began
-        try:
-            row = record_vote(self.path, self.viewer, self.trials[len(self.cast)], side, seconds)
-        except InputError as error:  # in a widget's callback it would pass unseen
-            self.text.value = str(error)
-            return
-        self.cast.append(row)
-        if len(self.cast) < len(self.trials):
-            self.ask()
-            return
-        for button in self.buttons:
-            button.disabled = True
-        right = sum(row["correct"] for row in self.cast)
-        self.text.value = f"Thank you. {right} of {len(self.cast)} were right; a coin gets half."
+    return ViewingTest
 
 
 def simulated_votes(trials, chances, n_viewers=12, seed=0):
@@ -180,9 +207,9 @@ def simulated_votes(trials, chances, n_viewers=12, seed=0):
 
     Args:
         trials: tuple of Trial. chances: dict of trial name -> chance to be right.
-        n_viewers: how many simulated viewers. seed: of their votes.
+        n_viewers: how many simulated viewers. seed: random seed of their votes.
     Returns:
-        list of dicts, as of `read_votes`.
+        list of dicts, as from `read_votes`.
     """
     rng, votes = np.random.default_rng(seed), []
     for k in range(n_viewers):

@@ -15,6 +15,7 @@ COLUMNS = ("time", "viewer", "trial", "left", "right", "choice", "correct", "sec
 SIDES = ("left", "right")
 REAL = "real"
 SIMULATED = "simulated"  # viewers that nobody is
+CATCH = "catch: "  # trials that anybody can tell, to see who does not look
 
 
 def record_vote(path, viewer, trial, choice, seconds):
@@ -111,42 +112,46 @@ def analyse_votes(votes):
     """Could they tell? Shares with exact intervals against the coin's 0.5.
 
     Votes of one viewer hang together, so the intervals are too narrow where few people voted
-    often: see `viewers`.
+    often: see `viewers`. Catch trials are counted apart.
 
     Args:
-        votes: of `read_votes`.
+        votes: from `read_votes`.
     Returns:
-        dict: votes, viewers (counts), simulated (whether all were), share (correct), interval
-        (low, high; 95 %, Clopper-Pearson), p_value (two-sided, against 0.5), seconds (median),
-        trials: a list of dicts with trial, votes, share, low, high, p_value. Without votes the
-        counts are 0, share and what follows None.
+        dict: votes, viewers (counts, catch trials included), simulated (whether all were), share
+        (correct), interval (low, high; 95 %, Clopper-Pearson), p_value (two-sided, against 0.5),
+        seconds (median), overall, trials and catch: dicts with trial, votes, share, low, high,
+        p_value (one; a list of those that count; a list of the catch trials). Without votes that
+        count, share and what follows are None, and overall is None.
     """
-    empty = {"share": None, "interval": None, "p_value": None, "seconds": None, "trials": []}
+    counted = [vote for vote in votes if not vote["trial"].startswith(CATCH)]
     viewers = {vote["viewer"] for vote in votes}
     result = {"votes": len(votes), "viewers": len(viewers)}
     result["simulated"] = bool(votes) and all(name.startswith(SIMULATED) for name in viewers)
-    if not votes:
-        return result | empty
-    trials = []
-    for name in dict.fromkeys(vote["trial"] for vote in votes):
-        correct = [vote["correct"] for vote in votes if vote["trial"] == name]
-        share, low, high, p_value = _share(correct)
-        row = {"trial": name, "votes": len(correct), "share": share, "low": low, "high": high}
-        trials.append(row | {"p_value": p_value})
-    share, low, high, p_value = _share([vote["correct"] for vote in votes])
+    result["trials"] = _rows(counted)
+    result["catch"] = _rows([vote for vote in votes if vote["trial"].startswith(CATCH)])
+    if not counted:
+        nothing = dict.fromkeys(("share", "interval", "p_value", "seconds", "overall"))
+        return result | nothing
+    overall = _share("all that count", counted)
     return result | {
-        "share": share,
-        "interval": (low, high),
-        "p_value": p_value,
-        "seconds": float(np.median([vote["seconds"] for vote in votes])),
-        "trials": trials,
+        "share": overall["share"],
+        "interval": (overall["low"], overall["high"]),
+        "p_value": overall["p_value"],
+        "seconds": float(np.median([vote["seconds"] for vote in counted])),
+        "overall": overall,
     }
 
 
-def _share(correct):
-    test = binomtest(int(sum(correct)), len(correct))
-    interval = test.proportion_ci(method="exact")
-    return test.statistic, float(interval.low), float(interval.high), float(test.pvalue)
+def _rows(votes):
+    names = dict.fromkeys(vote["trial"] for vote in votes)
+    return [_share(name, [vote for vote in votes if vote["trial"] == name]) for name in names]
+
+
+def _share(name, votes):
+    test = binomtest(sum(vote["correct"] for vote in votes), len(votes))
+    ends = test.proportion_ci(method="exact")
+    row = {"trial": name, "votes": len(votes), "share": test.statistic}
+    return row | {"low": float(ends.low), "high": float(ends.high), "p_value": float(test.pvalue)}
 
 
 def score_against_votes(scores, votes):

@@ -1,0 +1,83 @@
+"""The count of a viewing test's votes, as a table that follows the votes."""
+
+import html
+from pathlib import Path
+
+from tfhkit.teach.votes import analyse_votes, read_votes
+
+_SHOWN = {}  # path of the votes -> handles of the outputs that show them
+_CELL, _HEAD = "padding:2px 10px;text-align:right", "padding:2px 10px;text-align:left"
+
+
+def show_ballot(path):
+    """Show the votes of a file; the table follows the votes of a viewing test in this notebook.
+
+    Args:
+        path: the `.csv` of `viewing_test`.
+    Raises:
+        InputError: the file is not one of votes.
+    """
+    from IPython.display import display
+
+    handle = display(_bundle(path), display_id=True, raw=True)
+    if handle is not None:
+        _SHOWN.setdefault(Path(path).resolve(), []).append(handle)
+
+
+def refresh_ballots(path, viewer=None):
+    """Show the votes anew wherever they are shown.
+
+    Args:
+        path: the `.csv`. viewer: one who is not through: their votes are counted, not judged.
+    """
+    for handle in _SHOWN.get(Path(path).resolve(), ()):
+        handle.update(_bundle(path, viewer), raw=True)
+
+
+def _bundle(path, viewer=None):
+    votes, _ = read_votes(path)
+    return {"text/html": ballot_html(votes, viewer), "text/plain": ballot_text(votes, viewer)}
+
+
+def _lines(votes, viewer):
+    """A sentence, rows (name, votes, share, low, high), and a sentence on what is left out."""
+    if not votes:
+        return "No votes yet: run the viewing test above in JupyterLab, and ask somebody.", [], ""
+    judged = [vote for vote in votes if vote["viewer"] != viewer]
+    found = analyse_votes(judged)
+    n_viewers = len({vote["viewer"] for vote in votes})
+    head = (
+        f"{len(votes)} vote{'s' * (len(votes) > 1)} by {n_viewers} viewer{'s' * (n_viewers > 1)}."
+    )
+    rows = [found["overall"], *found["trials"], *found["catch"]] if judged else []
+    n_open = len(votes) - len(judged)
+    tail = f"{n_open} of them by {viewer}, who is not through: not judged yet." if n_open else ""
+    return head, [row for row in rows if row], tail
+
+
+def ballot_text(votes, viewer=None):
+    """The votes as text: see `ballot_html`."""
+    head, rows, tail = _lines(votes, viewer)
+    row = "{trial:30s} {votes:3d} votes, right {share:.2f} ({low:.2f} to {high:.2f})"
+    return "\n".join([head, *(row.format(**r) for r in rows), *([tail] if tail else [])])
+
+
+def ballot_html(votes, viewer=None):
+    """The votes as an HTML table: share of right ones with its exact 95 % interval.
+
+    Args:
+        votes: list of dicts from `read_votes`. viewer: see `refresh_ballots`.
+    """
+    head, rows, tail = _lines(votes, viewer)
+    names = ("clip beside the real one", "votes", "right", "exact 95 % interval")
+    looks = (_HEAD, *[_CELL] * 3)
+    table = "".join(f'<th scope="col" style="{look}">{n}</th>' for look, n in zip(looks, names))
+    table = f"<thead><tr>{table}</tr></thead>"
+    for row in rows:
+        interval = f"{100 * row['low']:.0f} to {100 * row['high']:.0f} %"
+        cells = row["votes"], f"{100 * row['share']:.0f} %", interval
+        table += f'<tr><th scope="row" style="{_HEAD};font-weight:normal">'
+        table += f"{html.escape(row['trial'])}</th>"
+        table += "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells) + "</tr>"
+    body = f"<table>{table}</table>" if rows else ""
+    return f"<p>{html.escape(head)}</p>{body}" + (f"<p>{html.escape(tail)}</p>" if tail else "")
