@@ -228,7 +228,7 @@ def test_tidy_table(tmp_path):
     write_table(tmp_path / "new" / "t.csv", rows)
     with open(tmp_path / "new" / "t.csv", newline="") as file:
         read = list(csv.DictReader(file))
-    assert float(read[0]["r"]) == rows[0]["r"] and read[-1]["radius"] == ""
+    assert float(read[0]["r"]) == pytest.approx(rows[0]["r"], rel=1e-6) and read[-1]["radius"] == ""
     assert not any("nan" in row.values() for row in read)
     with pytest.raises(InputError, match="is no .csv file"):
         write_table(tmp_path / "t.txt", rows)

@@ -140,6 +140,7 @@ plt.show()
 
 # %% tags=["nbval-check-output"]
 from tfhkit.landmarks.footage import sound_facts
+from tfhkit.media import write_json
 
 facts = {
     "frames": len(video),
@@ -149,7 +150,7 @@ facts = {
     "held_back_from_s": round(float(held_back), 3),
     **sound_facts(video.audio, video.sr_hz),
 }
-step.path("clip.json").write_text(json.dumps(facts, indent=1))
+write_json(step.path("clip.json"), facts)
 print(json.dumps(facts, indent=1))
 
 # %% [markdown]

@@ -698,19 +698,15 @@ plt.show()
 # test.
 
 # %%
-import json
-
 from tfhkit.audio import tidy_rows, write_table
+from tfhkit.media import write_json
 
 table = tidy_rows(report, lagged)
 write_table(step.path("correlation.csv"), table)
 numbers = report.summary() | {"lagged_best_r": best[0]["r"], "lagged_p": best[0]["p_corrected"]}
 numbers |= {f"power_share_{test}_{s:.0f}s": share for (test, s), share in needed.items()}
-numbers = {name: v if np.isfinite(v) else None for name, v in numbers.items()}
 content = numbers | {"table": table, "power": power, "virtual_clips": summary}
-text = json.dumps(content, indent=1, default=float).replace("NaN", "null")
-with atomic_path(step.path("correlation.json")) as temporary:
-    temporary.write_text(text, encoding="utf-8")
+write_json(step.path("correlation.json"), content)
 step.finish(numbers)
 
 # %% [markdown]

@@ -355,8 +355,10 @@ check(
 # - One picture and a general mapping make a portrait speak; the style is nobody's.
 
 # %%
+from tfhkit.media import write_json
+
 summary = {name: content["numbers"] for name, content in found.items()}
-step.path("summary.json").write_text(json.dumps(summary, indent=1))
+write_json(step.path("summary.json"), summary)
 step.finish(
     {
         "steps": len(found),

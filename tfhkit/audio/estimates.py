@@ -8,7 +8,7 @@ import numpy as np
 
 from tfhkit.audio.resampling import corrected_p_values
 from tfhkit.errors import InputError
-from tfhkit.media import atomic_path
+from tfhkit.media import atomic_path, rounded
 
 # of the tidy table: one row per estimate, what was chosen, then what was found
 COLUMNS = (
@@ -138,7 +138,9 @@ def tidy_rows(report, lagged):
 
 
 def write_table(path, rows):
-    """Write rows with the same keys as CSV, whole or not at all; what is unknown stays empty.
+    """Write rows with the same keys as CSV, whole or not at all, with seven significant digits.
+
+    What is unknown stays empty.
 
     Raises:
         InputError: not a .csv, or the folder cannot be written.
@@ -148,7 +150,7 @@ def write_table(path, rows):
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         for row in rows:
-            writer.writerow({n: "" if _unknown(v) else v for n, v in row.items()})
+            writer.writerow({n: "" if v is None else v for n, v in rounded(row).items()})
 
 
 def check_table_path(path):
@@ -157,10 +159,6 @@ def check_table_path(path):
         raise InputError(path, "is no .csv file", "give a name that ends in .csv")
     if Path(path).is_dir():
         raise InputError(path, "is a folder", "name a file")
-
-
-def _unknown(value):
-    return value is None or (isinstance(value, float) and not np.isfinite(value))
 
 
 def _in_order(row):

@@ -25,7 +25,7 @@ from tfhkit.fit.report import (
     photometric_l1,
 )
 from tfhkit.landmarks.smoothing import smooth_track
-from tfhkit.media import atomic_path, frames_at
+from tfhkit.media import atomic_path, frames_at, json_text
 
 PHOTOMETRIC = PhotometricSettings()
 POSE_SIGMA_S = 0.06  # nods of up to about 4 a second pass
@@ -79,7 +79,7 @@ class Fit:
                 times=self.times,
                 crop=np.array([self.crop.scale, self.crop.offset_x, self.crop.offset_y]),
                 model_name=self.model_name,
-                report=json.dumps(self.report),
+                report=json_text(self.report),
                 model_path=self.model_path,
                 **({} if self.sigma_deg is None else {"sigma_deg": self.sigma_deg}),
             )

@@ -5,6 +5,7 @@ from tfhkit.media.files import atomic_path, sha256_of
 from tfhkit.media.pictures import jpeg_bytes, read_picture
 from tfhkit.media.reader import FrameReader
 from tfhkit.media.sound import SR_HZ, read_audio, write_wav
+from tfhkit.media.texts import json_text, rounded, write_json
 from tfhkit.media.writing import SYNTHETIC_COMMENT, draw_mark, video_metadata, write_video
 
 __all__ = [
@@ -17,11 +18,14 @@ __all__ = [
     "draw_mark",
     "frames_at",
     "jpeg_bytes",
+    "json_text",
     "open_clip",
     "read_audio",
     "read_picture",
+    "rounded",
     "sha256_of",
     "video_metadata",
+    "write_json",
     "write_video",
     "write_wav",
 ]
