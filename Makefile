@@ -1,7 +1,7 @@
 # The kit's commands. The first call sets up .venv with the exact versions of requirements.lock.
 #   make run    the whole series on a clip: CLIP= SPEECH= PROFILE= OUT= SEED=
 #   make test   fast tests, then slow ones, then those in a browser
-#   make lab    JupyterLab on the notebooks
+#   make lab    JupyterLab on your copies of the notebooks, in work/
 
 SHELL := /bin/bash
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
@@ -31,7 +31,7 @@ test-browser: $(STAMP)
 	$(BIN)/python -m pytest -q -m "browser and not gpu"
 
 lab: $(STAMP)
-	$(BIN)/jupyter lab notebooks
+	@$(BIN)/tfhkit lab
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -55,6 +55,9 @@ $(STAMP): requirements.lock pyproject.toml
 	  || { $(PYTHON) -m venv --without-pip --clear .venv && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
 	@$(PIP) install -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@mkdir -p .venv/etc/jupyter/jupyter_server_config.d
+	@cp tfhkit/teach/static/lab/tfhkit.json .venv/etc/jupyter/jupyter_server_config.d/
+	@$(BIN)/jupyter trust notebooks/*.ipynb >/dev/null
 	@$(BIN)/python -c "from tfhkit.assets import fetch; fetch('sample_clip')" 2>/dev/null \
 	  || echo "the sample clip could not be fetched now; it is tried again when it is needed"
 	@touch $(STAMP)

@@ -25,8 +25,13 @@ def kit_dir():
 
 
 def notebooks_dir():
-    """The notebooks' folder: that of the runner that executes us, else the kit's own."""
-    return Path(os.environ.get("TFHKIT_NOTEBOOKS") or kit_dir() / "notebooks")
+    """The notebooks' folder: the one that the runner names, the current one where it holds the
+    series (a reader's copies in `work/`), else the kit's own."""
+    named, here = os.environ.get("TFHKIT_NOTEBOOKS"), Path.cwd()
+    if named:
+        return Path(named)
+    copies = all((here / f"{name}.ipynb").is_file() for name in STEPS)
+    return here if copies else kit_dir() / "notebooks"
 
 
 def base_dir():

@@ -6,10 +6,14 @@ A notebook needs three names of this package beside `tfhkit.series.open_step`:
     check("Eq. 3", function, cases)
     raise NotAttempted
 
-Nothing in here changes a step's result, so nothing in here makes a step run again.
+Importing it in a notebook gives its figures an alternative text (`figures.py`). Nothing in here
+changes a step's result, so nothing in here makes a step run again.
 """
 
 from tfhkit.teach.exercises import CheckFailed, NotAttempted, check
 from tfhkit.teach.explorer import explore
+from tfhkit.teach.figures import install_figures
+
+install_figures()
 
 __all__ = ["CheckFailed", "NotAttempted", "check", "explore"]

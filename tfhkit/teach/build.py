@@ -6,8 +6,10 @@ quick profile, outputs stored) and, where it has exercises, `notebooks/solutions
 
 import argparse
 import base64
+import hashlib
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -16,10 +18,13 @@ from tfhkit.media import atomic_path
 from tfhkit.series import manifest as manifests
 from tfhkit.series import places
 from tfhkit.series.sources import code_cells, read_notebook
+from tfhkit.teach.display import MARK, RUN_LINK, data_url
 from tfhkit.teach.exercises import edition, has_exercise
+from tfhkit.teach.server import KERNEL, tidy_notebook
 
 MAX_BYTES = 1_500_000
-_WIDGET = "application/vnd.jupyter.widget-view+json"
+PHOTOGRAPH = 0.4  # a picture that shrinks to this share by losing a little is a photograph
+_PNG = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 
 
 def notebook_from(source, which="student", wrong=0):
@@ -51,8 +56,12 @@ def notebook_from(source, which="student", wrong=0):
         if cell.cell_type == "code":
             made |= {"execution_count": None, "outputs": []}
         cells.append(made)
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    edition_of = hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
+    metadata = {
+        "kernelspec": dict(KERNEL),
+        "language_info": {"name": "python"},
+        MARK: {"edition": edition_of},
+    }
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
@@ -62,11 +71,14 @@ def sources_in(folder):
 
 
 def write_notebook(path, notebook):
-    """Write a notebook file whole, as Jupyter formats it."""
+    """Write a notebook file whole, to the byte as Jupyter saves it."""
+    import nbformat
+
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    tidy_notebook(notebook)
     with atomic_path(path) as temporary:
-        text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-        Path(temporary).write_text(text, encoding="utf-8")
+        text = nbformat.writes(nbformat.from_dict(notebook), version=4)
+        Path(temporary).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
 
 
 def build(folder):
@@ -161,43 +173,45 @@ def _take_outputs(notebook, executed):
 
 
 def _clean(notebook, out):
-    """Drop widgets, and name files from the kit's folder instead of the machine's root."""
+    """Name files from the kit's folder instead of the machine's root, and pack pictures."""
     places_of_this_machine = [
         (str(out), f"runs/{out.name}"),
         (f"{places.kit_dir()}/", ""),
         (str(places.kit_dir()), "."),
         (str(Path.home()), "~"),
+        (f"{RUN_LINK}../", f"{RUN_LINK}../runs/{out.name}/"),  # they lie elsewhere
     ]
     for cell in notebook["cells"]:
-        kept = [o for o in cell.get("outputs", ()) if _WIDGET not in o.get("data", {})]
-        for output in kept:
+        for output in cell.get("outputs", ()):
             if "text" in output:
                 output["text"] = _scrub(output["text"], places_of_this_machine)
             for kind, data in output.get("data", {}).items():
                 if kind.startswith("text/"):
                     output["data"][kind] = _scrub(data, places_of_this_machine)
             _shrink(output)
-        if cell["cell_type"] == "code":
-            cell["outputs"] = kept
 
 
 def _shrink(output):
-    """Store large pictures of photographs as JPEG: a quarter of the size, in every front end."""
+    """Store the pictures of an output's HTML as WebP, which every browser shows."""
+    content = output.get("data", {}).get("text/html")
+    if content:
+        packed = _PNG.sub(lambda found: _packed(found.group(1)), "".join(content))
+        output["data"]["text/html"] = packed.splitlines(keepends=True)
+
+
+def _packed(encoded):
+    """A PNG's data URL as WebP: without loss for drawings, with some for photographs."""
     from PIL import Image
 
-    png = base64.b64decode("".join(output.get("data", {}).get("image/png", "")))
-    if len(png) < 50_000:
-        return
-    file = io.BytesIO()
-    picture = Image.open(io.BytesIO(png)).convert("RGBA")
+    with Image.open(io.BytesIO(base64.b64decode(encoded))) as png:
+        picture = png.convert("RGBA")
     paper = Image.new("RGBA", picture.size, "white")
-    Image.alpha_composite(paper, picture).convert("RGB").save(file, "jpeg", quality=88)
-    if file.tell() < 0.6 * len(png):
-        del output["data"]["image/png"]
-        output["data"]["image/jpeg"] = base64.b64encode(file.getvalue()).decode()
-        notes = output.get("metadata", {})
-        if "image/png" in notes:
-            notes["image/jpeg"] = notes.pop("image/png")
+    flat = Image.alpha_composite(paper, picture).convert("RGB")
+    exact, lossy = io.BytesIO(), io.BytesIO()
+    flat.save(exact, "webp", lossless=True, method=4)
+    flat.save(lossy, "webp", quality=86, method=6)
+    best = lossy if lossy.tell() < PHOTOGRAPH * exact.tell() else exact
+    return data_url(best.getvalue(), "image/webp")
 
 
 def _scrub(text, replacements):

@@ -10,6 +10,8 @@ import html
 from tfhkit.series.front_end import is_live
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+MARK = "tfhkit"  # key of the metadata of the kit's notebooks, and of outputs with a static picture
+RUN_LINK = 'data-run href="'  # marks links from an executed notebook into its run directory
 
 
 def data_url(data, kind):
@@ -54,4 +56,4 @@ def show_widget(widget, static, alt):
     bundle = {"text/html": static, "text/plain": alt}
     if widget is not None and is_live():
         bundle[WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    display(bundle, raw=True)
+    display(bundle, metadata={MARK: {"static": True}}, raw=True)

@@ -1,82 +1,147 @@
-"""explore(): one picture that is stored, and controls where somebody can move them."""
+"""explore(): a picture that is stored, and controls beside it where somebody can move them."""
 
+import html
 import inspect
-import io
-import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
+from tfhkit.errors import ParameterError
 from tfhkit.media import jpeg_bytes
 from tfhkit.series.front_end import is_live
+from tfhkit.teach.display import picture_html, show_widget
+from tfhkit.teach.figures import Paper, describe_figure
+
+STATIC = Path(__file__).parent / "static"
+_UNITS = {"deg": "deg", "degrees": "deg", "s": "s", "ms": "ms", "px": "px", "mm": "mm"}
 
 
 def explore(function, **ranges):
-    """Call `function` once and show its picture; add controls in a live front end.
+    """Call `function` once and show its picture; in a live front end, with controls beside it.
 
-    The first call is a plain one, so its errors stop a headless run; no widget state is stored.
-    The fastest way to answer a slider is to return an image: its JPEG bytes go straight into a
-    widget beside the controls. Figures are drawn anew, which takes a tenth of a second or more.
+    The first call is a plain one, so its errors stop a headless run. While a slider is dragged
+    there is never more than one call under way, and the last picture is always that of the last
+    values. The picture of the first call stays in the saved notebook.
 
     Args:
-        function: draws with matplotlib, or returns a matplotlib or plotly figure, an RGB image
-            ((H, W, 3) uint8, or floats in [0, 1]), or anything else that a notebook can show.
-            The first line of its docstring becomes the picture's alternative text.
+        function: draws with matplotlib, or returns a matplotlib figure, an RGB image ((H, W, 3)
+            uint8, or floats in [0, 1]), or anything that a notebook shows as HTML or text.
+            The first line of its docstring, with the values, is the picture's alternative text.
         **ranges: for each of its arguments (low, high), (low, high, start), a list of choices,
             or a bool. It starts with the argument's default where the function has one, else
             with `start`, else in the middle, else with the first choice. Whole numbers make a
-            slider of whole numbers.
-    Returns:
-        None.
+            slider of whole numbers. A unit at the end of a name (gap_s, yaw_deg) is shown as one.
+    Raises:
+        ParameterError: a range that is empty or runs backwards.
     """
-    began = time.perf_counter()
-    start = {name: _start(function, name, values) for name, values in ranges.items()}
-    alt = (inspect.getdoc(function) or ", ".join(ranges)).splitlines()[0]
-    first = function(**start)
-    if not is_live():
-        _show(_picture(first, alt))
-        return
-    quick = time.perf_counter() - began < 0.5  # a slow picture waits until the mouse is released
-    controls = {name: _control(name, ranges[name], start[name]) for name in ranges}
-    view = _image_view if _is_image(first) else _output_view
-    show, complain = view(first, list(controls.values()), alt)
-
-    def redraw(_):
-        values = {name: control.value for name, control in controls.items()}
-        try:
-            show(function(**values))
-        except Exception as error:  # in a widget's callback it would pass unseen
-            complain(f"{type(error).__name__}: {error}")
-
-    for control in controls.values():
-        control.observe(redraw, names="value")
-        if hasattr(control, "continuous_update"):
-            control.continuous_update = quick
+    controls = [_control(function, name, values) for name, values in ranges.items()]
+    title = (inspect.getdoc(function) or ", ".join(ranges)).splitlines()[0]
+    ask = _Question(function, controls, title, Paper())
+    first = ask([control["value"] for control in controls])
+    widget = _widget_class()(ask, first) if is_live() else None
+    show_widget(widget, _static(*first), first[0]["alt"])
 
 
-def _output_view(first, controls, alt):
-    """Show any result above its controls; returns how to replace it, and how to complain."""
-    import ipywidgets
-    from IPython.display import display
+@dataclass(frozen=True)
+class _Question:
+    """A function with its controls: called with their values, it gives (answer, picture)."""
 
-    handle = display(_picture(first, alt), display_id=True)
-    display(ipywidgets.VBox(controls))
-    return lambda result: handle.update(_picture(result, alt)), handle.update
+    function: Callable
+    controls: list
+    title: str
+    paper: Paper
+
+    def __call__(self, values):
+        given = {c["name"]: _argument(c, value) for c, value in zip(self.controls, values)}
+        said = ", ".join(f"{c['label']} {_text(given[c['name']])}" for c in self.controls)
+        alt = f"{self.title.rstrip('.')}: {said}."
+        return _answer(_drawn(self.function, given), alt, self.paper)
 
 
-def _image_view(first, controls, alt):
-    """Show an image beside its controls, in a widget that takes new bytes."""
-    import ipywidgets
-    from IPython.display import display
+def _drawn(function, given):
+    """The function's result, with a figure that it drew to in place of nothing."""
+    import matplotlib.pyplot as plt
 
-    picture = ipywidgets.Image(value=jpeg_bytes(first), format="jpeg", tooltip=alt)
-    fault = ipywidgets.Label()
-    left, right = ipywidgets.VBox([picture, fault]), ipywidgets.VBox(controls)
-    display(ipywidgets.HBox([left, right]))
+    before = set(plt.get_fignums())
+    result = function(**given)
+    drew = [number for number in plt.get_fignums() if number not in before]
+    if drew and (result is None or isinstance(result, (list, tuple)) or _is_axes(result)):
+        result = plt.figure(drew[-1])
+    for number in drew:
+        plt.close(number)
+    return result.get_figure() if _is_axes(result) else result
 
-    def show(result):
-        picture.value, fault.value = jpeg_bytes(result), ""
 
-    return show, lambda text: setattr(fault, "value", text)
+def _is_axes(result):
+    return hasattr(result, "get_figure") and hasattr(result, "plot")
+
+
+def _answer(result, alt, paper):
+    """What the front end gets for a result: a dict, and the bytes of a picture (or none)."""
+    answer = {"alt": alt, "media": "", "html": "", "fault": ""}
+    if hasattr(result, "savefig"):
+        answer["alt"] = f"{alt} {describe_figure(result)}"
+        return answer | {"media": "image/png"}, paper.png(result)
+    if isinstance(result, np.ndarray) and result.ndim == 3:
+        return answer | {"media": "image/jpeg"}, jpeg_bytes(result)
+    as_html = getattr(result, "_repr_html_", None)
+    shown = as_html() if as_html else None
+    if not shown and result is not None:
+        shown = f"<pre>{html.escape(str(result))}</pre>"
+    return answer | {"html": shown or ""}, b""
+
+
+def _static(answer, picture):
+    if picture:
+        return picture_html(picture, answer["alt"], answer["media"])
+    return answer["html"] or html.escape(answer["alt"])
+
+
+def _control(function, name, values):
+    """A control as the front end needs it: kind, label, range, start."""
+    label, unit = _label(name)
+    start = _start(function, name, values)
+    common = {"name": name, "label": label, "unit": unit}
+    if isinstance(values, bool):
+        return common | {"kind": "checkbox", "value": bool(start)}
+    if not isinstance(values, tuple):
+        choices = list(values)
+        place = choices.index(start)
+        texts = [str(choice) for choice in choices]
+        return common | {"kind": "choice", "value": place, "options": texts, "choices": choices}
+    low, high = values[:2]
+    if not low <= high:
+        fault = f"({low}, {high}) holds nothing"
+        raise ParameterError(f"the range of {name}", fault, "give (low, high)")
+    whole = _whole((*values, start))
+    step = 1 if whole else _slider_step(low, high)
+    kind = int if whole else float
+    numbers = {"low": kind(low), "high": kind(high), "step": step, "value": kind(start)}
+    return common | numbers | {"kind": "slider", "whole": whole}
+
+
+def _label(name):
+    """A parameter's name in words, and its unit: gap_s becomes "gap (s)"."""
+    words = name.split("_")
+    unit = _UNITS.get(words[-1], "") if len(words) > 1 else ""
+    return (f"{' '.join(words[:-1])} ({unit})" if unit else " ".join(words)), unit
+
+
+def _argument(control, value):
+    """The function's argument for a value of the front end."""
+    if control["kind"] == "choice":
+        return control["choices"][int(value)]
+    if control["kind"] == "checkbox":
+        return bool(value)
+    value = min(max(value, control["low"]), control["high"])
+    return round(value) if control["whole"] else float(value)
+
+
+def _text(value):
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _start(function, name, values):
@@ -85,10 +150,9 @@ def _start(function, name, values):
         return default.default
     if isinstance(values, tuple):
         low, high, *start = values
-        return (
-            start[0] if start else low + (high - low) // 2 if _whole(values) else (low + high) / 2
-        )
-    return values if isinstance(values, bool) else values[0]
+        middle = low + (high - low) // 2 if _whole(values) else (low + high) / 2
+        return start[0] if start else middle
+    return values if isinstance(values, bool) else list(values)[0]
 
 
 def _whole(values):
@@ -102,56 +166,34 @@ def _slider_step(low, high):
     return float(power * min((1, 2, 5, 10), key=lambda k: abs(k - rough / power)))
 
 
-def _control(name, values, start):
-    import ipywidgets
+@cache
+def _widget_class():
+    """The widget; made when it is first needed, since anywidget is slow to import."""
+    import anywidget
+    import traitlets
 
-    look = {"description": name.replace("_", " "), "style": {"description_width": "initial"}}
-    if isinstance(values, bool):
-        return ipywidgets.Checkbox(value=start, **look)
-    if not isinstance(values, tuple):
-        return ipywidgets.Dropdown(options=list(values), value=start, **look)
-    low, high = values[:2]
-    if _whole((*values, start)):
-        return ipywidgets.IntSlider(value=start, min=low, max=high, **look)
-    step = _slider_step(low, high)
-    return ipywidgets.FloatSlider(value=start, min=low, max=high, step=step, **look)
+    class Explorer(anywidget.AnyWidget):
+        """Controls and the answer to them; the front end asks by messages."""
 
+        _esm, _css = STATIC / "explorer.js", STATIC / "explorer.css"
+        controls = traitlets.List().tag(sync=True)
+        title = traitlets.Unicode().tag(sync=True)
+        answer = traitlets.Dict().tag(sync=True)
+        picture = traitlets.Bytes().tag(sync=True)
 
-def _picture(result, alt):
-    """What is shown for a result: a PNG for figures, a JPEG for images, else the thing itself."""
-    if result is None or hasattr(result, "savefig") or isinstance(result, (list, tuple)):
-        return _figure(result, alt)
-    if hasattr(result, "get_figure"):  # axes
-        return _figure(result.get_figure(), alt)
-    if _is_image(result):
-        return _shown(jpeg_bytes(result), "jpeg", alt)
-    return result
+        def __init__(self, ask, first):
+            shown = [{k: v for k, v in c.items() if k != "choices"} for c in ask.controls]
+            super().__init__(controls=shown, title=ask.title, answer=first[0], picture=first[1])
+            self._ask = ask
+            self.on_msg(self._asked)
 
+        def _asked(self, _, content, buffers):
+            try:
+                answer, picture = self._ask(content["values"])
+            except Exception as error:  # in a callback it would pass unseen
+                answer, picture = {"fault": f"{type(error).__name__}: {error}"}, self.picture
+            with self.hold_sync():
+                self.picture = picture
+                self.answer = answer | {key: content[key] for key in ("number", "view", "values")}
 
-def _is_image(result):
-    return isinstance(result, np.ndarray) and result.ndim == 3
-
-
-def _figure(result, alt):
-    import matplotlib.pyplot as plt
-
-    if result is None and not plt.get_fignums():
-        return None
-    figure = result if hasattr(result, "savefig") else plt.gcf()
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=80, bbox_inches="tight")
-    plt.close(figure)
-    return _shown(file.getvalue(), "png", alt)
-
-
-def _shown(data, kind, alt):
-    from IPython.display import Image
-
-    return Image(data=data, format=kind, alt=alt)
-
-
-def _show(picture):
-    from IPython.display import display
-
-    if picture is not None:
-        display(picture)
+    return Explorer

@@ -1,0 +1,112 @@
+"""A reader's copies of the notebooks, and what is left of a live notebook when it is saved."""
+
+import copy
+import json
+
+import nbformat
+import pytest
+from nbformat.sign import NotebookNotary
+
+from tfhkit.errors import InputError
+from tfhkit.series import places
+from tfhkit.teach.build import write_notebook
+from tfhkit.teach.display import MARK, WIDGET
+from tfhkit.teach.lab import FOLDER, lab_options, prepare_copies
+from tfhkit.teach.server import tidy_notebook
+
+
+def notebook(edition="one", outputs=()):
+    cell = {
+        "cell_type": "code", "id": "a", "metadata": {}, "source": "1", "execution_count": 1,
+        "outputs": list(outputs),
+    }  # fmt: skip
+    return {
+        "cells": [cell], "metadata": {MARK: {"edition": edition}}, "nbformat": 4,
+        "nbformat_minor": 5,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def kit(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    for name in ("00_first", "01_second"):
+        write_notebook(tmp_path / "notebooks" / f"{name}.ipynb", notebook())
+    return tmp_path
+
+
+def test_copies_are_made_once_and_never_overwritten(kit):
+    assert prepare_copies(kit) == (["00_first", "01_second"], [])
+    answer = kit / FOLDER / "00_first.ipynb"
+    answer.write_text(answer.read_text().replace('"1"', '"my answer"'))
+    write_notebook(kit / "notebooks" / "00_first.ipynb", notebook("two"))
+    assert prepare_copies(kit) == ([], ["00_first"])
+    assert "my answer" in answer.read_text()
+
+
+def test_fresh_copies_are_trusted(kit):
+    prepare_copies(kit)
+    copied = nbformat.read(kit / FOLDER / "00_first.ipynb", as_version=4)
+    assert NotebookNotary().check_signature(copied)
+
+
+def test_a_folder_that_cannot_be_written(kit):
+    (kit / FOLDER).write_text("a file")
+    with pytest.raises(InputError, match="cannot be written"):
+        prepare_copies(kit)
+
+
+def test_a_reader_s_copies_are_the_series_where_they_are_run(tmp_path, monkeypatch):
+    monkeypatch.delenv("TFHKIT_NOTEBOOKS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert places.notebooks_dir() == places.kit_dir() / "notebooks"
+    for name in places.STEPS:
+        (tmp_path / f"{name}.ipynb").write_text("{}")
+    assert places.notebooks_dir() == tmp_path
+
+
+def test_a_live_picture_is_saved_as_its_static_one():
+    live = {WIDGET: {"model_id": "x"}, "text/html": "<img>", "text/plain": "alt"}
+    marked = {"output_type": "display_data", "data": live, "metadata": {MARK: {"static": True}}}
+    others = {"output_type": "display_data", "data": dict(live), "metadata": {}}
+    saved = notebook(outputs=[marked, others])
+    tidy_notebook(saved)
+    first, second = saved["cells"][0]["outputs"]
+    assert set(first["data"]) == {"text/html", "text/plain"}
+    assert WIDGET in second["data"], "somebody else's widget"
+
+
+def test_saving_leaves_nothing_of_the_session_in_the_kit_s_notebooks():
+    saved = notebook()
+    tidy_notebook(saved)
+    clean = copy.deepcopy(saved)
+    saved["metadata"] |= {"widgets": {"state": {}}, "toc": 1}
+    saved["metadata"]["language_info"] |= {"version": "3.12.1", "file_extension": ".py"}
+    saved["cells"][0]["metadata"] = {"execution": {"iopub.execute_input": "now"}, "trusted": True}
+    tidy_notebook(saved)
+    assert saved == clean
+    own = notebook()
+    own["metadata"] = {"language_info": {"name": "python", "version": "3"}}
+    tidy_notebook(own)
+    assert own["metadata"]["language_info"]["version"] == "3", "a reader's own notebook"
+
+
+def test_stored_notebooks_are_written_as_jupyter_saves_them():
+    for path in sorted((places.kit_dir() / "notebooks").glob("*.ipynb")):
+        text = path.read_text(encoding="utf-8")
+        content = nbformat.reads(text, as_version=4)
+        tidy_notebook(content)
+        assert nbformat.writes(content, version=4).rstrip("\n") + "\n" == text, path.name
+
+
+def test_the_server_extension_registers_itself():
+    from tfhkit.teach import server
+
+    hooks = []
+    manager = type("Manager", (), {"register_pre_save_hook": lambda self, hook: hooks.append(hook)})
+    app = type("App", (), {"contents_manager": manager()})()
+    server._load_jupyter_server_extension(app)
+    model = {"type": "notebook", "content": json.loads(json.dumps(notebook()))}
+    hooks[0](model=model, path="a.ipynb", contents_manager=None)
+    assert model["content"]["metadata"]["kernelspec"]["name"] == "python3"
+    hooks[0](model={"type": "file", "content": "text"}, path="a.txt", contents_manager=None)
+    assert any("tfhkit.teach.server" in option for option in lab_options("."))

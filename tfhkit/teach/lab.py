@@ -1,0 +1,86 @@
+"""The folder `work/`, where a reader's own copies of the notebooks lie, and JupyterLab on it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tfhkit.errors import InputError
+from tfhkit.media import atomic_path
+from tfhkit.series import places
+from tfhkit.series.sources import read_notebook
+from tfhkit.series.trust import trust
+from tfhkit.teach.display import MARK
+
+FOLDER = "work"
+
+
+def prepare_copies(kit=None):
+    """Copy each stored notebook to `work/`, unless a copy is there; copies are never overwritten.
+
+    Args:
+        kit: the folder that holds `notebooks/`; None for the kit's own.
+    Returns:
+        copied, outdated: names of the notebooks that were copied now, and of those whose copy was
+        made from an earlier edition.
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    kit = Path(kit or places.kit_dir())
+    folder, copied, outdated = kit / FOLDER, [], []
+    for name in places.names_of(kit / "notebooks"):
+        stored, copy = kit / "notebooks" / f"{name}.ipynb", folder / f"{name}.ipynb"
+        if not copy.exists():
+            try:
+                folder.mkdir(exist_ok=True)
+                with atomic_path(copy) as temporary:
+                    shutil.copyfile(stored, temporary)
+            except OSError as error:
+                fault = f"cannot be written ({error.strerror or error})"
+                raise InputError(folder, fault, "free its disk, or check its rights") from None
+            copied.append(name)
+        elif _edition(copy) != _edition(stored):
+            outdated.append(name)
+    trust(folder / f"{name}.ipynb" for name in copied)
+    return copied, outdated
+
+
+def _edition(path):
+    try:
+        return read_notebook(path)["metadata"].get(MARK)
+    except InputError:
+        return None
+
+
+def open_lab(options=(), say=print):
+    """Open JupyterLab on the copies in `work/`; its root is the kit's folder, so runs can be seen.
+
+    Args:
+        options: further options of `jupyter lab`. say: callable that gets lines for people.
+    Returns:
+        JupyterLab's exit code.
+    """
+    copied, outdated = prepare_copies()
+    if copied:
+        say(f"{len(copied)} notebooks copied to {FOLDER}/; your changes and answers stay there")
+    for name in outdated:
+        say(f"{FOLDER}/{name}.ipynb was made from an earlier edition and stays as it is; to get "
+            "the new one, rename yours and start again")  # fmt: skip
+    first = f"{FOLDER}/{places.STEPS[0]}.ipynb"
+    command = [sys.executable, "-m", "jupyterlab", *lab_options(places.kit_dir()),
+               f"--LabApp.default_url=/lab/tree/{first}", *options]  # fmt: skip
+    try:
+        return subprocess.run(command, check=False, cwd=places.kit_dir(), env=os.environ).returncode
+    except KeyboardInterrupt:  # Ctrl-C goes to JupyterLab, too, which asks and ends by itself
+        return 0
+
+
+def lab_options(root):
+    """Options of `jupyter lab` with which the kit's widgets and copies work as meant."""
+    return [
+        f"--ServerApp.root_dir={root}",
+        "--ServerApp.jpserver_extensions=tfhkit.teach.server=True",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        f"--LabApp.app_settings_dir={Path(__file__).parent / 'static' / 'lab'}",  # asks for no news
+    ]
