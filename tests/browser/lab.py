@@ -14,6 +14,7 @@ from pathlib import Path
 from watch import errors_in, watch
 
 from tfhkit.series.places import kit_dir
+from tfhkit.teach.lab import lab_options
 
 SETTINGS = {
     # all cells are in the page at once, so that tests find them
@@ -86,14 +87,13 @@ class LabServer:
             "ServerApp.port": port,
             "ServerApp.port_retries": 0,
             "IdentityProvider.token": self.token,
-            "ServerApp.root_dir": self.root,
             "ServerApp.open_browser": False,
             "ServerApp.terminals_enabled": False,
             "LabApp.expose_app_in_browser": True,
             "LabApp.extension_manager": "readonly",
             "LabApp.news_url": None,
         }
-        command = [sys.executable, "-m", "jupyterlab", "--allow-root"]
+        command = [sys.executable, "-m", "jupyterlab", "--allow-root", *lab_options(self.root)]
         command += [f"--{name}={value}" for name, value in options.items()]
         self._process = subprocess.Popen(
             command,

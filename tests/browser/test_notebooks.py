@@ -1,0 +1,36 @@
+"""Every notebook of the series in JupyterLab: it runs, and everything in it is alive."""
+
+import pytest
+from series import SOURCES, Series, count_calls
+from widgets import operate
+
+NAMES = [source.stem for source in SOURCES]
+
+
+@pytest.fixture(scope="module")
+def series(context, lab, tiny_run, request):
+    """Runs those notebooks whose tests were chosen."""
+    chosen = [item.callspec.params["source"].stem for item in request.session.items
+              if item.path == request.path and "source" in getattr(item, "callspec", _None).params
+              and item.originalname == "test_a_notebook_runs_and_is_alive"]  # fmt: skip
+    series = Series(context.new_page, lab, tiny_run[0], chosen)
+    yield series
+    series.close()
+
+
+class _None:
+    params = {}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_is_alive(series, source):
+    name = source.stem
+    notebook = series.wait(name)
+    faults = notebook.errors()
+    kinds, found = operate(notebook.page)
+    faults += found
+    if kinds.count("explorer") < count_calls(source, "explore"):
+        faults.append(f"{count_calls(source, 'explore')} calls of explore(), but only {kinds}")
+    faults += [fault for fault in notebook.errors() if fault not in faults]
+    assert not faults, "\n".join([f"{len(faults)} faults in {name}:", *faults])
+    series.close(name)
