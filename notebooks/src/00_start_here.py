@@ -160,14 +160,11 @@ print(json.dumps(facts, indent=1))
 
 # %%
 from tfhkit.media import read_audio
-from tfhkit.series.front_end import is_live
+from tfhkit.teach.sound import listen
 
 voice = read_audio(step.speech_path)
 print(f"{len(voice) / 16000:.1f} s of speech")
-if is_live():
-    from IPython.display import Audio, display
-
-    display(Audio(voice, rate=16000))
+listen(voice, "the voice that will drive the face")
 
 # %% [markdown]
 # ## A head

@@ -163,13 +163,13 @@ assert np.isclose(change[0], 20 * np.log10(2) * np.sqrt(26), atol=0.1)
 # Listen to what is lost: the piece itself, and a sound made from its 13 coefficients alone.
 
 # %%
-from IPython.display import Audio, display
+from tfhkit.teach.sound import Sound, listen
 
 coarse = librosa.feature.mfcc(y=voiced.astype(np.float32), sr=16000, n_mfcc=13, n_mels=26)
 with np.errstate(all="ignore"):
     whisper = librosa.feature.inverse.mfcc_to_audio(coarse, n_mels=26, sr=16000, n_iter=16)
-for heard in (voiced, whisper):
-    display(Audio(librosa.resample(heard, orig_sr=16000, target_sr=8000), rate=8000))
+listen(voiced, "the piece itself")
+listen(whisper, "made from its 13 coefficients alone")
 
 # %% [markdown]
 # *Two players: a voice, then a hoarse whisper with the same vowels and no tune.*
@@ -346,7 +346,7 @@ explore(
 
 
 # %%
-def listen(frame, gap_s=1.0):
+def hear_neighbours(frame, gap_s=1.0):
     """The sound of a frame's window, then of its three nearest neighbours."""
     anchor, other, heard, _ = pair_distances(features, angles, times, 9.0, gap_s)
     own = np.flatnonzero(anchor == frame)
@@ -355,11 +355,11 @@ def listen(frame, gap_s=1.0):
     for time in times[[frame, *nearest]]:
         begin = min(max(0, int((time - 0.15) * 16000)), len(sound) - 4800)
         pieces += [sound[begin : begin + 4800 : 1] * np.hanning(4800) ** 0.2, np.zeros(2400)]
-    return Audio(librosa.resample(np.concatenate(pieces), orig_sr=16000, target_sr=8000), rate=8000)
+    return Sound(f"frame {frame}, then its three nearest", np.concatenate(pieces))
 
 
 talking = int(np.argmin(np.abs(times - (loudest + length / 2) / 16000)))
-explore(listen, frame=(0, len(times) - 1, talking), gap_s=(0.0, 3.0, 1.0))
+explore(hear_neighbours, frame=(0, len(times) - 1, talking), gap_s=(0.0, 3.0, 1.0))
 
 # %% [markdown]
 # ## Is it the sound? Shift it and see
