@@ -31,6 +31,8 @@ def main(argv=None):
 
 def _fail(options, text, code, error=None):
     line = " ".join(text.split())
+    if moving := sys.modules.get("tfhkit.series.progress"):
+        moving.clear_terminal()
     if options.debug and error is not None:
         print(getattr(error, "traceback", ""), file=sys.stderr)
         raise error

@@ -4,21 +4,26 @@ import sys
 
 
 def run(options):
+    from tfhkit.series.course import Course, closing
     from tfhkit.series.report import run_and_report
 
     say = print if not options.json else (lambda line: print(line, file=sys.stderr))
-    result = run_and_report(
-        clip=options.clip,
-        speech=options.speech,
-        out=options.out,
-        profile=options.profile,
-        seed=options.seed,
-        only=[part for part in options.only.split(",") if part],
-        set_values=options.values,
-        notebooks=options.notebooks,
-        write=not options.no_report,
-        say=say,
-    )
+    course, more = Course(options.progress), {}
+    with closing(course, more):
+        result = run_and_report(
+            clip=options.clip,
+            speech=options.speech,
+            out=options.out,
+            profile=options.profile,
+            seed=options.seed,
+            only=[part for part in options.only.split(",") if part],
+            set_values=options.values,
+            notebooks=options.notebooks,
+            write=not options.no_report,
+            say=say,
+            course=course,
+        )
+        more |= {key: result[key] for key in ("report", "videos") if key in result}
     return result, _show_run
 
 
@@ -48,8 +53,8 @@ def fit(options):
 
 
 def portrait(options):
-    from tfhkit.series.measure import terminal_progress
     from tfhkit.series.portrait import make_portrait
+    from tfhkit.series.progress import terminal_progress
     from tfhkit.series.tables import table
 
     result = make_portrait(
@@ -125,7 +130,7 @@ def hs(options):
 
 def corpus(options):
     from tfhkit.series.corpus import write_corpus
-    from tfhkit.series.measure import terminal_progress
+    from tfhkit.series.progress import terminal_progress
     from tfhkit.series.tables import table
 
     result = write_corpus(
@@ -182,3 +187,12 @@ def _show_notebooks(result):
         for p in parameters:
             lines.append(f"  {p['name']}: {p['type']} = {p['default']!r}  {p['comment']}")
     return "\n".join(lines)
+
+
+def lab(options):
+    from tfhkit.teach.lab import open_lab
+
+    further = [f"--ServerApp.port={options.port}"] if options.port else []
+    further += ["--no-browser"] if options.no_browser else []
+    code = open_lab([*further, *options.options])
+    return {"ok": code == 0, "exit_code": code}, lambda _: ""

@@ -35,6 +35,8 @@ def build_parser():
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="values",
                      help="a notebook's parameter; 05.NAME=VALUE for one notebook")  # fmt: skip
     run.add_argument("--notebooks", metavar="DIR", help="folder of the notebooks")
+    run.add_argument("--progress", metavar="FILE",
+                     help="write how far it is, as JSON lines, for programs")  # fmt: skip
     run.add_argument("--no-report", action="store_true", help=argparse.SUPPRESS)
     fit = add("fit", commands.fit, "fit the face model to a clip")
     fit.add_argument("clip", metavar="CLIP", help='a video, or "sample"')
@@ -121,5 +123,10 @@ def build_parser():
     doctor.add_argument("clip", nargs="?", metavar="CLIP")
     bench = add("bench", commands.bench, "time parts of the kit beside a peer, as ratios")
     bench.add_argument("names", nargs="*", metavar="NAME", help="default: all")
+    lab = add("lab", commands.lab, "open JupyterLab on your own copies of the notebooks, in work/")
+    lab.add_argument("--port", type=int, metavar="N", help="its port (default: the next free one)")
+    lab.add_argument("--no-browser", action="store_true", help="print the address only")
+    lab.add_argument("options", nargs="*", metavar="OPTION",
+                     help="options of jupyter lab, behind --, such as -- --allow-root")  # fmt: skip
     add("notebooks", commands.notebooks, "list the notebooks with their parameters")
     return parser

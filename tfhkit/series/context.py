@@ -1,20 +1,21 @@
 """What a notebook opens: its inputs, its folder, its settings, its progress, its manifest."""
 
-import math
 import random
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from tfhkit.errors import InputError, ParameterError, TfhkitError
-from tfhkit.media import sha256_of, write_wav
+from tfhkit.media import rounded, sha256_of, write_wav
 from tfhkit.series import manifest as manifests
 from tfhkit.series import places, sources
 from tfhkit.series.parameters import own_parameters
 from tfhkit.series.progress import report_progress
 from tfhkit.series.settings import settings_of
+from tfhkit.series.watch import followed
 
 SENTENCE = "sentence.wav"
 
@@ -114,16 +115,20 @@ class Step:
         """Run an earlier notebook in a process of its own, as `tfhkit run --only` does."""
         command = [sys.executable, "-m", "tfhkit.cli", "run", "--only", earlier, "--no-report"]
         command += ["--out", self.out, "--profile", self.settings.profile, "--seed", self.seed]
+        command += ["--notebooks", places.notebooks_dir()]
         for what, given in self._given.items():
             command += [f"--{what}", given if given in KEYWORDS else resolve(what, given, self.out)]
         known = own_parameters(_notebook(earlier), earlier)
         for name, value in (made or {}).get("parameters", {}).get("own", {}).items():
             command += ["--set", f"{earlier[:2]}.{name}={value}"] if name in known else []
-        command, line = [str(part) for part in command], ""
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        with subprocess.Popen(command, cwd=places.kit_dir(), **pipes) as process:
-            for line in process.stdout:
-                print(line.rstrip())
+        with tempfile.TemporaryDirectory() as folder:
+            state, line = Path(folder) / "progress", ""
+            command = [str(part) for part in [*command, "--progress", state]]
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+            with followed(state, self.progress):
+                with subprocess.Popen(command, cwd=places.kit_dir(), **pipes) as process:
+                    for line in process.stdout:
+                        print(line.rstrip())
         if process.returncode:
             raise TfhkitError(line.strip().removeprefix("tfhkit: ") or f"{earlier} failed")
 
@@ -149,8 +154,8 @@ class Step:
             },
             "inputs": self._inputs,
             "outputs": outputs,
-            "numbers": _plain(numbers or {}),
-            "backends": _plain(backends or {}),
+            "numbers": rounded(numbers or {}),
+            "backends": rounded(backends or {}),
             "device": self.device,
             "seconds": round(seconds, 2),
             "peak_mb": round(peak / (2**20 if sys.platform == "darwin" else 2**10)),
@@ -228,16 +233,3 @@ def _notebook(name):
 def _fingerprint(name, profile, seed, own):
     code = sources.source_hash(_notebook(name))
     return manifests.fingerprint(name, profile, seed, own, code)
-
-
-def _plain(value):
-    """Numbers of NumPy and torch as JSON's; what is not finite becomes null."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if isinstance(value, (int, str, bool, type(None))) else str(value)

@@ -57,7 +57,7 @@ def correlate_file(
     )
     from tfhkit.audio.estimates import check_table_path
     from tfhkit.media import atomic_path
-    from tfhkit.series.measure import terminal_progress
+    from tfhkit.series.progress import terminal_progress
     from tfhkit.series.tables import rounded
 
     _check(frames, axis, n_null, max_lag_s, radius, min_gap_s, seed)
@@ -143,7 +143,7 @@ def _pose(clip, fit, frames):
     from tfhkit.media import open_clip
     from tfhkit.series.context import resolve
     from tfhkit.series.fits import first_frames, fit_for
-    from tfhkit.series.measure import terminal_progress
+    from tfhkit.series.progress import terminal_progress
 
     opened = open_clip(resolve("clip", str(clip), Path.cwd()))
     # What would be refused later is refused before the minutes of a fit.

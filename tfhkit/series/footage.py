@@ -8,7 +8,7 @@ from tfhkit.fit import fit_clip
 from tfhkit.landmarks import detect, footage_facts
 from tfhkit.media import open_clip
 from tfhkit.series.context import resolve
-from tfhkit.series.measure import terminal_progress
+from tfhkit.series.progress import terminal_progress
 
 POSE_FRAMES = 300  # pose range is taken from so many frames
 

@@ -79,7 +79,7 @@ def _fitted(path):
     from tfhkit.metrics.tracks import SUFFIXES, PoseTrack
     from tfhkit.series.context import resolve
     from tfhkit.series.fits import fit_for
-    from tfhkit.series.measure import terminal_progress
+    from tfhkit.series.progress import terminal_progress
 
     video = resolve("clip", path, Path.cwd())
     try:

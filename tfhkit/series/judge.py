@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tfhkit.errors import ParameterError
 from tfhkit.series.fits import fit_for, open_frames
-from tfhkit.series.measure import terminal_progress
+from tfhkit.series.progress import terminal_progress
 from tfhkit.series.tables import rounded
 
 

@@ -3,12 +3,12 @@
 import contextlib
 import importlib
 import pkgutil
-import sys
 import time
 from pathlib import Path
 
 from tfhkit.errors import ParameterError
 from tfhkit.series.fits import open_frames
+from tfhkit.series.progress import terminal_progress
 from tfhkit.series.tables import rounded
 
 # of a fit's report, what `tfhkit fit` prints
@@ -108,21 +108,3 @@ def run_benchmarks(names=()):
         rows = function()
         result[name] = rows if isinstance(rows, list) else [rows]
     return result
-
-
-def terminal_progress():
-    """A callable (done, total, text): one moving line on a terminal, silent elsewhere."""
-    if not sys.stderr.isatty():
-        return None
-    last = [0.0]
-
-    def progress(done, total, text=""):
-        now = time.monotonic()
-        if done >= total:
-            sys.stderr.write("\r\033[K")
-        elif now - last[0] > 0.1:
-            last[0] = now
-            sys.stderr.write(f"\r\033[K{text} {done}/{total}")
-        sys.stderr.flush()
-
-    return progress

@@ -12,8 +12,8 @@ EXERCISE_TAGS = ("exercise-setup", "exercise", "check")
 _PACKAGE = Path(__file__).resolve().parents[1]
 # the machinery around the steps changes no result; what it hands to them is hashed by content
 _MACHINERY = (
-    "context doctor footage front_end manifest measure parameters places progress report runner "
-    "settings sources tables"
+    "context course doctor execution footage front_end jobs manifest measure parameters places "
+    "progress report runner settings sources tables trust watch"
 )
 _LEFT_OUT = {f"tfhkit.series.{name}" for name in _MACHINERY.split()}
 _LEFT_OUT |= {"tfhkit.series", "tfhkit.cli", "tfhkit.errors"}
