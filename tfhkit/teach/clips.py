@@ -1,0 +1,210 @@
+"""Tiny videos for pages: films cut, put on one clock, made small, and encoded in memory."""
+
+import io
+import tempfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from tfhkit.errors import InputError, ShapeError, check_shape
+from tfhkit.media import (
+    SR_HZ,
+    SYNTHETIC_COMMENT,
+    draw_mark,
+    jpeg_bytes,
+    open_clip,
+    video_metadata,
+    write_video,
+)
+
+SOUND_BITS = 48_000  # a second; the writer of results takes twice as many
+QUALITIES = (23, 26, 29, 32)  # x264's CRF, tried in this order until the clips are small enough,
+SIZES = (1.0, 0.7, 0.5)  # then again with less height
+RECORDED_COMMENT = "Made smaller by tfhkit; otherwise as recorded."
+SAME_MOMENT_S = 5e-4
+
+
+@dataclass(frozen=True)
+class Film:
+    """Pictures on a clock, with or without sound.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB, two or more.
+        times: (T,) seconds, increasing; the first is 0.
+        audio: (N,) float in [-1, 1], 16 kHz, sample 0 at the first frame; None is no sound.
+        synthetic: whether the kit made it; then it carries the mark.
+        marked: whether its pictures carry the mark already.
+    """
+
+    frames: np.ndarray
+    times: np.ndarray
+    audio: np.ndarray | None = None
+    synthetic: bool = True
+    marked: bool = False
+
+    @property
+    def end_s(self):
+        """When the last frame's time is over."""
+        return float(self.times[-1] + np.median(np.diff(self.times)))
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A film as a page carries it.
+
+    Args:
+        title: its caption. video: bytes of an MP4 file (H.264, AAC). poster: bytes of a JPEG file.
+        height, width: px. sound: whether there is any.
+    """
+
+    title: str
+    video: bytes
+    poster: bytes
+    height: int
+    width: int
+    sound: bool
+
+
+def film_from(given, title, recorded=False, seconds=None):
+    """Read what a notebook gives as a film.
+
+    Args:
+        given: path of a video, or (frames, times or frames per second), or these two and audio.
+        title: for messages.
+        recorded: the given frames are a recording and get no mark. A file's metadata say
+            themselves whether the kit made it.
+        seconds: what comes later is left out; None keeps all.
+    Raises:
+        InputError: no such file, no video, fewer than two frames, something else than a film.
+        ShapeError: frames, times and audio that do not fit each other.
+    """
+    if isinstance(given, (str, Path)):
+        return _film_of_file(Path(given), seconds)
+    if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+        fault = f"film {title!r} is {type(given).__name__}"
+        raise InputError("play", fault, "give a path, or (frames, times or fps[, audio])")
+    frames, times, audio = (*given, None)[:3]
+    frames = np.asarray(frames)
+    check_shape(title, frames, ("T", "H", "W", 3))
+    if frames.dtype != np.uint8:
+        raise ShapeError(f"{title}: expected frames of uint8, got {frames.dtype}")
+    if np.ndim(times) == 0:
+        times = np.arange(len(frames)) / times
+    times = np.asarray(times, np.float64)
+    check_shape(f"{title}, times", times, (len(frames),))
+    if audio is not None:
+        check_shape(f"{title}, audio", np.asarray(audio), ("N",))
+    if (np.diff(times) <= 0).any():
+        raise ShapeError(f"{title}: times must increase from frame to frame")
+    kept = _first_seconds(times, seconds, title)
+    return Film(frames[kept], times[kept] - times[0], audio, synthetic=not recorded)
+
+
+def _film_of_file(path, seconds):
+    clip = open_clip(path, min_seconds=0, need_sound=False)
+    kept = _first_seconds(clip.times, seconds, path)
+    synthetic = video_metadata(path).get("comment") == SYNTHETIC_COMMENT
+    frames = np.stack(list(clip.iter_frames(0, kept.stop)))
+    audio = clip.audio if clip.audio.any() else None
+    return Film(frames, clip.times[kept], audio, synthetic, marked=synthetic)
+
+
+def _first_seconds(times, seconds, title):
+    count = len(times) if seconds is None else int((times - times[0] < seconds).sum())
+    if count < 2:
+        raise InputError(title, f"has {count} frame to show", "give two frames or more")
+    return slice(0, count)
+
+
+def in_step(films):
+    """Put films on one clock: each moment at which one of them changes is a frame of all.
+
+    A film that is over before the others stands still on its last frame, silently.
+
+    Args:
+        films: list of Film.
+    Returns:
+        list of Film with the same times.
+    """
+    moments = np.sort(np.concatenate([film.times for film in films]))
+    times = moments[np.append(True, np.diff(moments) > SAME_MOMENT_S)]
+    together = []
+    for film in films:
+        on_screen = np.searchsorted(film.times, times + SAME_MOMENT_S, side="right") - 1
+        audio = film.audio if film.audio is None else film.audio[: round(SR_HZ * film.end_s)]
+        together.append(Film(film.frames[on_screen], times, audio, film.synthetic, film.marked))
+    return together
+
+
+def embed(films, height_px, max_bytes):
+    """Encode films that are in step, small enough together.
+
+    Args:
+        films: dict title -> Film. height_px: taller films are made smaller, no film larger.
+        max_bytes: of all videos and posters together.
+    Returns:
+        list of Embedded.
+    Raises:
+        InputError: they do not fit, whatever the quality.
+    """
+    for share in SIZES:
+        small = {title: _smaller(film, share * height_px) for title, film in films.items()}
+        for quality in QUALITIES:
+            clips = [_encode(title, film, quality) for title, film in small.items()]
+            size = sum(len(clip.video) + len(clip.poster) for clip in clips)
+            if size <= max_bytes:
+                return clips
+    fault = f"the videos take {size / 1000:.0f} kB at the coarsest, and have {max_bytes / 1000:.0f}"
+    raise InputError("play", fault, "show fewer seconds or films, or raise max_kb")
+
+
+def _smaller(film, height_px):
+    """A film of at most this height and with even sides; what the kit made carries its mark."""
+    height, width = film.frames.shape[1:3]
+    scale = min(1.0, height_px / height)
+    size = tuple(max(2, 2 * round(scale * side / 2)) for side in (width, height))
+    frames = film.frames
+    if size != (width, height):
+        frames = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames])
+    if film.synthetic and not (film.marked and scale == 1):  # a mark shrinks with its picture
+        frames = np.stack([draw_mark(frame) for frame in frames])
+    return Film(frames, film.times, film.audio, film.synthetic, film.synthetic)
+
+
+def _encode(title, film, quality):
+    comment = SYNTHETIC_COMMENT if film.synthetic else RECORDED_COMMENT
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        write_video(path, film.frames, film.times, visible_mark=False, comment=comment,
+                    quality=quality)  # fmt: skip
+        video = _with_sound(path, film, comment)
+    poster = jpeg_bytes(film.frames[0], quality=80)
+    return Embedded(title, video, poster, *film.frames.shape[1:3], film.audio is not None)
+
+
+def _with_sound(path, film, comment):
+    """Bytes of a silent MP4 file with the film's sound added, coarser than in a result."""
+    if film.audio is None:
+        return path.read_bytes()
+    file = io.BytesIO()
+    n_samples = round(SR_HZ * film.end_s)
+    audio = np.clip(np.asarray(film.audio[:n_samples], np.float32), -1, 1)
+    audio = np.pad(audio, (0, n_samples - len(audio)))
+    with av.open(str(path)) as silent, av.open(file, "w", format="mp4") as out:
+        out.metadata.update({"comment": comment})
+        video = out.add_stream_from_template(silent.streams.video[0])
+        sound = out.add_stream("aac", rate=SR_HZ, layout="mono")
+        sound.bit_rate = SOUND_BITS
+        for packet in silent.demux(silent.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = video
+                out.mux(packet)
+        block = av.AudioFrame.from_ndarray(audio[None], format="fltp", layout="mono")
+        block.sample_rate, block.pts, block.time_base = SR_HZ, 0, Fraction(1, SR_HZ)
+        out.mux(sound.encode(block))
+        out.mux(sound.encode())
+    return file.getvalue()

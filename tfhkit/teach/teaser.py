@@ -1,0 +1,73 @@
+"""Make the small video at the top of notebook 00 from a finished run: `python -m
+tfhkit.teach.teaser`. It is shipped as `assets/teaser.mp4`, with its SHA-256 in `teaser.json`."""
+
+import argparse
+import json
+import sys
+
+import cv2
+import numpy as np
+
+from tfhkit.assets import assets_dir
+from tfhkit.media import open_clip, sha256_of, write_video
+from tfhkit.refine.paste import label_band
+from tfhkit.series import manifest as manifests
+from tfhkit.series import places
+from tfhkit.series.context import resolve
+
+PANEL_PX = 216
+ALT = (
+    "Three views of a man who speaks towards the camera: as he was filmed, the face model's "
+    "rendering that moves as the sound says, and the finished picture."
+)
+
+
+def make_teaser(out, path):
+    """Real, coarse and refined pictures of the held-back part beside each other, with sound.
+
+    Args:
+        out: Path of a finished run on the sample clip, the only clip that may be shipped.
+        path: the `.mp4` to write; its card goes beside it.
+    Returns:
+        Path.
+    """
+    images = np.load(out / "04_rendering" / "images_held_back.npz")
+    refined = np.load(out / "05_memory_gan" / "refined_held_back.npz")
+    columns = {
+        "filmed": images["real"],
+        "rendered": images["render"],
+        "finished": refined["refined"],
+    }
+    clip = open_clip(resolve("clip", "sample", out))
+    sound = clip.audio[round(clip.sr_hz * refined["times"][0]) :]
+    head = np.hstack([label_band(name, PANEL_PX) for name in columns])
+    frames = [np.vstack([head, np.hstack(_larger(row))]) for row in zip(*columns.values())]
+    write_video(path, frames, refined["times"], sound)
+    made = manifests.read(out / "05_memory_gan")
+    card = {
+        "sha256": sha256_of(path),
+        "content": ALT,
+        "made": "python -m tfhkit.teach.teaser, from the held-back part of the sample clip",
+        "profile": made["parameters"]["profile"],
+        "licence": "CC0; the clip is a work of the US government, public domain",
+    }
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    return path
+
+
+def _larger(pictures):
+    size = (PANEL_PX, PANEL_PX)
+    return [cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC) for picture in pictures]
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Make assets/teaser.mp4 from a finished run.")
+    parser.add_argument("--out", default="runs/sample", help="run directory, of the sample clip")
+    options = parser.parse_args(argv)
+    path = make_teaser(places.resolve_out(options.out), assets_dir() / "teaser.mp4")
+    print(f"{places.shown(path)}: {path.stat().st_size / 1000:.0f} kB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
