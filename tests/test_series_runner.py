@@ -170,3 +170,20 @@ def test_a_fault_of_an_earlier_notebook_comes_through(place, step):
     (step.out / "00_first" / "manifest.json").write_text(json.dumps(made))
     with pytest.raises(TfhkitError, match="^00_first: power: is 7; take at most 5$"):
         step.input("00_first", "size.txt")
+
+
+@pytest.mark.parametrize("answer", ["return x", "return 1 / 0", "not even Python"])
+def test_a_wrong_answer_to_an_exercise_stops_nothing(place, tmp_path, answer):
+    folder = toy_notebooks(tmp_path / "nb")
+    path = folder / "00_first.ipynb"
+    notebook = read_notebook(path)
+    stub = "    raise NotAttempted  # write your code here, then run the check below\n"
+    (cell,) = [c for c in notebook["cells"] if stub.strip() in "".join(c["source"])]
+    cell["source"] = "".join(cell["source"]).replace(stub.strip(), answer)
+    path.write_text(json.dumps(notebook))
+    lines = run(place, out=tmp_path / "run", notebooks=folder)
+    assert [name for name, _ in lines] == ["00_first", "01_second"]
+    executed = read_notebook(tmp_path / "run" / "notebooks" / "00_first.ipynb")
+    outputs = [output for cell in executed["cells"] for output in cell.get("outputs", ())]
+    assert any(output["output_type"] == "error" for output in outputs)
+    assert not any("papermill" in "".join(c["source"]) for c in executed["cells"][:1])

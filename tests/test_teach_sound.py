@@ -42,7 +42,8 @@ def test_the_player_has_a_name(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "audio, error", [([], ParameterError), ([np.nan], ParameterError), (np.zeros((2, 3)), ShapeError)]
+    "audio, error",
+    [([], ParameterError), ([np.nan], ParameterError), (np.zeros((2, 3)), ShapeError)],
 )
 def test_no_sound_at_all(audio, error):
     with pytest.raises(error, match="audio"):

@@ -26,6 +26,8 @@ FAULTS_JS = """
     if (e.error) faults.push(`player: ${e.error.message || e.error.code}: ` + short(name(e)));
   }
   for (const e of document.querySelectorAll('img')) {
+    if (e.closest('.jp-SideBar, .jp-SidePanel, .jp-RunningSessions')) continue;  // Lab's own icons
+    if (e.classList.contains('jp-RunningSessions-icon')) continue;
     const alt = (e.getAttribute('alt') || '').trim().toLowerCase();  // Lab writes "Image"
     if (['', 'image'].includes(alt) && e.getAttribute('role') != 'presentation')
       faults.push('picture without alternative text: ' + short(name(e)));

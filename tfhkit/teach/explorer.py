@@ -38,11 +38,16 @@ def explore(function, **ranges):
         ParameterError: a range that is empty or runs backwards.
     """
     controls = [_control(function, name, values) for name, values in ranges.items()]
-    title = (inspect.getdoc(function) or ", ".join(ranges)).splitlines()[0]
+    title = (inspect.getdoc(function) or _name_of(function, ranges)).splitlines()[0]
     ask = _Question(function, controls, title, Paper())
     first = ask([control["value"] for control in controls])
     widget = _widget_class()(ask, first) if is_live() else None
     show_widget(widget, _static(*first), first[0]["alt"])
+
+
+def _name_of(function, ranges):
+    name = getattr(function, "__name__", "<lambda>")
+    return " and ".join(ranges) if name == "<lambda>" else name.replace("_", " ").strip()
 
 
 @dataclass(frozen=True)

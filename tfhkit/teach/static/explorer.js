@@ -64,11 +64,11 @@ const KINDS = { slider, choice, checkbox };
 
 function render({ model, el }) {
   const root = element("div", { class: "tfhkit-explorer", role: "group", "aria-label": model.get("title") });
-  const picture = element("img", { alt: "" });
+  const picture = element("img");
   const other = element("div", { class: "other" });
   const fault = element("p", { class: "fault", role: "alert" });
   const wait = element("p", { class: "wait", role: "status" });
-  const view = element("div", { class: "view" }, picture, other, fault, wait);
+  const view = element("div", { class: "view" }, other, fault, wait);
   const panel = element("div", { class: "controls" });
   root.append(view, panel);
 
@@ -114,8 +114,9 @@ function render({ model, el }) {
     if (answer.fault) return;
     const pixels = model.get("picture");
     const has = pixels && pixels.byteLength > 0;
-    picture.hidden = !has;
+    if (!has) picture.remove();
     if (has) {
+      if (!picture.isConnected) view.prepend(picture);
       const next = URL.createObjectURL(new Blob([pixels], { type: answer.media }));
       picture.src = next;
       picture.alt = answer.alt;
