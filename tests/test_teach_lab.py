@@ -10,7 +10,7 @@ from nbformat.sign import NotebookNotary
 from tfhkit.errors import InputError
 from tfhkit.series import places
 from tfhkit.teach.build import write_notebook
-from tfhkit.teach.display import MARK, WIDGET
+from tfhkit.teach.display import MARK, PLOTLY, WIDGET
 from tfhkit.teach.lab import FOLDER, lab_options, prepare_copies
 from tfhkit.teach.server import tidy_notebook
 
@@ -73,6 +73,14 @@ def test_a_live_picture_is_saved_as_its_static_one():
     first, second = saved["cells"][0]["outputs"]
     assert set(first["data"]) == {"text/html", "text/plain"}
     assert WIDGET in second["data"], "somebody else's widget"
+
+
+def test_a_drawn_plotly_figure_is_saved_without_its_copy():
+    data = {PLOTLY: {"data": []}, "text/html": "<img>", "image/png": "drawn by the extension"}
+    marked = {"output_type": "display_data", "data": data, "metadata": {MARK: {"static": True}}}
+    saved = notebook(outputs=[marked])
+    tidy_notebook(saved)
+    assert set(saved["cells"][0]["outputs"][0]["data"]) == {PLOTLY, "text/html"}
 
 
 def test_saving_leaves_nothing_of_the_session_in_the_kit_s_notebooks():

@@ -10,6 +10,7 @@ import html
 from tfhkit.series.front_end import is_live
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+PLOTLY = "application/vnd.plotly.v1+json"
 MARK = "tfhkit"  # key of the metadata of the kit's notebooks, and of outputs with a static picture
 RUN_LINK = 'data-run href="'  # marks links from an executed notebook into its run directory
 

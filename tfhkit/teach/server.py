@@ -4,7 +4,7 @@ A widget's output holds a reference to a running kernel and a static picture (`d
 saved file only the picture stays; otherwise it would say "model not found" when it is opened again.
 """
 
-from tfhkit.teach.display import MARK, WIDGET
+from tfhkit.teach.display import MARK, PLOTLY, WIDGET
 
 NOTEBOOK_KEYS = ("kernelspec", "language_info", "tfhkit")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -13,14 +13,18 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 def tidy_notebook(notebook):
     """Drop from a notebook (a dict, changed in place) what only this session knows.
 
-    Widgets' references are dropped where a static picture stands beside them. In the kit's own
+    Widgets' references are dropped where a static picture stands beside them, and the copy that
+    plotly's extension makes of each figure that it draws. In the kit's own
     notebooks the metadata is brought back to what the kit writes, so that opening and saving one
     changes nothing but what the reader changed.
     """
     for cell in notebook.get("cells", ()):
         for output in cell.get("outputs", ()):
+            data = output.get("data", {})
             if output.get("metadata", {}).get(MARK):
-                output.get("data", {}).pop(WIDGET, None)
+                data.pop(WIDGET, None)
+                if PLOTLY in data:
+                    data.pop("image/png", None)
     metadata = notebook.get("metadata", {})
     if MARK not in metadata:
         return
