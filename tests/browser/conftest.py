@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from chromium import give_up, launch
 from lab import LabServer, Notebook, write_cells
-from watch import watch
+from watch import background, watch
 
 from tfhkit.series.places import kit_dir
 
@@ -38,7 +38,7 @@ def pytest_runtest_makereport(item, call):
 
 def _keep_screenshots(name):
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    pages = [page for context in _contexts for page in context.pages]
+    pages = [p for context in _contexts for p in context.pages if p not in background]
     for number, page in enumerate(pages):
         tail = f"-{number + 1}" if len(pages) > 1 else ""
         page.screenshot(path=SCREENSHOTS / f"{name}{tail}.png", timeout=10_000)

@@ -6,6 +6,7 @@ import shutil
 import time
 
 from lab import CellFailed, Notebook
+from watch import background
 
 from tfhkit.series.places import EXECUTED, kit_dir
 from tfhkit.teach.build import notebook_from, sources_in, write_notebook
@@ -65,6 +66,7 @@ class Series:
             if time.monotonic() > until:
                 raise CellFailed(f"{name} takes more than {LONGEST_S} s")
         notebook, fault = self._through[name]
+        background.discard(notebook.page)
         if fault:
             raise fault
         return notebook
@@ -89,13 +91,18 @@ class Series:
         notebook = with_parameters(notebook_from(source), profile="tiny", out=str(out))
         write_notebook(self._lab.root / "series" / f"{name}.ipynb", notebook)
         opened = Notebook(self._new_page(), self._lab, f"series/{name}.ipynb")
+        background.add(opened.page)
         opened.start()
         return opened
 
-    def close(self, name=None):
-        """Close one notebook, or all; what they wrote is deleted."""
-        for key in [name] if name else list(self._folders):
-            opened = self._running.pop(key, None) or self._through.pop(key, (None,))[0]
-            if opened:
-                opened.close()
-            shutil.rmtree(self._folders.pop(key, "nowhere"), ignore_errors=True)
+    def done_with(self, name):
+        """Close a notebook; what it wrote is deleted."""
+        opened = self._running.pop(name, None) or self._through.pop(name, (None,))[0]
+        if opened:
+            opened.close()
+        shutil.rmtree(self._folders.pop(name), ignore_errors=True)
+
+    def close(self):
+        """Close all that are open."""
+        for name in list(self._folders):
+            self.done_with(name)

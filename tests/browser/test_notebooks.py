@@ -4,11 +4,9 @@ import pytest
 from series import SOURCES, Series, count_calls
 from widgets import operate
 
-NAMES = [source.stem for source in SOURCES]
-
 
 @pytest.fixture(scope="module")
-def series(context, lab, tiny_run, request):
+def running(context, lab, tiny_run, request):
     """Runs those notebooks whose tests were chosen."""
     chosen = [item.callspec.params["source"].stem for item in request.session.items
               if item.path == request.path and "source" in getattr(item, "callspec", _None).params
@@ -22,15 +20,20 @@ class _None:
     params = {}
 
 
+@pytest.fixture
+def notebook(running, source):
+    """The notebook, run; closed after the test."""
+    yield running.wait(source.stem)
+    running.done_with(source.stem)
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_is_alive(series, source):
-    name = source.stem
-    notebook = series.wait(name)
+def test_a_notebook_runs_and_is_alive(notebook, source):
     faults = notebook.errors()
     kinds, found = operate(notebook.page)
     faults += found
-    if kinds.count("explorer") < count_calls(source, "explore"):
-        faults.append(f"{count_calls(source, 'explore')} calls of explore(), but only {kinds}")
+    calls = count_calls(source, "explore")
+    if kinds.count("explorer") < calls:
+        faults.append(f"{calls} calls of explore(), but there are only {kinds}")
     faults += [fault for fault in notebook.errors() if fault not in faults]
-    assert not faults, "\n".join([f"{len(faults)} faults in {name}:", *faults])
-    series.close(name)
+    assert not faults, "\n".join([f"{len(faults)} faults in {source.stem}:", *faults])

@@ -7,7 +7,13 @@ NOISE = ()
 SETTLE_MS = 200  # an output is drawn a little after it has come
 FAULTS_JS = """
 () => {
-  const faults = [], name = (e) => (e.closest('[class*=tfhkit-]') || {}).className || e.outerHTML;
+  const faults = [], cells = [...document.querySelectorAll('.jp-Notebook .jp-Cell')];
+  const place = (e) => `cell ${cells.indexOf(e.closest('.jp-Cell'))}`;
+  const name = (e) => {
+    const kit = e.closest('[class*=tfhkit-]');
+    return (cells.length ? `${place(e)}, ` : '') + (kit ? kit.className : e.outerHTML);
+  };
+  const room = cells.length ? '.jp-Notebook ' : '';  // not JupyterLab's own pictures
   const short = (text) => text.trim().replace(/\\s+/g, ' ').slice(0, 300);
   for (const words of ['Click to show javascript error', 'Error displaying widget',
                        'Error creating widget', 'widget model not found'])
@@ -16,18 +22,17 @@ FAULTS_JS = """
           && !e.querySelector('.jp-OutputArea-output'))
         faults.push('widget error: ' + short(e.textContent));
   for (const e of document.querySelectorAll('[data-mime-type]')) {
-    const kind = e.getAttribute('data-mime-type') || '';
-    if (kind == 'application/vnd.jupyter.stderr') faults.push('stderr: ' + short(e.textContent));
-    if (kind == 'application/vnd.jupyter.error') faults.push('error: ' + short(e.textContent));
+    const kind = (e.getAttribute('data-mime-type') || '').replace('application/vnd.jupyter.', '');
+    if (['stderr', 'error'].includes(kind))
+      faults.push(`${kind}: ${place(e)}: ` + short(e.textContent));
   }
   for (const e of document.querySelectorAll('audio, video')) {
     const live = e.srcObject || e.currentSrc || e.src || e.querySelector('source[src]');
     if (!live && !e.hasAttribute('data-waits')) faults.push('empty player: ' + short(name(e)));
     if (e.error) faults.push(`player: ${e.error.message || e.error.code}: ` + short(name(e)));
   }
-  for (const e of document.querySelectorAll('img')) {
-    if (e.closest('.jp-SideBar, .jp-SidePanel, .jp-RunningSessions')) continue;  // Lab's own icons
-    if (e.classList.contains('jp-RunningSessions-icon')) continue;
+  for (const e of document.querySelectorAll(room + 'img')) {
+    if (!e.checkVisibility()) continue;
     const alt = (e.getAttribute('alt') || '').trim().toLowerCase();  // Lab writes "Image"
     if (['', 'image'].includes(alt) && e.getAttribute('role') != 'presentation')
       faults.push('picture without alternative text: ' + short(name(e)));
@@ -74,12 +79,13 @@ class Watch:
 
 
 _WATCHES = {}
+background = set()  # pages in which something runs for a later test: no screenshots of them
 
 
 def watch(page):
     """Collect a page's messages; call it before the page goes anywhere."""
     _WATCHES[page] = Watch(page)
-    page.on("close", lambda _: _WATCHES.pop(page, None))
+    page.on("close", lambda _: (_WATCHES.pop(page, None), background.discard(page)))
     return page
 
 

@@ -27,7 +27,7 @@ UNNAMED_JS = """
     for (const id of (e.getAttribute('aria-labelledby') || '').split(' '))
       texts.push((document.getElementById(id) || {}).textContent);
     if (['BUTTON', 'A'].includes(e.tagName)) texts.push(e.textContent);
-    return e.type != 'hidden' && !texts.some((text) => (text || '').trim());
+    return e.checkVisibility() && !texts.some((text) => (text || '').trim());
   }).map((e) => 'no accessible name: ' + e.outerHTML.slice(0, 120))
 """
 LOOK_JS = """
@@ -43,7 +43,7 @@ async (root) => {
     if (e.tagName == 'IMG' && e.getAttribute('src'))
       seen.push(hash(new Uint8Array(await (await fetch(e.src)).arrayBuffer())));
     else if (e.tagName == 'CANVAS') seen.push(e.width ? e.toDataURL() : '');
-    else if (e.currentTime !== undefined && e.play) seen.push(e.src + e.currentTime + e.paused);
+    else if (e.play) seen.push(e.outerHTML + e.currentTime + e.paused);
     else seen.push(e.outerHTML);
   }
   const words = root.cloneNode(true);
@@ -147,20 +147,17 @@ def _operate_row(widget, row):
     kind = control.evaluate("(e) => e.type")
     if kind == "checkbox":
         keys = ["Space"]
+    elif kind == "range":
+        last = control.evaluate("(e) => e.valueAsNumber + Number(e.step) > Number(e.max)")
+        keys = ["ArrowLeft" if last else "ArrowRight", "Home", "End"]
     else:
-        last = control.evaluate("(e) => e.type == 'range' ? e.value == e.max"
-                                " : e.selectedIndex == e.length - 1")  # fmt: skip
-        up = "ArrowRight" if kind == "range" else "ArrowDown"
-        down = "ArrowLeft" if kind == "range" else "ArrowUp"
-        keys = [down if last else up, *(("Home", "End") if kind == "range" else (up, down))]
+        first = control.evaluate("(e) => e.selectedIndex == 0")
+        keys = ["ArrowDown"] * (control.evaluate("(e) => e.length") - 1)
+        keys = keys if first else ["ArrowUp"]
     told = moved = False
     for key in keys:
         value = _value(row)
-        if key in ("Home", "End") and moved:
-            break
-        at_end = control.evaluate("(e, key) => e.type == 'range' &&"
-                                  " ({Home: e.min, End: e.max}[key] == e.value)", key)  # fmt: skip
-        if at_end:
+        if moved or (key == "Home" and control.evaluate("(e) => e.value == e.min")):
             continue
         before, after = widget.after(lambda key=key: widget.press(control, key), name)
         told = told or _value(row) != value
