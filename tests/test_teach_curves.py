@@ -1,5 +1,6 @@
 """Live curves: one picture that is replaced, not too often, and nothing outside of notebooks."""
 
+import base64
 import builtins
 import io
 
@@ -29,11 +30,11 @@ def shown(monkeypatch):
     things = []
 
     class Handle:
-        def update(self, thing):
+        def update(self, thing, raw):
             things.append(("replaced", thing))
 
-    def display(thing, display_id=None):
-        assert display_id is True
+    def display(thing, display_id=None, raw=False):
+        assert display_id is True and raw
         things.append(("new", thing))
         return Handle()
 
@@ -64,9 +65,22 @@ def test_one_picture_is_replaced_at_most_every_so_often(shown, clock, monkeypatc
 
 def test_the_picture_is_small_and_described(shown):
     LiveCurves({"rendering": 22.0}).show(HISTORY)
-    picture = shown[0][1]
-    assert picture.alt.startswith("Losses of the refiner") and len(picture.data) < 50_000
-    assert Image.open(io.BytesIO(picture.data)).size == (800, 232)
+    text = shown[0][1]["text/html"]
+    assert text.startswith('<img alt="Losses of the refiner') and len(text) < 60_000
+    picture = base64.b64decode(text.partition("base64,")[2].partition('"')[0])
+    assert Image.open(io.BytesIO(picture)).size == (800, 232)
+
+
+def test_the_time_left_is_estimated(shown, clock, monkeypatch):
+    monkeypatch.setattr(curves, "_png", lambda figure: b"a picture")
+    watch = LiveCurves(steps=100)
+    for second, step in ((0, 10), (30, 20), (330, 60)):
+        clock[0] = 100 + second
+        watch({"steps": [{"step": step, "l1": 0.1}], "validation": []})
+    watch.show(HISTORY)
+    texts = [bundle["text/plain"].removeprefix(curves.ALT) for _, bundle in shown]
+    assert texts[:2] == [" step 10 of 100", " step 20 of 100, about 4.0 min left"]
+    assert texts[2] == " step 60 of 100, about 4.4 min left" and texts[3] == ""
 
 
 def test_nothing_is_drawn_outside_of_notebooks(monkeypatch):

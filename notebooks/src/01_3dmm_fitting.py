@@ -288,7 +288,8 @@ plt.show()
 # %% [markdown]
 # ### Explore: a live head
 # In a live JupyterLab every slider below moves the head at once: three kinds of causes, and the
-# lamp.
+# lamp. A question to answer with it: which two sliders of different kinds make pictures that are
+# easy to mistake for each other? A fit has to keep such pairs apart.
 
 # %%
 from tfhkit.face.lighting import lamp_light
@@ -620,6 +621,7 @@ plt.show()
 # on a face. Eyes and lips have the largest weight, because the later stages live from them.
 #
 # ### Explore: the steps, frame by frame
+# Find the frame in which the mean head (step 0) fits worst. Does it need more steps than the others?
 
 # %%
 reader = video.reader()
@@ -825,16 +827,64 @@ plt.show()
 # %% [markdown]
 # **What to see.** Most stay within 2: in units of standard deviations, a plausible face.
 #
+# ### The head from all sides
+# Which part of the head does one unit of `identity[0]` move most, and which one of `expression[0]`?
+# Where do the fitted colours miss those of the clip? Turn the head with the mouse; the menu chooses
+# its colouring.
+
+# %%
+from tfhkit.teach.head_mesh import Colouring, colour_error, skin_colours, still_heads, turning_head
+from tfhkit.teach.hover import show_plotly
+
+person = fit.coefficients.map(torch.as_tensor)
+colourings = {"subject's colours": skin_colours(model.texture(person.tex[:1])[0])}
+for name, vectors in (("identity", model.id_basis), ("expression", model.exp_basis)):
+    for k in (0, 1):
+        moved_mm = 100 * vectors[k].norm(dim=-1)
+        colourings[f"{name}[{k}]"] = Colouring(moved_mm, "mm for 1 standard deviation")
+
+# %%
+chosen = spread_frames(fit.coefficients.angles, 8)
+crops = np.stack([crop.image(image) for image in read_frames(video, chosen)])
+error = colour_error(model, fit.coefficients[chosen], crops)
+colourings["colour error"] = Colouring(error, "grey levels of 255")
+head = model.shape(person.id[:1], torch.zeros(1, 64))[0]
+alt = "The fitted head without expression, in its own colours and coloured by the length of four "
+alt += "basis vectors and by the mean colour error of the fit."
+pictures_of_it = still_heads(model, person.id[0], colourings)
+show_plotly(turning_head(model, head, colourings), alt, pictures_of_it)
+
+# %% [markdown]
+# *The fitted head at rest, in six colourings: its own colours; how far one standard deviation of two
+# identity and of two expression components moves each point; the mean colour error over eight frames
+# (grey: not compared, because no frame shows it or it is not skin).*
+#
+# **What to see.** `identity[0]` is size: it grows with the distance from the head's origin, most at
+# the neck and the back of the head, which the camera never saw. `expression[0]` opens the jaw; lips
+# and cheeks follow. The colour error sits where the shape is finest: on the lids, at the nostrils
+# and between the lips. What is grey is a guess of the model, not a measurement.
+#
 # ### The motion
+# When does the head nod without turning? What did the last stage change? Point at a moment to read
+# its frame and its angles.
 
 # %%
 from tfhkit.fit.plots import show_pose
+from tfhkit.teach.hover_plots import pose_over_time
 
-show_pose(video.times, fit.coefficients.angles)
-plt.show()
+before_rad = states[-1].angles.numpy()
+figure = show_pose(video.times, fit.coefficients.angles)
+figure.axes[0].plot(video.times, np.degrees(before_rad), ":", color="0.6", lw=0.9)
+alt = "Pitch, yaw and roll of the fitted head over time; dotted: by the landmarks alone."
+tracks = pose_over_time(video.times, fit.coefficients.angles, before_rad, fit.gap)
+show_plotly(tracks, alt, figure)
 assert fit.report["nme_inner_pct"] < 6, "the landmarks are far from the model: look at the frames"
 
 # %% [markdown]
+# *Pitch, yaw and roll; dotted and grey: by the landmarks alone; yellow: frames whose landmarks were
+# bridged, if there are any.* The curves differ by less than the head moves: the pixels correct the
+# pose, the landmarks had found it.
+#
 # The expressions as named actions, the eight that change most:
 
 # %%
@@ -851,16 +901,37 @@ figure.colorbar(shades, label="strength")
 plt.show()
 
 # %% [markdown]
-# ### Explore: any frame
+# ### Explore: the whole clip
+# Landmarks, fit and what is left of the picture, with the sound and the pose. Play it, or step with
+# the arrow keys. Where does the fit lose the face for a moment, and what happens there: a blink, a
+# turn, a blur? Does the head move with the loud words?
+
+# %%
+from tfhkit.teach.panels import signed_picture, with_landmarks
+from tfhkit.teach.scrubber import scrub
+
+
+def moment(frame):
+    """Landmarks, the fit over the frame, and the difference of the two."""
+    image, fitted = overlay(model, fit, reader[frame], frame, 160)
+    found = crop.to_crop(fit.landmarks_px[frame]) * 160 / 224
+    difference = signed_picture(fitted, image)
+    return {"landmarks": with_landmarks(image, found), "fit": fitted, "difference": difference}
 
 
 # %%
-def fitted_frame(frame):
-    """A frame of the clip beside the fitted face over it."""
-    return np.hstack(overlay(model, fit, reader[frame], frame))
+pose = dict(zip(("pitch", "yaw", "roll"), np.degrees(fit.coefficients.angles).T))
+scrub(
+    moment,
+    video.times,
+    {"head pose (degrees)": pose},
+    video.audio,
+    "Moments of the clip: landmarks, the fit over the frame and the difference, with sound and pose.",
+    progress=step.progress,
+)
 
-
-explore(fitted_frame, frame=(0, len(video) - 1))
+# %% [markdown]
+# *Purple in the difference: the rendering is too dark, orange: too bright.*
 
 # %% [markdown]
 # ## 11 · Where is it unsure?

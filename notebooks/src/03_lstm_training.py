@@ -257,6 +257,52 @@ for name, value in general.card["scores"].items():
 # nod with stress; how a person shakes and tilts the head is that person's own, and no general
 # mapping can know it.
 #
+# ### What does it hear? See for yourself
+# The virtual speaker once more, filmed as a rendered head with its own sound; beside it the same
+# sentences as the general mapping hears them, with this speaker's mean and deviation.
+
+# %%
+from tfhkit.evaluate.motion import with_statistics
+from tfhkit.motion import make_track, predict_motion
+
+moves = act.coefficients
+heard = general_weights(size, kept, step.settings, seed, model=open_head)
+its_track = make_track(
+    act.audio, act.times, moves.exp, moves.pose, speaker="virtual", id=moves.id[0]
+)
+heard_exp, heard_pose = predict_motion(with_statistics(heard, its_track), act.audio, act.times)
+openings_mm = [lip_opening(open_head, moves.id[0], exp) for exp in (moves.exp, heard_exp)]
+print(f"lip opening as spoken and as heard: r {correlation(*openings_mm):.2f}")
+for name, pose in (("as it spoke", moves.pose), ("as heard", heard_pose)):
+    deviations = np.degrees(pose[:, :3].std(0)).round(1)
+    print(f"{name:12s} pitch, yaw, roll vary by {deviations} degrees")
+
+# %%
+from tfhkit.teach.player import play
+
+shown = slice(0, None, 2)  # 25 of the 50 frames per second
+
+
+def film(exp, pose):
+    """Pictures (T, S, S, 3) of the speaker's head in motion."""
+    own = {"id": moves.id[shown], "tex": moves.tex[shown], "exp": exp[shown]}
+    return portraits(open_head, 160, angles=pose[shown, :3], trans=pose[shown, 3:], back_dm=2, **own)
+
+
+play(
+    {
+        "as it spoke": (film(moves.exp, moves.pose), act.times[shown], act.audio),
+        "as heard by the mapping": (film(heard_exp, heard_pose), act.times[shown]),
+    },
+    "A rendered head says: My father bought a new boat before the summer. May we see it?",
+    width_px=260,
+)
+
+# %% [markdown]
+# **What to look at.** Step through *m* and *b* frame by frame: do both mouths shut in the same
+# frame? Then watch the heads: the left one nods, turns, and blinks near the end; the right one nods
+# less, hardly turns and does not blink, since turns and blinks can hardly be heard.
+#
 # ### When are the lips heard?
 # Lips move before they are heard, and cameras and sound tracks have delays of their own. Move the
 # sound against the picture and see where the general mapping, which knows nothing of this person,
@@ -489,7 +535,8 @@ print(
 
 # %% [markdown]
 # ### Explore: move the sound against the picture
-# If the lips follow the sound, the agreement has its best place near a shift of zero.
+# If the lips follow the sound, the agreement has its best place near a shift of zero. Two questions:
+# at which shift is $r$ largest? And what does the gain do to $r$? (Guess before you try.)
 
 # %%
 last_s = float(max(0, times[-1] - 4))

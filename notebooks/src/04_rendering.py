@@ -633,7 +633,8 @@ print(f"most light from azimuth {azimuth:.0f}, elevation {elevation:.0f} degrees
 
 # %% [markdown]
 # ### Explore: move the lamp and the head
-# In a live JupyterLab the sliders below answer at once.
+# Where must the lamp stand so that only the subject's left cheek is bright? And is turning the head by
+# 30 degrees the same as moving the lamp by 30 degrees the other way? Guess, then try.
 
 
 # %%

@@ -42,6 +42,7 @@ attention_norm: str = "rms"  # rms, l2 (Eq. 4 as written) or mean (published cod
 gradient: float = 50.0  # weight of an L1 on edges, not in the paper; 0 leaves it out
 encoder: str = "auto"  # identity features: auto, dlib or arcface
 arcface_file: str = ""  # an ArcFace ONNX file, for encoder arcface
+retrain: bool = False  # train again where a finished training of the same settings is found
 ablation_steps: int = 0  # of each training in section 9; 0 takes the profile's, -1 leaves it out
 visible_mark: bool = True  # write "synthetic" into the videos (the metadata says so in any case)
 
@@ -59,7 +60,8 @@ step = open_step(
         "steps": steps, "general": general, "identity": identity, "attention": attention,
         "window": window, "gan": gan, "attention_weight": attention_weight,
         "attention_norm": attention_norm, "gradient": gradient, "encoder": encoder,
-        "arcface_file": arcface_file, "ablation_steps": ablation_steps, "visible_mark": visible_mark,
+        "arcface_file": arcface_file, "retrain": retrain, "ablation_steps": ablation_steps,
+        "visible_mark": visible_mark,
     },
 )  # fmt: skip
 BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.6"
@@ -716,11 +718,19 @@ for name, answer in answers.items():
     print(
         f"{name:13}{levels[name]:6.2f} dB on the first {len(judged['real'][few])} held-back frames"
     )
-curves = LiveCurves(levels)
+curves = LiveCurves(levels, n_steps)
+
+# %% [markdown]
+# The training is kept in `training.safetensors`. If it is stopped, it resumes; if a finished one of
+# the same data and settings lies there, it is taken as it is. With `retrain`, or by the button that
+# then stands below, it is done again.
 
 # %%
 from tfhkit.refine import train_refiner
+from tfhkit.teach.training import drop_finished, tell_training
 
+if retrain:
+    drop_finished(step.path("training.safetensors"), how)
 refiner, history = train_refiner(
     train["render"],
     train["real"],
@@ -744,8 +754,8 @@ curves.show(history)
 # the rendering and the general refiner.*
 
 # %%
-print(f"{history['trained_steps']} steps in {history['seconds']:.0f} s on {step.device};"
-      f" ResNet18 behind the keys: {history['spatial']} weights")  # fmt: skip
+tell_training(history, step.path("training.safetensors"))
+print(f"on {step.device}; ResNet18 behind the keys: {history['spatial']} weights")
 gains = [entry["psnr_db"] for entry in history["validation"]]
 print(f"held-back frames: {levels['rendering']:.1f} dB before, {gains[-1]:.1f} dB after")
 
@@ -896,7 +906,8 @@ print(f"flicker of the refined frames along the real motion: {warped:.2f} of the
 # to frame; here the same input gives the same output.
 #
 # ### Explore: Eq. 3 by hand
-# Multiply the attention before it is used. At 0 you see the colour head alone.
+# Multiply the attention before it is used. At 0 you see the colour head alone. Guess first: what does
+# a gain of 2 show, and which parts of the face become the rendering last?
 
 
 # %%
@@ -954,36 +965,30 @@ plt.show()
 # more than what a rendering looks like, and so it can teach little else.
 #
 # ### What is in the memory?
-# Each slot shows the frames that wrote it last, and the held-back renderings that read it.
+# Do frames of one pose meet in one slot? And how near do the held-back renderings come to what was
+# stored? Each dot is a slot: point at it (or step through them) and see the frames that wrote it
+# last, and the held-back renderings that read it.
 
 # %%
 from tfhkit.refine import retrieve_identity
-from tfhkit.teach.slots import browse_slots, map_slots
+from tfhkit.teach.slot_map import show_slots
 
 if identity == "memory":
     memory = refiner.memory
     asked = retrieve_identity(refiner, judged["render"], times, every_frame=True)
     yaw = np.degrees(fit.coefficients.angles[train["frames"], 1])
-    map_slots(memory, asked, train["frames"], train["real"], yaw, "yaw (degrees)")
-    plt.show()
+    frames = train["frames"], train["real"], judged["render"]
+    show_slots(memory, asked, *frames, yaw, "yaw (degrees)")
 
 # %% [markdown]
-# *The slots in the plane of their keys' first two principal components, in the colour of the yaw at
-# which they were written, and the cosine of each held-back frame to its nearest key.*
-
-
-# %%
-def one_slot(slot=0):
-    """One slot of the memory: the frames that wrote it, and the frames that read it."""
-    return browse_slots(
-        memory, asked, train["frames"], train["real"], judged["render"], slot, n_shown=4
-    )
-
-
-if identity == "memory":
-    explore(one_slot, slot=(0, int(memory.used.sum()) - 1, 0))
-
-# %% [markdown]
+# *Left: the slots in the plane of their keys' first two principal components, in the colour of the
+# yaw at which they were written; larger dots are read more, crosses never. Right: the cosine of
+# each held-back frame to its nearest key.*
+#
+# **What to see.** The frames that wrote a slot last are neighbours in time, so they look alike. The
+# slots that answer are few; most are never read. Their readers are often of another pose: a cosine
+# well below 1 says that nothing like them was stored.
+#
 # Is what it answers nearer to the truth than one mean identity for all frames? And does the picture
 # gain by it? Beside it the true identity of the real frame, which in use nobody has.
 
@@ -1228,6 +1233,41 @@ write_side_by_side(
     sounds["held_back"],
     **common,
 )
+
+# %%
+from tfhkit.teach.player import play
+
+held = results["held_back"]
+play(
+    {
+        "real": (images["held_back"]["real"], held["times"], sounds["held_back"]),
+        "coarse rendering": (images["held_back"]["render"], held["times"]),
+        "refined": (held["refined"], held["times"]),
+    },
+    "The held-back part of the clip, cut to the face.",
+    step.path("side_by_side.mp4"),
+    recorded=("real",),
+    width_px=220,
+    max_kb=90,
+)
+
+# %% [markdown]
+# *The held-back part with its sound: filmed, and twice moved by that sound alone, in step.*
+#
+# **What to look at.** Loop half a second at a quarter of the speed: where the real lips shut, do the
+# refined ones? Then look at the edge of the refined face: does it hold still?
+
+# %%
+play(
+    {"the new speech": step.path("talking_head_speech.mp4")},
+    "The person of the clip says words that this person never said.",
+    seconds=4,
+    max_kb=90,
+)
+
+# %% [markdown]
+# *The new speech in the full frame.* **What to look at.** First the mouth alone, then the head: does
+# it move like that of somebody who says this, or like a head beside a sound?
 
 # %%
 written = open_clip(step.path("talking_head_speech.mp4"), min_seconds=0)

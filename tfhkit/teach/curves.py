@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from tfhkit.series.front_end import in_notebook, is_live
+from tfhkit.teach.display import picture_html
 
 _PAUSE_S = {True: 2.0, False: 20.0}  # where somebody watches; where nobody does
 BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.5"
@@ -22,33 +23,55 @@ ALT = "Losses of the refiner and PSNR of held-back frames over the training's st
 class LiveCurves:
     """Hand it to `train_refiner(watch=...)`; call `show` after the training.
 
-    One picture is replaced in place, at most every 2 s (every 20 s where nobody watches), so a
-    stored notebook keeps the last one only. Outside of notebooks nothing is drawn.
+    One picture, with the steps done and the time left below it, is replaced in place, at most
+    every 2 s (every 20 s where nobody watches), so a stored notebook keeps the last one only.
+    Outside of notebooks nothing is drawn.
 
     Args:
         levels: dict name -> PSNR in dB of other answers to the same frames, drawn as lines.
+        steps: of the whole training, for the time that is left; None says nothing about it.
     """
 
-    def __init__(self, levels=None):
-        self.levels = levels or {}
-        self._handle, self._next = None, 0.0
+    def __init__(self, levels=None, steps=None):
+        self.levels, self.steps = levels or {}, steps
+        self._handle, self._next, self._first = None, 0.0, None
 
     def __call__(self, history):
         """Draw the history so far, unless that was done a moment ago."""
+        if self._first is None and history["steps"]:
+            self._first = time.monotonic(), history["steps"][-1]["step"]
         if time.monotonic() >= self._next and in_notebook():
-            self.show(history)
+            self._draw(history, self._left(history))
 
     def show(self, history):
-        """Draw the history now."""
-        if not in_notebook():
-            return
-        from IPython.display import Image, display
+        """Draw the history of a training that is through."""
+        if in_notebook():
+            self._draw(history, "")
 
-        picture = Image(data=_png(draw_curves(history, self.levels)), format="png", alt=ALT)
+    def _left(self, history):
+        """A sentence on how far the training is."""
+        if not (self.steps and self._first):
+            return ""
+        done = history["steps"][-1]["step"]
+        text, gone = f"step {done} of {self.steps}", done - self._first[1]
+        if gone > 0:
+            left_s = (time.monotonic() - self._first[0]) / gone * (self.steps - done)
+            left = f"{left_s / 60:.1f} min" if left_s > 90 else f"{left_s:.0f} s"
+            text += f", about {left} left"
+        return text
+
+    def _draw(self, history, text):
+        from IPython.display import display
+
+        picture = picture_html(_png(draw_curves(history, self.levels)), ALT)
+        bundle = {"text/html": picture, "text/plain": ALT}
+        if text:
+            bundle["text/html"] += f"<p><small>{text}</small></p>"
+            bundle["text/plain"] += f" {text}"
         if self._handle is None:
-            self._handle = display(picture, display_id=True)
+            self._handle = display(bundle, display_id=True, raw=True)
         else:
-            self._handle.update(picture)
+            self._handle.update(bundle, raw=True)
         self._next = time.monotonic() + _PAUSE_S[is_live()]
 
 

@@ -168,16 +168,18 @@ function render({ model, el }) {
     if (message.kind !== "intro" && message.kind !== "trial") show(message.kind);
   }
 
-  who.addEventListener("submit", (event) => {
+  const begin = (event) => {
     event.preventDefault();
     if (!waiting) ask({ kind: "begin", viewer: name.value });
-  });
+  };
+  who.addEventListener("submit", begin);
   left.addEventListener("click", () => vote("left"));
   right.addEventListener("click", () => vote("right"));
   replay.addEventListener("click", again);
   go.addEventListener("click", () => ask({ kind: "go" }));
   next.addEventListener("click", () => ask({ kind: "next" }));
   root.addEventListener("keydown", (event) => {
+    if (event.target === name && event.key === "Enter") begin(event); // JupyterLab keeps forms from it
     if (event.target === name || event.ctrlKey || event.altKey || event.metaKey) return;
     const acts = {
       trial: { ArrowLeft: () => vote("left"), ArrowRight: () => vote("right"), " ": again },
