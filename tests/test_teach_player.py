@@ -134,7 +134,8 @@ def test_clips_become_as_small_as_they_must():
         (clip,) = embed({"noise": film}, 96, allowed)
         sizes.append(len(clip.video) + len(clip.poster))
         assert sizes[-1] <= allowed
-    assert sizes == sorted(sizes, reverse=True) and clip.height < 96
+    assert sizes == sorted(sizes, reverse=True)
+    assert clip.height < 96 and clip.shown_px == 128, "as wide on the page"
     with pytest.raises(InputError, match="play: the videos take .* kB at the coarsest.*max_kb"):
         embed({"noise": film}, 96, 1000)
 
@@ -152,6 +153,9 @@ BAD = {
     "nothing": ({}, {}, InputError, "no film was given"),
     "a string of words": ({"a": "no.mp4"}, {}, InputError, r"no\.mp4: no such file"),
     "frames alone": ({"a": plain_frames()}, {}, InputError, "film 'a' is ndarray; give a path"),
+    "a start behind the end": (
+        {"a": (shipped("teaser.mp4"), 9.0)}, {}, InputError, r"teaser\.mp4: has 0 frames to show"
+    ),
     "one frame": ({"a": (plain_frames(1), 25)}, {}, InputError, "a: has 1 frame to show"),
     "floats": ({"a": (plain_frames() / 255, 25)}, {}, ShapeError, "frames of uint8, got float64"),
     "grey": ({"a": (plain_frames()[..., 0], 25)}, {}, ShapeError, r"a: expected shape \(T, H"),
@@ -222,6 +226,17 @@ def test_paths_are_films_too(shown, tmp_path, monkeypatch):
     assert len(facts["times"]) == 13 and facts["films"] == [{"title": "talking", "sound": True}]
 
 
+def test_a_film_may_begin_later(tmp_path):
+    path = tmp_path / "talking.mp4"
+    write_video(path, plain_frames(30), 25, beep(1.2, at_s=0.6))
+    film = film_from((path, 0.4), "talking", height_px=24)
+    assert len(film.frames) == 20 and film.times[0] == 0 and film.frames.shape[1:3] == (24, 32)
+    red = film.frames[:, :12, :16, 0].mean((1, 2))
+    assert np.allclose(red, np.linspace(40, 200, 30)[10:], atol=3), "frames 10 to 29"
+    assert abs(np.flatnonzero(np.abs(film.audio) > 0.3)[0] / 16000 - 0.2) < 0.002
+    assert film.synthetic and film.mark == 0.5, "its mark has become too small to read"
+
+
 def test_stored_notebooks_link_to_the_run(shown, tmp_path, monkeypatch):
     from tfhkit.teach.build import _clean
 
@@ -251,7 +266,7 @@ def test_sound_is_coarser_than_in_a_result_but_clear():
     time_s = np.arange(16000) / 16000
     tone = 0.5 * np.sin(2 * np.pi * 440 * time_s * (1 + 0.2 * time_s))
     film = film_from((plain_frames(25), 25, tone), "tone")
-    sizes = [len(clips._encode("tone", f, 26).video) for f in (film, silent(film))]
+    sizes = [len(clips._encode("tone", f, 26, 64).video) for f in (film, silent(film))]
     assert 3000 < sizes[0] - sizes[1] < 10_000, "bytes for a second of sound"
 
 

@@ -12,6 +12,22 @@
 # A voice goes in, a video comes out in which a certain person says it, with that person's own way
 # of moving the head. This series builds such a system, stage by stage, after *Audio-driven
 # Talking Face Video Generation with Learning-based Personalized Head Pose* (Yi, Ye, Zhang, Bao, Liu, 2020).
+
+# %%
+from tfhkit.assets import shipped
+from tfhkit.teach.player import play
+
+play(
+    {"the sample clip": shipped("teaser.mp4")},
+    "A man speaks: as he was filmed, as the face model renders him, and the finished picture.",
+    max_kb=140,
+)
+
+# %% [markdown]
+# *Two seconds that no training has seen. Left: filmed. Middle and right: moved by their sound alone.*
+#
+# **What to look at.** Play it in a loop at half speed: do the finished lips open and close when the
+# filmed ones do? The head moves in its own way, since the sound does not say where a head turns.
 #
 # **You will be able to**
 # - say what the eight notebooks do, and what each hands to the next;

@@ -156,16 +156,27 @@ for row, (title, film) in zip(axes, films.items()):
             axis.axis("off")
 plt.show()
 
+# %%
+from tfhkit.teach.player import play
+
+held_s = float(video.times[len(video) - len(films["held back"])])
+play(
+    {"filmed": (step.clip_path, held_s), "made from its sound": results["held back"]},
+    "The held-back part of the clip, as it was filmed and as it was made.",
+    max_kb=100,
+)
+
+# %% [markdown]
+# **What to look at.** Step through both: what gives the right one away first, its mouth, the edge of
+# the face, or how the head moves?
 
 # %%
-def frame(which="held back", number=0):
-    """One frame of a resulting video."""
-    film = films[which]
-    with film.reader() as frames:
-        return frames[min(number, len(film) - 1)]
-
-
-explore(frame, which=list(films), number=(0, max(map(len, films.values())) - 1))
+play(
+    {"driven by the voice": results["driven by the voice"]},
+    "The person of the clip says words that this person never said.",
+    seconds=4,
+    max_kb=90,
+)
 
 # %% [markdown]
 # **What to see.** The face sits on the head, the lips close at m, b and p, the background has no
@@ -295,6 +306,18 @@ film = list(draw_portrait(still, spoken, step.progress))
 write_video(step.path("portrait.mp4"), film, times, audio)
 show_frames([film[i] for i in np.linspace(0, len(film) - 1, 8).astype(int)], columns=8, width=1.5)
 plt.show()
+
+# %%
+play(
+    {"one picture": step.path("portrait.mp4")},
+    "One picture of a face speaks, turns its head and blinks.",
+    seconds=4,
+    max_kb=100,
+)
+
+# %% [markdown]
+# **What to look at.** The rim of the head against what is behind it, and the teeth when the mouth
+# opens: neither was in the picture.
 
 # %%
 show_pose(times, spoken.angles)

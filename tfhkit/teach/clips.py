@@ -23,9 +23,11 @@ from tfhkit.media import (
 
 SOUND_BITS = 48_000  # a second; the writer of results takes twice as many
 QUALITIES = (23, 26, 29, 32)  # x264's CRF, tried in this order until the clips are small enough,
-SIZES = (1.0, 0.7, 0.5)  # then again with less height
+SIZES = (1.0, 0.85, 0.7, 0.5)  # then again with less height
 RECORDED_COMMENT = "Made smaller by tfhkit; otherwise as recorded."
 SAME_MOMENT_S = 5e-4
+LEGIBLE = 0.69  # a mark that shrinks further is drawn anew
+POSTER_QUALITY = 75
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,14 @@ class Film:
         times: (T,) seconds, increasing; the first is 0.
         audio: (N,) float in [-1, 1], 16 kHz, sample 0 at the first frame; None is no sound.
         synthetic: whether the kit made it; then it carries the mark.
-        marked: whether its pictures carry the mark already.
+        mark: size of the mark in the frames, compared with that of the writer; 0 is none.
     """
 
     frames: np.ndarray
     times: np.ndarray
     audio: np.ndarray | None = None
     synthetic: bool = True
-    marked: bool = False
+    mark: float = 0.0
 
     @property
     def end_s(self):
@@ -59,6 +61,7 @@ class Embedded:
     Args:
         title: its caption. video: bytes of an MP4 file (H.264, AAC). poster: bytes of a JPEG file.
         height, width: px. sound: whether there is any.
+        shown_px: its width on a page; more than `width` where it had to become small.
     """
 
     title: str
@@ -67,26 +70,31 @@ class Embedded:
     height: int
     width: int
     sound: bool
+    shown_px: int
 
 
-def film_from(given, title, recorded=False, seconds=None):
+def film_from(given, title, recorded=False, seconds=None, height_px=None):
     """Read what a notebook gives as a film.
 
     Args:
-        given: path of a video, or (frames, times or frames per second), or these two and audio.
+        given: path of a video, or (path, start in seconds), or (frames, times or frames per
+            second), or these two and audio.
         title: for messages.
         recorded: the given frames are a recording and get no mark. A file's metadata say
             themselves whether the kit made it.
         seconds: what comes later is left out; None keeps all.
+        height_px: frames of a file are made as small while they are read.
     Raises:
         InputError: no such file, no video, fewer than two frames, something else than a film.
         ShapeError: frames, times and audio that do not fit each other.
     """
     if isinstance(given, (str, Path)):
-        return _film_of_file(Path(given), seconds)
+        given = (given, 0.0)
     if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
         fault = f"film {title!r} is {type(given).__name__}"
         raise InputError("play", fault, "give a path, or (frames, times or fps[, audio])")
+    if isinstance(given[0], (str, Path)):
+        return _film_of_file(Path(given[0]), given[1], seconds, height_px)
     frames, times, audio = (*given, None)[:3]
     frames = np.asarray(frames)
     check_shape(title, frames, ("T", "H", "W", 3))
@@ -104,19 +112,37 @@ def film_from(given, title, recorded=False, seconds=None):
     return Film(frames[kept], times[kept] - times[0], audio, synthetic=not recorded)
 
 
-def _film_of_file(path, seconds):
+def _film_of_file(path, start_s, seconds, height_px):
     clip = open_clip(path, min_seconds=0, need_sound=False)
-    kept = _first_seconds(clip.times, seconds, path)
+    start = int(np.searchsorted(clip.times, start_s - SAME_MOMENT_S))
+    kept = _first_seconds(clip.times[start:], seconds, path)
+    size = _size(clip.height, clip.width, height_px or clip.height)
+    frames = [_resized(f, size) for f in clip.iter_frames(start, start + kept.stop)]
+    times = clip.times[start : start + kept.stop]
+    audio = clip.audio[round(SR_HZ * times[0]) :] if clip.audio.any() else None
     synthetic = video_metadata(path).get("comment") == SYNTHETIC_COMMENT
-    frames = np.stack(list(clip.iter_frames(0, kept.stop)))
-    audio = clip.audio if clip.audio.any() else None
-    return Film(frames, clip.times[kept], audio, synthetic, marked=synthetic)
+    mark = synthetic * size[1] / clip.height  # it shrinks with its picture
+    return Film(np.stack(frames), times - times[0], audio, synthetic, mark)
+
+
+def _size(height, width, height_px):
+    """(width, height), even, at most as high as is told."""
+    scale = min(1.0, height_px / height)
+    return tuple(max(2, 2 * round(scale * side / 2)) for side in (width, height))
+
+
+def _resized(frame, size):
+    if frame.shape[1::-1] == size:
+        return frame
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
 
 
 def _first_seconds(times, seconds, title):
-    count = len(times) if seconds is None else int((times - times[0] < seconds).sum())
+    count = len(times) if seconds is None else int((times - times[:1] < seconds).sum())
     if count < 2:
-        raise InputError(title, f"has {count} frame to show", "give two frames or more")
+        raise InputError(
+            title, f"has {count} frame{'s' * (count != 1)} to show", "give two frames or more"
+        )
     return slice(0, count)
 
 
@@ -136,7 +162,7 @@ def in_step(films):
     for film in films:
         on_screen = np.searchsorted(film.times, times + SAME_MOMENT_S, side="right") - 1
         audio = film.audio if film.audio is None else film.audio[: round(SR_HZ * film.end_s)]
-        together.append(Film(film.frames[on_screen], times, audio, film.synthetic, film.marked))
+        together.append(Film(film.frames[on_screen], times, audio, film.synthetic, film.mark))
     return together
 
 
@@ -151,10 +177,11 @@ def embed(films, height_px, max_bytes):
     Raises:
         InputError: they do not fit, whatever the quality.
     """
+    shown = {n: _size(*f.frames.shape[1:3], height_px)[0] for n, f in films.items()}
     for share in SIZES:
         small = {title: _smaller(film, share * height_px) for title, film in films.items()}
         for quality in QUALITIES:
-            clips = [_encode(title, film, quality) for title, film in small.items()]
+            clips = [_encode(title, film, quality, shown[title]) for title, film in small.items()]
             size = sum(len(clip.video) + len(clip.poster) for clip in clips)
             if size <= max_bytes:
                 return clips
@@ -165,25 +192,34 @@ def embed(films, height_px, max_bytes):
 def _smaller(film, height_px):
     """A film of at most this height and with even sides; what the kit made carries its mark."""
     height, width = film.frames.shape[1:3]
-    scale = min(1.0, height_px / height)
-    size = tuple(max(2, 2 * round(scale * side / 2)) for side in (width, height))
-    frames = film.frames
-    if size != (width, height):
-        frames = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames])
-    if film.synthetic and not (film.marked and scale == 1):  # a mark shrinks with its picture
-        frames = np.stack([draw_mark(frame) for frame in frames])
-    return Film(frames, film.times, film.audio, film.synthetic, film.synthetic)
+    size = _size(height, width, height_px)
+    frames, mark = [_resized(frame, size) for frame in film.frames], film.mark * size[1] / height
+    if film.synthetic and mark < LEGIBLE:
+        if mark:
+            frames = [_wipe_corner(frame) for frame in frames]
+        frames, mark = [draw_mark(frame) for frame in frames], 1.0
+    return Film(np.stack(frames), film.times, film.audio, film.synthetic, mark)
 
 
-def _encode(title, film, quality):
+def _wipe_corner(frame):
+    """A copy in which a mark that has become too small is smeared, below the one that comes."""
+    frame = frame.copy()
+    corner = frame[-20:, -84:]
+    corner[:] = cv2.blur(corner, (31, 15))
+    return frame
+
+
+def _encode(title, film, quality, shown_px):
+    """An Embedded of a film, written by the kit's writer at this CRF."""
     comment = SYNTHETIC_COMMENT if film.synthetic else RECORDED_COMMENT
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
         write_video(path, film.frames, film.times, visible_mark=False, comment=comment,
                     quality=quality)  # fmt: skip
         video = _with_sound(path, film, comment)
-    poster = jpeg_bytes(film.frames[0], quality=80)
-    return Embedded(title, video, poster, *film.frames.shape[1:3], film.audio is not None)
+    poster = jpeg_bytes(film.frames[0], quality=POSTER_QUALITY)
+    sides = film.frames.shape[1:3]
+    return Embedded(title, video, poster, *sides, film.audio is not None, shown_px)
 
 
 def _with_sound(path, film, comment):

@@ -26,9 +26,9 @@ def play(
     """Show videos side by side, in step, with play, frame step, loop, speed and choice of sound.
 
     Args:
-        films: dict title -> film. A film is the path of a video, or (frames, times) or
-            (frames, times, audio): frames (T, H, W, 3) uint8, times in seconds or frames per
-            second, audio (N,) at 16 kHz. Different frame times are put on one clock.
+        films: dict title -> film. A film is the path of a video, or (path, start in seconds), or
+            (frames, times) or (frames, times, audio): frames (T, H, W, 3) uint8, times in seconds
+            or frames per second, audio (N,) at 16 kHz. Different times are put on one clock.
         alt: one sentence on what is shown, for those who do not see it.
         link: path of the full file, or a list of paths; the paths in `films` are linked anyway.
         recorded: titles of frames that are a recording. All others are marked as synthetic.
@@ -44,7 +44,7 @@ def play(
     unknown = sorted(set(recorded) - set(films))
     if unknown:
         raise InputError("recorded", f"{unknown[0]!r} is no film", f"films are {', '.join(films)}")
-    read = {n: film_from(f, n, n in recorded, seconds) for n, f in films.items()}
+    read = {n: film_from(f, n, n in recorded, seconds, height_px) for n, f in films.items()}
     read = dict(zip(read, in_step(list(read.values()))))
     links = [f for f in films.values() if isinstance(f, (str, Path))]
     links += [] if link is None else [link] if isinstance(link, (str, Path)) else list(link)
@@ -68,7 +68,7 @@ def player_html(clips, times, end_s, alt, links=(), width_px=None):
         "end": round(end_s, 4),
         "films": [{"title": clip.title, "sound": clip.sound} for clip in clips],
     }
-    figures = "".join(_figure(clip, alt, width_px or clip.width) for clip in clips)
+    figures = "".join(_figure(clip, alt, width_px or clip.shown_px) for clip in clips)
     facts = json.dumps(facts, separators=(",", ":")).replace("<", "\\u003c")
     return (
         f'<div class="tfhkit-player"><style>{_static("player.css")}</style>'
