@@ -9,6 +9,8 @@
 # %% [markdown]
 # # 00 · Start here
 #
+# [01 3DMM fitting →](01_3dmm_fitting.ipynb)
+#
 # A voice goes in, a video comes out in which a certain person says it, with that person's own way
 # of moving the head. This series builds such a system, stage by stage, after *Audio-driven
 # Talking Face Video Generation with Learning-based Personalized Head Pose* (Yi, Ye, Zhang, Bao, Liu, 2020).
@@ -82,13 +84,13 @@ assert all(part["state"] != "fault" for part in parts)
 # | notebook | question | paper | writes |
 # |---|---|---|---|
 # | 00 start here | what is there? | | facts on the clip |
-# | 01 3DMM fitting | which shape, expression and pose has the face in each frame? | 3.1 | `fit.npz` |
-# | 02 MFCC and pose | does the head's pose go with the sound? | App. A | features, correlations |
-# | 03 LSTM training | which expression and pose belong to this sound? | 3.2, Eq. 1-2 | predicted motion |
-# | 04 rendering | what does that look like, and before which background? | 3.3 | coarse pictures |
-# | 05 memory GAN | how do coarse pictures become real ones? | 3.4, Eq. 3-5 | the videos |
-# | 06 HS metric | is the head's motion like the person's? | 4, Eq. 6 | numbers |
-# | 07 your own clip | how do I do this with my material? | | |
+# | [01 3DMM fitting](01_3dmm_fitting.ipynb) | which shape, expression and pose has the face in each frame? | 3.1 | `fit.npz` |
+# | [02 MFCC and pose](02_mfcc_pose_correlation.ipynb) | does the head's pose go with the sound? | App. A | features, correlations |
+# | [03 LSTM training](03_lstm_training.ipynb) | which expression and pose belong to this sound? | 3.2, Eq. 1-2 | predicted motion |
+# | [04 rendering](04_rendering.ipynb) | what does that look like, and before which background? | 3.3 | coarse pictures |
+# | [05 memory GAN](05_memory_gan.ipynb) | how do coarse pictures become real ones? | 3.4, Eq. 3-5 | the videos |
+# | [06 HS metric](06_hs_metric.ipynb) | is the head's motion like the person's? | 4, Eq. 6 | numbers |
+# | [07 your own clip](07_your_own_clip.ipynb) | how do I do this with my material? | | |
 #
 # Each reads what the earlier ones wrote into the run directory and writes into a folder of its own.
 # A notebook that you open alone runs the earlier ones first where their results are missing.
@@ -127,7 +129,7 @@ video = open_clip(step.clip_path)
 print(f"{len(video)} frames of {video.width} x {video.height}, {video.duration_s:.2f} s")
 print(f"{video.fps:.2f} frames per second, sound at {video.sr_hz} Hz")
 
-# %%
+# %% tags=["report"]
 chosen = np.linspace(0, len(video) - 1, 4).astype(int)
 with video.reader() as frames:
     pictures = [frames[i] for i in chosen]
@@ -144,7 +146,7 @@ plt.show()
 # (public domain): short, small and with 12 frames per second. It is here because anyone may use
 # it, and it costs quality: a clip of 12 s or more with a face 200 px wide does much better.
 
-# %%
+# %% tags=["report"]
 held_back = video.times[int(len(video) * (1 - step.settings.held_back))]
 seconds = np.arange(len(video.audio)) / video.sr_hz
 figure, axis = plt.subplots(figsize=(11, 2))
@@ -266,7 +268,7 @@ check(
 # - The series turns it into a face model's coefficients, learns motion from sound, renders, and
 #   refines; every step leaves its artefacts and a manifest in the run directory.
 #
-# **Next**: notebook 01 finds the face's shape, expression and pose in every frame.
+# **Next**: [01](01_3dmm_fitting.ipynb) finds the face's shape, expression and pose in every frame.
 
 # %%
 step.finish({key: facts[key] for key in ("frames", "seconds", "fps", "silence_share")})

@@ -9,6 +9,8 @@
 # %% [markdown]
 # # 01 · Fitting a 3D morphable face model
 #
+# [← 00 Start here](00_start_here.ipynb) · [02 MFCC and pose →](02_mfcc_pose_correlation.ipynb)
+#
 # **You will be able to**
 # - say what the 257 numbers of Sec. 3.1 mean, where the bases come from, and move each of them;
 # - go from named facial actions (jaw, smile, gaze) to coefficients and back;
@@ -777,7 +779,7 @@ fit.save(step.path("fit.npz"))
 for name in ("nme_inner_pct", "nme_mouth_pct", "id_rms", "exp_rms"):
     print(f"{name:16s} {fit.report[name]:.3f}")
 
-# %%
+# %% tags=["report"]
 from tfhkit.fit.plots import overlay
 
 rgba = render(model, landmark_fit[shown].coefficients(), camera, supersample=2)
@@ -868,7 +870,7 @@ show_plotly(turning_head(model, head, colourings), alt, pictures_of_it)
 # When does the head nod without turning? What did the last stage change? Point at a moment to read
 # its frame and its angles.
 
-# %%
+# %% tags=["report"]
 from tfhkit.fit.plots import show_pose
 from tfhkit.teach.hover_plots import pose_over_time
 
@@ -1174,4 +1176,4 @@ check(
 # construction, and no jitter from the crop. `fit.npz` can be exchanged with Deep3D's `.mat` files
 # (`tfhkit.coefficients.read_mat`, `write_mat`).
 #
-# **Next**: 02 looks for what the voice has to do with the pose.
+# **Next**: [02](02_mfcc_pose_correlation.ipynb) looks for what the voice has to do with the pose.

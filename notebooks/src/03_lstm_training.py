@@ -9,6 +9,8 @@
 # %% [markdown]
 # # 03 · From sound to expression and head pose
 #
+# [← 02 MFCC and pose](02_mfcc_pose_correlation.ipynb) · [the series](00_start_here.ipynb#The-series) · [04 Rendering →](04_rendering.ipynb)
+#
 # **You will be able to**
 # - read Eq. 1 as code: an encoder, an LSTM with its state, 70 numbers per frame;
 # - make a virtual speaker talk, and say what of it is known exactly;
@@ -417,7 +419,7 @@ print(f"{'held back':24s} lip r   mouth error (mm)")
 for name, (r, distance) in scores.items():
     print(f"{name:24s} {r:5.2f}   {distance:.2f}")
 
-# %%
+# %% tags=["report"]
 predicted_mm = lip_opening(model, person, best_exp)
 figure, axis = plt.subplots(figsize=(8, 2.8))
 axis.plot(times, opening_mm, color="k", lw=1, label="fitted")
@@ -435,7 +437,7 @@ plt.show()
 # few frames be? Draw stretches of the held-back part again and again (block bootstrap), and look at
 # the eight other sounds: they are what chance gives.
 
-# %%
+# %% tags=["report"]
 low_r, high_r = correlation_interval(predicted_mm[held], opening_mm[held], times[held], seed)
 figure, axis = plt.subplots(figsize=(6, 2.2), constrained_layout=True)
 axis.plot([r for r, _ in other_scores], np.zeros(len(others)), "o", color=RED, alpha=0.5)
@@ -718,4 +720,4 @@ step.finish(
 # we found.** With virtual speakers as the general corpus, see the table above: compare the first line
 # with *personal only*, *ridge* and *frozen mouth*, and mind the interval.
 #
-# **Next**: 04 puts the predicted face in front of a background that fits its pose.
+# **Next**: [04](04_rendering.ipynb) puts the predicted face in front of a background that fits its pose.

@@ -9,6 +9,8 @@
 # %% [markdown]
 # # 04 · Rendering, albedo and backgrounds
 #
+# [← 03 LSTM training](03_lstm_training.ipynb) · [the series](00_start_here.ipynb#The-series) · [05 Memory GAN →](05_memory_gan.ipynb)
+#
 # **You will be able to**
 # - say where a vertex lands, which triangle a pixel sees and where on it, and write a rasteriser;
 # - use pytorch3d's own classes for the same, and check one against the other;
@@ -903,7 +905,7 @@ for mode in by_mode:
         pose, times = predicted[f"{name}_pose"], predicted[f"{name}_times"]
         _, shares[mode, name] = provenance(pose, source, times, source_times, mode=mode, seed=seed)
 
-# %%
+# %% tags=["report"]
 from tfhkit.background.provenance_plot import draw_shares, draw_tracks
 
 figure, axes = plt.subplots(3, 3, figsize=(9.6, 5.4), width_ratios=(3, 3, 1.7))
@@ -1005,7 +1007,7 @@ for mode, parts in by_mode.items():
     )["render"]  # fmt: skip
 strips = {"filmed": images["held_back"]["real"][moments], **strips}
 
-# %%
+# %% tags=["report"]
 figure, axes = plt.subplots(4, 6, figsize=(7.8, 5.4))
 seconds = predicted["held_back_times"][moments]
 for line, (name, pictures) in zip(axes, strips.items()):
@@ -1245,4 +1247,4 @@ check(
 # sound, only its timing (`pose_mode="published"`). It also trains on composites that it does not
 # use afterwards; here both are made in one way.
 #
-# **Next**: 05 turns these pictures into frames.
+# **Next**: [05](05_memory_gan.ipynb) turns these pictures into frames.

@@ -9,6 +9,8 @@
 # %% [markdown]
 # # 05 · From rendering to video: the memory-augmented GAN
 #
+# [← 04 Rendering](04_rendering.ipynb) · [the series](00_start_here.ipynb#The-series) · [06 HS metric →](06_hs_metric.ipynb)
+#
 # **You will be able to**
 # - read Eq. 3 in a picture: where the network keeps the rendering, where it paints;
 # - say how an identity feature steers a U-Net (AdaIN), and where it comes from when there is no
@@ -770,7 +772,7 @@ print(f"held-back frames: {levels['rendering']:.1f} dB before, {gains[-1]:.1f} d
 #
 # First with the *true* coefficients of the held-back part: only the refinement is tested.
 
-# %%
+# %% tags=["report"]
 refined, kept, painted = refine(refiner, judged["render"], times, colour=True)
 strip(
     {
@@ -833,7 +835,7 @@ assert settings.profile == "tiny" or gain_low > 0, "the refiner made the renderi
 # %% [markdown]
 # ### The error, before and after
 
-# %%
+# %% tags=["report"]
 before, after = (
     np.abs(answer.astype(np.float32) - judged["real"]).mean(-1)
     for answer in (judged["render"], refined)
@@ -1297,8 +1299,10 @@ step.finish(
         "psnr_gain_db": gain_db,
         "psnr_gain_db_low": gain_low,
         "psnr_gain_db_high": gain_high,
+        "psnr_nearest_db": scores["nearest frame"]["psnr"],
         "ssim": scores["refined"]["ssim"],
         "ssim_gain": scores["refined"]["ssim"] - scores["rendering"]["ssim"],
+        "ssim_nearest": scores["nearest frame"]["ssim"],
         "flicker_ratio": scores["refined"]["flicker_ratio"],
         "from_general": base is not None,
         "train_steps": history["trained_steps"],
@@ -1500,4 +1504,8 @@ check("threshold triplet loss", triplet, list(triplet_cases()))
 # second clip of 24 s the same table reads alike: the general weights 1.9 dB, the mean identity 0.3 dB
 # *better* than the memory, no identity and one frame within 0.1 dB, and another seed 0.2 dB.
 #
-# **Next**: 06 asks whether the head moves like this person's.
+# **Written here**, in a run of the sample clip: the videos [talking head with the new speech](../runs/sample/05_memory_gan/talking_head_speech.mp4),
+# [held-back part](../runs/sample/05_memory_gan/talking_head_held_back.mp4) and
+# [real, rendered and refined in step](../runs/sample/05_memory_gan/side_by_side.mp4).
+#
+# **Next**: [06](06_hs_metric.ipynb) asks whether the head moves like this person's.

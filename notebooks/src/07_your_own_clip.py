@@ -9,6 +9,8 @@
 # %% [markdown]
 # # 07 · Your own clip
 #
+# [← 06 HS metric](06_hs_metric.ipynb) · [the series](00_start_here.ipynb#The-series)
+#
 # **You will be able to**
 # - tell a good clip from a bad one before you spend minutes on it;
 # - run the whole series on your material with one command, or one notebook with papermill;
@@ -294,7 +296,7 @@ explore(turn, yaw=(-30.0, 30.0), pitch=(-12.0, 12.0), roll=(-8.0, 8.0))
 # angles are taken about their mean and added to the picture's own. The picture's mouth gives way to the predicted one (a
 # smile would part the lips a second time) and comes back at the end; blinks, brows and gaze follow the voice by rule.
 
-# %%
+# %% tags=["report"]
 from tfhkit.media import read_audio, write_video
 from tfhkit.series.portrait import LEAD_S, TAIL_S, speaking
 
@@ -376,6 +378,10 @@ check(
 # - One command runs the series; parameters are typed; finished steps are kept.
 # - Manifests make runs comparable, and batches are loops over `run_series`.
 # - One picture and a general mapping make a portrait speak; the style is nobody's.
+#
+# **Written here**, in a run of the sample clip: [the report](../runs/sample/report.html) of `make run`, and [`portrait.mp4`](../runs/sample/07_your_own_clip/portrait.mp4).
+#
+# **Again from the start**: [00](00_start_here.ipynb).
 
 # %%
 from tfhkit.media import write_json
