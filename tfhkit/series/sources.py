@@ -69,7 +69,7 @@ def modules_behind(code):
     seen = set()
     while open_names:
         name = open_names.pop()
-        left_out = name in _LEFT_OUT or name.startswith("tfhkit.teach")
+        left_out = name in _LEFT_OUT or name.startswith(("tfhkit.teach", "tfhkit.series.report."))
         if name not in seen and not left_out and _file_of(name):
             seen.add(name)
             open_names |= _module(name)[1]
