@@ -991,6 +991,34 @@ if identity == "memory":
 # slots that answer are few; most are never read. Their readers are often of another pose: a cosine
 # well below 1 says that nothing like them was stored.
 #
+# ### Explore: attention and memory, frame by frame
+# Play the held-back part. When does the memory change its slot: with the words, or with the head? And
+# does the attention let the mouth through when it opens?
+
+# %%
+from tfhkit.teach.panels import grey_picture
+from tfhkit.teach.scrubber import scrub
+from tfhkit.teach.slots import writers_of
+
+
+def moment(row):
+    """Rendering, attention, refined and real frame, and who wrote the slot that answered."""
+    newest = writers_of(memory, asked.slots[row], train["frames"])[:1]
+    writer = train["real"][newest[0]] if len(newest) else np.zeros_like(train["real"][0])
+    shown = {"rendering": judged["render"][row], "attention": grey_picture(kept[row])}
+    return shown | {"refined": refined[row], "real": judged["real"][row], "slot's writer": writer}
+
+
+# %%
+if identity == "memory":
+    chosen = {"cosine to its key": asked.similarity, "slot (number)": asked.slots}
+    text = "Held-back frames: rendering, attention, refined, real, and the memory's choice."
+    scrub(moment, times, chosen, video.audio, text)
+
+# %% [markdown]
+# *White attention keeps the rendering, dark attention paints. The last picture is the newest training
+# frame that was written into the slot that answered.*
+#
 # Is what it answers nearer to the truth than one mean identity for all frames? And does the picture
 # gain by it? Beside it the true identity of the real frame, which in use nobody has.
 
