@@ -30,7 +30,7 @@ def browse_slots(
     """
     import matplotlib.pyplot as plt
 
-    _check(memory, retrieval, train_frames, train_pictures)
+    check_memory(memory, retrieval, train_frames, train_pictures)
     check_shape("asked_pictures", asked_pictures, ("T", "S", "S", 3))
     order = slots_by_reads(memory, retrieval)
     if not 0 <= slot < len(order):
@@ -82,7 +82,7 @@ def map_slots(
     """
     import matplotlib.pyplot as plt
 
-    _check(memory, retrieval, train_frames, train_pictures)
+    check_memory(memory, retrieval, train_frames, train_pictures)
     used = np.flatnonzero(memory.used.cpu().numpy())
     reads = np.bincount(retrieval.slots, minlength=len(memory.used))
     colour = reads.astype(float)
@@ -92,7 +92,7 @@ def map_slots(
         for slot in used:
             rows = writers_of(memory, slot, train_frames)
             colour[slot] = np.mean(np.asarray(values)[rows]) if len(rows) else np.nan
-    place, share = _plane(memory.keys[used].cpu().numpy())
+    place, share = plane_of(memory.keys[used].cpu().numpy())
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(10, 4.3), width_ratios=(1.25, 1), layout="constrained"
     )
@@ -137,7 +137,8 @@ def writers_of(memory, slot, train_frames):
     return np.array([rows[number] for number in numbers if number in rows], np.int64)
 
 
-def _check(memory, retrieval, train_frames, train_pictures):
+def check_memory(memory, retrieval, train_frames, train_pictures):
+    """Refuse a memory in which there is nothing to see."""
     check_shape("train_pictures", train_pictures, ("N", "S", "S", 3))
     check_shape("train_frames", np.asarray(train_frames), (len(train_pictures),))
     if not bool(memory.used.any()):
@@ -161,7 +162,7 @@ def _row(axes, pictures, colour):
         axis.axis("off")
 
 
-def _plane(keys):
+def plane_of(keys):
     """Keys (K, D) in the plane of their principal components: (K, 2), and its shares (2,)."""
     centred = keys - keys.mean(0)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)

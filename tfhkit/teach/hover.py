@@ -1,0 +1,112 @@
+"""plotly figures in a notebook: they answer the mouse, and each brings a static picture along.
+
+JupyterLab draws the figure, without a kernel and without a network; a web page made of the
+notebook, or a viewer without JavaScript, shows the picture.
+"""
+
+import base64
+import io
+import json
+
+import numpy as np
+
+from tfhkit.errors import ParameterError
+from tfhkit.media import jpeg_bytes
+from tfhkit.teach.display import MARK, PLOTLY, picture_html
+
+BLUE, RED, GREEN, YELLOW, SKY, GREY = (
+    "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#999999",
+)  # fmt: skip
+INK, FAINT = "#222222", "#E4E4E4"
+CONFIG = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d", "resetCameraLastSave3d"],
+}
+
+
+def show_plotly(figure, alt, static):
+    """Show a plotly figure and, where it cannot be drawn, a picture of the same.
+
+    Args:
+        figure: plotly Figure.
+        alt: what it shows, in a sentence or two.
+        static: matplotlib Figure (which is closed), image ((H, W, 3) uint8), or HTML.
+    Raises:
+        ParameterError: `figure` or `static` is something else.
+    """
+    from IPython.display import display
+
+    bundle = plotly_bundle(figure, alt, static)
+    display(bundle, metadata={MARK: {"static": True}}, raw=True)
+
+
+def plotly_bundle(figure, alt, static):
+    """The three forms of one output, by media type; arguments as in `show_plotly`."""
+    if not hasattr(figure, "to_plotly_json"):
+        fault = f"is a {type(figure).__name__}"
+        raise ParameterError("figure", fault, "give a plotly figure, and the picture as 'static'")
+    content = json.loads(figure.to_json(validate=False))
+    drawn = {"data": content["data"], "layout": content["layout"], "config": CONFIG}
+    return {PLOTLY: drawn, "text/html": static_html(static, alt), "text/plain": alt}
+
+
+def static_html(static, alt):
+    """An <img> element of a matplotlib figure (which is closed) or an image; HTML stays."""
+    if isinstance(static, str):
+        return static
+    if isinstance(static, np.ndarray):
+        return picture_html(jpeg_bytes(static, 85), alt, "image/jpeg")
+    if not hasattr(static, "savefig"):
+        fault = f"is a {type(static).__name__}"
+        raise ParameterError("static", fault, "give a matplotlib figure, an image or HTML")
+    import matplotlib.pyplot as plt
+
+    html = picture_html(*small_picture(static, alt))
+    plt.close(static)
+    return html
+
+
+def small_picture(figure, alt):
+    """A matplotlib figure on white paper as a small file: PNG with a palette, JPEG for photos.
+
+    Returns:
+        bytes of the file, `alt`, its media type: what `picture_html` takes.
+    """
+    from PIL import Image
+
+    file, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(file, format="png", dpi=figure.dpi, bbox_inches="tight", facecolor="white")
+    picture = Image.open(file).convert("RGB")
+    if any(axis.images for axis in figure.axes):
+        picture.save(small, "jpeg", quality=82, optimize=True)
+        return small.getvalue(), alt, "image/jpeg"
+    picture.quantize(128, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    return small.getvalue(), alt, "image/png"
+
+
+def house_layout(**changes):
+    """plotly layout of the kit: white paper in every theme, thin axes, no template to store."""
+    axis = {
+        "showline": True, "linecolor": INK, "gridcolor": FAINT, "zeroline": False,
+        "ticks": "outside", "tickcolor": INK, "title": {"standoff": 6}, "automargin": True,
+    }  # fmt: skip
+    look = {
+        "template": {"layout": {"xaxis": axis, "yaxis": axis}},
+        "font": {"family": "Arial, Helvetica, sans-serif", "size": 12, "color": INK},
+        "paper_bgcolor": "white", "plot_bgcolor": "white",
+        "margin": {"l": 60, "r": 20, "t": 62, "b": 45},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "modebar": {"bgcolor": "rgba(255,255,255,0)"},
+        "hoverlabel": {"bgcolor": "white", "font": {"color": INK}},
+    }  # fmt: skip
+    return look | changes
+
+
+def packed(values, dtype="f4"):
+    """An array as plotly's base64 form, which a notebook stores in one short line.
+
+    Args:
+        values: numbers, in one dimension. dtype: "f4", "i2", "u2", "u1", as in NumPy.
+    """
+    array = np.ascontiguousarray(values, dtype=f"<{dtype}")
+    return {"dtype": dtype, "bdata": base64.b64encode(array.tobytes()).decode()}
