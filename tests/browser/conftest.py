@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from chromium import give_up, launch
-from lab import LabServer, Notebook, write_cells
+from lab import Notebook, write_cells
+from server import LabServer
 from watch import background, watch
 
 from tfhkit.series.places import kit_dir
@@ -73,7 +74,7 @@ def context(chromium):
 
 @pytest.fixture(scope="session")
 def lab(chromium, tmp_path_factory):
-    """One JupyterLab server (`lab.LabServer`) for all tests; `lab.root` is its folder."""
+    """One JupyterLab server (`server.LabServer`) for all tests; `lab.root` is its folder."""
     server = LabServer(tmp_path_factory.mktemp("lab"))
     yield server
     server.stop()

@@ -1,8 +1,17 @@
 """Every notebook of the series in JupyterLab: it runs, and everything in it is alive."""
 
 import pytest
+from operating import operate
 from series import SOURCES, Series, count_calls
-from widgets import operate
+
+SHOWN_BY = {
+    "explore": "explorer",
+    "play": "player",
+    "scrub": "scrubber",
+    "show_linked_pairs": "brushing",
+    "viewing_test": "viewing",
+    "show_plotly": "plotly",
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +41,9 @@ def test_a_notebook_runs_and_is_alive(notebook, source):
     faults = notebook.errors()
     kinds, found = operate(notebook.page)
     faults += found
-    calls = count_calls(source, "explore")
-    if kinds.count("explorer") < calls:
-        faults.append(f"{calls} calls of explore(), but there are only {kinds}")
+    for function, kind in SHOWN_BY.items():
+        calls = count_calls(source, function)
+        if kinds.count(kind) < calls:
+            faults.append(f"{calls} calls of {function}(), but there are only {kinds}")
     faults += [fault for fault in notebook.errors() if fault not in faults]
     assert not faults, "\n".join([f"{len(faults)} faults in {source.stem}:", *faults])
