@@ -8,7 +8,7 @@ from tfhkit.camera import CROP_PX, Camera, project, to_world
 from tfhkit.render import render
 
 # iBUG order: jaw, brows, nose, eyes, lips.
-_LINES = (
+LINES = (
     ("jaw", range(0, 17)),
     ("brows", range(17, 22)),
     ("brows", range(22, 27)),
@@ -20,7 +20,7 @@ _LINES = (
     ("lips", [*range(60, 68), 60]),
 )
 # Okabe-Ito colours, told apart with every kind of colour vision.
-_COLOURS = {
+COLOURS = {
     "jaw": "#56B4E9",
     "brows": "#E69F00",
     "nose": "#F0E442",
@@ -32,9 +32,9 @@ _COLOURS = {
 def draw_landmarks(axis, points_px, **style):
     """Draw 68 landmarks as coloured lines on a matplotlib axis; points (68, 2), centres at +0.5."""
     points = np.asarray(points_px) - 0.5  # imshow puts pixel centres at whole numbers
-    for part, ids in _LINES:
+    for part, ids in LINES:
         line = points[list(ids)]
-        axis.plot(*line.T, "-o", color=_COLOURS[part], ms=2.5, lw=1, **style)
+        axis.plot(*line.T, "-o", color=COLOURS[part], ms=2.5, lw=1, **style)
 
 
 def draw_axes(axis, angles, trans, size_px=CROP_PX, length_dm=0.8):

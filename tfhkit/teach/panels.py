@@ -4,8 +4,7 @@ import cv2
 import matplotlib
 import numpy as np
 
-from tfhkit.fit.plots import _COLOURS as COLOURS
-from tfhkit.fit.plots import _LINES as LINES
+from tfhkit.fit.plots import COLOURS, LINES
 
 
 def with_landmarks(picture, points_px):
