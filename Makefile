@@ -2,6 +2,7 @@
 #   make run    the whole series on a clip: CLIP= SPEECH= PROFILE= OUT= SEED=
 #   make test   fast tests, then slow ones, then those in a browser
 #   make lab    JupyterLab on your copies of the notebooks, in work/
+#   make app    a page that makes a video of your own clip and voice: PORT=
 
 SHELL := /bin/bash
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
@@ -12,7 +13,7 @@ STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: run test test-fast test-slow test-browser lab lint bench notebooks setup clean
+.PHONY: run test test-fast test-slow test-browser lab app lint bench notebooks setup clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -32,6 +33,9 @@ test-browser: $(STAMP)
 
 lab: $(STAMP)
 	@$(BIN)/tfhkit lab
+
+app: $(STAMP)
+	@$(BIN)/tfhkit app $(if $(PORT),--port "$(PORT)")
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -92,7 +92,7 @@ def test_two_at_once_are_refused_and_a_stopped_one_resumes(toy):
     assert jobs.job_state()["state"] in ("stopping", "stopped")
     ending.join()
     state = jobs.job_state()
-    assert state["state"] == "stopped" and "resumes it" in state["words"]
+    assert state["state"] == "stopped" and "resumed from there" in state["words"]
     jobs.start_job("first")
     wait("finished")
 
@@ -122,7 +122,7 @@ jobs.start_job("mine", profile="full")
     assert state["state"] == "running"
     os.kill(state["pid"], signal.SIGKILL)
     words = wait("died")["words"]
-    assert "ended without a word (a line of its log)" in words and "resumes it" in words
+    assert "ended without a word (a line of its log)" in words and "resumed from there" in words
 
 
 def test_a_stale_record_ends_nobody(toy):

@@ -196,3 +196,12 @@ def lab(options):
     further += ["--no-browser"] if options.no_browser else []
     code = open_lab([*further, *options.options])
     return {"ok": code == 0, "exit_code": code}, lambda _: ""
+
+
+def app(options):
+    from tfhkit.teach.app import open_page
+
+    say = (lambda line: print(line, file=sys.stderr, flush=True)) if options.json else (
+        lambda line: print(line, flush=True))  # fmt: skip
+    open_page(options.port, not options.no_browser, say)
+    return {}, lambda _: "the page is closed"

@@ -128,5 +128,8 @@ def build_parser():
     lab.add_argument("--no-browser", action="store_true", help="print the address only")
     lab.add_argument("options", nargs="*", metavar="OPTION",
                      help="options of jupyter lab, behind --, such as -- --allow-root")  # fmt: skip
+    app = add("app", commands.app, "a page that makes a video of your own clip and voice")
+    app.add_argument("--port", type=int, metavar="N", help="its port (default: 8866, or the next)")
+    app.add_argument("--no-browser", action="store_true", help="print the address only")
     add("notebooks", commands.notebooks, "list the notebooks with their parameters")
     return parser

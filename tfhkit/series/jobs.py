@@ -91,7 +91,7 @@ def start_job(name, clip="sample", speech="sentence", profile="quick"):
             child = subprocess.Popen(
                 _command(record),
                 cwd=places.base_dir(),
-                env={k: v for k, v in os.environ.items() if not k.startswith(_HIDDEN)},
+                env=job_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -105,6 +105,11 @@ def start_job(name, clip="sample", speech="sentence", profile="quick"):
         raise InputError(places.shown(out), fault, "free some space, or check its rights") from None
     finally:
         os.close(lock)
+
+
+def job_environment():
+    """The environment without what a notebook's or a page's kernel has of its own."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(_HIDDEN)}
 
 
 def _command(record):
@@ -190,7 +195,7 @@ def job_state():
 
 def _words(state):
     """What happened, and what to do."""
-    resume = "the steps that were finished are kept, and the same button resumes it"
+    resume = "what was finished is kept, and resumed from there"
     if state["state"] == "failed":
         return state["text"]
     if state["state"] == "stopped":

@@ -1,0 +1,116 @@
+"""`tfhkit app`: the panel of `studio` on a page of its own, served on this machine only."""
+
+import logging
+import os
+import secrets
+import socket
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+
+from tfhkit.errors import InputError
+from tfhkit.series import jobs, places
+
+PORT = 8866
+EXTENSIONS = (
+    "@voila-dashboards/widgets-manager8",
+    "@jupyter-widgets/jupyterlab-manager",
+    "anywidget",
+)
+HOST = "127.0.0.1"
+REFUSAL = (
+    '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">'
+    "<title>no key</title><p>This page needs its key: open the whole address that "
+    "<code>tfhkit app</code> printed, with what stands behind the question mark.</p></html>"
+)
+PAGE = Path(__file__).with_name("page.ipynb")
+TEMPLATES = Path(__file__).parent / "static" / "page"
+
+
+def open_page(port=None, browser=True, say=print):
+    """Serve the page until Ctrl-C; whoever has the address with its token sees it, nobody else.
+
+    Args:
+        port: its port; None takes 8866, or the next free one.
+        browser: open it in the browser. say: callable that gets the line with the address.
+    Raises:
+        InputError: the port is taken, or `runs/` cannot be written.
+    """
+    places.resolve_out(jobs.runs_dir())
+    port = _free_port(port)
+    token = secrets.token_urlsafe(24)
+    os.environ.update(
+        TFHKIT_LIVE="1",
+        TFHKIT_PAGE="1",
+        JUPYTER_PATH=_paths(os.environ.get("JUPYTER_PATH")),
+        PYDEVD_DISABLE_FILE_VALIDATION="1",
+        JUPYTER_PLATFORM_DIRS="1",
+    )
+    address = f"http://{HOST}:{port}/?token={token}"
+    say(f"the page is at {address}  (Ctrl-C ends it; a run that it started goes on)")
+    if browser:
+        threading.Timer(1.5, webbrowser.open, [address]).start()
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # a refusal is no line's worth
+    _server_class().launch_instance(_options(port), token=token)
+
+
+def _paths(others):
+    kernels = Path(sys.prefix) / "share" / "jupyter"
+    return os.pathsep.join(map(str, filter(None, [TEMPLATES, kernels, others])))
+
+
+def _options(port):
+    """Voila's options. The token is not among them: other users can read a command line."""
+    return [
+        str(PAGE),
+        "--no-browser",
+        f"--Voila.ip={HOST}",
+        f"--Voila.port={port}",
+        "--Voila.port_retries=0",
+        "--Voila.log_level=40",
+        "--VoilaConfiguration.template=tfhkit",
+        # JupyterLab's other extensions want a later JupyterLab than the one inside Voila
+        *(f"--VoilaConfiguration.extension_allowlist={name}" for name in EXTENSIONS),
+        "--VoilaConfiguration.show_tracebacks=True",
+    ]
+
+
+def _server_class():
+    from jupyter_server.base.handlers import AuthenticatedFileHandler
+    from tornado.web import RequestHandler
+    from voila.app import Voila
+
+    class Refusal(RequestHandler):
+        """Where those come who lack the token."""
+
+        def get(self):
+            self.set_status(403)
+            self.finish(REFUSAL)
+
+    class Server(Voila):
+        """Voila that also serves the run directories, all to those alone who have the token."""
+
+        def init_handlers(self):
+            files = (r"/runs/(.*)", AuthenticatedFileHandler, {"path": str(jobs.runs_dir())})
+            return [(r"/login", Refusal), files, *super().init_handlers()]
+
+    return Server
+
+
+def _free_port(wanted):
+    """The wanted port, or the first free one from 8866 on.
+
+    Raises:
+        InputError: the wanted port is taken.
+    """
+    for port in [wanted] if wanted else range(PORT, PORT + 50):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+                return port
+            except OSError:
+                continue
+    fault = "is taken" if wanted else "and the next 49 are taken"
+    raise InputError(f"port {wanted or PORT}", fault, "name another one with --port")

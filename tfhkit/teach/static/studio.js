@@ -1,0 +1,49 @@
+// The panel as a whole, and whether its kernel still answers.
+
+const PING_MS = 4000;
+const LOST_MS = 13000; // without an answer for so long, the kernel is busy or gone
+const LOST = "The kernel does not answer: it works on another cell, or it was restarted. A run that was started goes on by itself; run this cell again to see it.";
+
+function render({ model, el }) {
+  const root = element("div", { class: "tfhkit-studio", role: "group", "aria-label": "make your own video" });
+  const banner = element("p", { class: "banner", role: "alert", hidden: true });
+  const consent = newConsent();
+  const views = [slotView(model, "clip", consent), slotView(model, "voice", consent), jobView(model)];
+  root.append(banner, ...views.map((view) => view.root));
+  el.append(root);
+
+  let heard = performance.now();
+  const alive = () => {
+    heard = performance.now();
+    banner.hidden = true;
+  };
+  const check = () => {
+    if (performance.now() - heard > LOST_MS && !document.hidden) {
+      banner.textContent = LOST;
+      banner.hidden = false;
+    }
+    try {
+      model.send({ do: "ping" });
+    } catch {
+      heard = -LOST_MS; // the connection is closed
+    }
+  };
+  const wake = () => !document.hidden && alive(); // timers slept with the page
+  document.addEventListener("visibilitychange", wake);
+  model.on("msg:custom", alive);
+  model.on("change", alive);
+  const timer = setInterval(check, PING_MS);
+
+  const told = document.getElementById("jupyter-config-data");
+  const config = told ? JSON.parse(told.textContent) : {};
+  model.send({ do: "hello", root: config.serverRoot ?? "", base: config.baseUrl ?? "/" });
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener("visibilitychange", wake);
+    model.off("msg:custom", alive);
+    model.off("change", alive);
+    for (const view of views) view.close();
+  };
+}
+
+export default { render };
