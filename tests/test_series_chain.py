@@ -12,6 +12,7 @@ from tfhkit.media import open_clip
 from tfhkit.series import manifest as manifests
 from tfhkit.series.places import EXECUTED, STEPS, kit_dir
 from tfhkit.series.report import run_and_report
+from tfhkit.series.report.labels import LABELS, label_of
 from tfhkit.series.sources import read_notebook
 from tfhkit.teach.build import write_notebook
 
@@ -41,6 +42,20 @@ def test_every_step_leaves_its_artefacts_and_a_manifest(tiny_run):
     assert json.loads((out / "report.json").read_text())["steps"] == report["steps"]
     page = (out / "report.html").read_text()
     assert "data:image/jpeg;base64" in page and str(out) not in page
+
+
+def test_every_number_has_a_label(tiny_run):
+    _, report = tiny_run
+    for step in report["steps"]:
+        for name, value in step["numbers"].items():
+            label = label_of(step["name"], name)
+            ends = [labels.interval for labels in LABELS[step["name"]].values()]
+            if any(name == end or name in end for end in ends):
+                continue
+            assert label, f"{step['name']}: {name} has no label"
+            for inner in [value, *value] if isinstance(value, list) else [value]:
+                names = set(inner) if isinstance(inner, dict) else set()
+                assert names <= {*(label.inside or ()), "interval"}, f"{name}: {names}"
 
 
 def test_two_videos_with_sound_in_the_full_frame(tiny_run):
