@@ -9,6 +9,8 @@
 # %% [markdown]
 # # 02 · MFCCs, and what a voice says about the head
 #
+# [← 01 3DMM fitting](01_3dmm_fitting.ipynb) · [the series](00_start_here.ipynb#The-series) · [03 LSTM training →](03_lstm_training.ipynb)
+#
 # **You will be able to**
 # - turn sound into MFCCs step by step, and say what each step throws away;
 # - cut the 28 x 12 window that the motion network hears, at any frame's time;
@@ -163,7 +165,7 @@ assert np.isclose(change[0], 20 * np.log10(2) * np.sqrt(26), atol=0.1)
 # Listen to what is lost: the piece itself, and a sound made from its 13 coefficients alone.
 
 # %%
-from tfhkit.teach.sound import Sound, listen
+from tfhkit.teach.sound import listen
 
 coarse = librosa.feature.mfcc(y=voiced.astype(np.float32), sr=16000, n_mfcc=13, n_mels=26)
 with np.errstate(all="ignore"):
@@ -341,27 +343,41 @@ explore(
 )
 
 # %% [markdown]
-# Do "neighbours" sound alike to you? First the frame's own 0.3 s, then its nearest three that are
-# at least `gap_s` away in time.
-
+# ### Which moments are these pairs?
+# Do two frames of a pair sound alike to you, and does the head stand alike? In a live JupyterLab,
+# click a dot: both moments are marked, shown and heard (made equally loud, for MFCCs without $c_0$
+# do not hear loudness). Drag over a word, then over a pause, to see the pairs that touch it. Then
+# ask that the two lie a second apart: what happens to the dark dots, and to $r$?
 
 # %%
-def hear_neighbours(frame, gap_s=1.0):
-    """The sound of a frame's window, then of its three nearest neighbours."""
-    anchor, other, heard, _ = pair_distances(features, angles, times, 9.0, gap_s)
-    own = np.flatnonzero(anchor == frame)
-    nearest = other[own[np.argsort(heard[own])[:3]]]
-    pieces = []
-    for time in times[[frame, *nearest]]:
-        begin = min(max(0, int((time - 0.15) * 16000)), len(sound) - 4800)
-        pieces += [sound[begin : begin + 4800 : 1] * np.hanning(4800) ** 0.2, np.zeros(2400)]
-    return Sound(f"frame {frame}, then its three nearest", np.concatenate(pieces))
+from tfhkit.teach.brushing import alike_pairs, show_linked_pairs
+
+linked = alike_pairs(features, angles, times, radius, seed=seed)
+silent = ~tune.voiced[linked.first] & ~tune.voiced[linked.second]
+print(f"within the radius: {linked.inside.sum()} pairs of frames, each counted once; ", end="")
+print(f"in {silent[linked.inside].mean():.0%} neither frame is voiced")
+
+# %%
+reader = video.reader()
 
 
-talking = int(np.argmin(np.abs(times - (loudest + length / 2) / 16000)))
-explore(hear_neighbours, frame=(0, len(times) - 1, talking), gap_s=(0.0, 3.0, 1.0))
+def face_at(frame):
+    """The face in a frame of the clip, 160 px."""
+    return fit.crop.image(reader[frame], 160)
+
+
+show_linked_pairs(sound, times, angles, plain, linked, face_at, min_gap_s=min_gap_s)
 
 # %% [markdown]
+# *Above: the waveform and the head's angles, with two moments marked. Below: the distance of the
+# poses against that of the sounds for every pair, in the colour of the time between the two (grey:
+# outside of the radius), and the faces at the two moments; the live plot shows their windows, too.*
+#
+# **What to see.** Dark dots lie at the bottom: a head has no time to move far. Many of the pairs
+# within the radius are pauses (the line above says how many): they sound alike because nobody
+# speaks. What is left, two voiced moments far apart in time, is what the claim is about, and in a
+# clip of some seconds it is little.
+#
 # ## Is it the sound? Shift it and see
 # Turn the pose track against the sound by more than a second. Whatever the sound says about the
 # pose at that moment is gone; what remains is how slowly both of them move. A second null keeps
@@ -544,7 +560,7 @@ rows = report.rows()
 alone, corrected = (sum(row[p] < 0.05 for row in rows) for p in ("p", "p_corrected"))
 print(f"p < 0.05 in {alone} of {len(rows)} estimates, {corrected} when corrected for all of them")
 
-# %%
+# %% tags=["report"]
 figure, axis = plt.subplots(figsize=(8, 4.2), constrained_layout=True)
 for y, row in enumerate(rows[::-1]):
     mean, spread = row["null_mean"], 2 * row["null_std"]
@@ -595,7 +611,7 @@ for row in best:
     )
     print(f"  p alone {row['p']:.3f}, corrected {row['p_corrected']:.2f}")
 
-# %%
+# %% tags=["report"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), constrained_layout=True)
 image = left.imshow(lagged.best_r, cmap="PuOr", vmin=-0.8, vmax=0.8, aspect="auto")
 left.set_xticks(range(7), lagged.motion_names, rotation=60, ha="right", fontsize=7)
@@ -849,4 +865,6 @@ check("Holm", holm, cases)
 # audio and pose. **What we found.** Independent tracks give as much, and so do clips
 # turned against their sound. Compare the observed value with its shifted tracks, not with zero.
 #
-# **Next**: 03 trains the mapping from these windows to expression and pose.
+# **Written here**, in a run of the sample clip: [`correlation.csv`](../runs/sample/02_mfcc_pose_correlation/correlation.csv), the estimates as a table.
+#
+# **Next**: [03](03_lstm_training.ipynb) trains the mapping from these windows to expression and pose.

@@ -9,6 +9,8 @@
 # %% [markdown]
 # # 06 · Measuring a talking head: PSNR, SSIM, LMD and HS
 #
+# [← 05 Memory GAN](05_memory_gan.ipynb) · [the series](00_start_here.ipynb#The-series) · [07 Your own clip →](07_your_own_clip.ipynb)
+#
 # **You will be able to**
 # - compare generated frames with real ones by PSNR, SSIM and landmark distance, and say what each
 #   one cannot see;
@@ -79,7 +81,7 @@ candidates = {
     "nearest training frame": training["real"][nearest],
 }
 
-# %%
+# %% tags=["report"]
 shown = np.linspace(0, len(held) - 1, 6).astype(int)
 figure, axes = plt.subplots(4, 6, figsize=(9, 6.2), constrained_layout=True)
 for row, (name, images) in zip(axes, ({"real": real} | candidates).items()):
@@ -218,9 +220,13 @@ print(f"HS = {score.hs:.3f}")
 assert hs(real_rad, real_rad) == 1
 
 # %% [markdown]
-# In one dimension the least work is the area between the two cumulative histograms.
+# In one dimension the least work is the area between the two cumulative histograms. At which angle
+# do the two heads part most? Point at the figure to read the shares.
 
 # %%
+from tfhkit.teach.hover import show_plotly
+from tfhkit.teach.hover_plots import angle_histograms
+
 names = ("pitch", "yaw", "roll")
 figure, axes = plt.subplots(2, 3, figsize=(9, 3.8), constrained_layout=True, sharex="col")
 for k, (top, low) in enumerate(axes.T):
@@ -228,17 +234,22 @@ for k, (top, low) in enumerate(axes.T):
     edges = np.linspace(np.min(np.concatenate(pair)), np.max(np.concatenate(pair)), 25)
     cumulative = []
     for track, colour, label in zip(pair, ("0.4", RED), ("real", "generated")):
-        top.hist(track, edges, color=colour, alpha=0.6, label=label, density=True)
-        cumulative.append([(track <= edge).mean() for edge in edges])
+        weights = np.full(len(track), 100 / len(track))
+        top.hist(track, edges, weights=weights, color=colour, alpha=0.6, label=label)
+        cumulative.append([100 * (track <= edge).mean() for edge in edges])
     low.fill_between(edges, *cumulative, color=BLUE, alpha=0.3)
-    low.set(xlabel=f"{names[k]} (deg)", ylabel="share below")
-    top.set_title(f"HS {score.per_angle[k]:.2f}", fontsize=9)
+    low.set(xlabel=f"{names[k]} (deg)", ylabel="frames below (%)")
+    top.set(ylabel="frames (%)", title=f"HS {score.per_angle[k]:.2f}")
 axes[0, 0].legend(frameon=False, fontsize=7)
-plt.show()
+alt = "Histograms of the real and the generated pitch, yaw and roll in degrees, and below each the "
+alt += "area between their cumulative shares."
+hover = angle_histograms(real_rad, drawn_rad, score.per_angle)
+show_plotly(hover, alt, figure)
 
 # %% [markdown]
 # *Above: histograms of the real (grey) and generated (orange) angles. Below: the area between their
-# cumulative histograms, which is $W_1$ in degrees.*
+# cumulative histograms, which is $W_1$ in degrees (of shares from 0 to 1).* Where the area is wide,
+# one head spends its time at angles that the other passes by.
 #
 # ### Explore: change a head and watch HS
 # The real track with an offset, a gain and noise. Before you move a slider, guess: which costs more
@@ -323,7 +334,7 @@ print(f"above a still head that knows the real mean (oracle): {low:+.2f} to {hig
 low, high = report.above_frozen_training
 print(f"above a still head at the training part's mean: {low:+.2f} to {high:+.2f}")
 
-# %%
+# %% tags=["report"]
 figure, axis = plt.subplots(figsize=(8, 3.4), constrained_layout=True)
 rows = report.rows[::-1]
 place = np.arange(len(rows))
@@ -409,7 +420,13 @@ for which, found in curves.items():
     needed = [degrees_for(0.1, amounts_deg, curve) for curve in found.values()]
     print(f"{which:10s}" + "".join(f"{'-' if np.isnan(d) else f'{d:.1f}':>10s}" for d in needed))
 
+# %% [markdown]
+# How large must an error be until a still head scores better? Point at the curves; the menu spoils
+# one angle alone.
+
 # %%
+from tfhkit.teach.hover_plots import calibration_curves
+
 figure, axis = plt.subplots(figsize=(6, 2.8), constrained_layout=True)
 for (kind, curve), colour in zip(curves["all three"].items(), (RED, BLUE, GREEN, "#CC79A7")):
     axis.plot(amounts_deg, curve, color=colour, label=kind)
@@ -417,7 +434,9 @@ axis.axhline(report.frozen, color=GREY, ls="--", lw=1)
 axis.text(12, report.frozen, "still head", ha="right", va="bottom", color="0.4", fontsize=8)
 axis.set(xlabel="error on all angles (deg)", ylabel="HS", xlim=(0, 12), ylim=(0, 1.02))
 axis.legend(frameon=False, fontsize=8, ncols=2)
-plt.show()
+alt = "HS of the real track against itself over the size of an injected error, for four kinds of "
+alt += "error; a dashed line is a still head."
+show_plotly(calibration_curves(amounts_deg, curves, report.frozen), alt, figure)
 
 # %% [markdown]
 # *HS of the real track against itself with a growing offset, white noise (standard deviation), or a
@@ -519,10 +538,26 @@ middle = np.array([np.median(same) for same, _ in told["as they are"][0]])
 settled = lengths_s[int(np.argmax(middle > middle[-1] - 0.03))]
 print(f"within 0.03 of its value at {lengths_s[-1]} s: from {settled} s on")
 
+# %% [markdown]
+# How long must a clip be to tell persons apart nine times out of ten? Point at the curves.
+
+# %%
+from tfhkit.teach.hover_plots import length_curves
+
+persons = {
+    who: [np.percentile(pair[k], [5, 50, 95]) for pair in told["as they are"][0]]
+    for k, who in enumerate(("same person", "others"))
+}
+areas = {
+    label: [(low, area, high) for area, (low, high) in zip(found, ends)]
+    for label, (_, found, ends) in told.items()
+}
+alt = "HS of virtual persons against themselves and against others over the length of the compared "
+alt += "parts, and how often the same person scores higher (AUC)."
+
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 3), constrained_layout=True)
-for k, (colour, who) in enumerate(((BLUE, "same person"), (RED, "others"))):
-    spread = [np.percentile(pair[k], [5, 50, 95]) for pair in told["as they are"][0]]
+for (who, spread), colour in zip(persons.items(), (BLUE, RED)):
     low, middle, high = np.transpose(spread)
     axes[0].plot(lengths_s, middle, marker="o", color=colour, label=who)
     axes[0].fill_between(lengths_s, low, high, color=colour, alpha=0.15, lw=0)
@@ -534,7 +569,7 @@ axes[0].set(xlabel="length of each part (s)", ylabel="HS", ylim=(0, 1.02))
 axes[1].set(xlabel="length of each part (s)", ylabel="AUC, same above others", ylim=(0.45, 1.02))
 for axis in axes:
     axis.legend(frameon=False, fontsize=8, loc="lower right")
-plt.show()
+show_plotly(length_curves(lengths_s, persons, areas), alt, figure)
 
 # %% [markdown]
 # *Left: HS of a person against themselves (blue) and against others (orange), median and 5 to 95 %,
@@ -754,4 +789,6 @@ check("time score", time_score, [((nod, nod), 1.0), ((nod, shuffled), low_enough
 # what a short clip allows. For your clip, compare the generated head's HS with both still heads and
 # with the interval: over a few seconds the difference may not be one.
 #
-# **Next**: 07 runs the whole series on your own clip.
+# **Written here**, in a run of the sample clip: [`metrics.json`](../runs/sample/06_hs_metric/metrics.json), all numbers of this notebook.
+#
+# **Next**: [07](07_your_own_clip.ipynb) runs the whole series on your own clip.
