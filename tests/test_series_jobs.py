@@ -54,6 +54,8 @@ def toy(monkeypatch, tmp_path):
     ending = jobs.stop_job((0.0, 0.0))
     if ending:
         ending.join()
+    for child in jobs._children:
+        child.wait(10)
 
 
 def wait(*states, seconds=20):

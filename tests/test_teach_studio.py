@@ -77,6 +77,8 @@ def place(monkeypatch, tmp_path):
     ending = jobs.stop_job((0.0, 0.0))
     if ending:
         ending.join()
+    for child in jobs._children:
+        child.wait(10)
 
 
 @pytest.fixture
@@ -256,15 +258,20 @@ def test_the_page_is_of_one_cell_and_its_key_is_in_no_command_line(monkeypatch, 
     assert [cell["cell_type"] for cell in cells] == ["markdown", "code"] and not cells[1]["outputs"]
     said, given = [], {}
 
-    class Server:
-        @staticmethod
-        def launch_instance(options, token):
-            given.update(options=options, token=token)
+    def server_class(ready):
+        class Server:
+            @staticmethod
+            def launch_instance(options, token):
+                assert not said, "the address is told when somebody listens there"
+                given.update(options=options, token=token)
+                ready()
+
+        return Server
 
     for name in ("TFHKIT_LIVE", "TFHKIT_PAGE", "JUPYTER_PATH", "JUPYTER_PLATFORM_DIRS",
                  "PYDEVD_DISABLE_FILE_VALIDATION"):  # fmt: skip
         monkeypatch.setenv(name, "0")
-    monkeypatch.setattr(app, "_server_class", lambda: Server)
+    monkeypatch.setattr(app, "_server_class", server_class)
     app.open_page(browser=False, say=said.append)
     assert len(said) == 1 and f"?token={given['token']}" in said[0] and len(given["token"]) >= 30
     assert not any(given["token"] in option for option in given["options"])

@@ -15,6 +15,7 @@ FLAGS = (
     "--no-first-run",
     "--autoplay-policy=no-user-gesture-required",
     "--force-prefers-reduced-motion",
+    "--use-fake-device-for-media-stream",  # a camera and a microphone; pages still have to ask
 )
 
 

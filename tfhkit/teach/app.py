@@ -48,11 +48,14 @@ def open_page(port=None, browser=True, say=print):
         JUPYTER_PLATFORM_DIRS="1",
     )
     address = f"http://{HOST}:{port}/?token={token}"
-    say(f"the page is at {address}  (Ctrl-C ends it; a run that it started goes on)")
-    if browser:
-        threading.Timer(1.5, webbrowser.open, [address]).start()
+
+    def ready():
+        say(f"the page is at {address}  (Ctrl-C ends it; a run that it started goes on)")
+        if browser:
+            threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+
     logging.getLogger("tornado.access").setLevel(logging.ERROR)  # a refusal is no line's worth
-    _server_class().launch_instance(_options(port), token=token)
+    _server_class(ready).launch_instance(_options(port), token=token)
 
 
 def _paths(others):
@@ -64,7 +67,6 @@ def _options(port):
     """Voila's options. The token is not among them: other users can read a command line."""
     return [
         str(PAGE),
-        "--no-browser",
         f"--Voila.ip={HOST}",
         f"--Voila.port={port}",
         "--Voila.port_retries=0",
@@ -76,7 +78,7 @@ def _options(port):
     ]
 
 
-def _server_class():
+def _server_class(ready):
     from jupyter_server.base.handlers import AuthenticatedFileHandler
     from tornado.web import RequestHandler
     from voila.app import Voila
@@ -94,6 +96,9 @@ def _server_class():
         def init_handlers(self):
             files = (r"/runs/(.*)", AuthenticatedFileHandler, {"path": str(jobs.runs_dir())})
             return [(r"/login", Refusal), files, *super().init_handlers()]
+
+        def launch_browser(self):  # called when it listens
+            ready()
 
     return Server
 

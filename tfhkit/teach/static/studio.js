@@ -1,7 +1,7 @@
 // The panel as a whole, and whether its kernel still answers.
 
-const PING_MS = 4000;
-const LOST_MS = 13000; // without an answer for so long, the kernel is busy or gone
+const PING_MS = 3000;
+const LOST_MS = 9500; // without an answer for so long, the kernel is busy or gone
 const LOST = "The kernel does not answer: it works on another cell, or it was restarted. A run that was started goes on by itself; run this cell again to see it.";
 
 function render({ model, el }) {
