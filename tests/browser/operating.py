@@ -49,9 +49,12 @@ def operate(page):
         widget.root.scroll_into_view_if_needed()
         widget.faults += widget.root.evaluate(UNNAMED_JS)
         box = widget.root.bounding_box()
-        if not box or min(box["width"], box["height"]) < 20:
+        if not box or min(box["width"], box["height"]) < 15:
             widget.faults.append(f"has no size: {box}")
-        OPERATE[widget.kind](widget)
+        if widget.kind in OPERATE:
+            OPERATE[widget.kind](widget)
+        else:
+            widget.faults.append("is of a kind that operating.py does not know")
         faults += [f"{widget.kind} {number}: {fault}" for fault in widget.faults]
     plots = page.evaluate(PLOTLY_JS)
     faults += [f"plotly figure {i} is not drawn" for i, drawn in enumerate(plots) if not drawn]
@@ -128,8 +131,8 @@ def stir(widget):
             widget.faults.append(f"does not come to rest before {name!r} is used")
             return
         value = control.evaluate(VALUE_JS)
-        for key in KEYS.get(kind, ("Enter",)):
-            widget.press(control, key)
+        last = kind == "range" and control.evaluate("(e) => Number(e.value) >= Number(e.max)")
+        widget.press(control, "ArrowLeft" if last else KEYS.get(kind, "Enter"))
         if kind in ("checkbox", "select-one", "number", "text"):
             changed = control.evaluate(VALUE_JS) != value
         else:
@@ -156,14 +159,53 @@ def operate_viewing(widget):
 def press_once(widget):
     """The one button of an action: it tells what it did."""
     root = widget.root
-    root.query_selector("button").click()
+    widget.press(root.query_selector("button"), "Enter")
     widget.page.wait_for_function(
         "(root) => root.querySelector('[role=status]').textContent.trim()", arg=root
     )
 
 
 def only_look(widget):
-    """Its buttons start long work or the camera; tests of its own operate it."""
+    """It has no controls, or some that start long work or the camera; see its own tests."""
+
+
+KEYS = {
+    "checkbox": "Space",
+    "range": "ArrowRight",
+    "select-one": "ArrowDown",
+    "number": "1",
+    "text": "x",
+}
+AT_REST:
+            widget.faults.append(f"{name!r} changes nothing")
+        if kind in ("button", "submit") and widget.still(2) is None:
+            widget.press(control, "Enter")  # it started something: stop it
+
+
+def operate_viewing(widget):
+    """A viewer says a name, starts, and votes once."""
+    root, page = widget.root, widget.page
+    root.query_selector("input").fill("tester")
+    widget.press(root.query_selector("form button"), "Enter")
+    page.wait_for_function("(root) => root.dataset.screen == 'trial'", arg=root)
+    before = widget.look()["data"]
+    page.wait_for_function("(root) => Number(root.dataset.frame) > 2", arg=root)
+    root.query_selector("button.vote").click()
+    page.wait_for_function("([root, old]) => root.dataset.screen + root.dataset.trial != old",
+                           arg=[root, "trial" + json.loads(before)["trial"]])  # fmt: skip
+
+
+def press_once(widget):
+    """The one button of an action: it tells what it did."""
+    root = widget.root
+    widget.press(root.query_selector("button"), "Enter")
+    widget.page.wait_for_function(
+        "(root) => root.querySelector('[role=status]').textContent.trim()", arg=root
+    )
+
+
+def only_look(widget):
+    """It has no controls, or some that start long work or the camera; see its own tests."""
 
 
 KEYS = {
@@ -183,4 +225,5 @@ OPERATE = {
     "viewing": operate_viewing,
     "action": press_once,
     "studio": only_look,
+    "progress": only_look,
 }

@@ -13,6 +13,7 @@ function element(tag, attributes = {}, ...children) {
     if (name in made && typeof value !== "string") made[name] = value;
     else made.setAttribute(name, value);
   }
+  if (/^(input|select|button)$/.test(tag)) made.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own keys
   made.append(...children);
   return made;
 }
