@@ -176,45 +176,6 @@ KEYS = {
     "number": "1",
     "text": "x",
 }
-AT_REST:
-            widget.faults.append(f"{name!r} changes nothing")
-        if kind in ("button", "submit") and widget.still(2) is None:
-            widget.press(control, "Enter")  # it started something: stop it
-
-
-def operate_viewing(widget):
-    """A viewer says a name, starts, and votes once."""
-    root, page = widget.root, widget.page
-    root.query_selector("input").fill("tester")
-    widget.press(root.query_selector("form button"), "Enter")
-    page.wait_for_function("(root) => root.dataset.screen == 'trial'", arg=root)
-    before = widget.look()["data"]
-    page.wait_for_function("(root) => Number(root.dataset.frame) > 2", arg=root)
-    root.query_selector("button.vote").click()
-    page.wait_for_function("([root, old]) => root.dataset.screen + root.dataset.trial != old",
-                           arg=[root, "trial" + json.loads(before)["trial"]])  # fmt: skip
-
-
-def press_once(widget):
-    """The one button of an action: it tells what it did."""
-    root = widget.root
-    widget.press(root.query_selector("button"), "Enter")
-    widget.page.wait_for_function(
-        "(root) => root.querySelector('[role=status]').textContent.trim()", arg=root
-    )
-
-
-def only_look(widget):
-    """It has no controls, or some that start long work or the camera; see its own tests."""
-
-
-KEYS = {
-    "checkbox": ("Space",),
-    "range": ("ArrowRight", "ArrowRight", "ArrowLeft"),
-    "select-one": ("ArrowDown",),
-    "number": ("1",),
-    "text": ("x",),
-}
 AT_REST = {}  # (kind, name): why nothing is to be seen
 OPERATE = {
     "explorer": operate_explorer,
