@@ -130,17 +130,29 @@ def stir(widget):
         if before is None:
             widget.faults.append(f"does not come to rest before {name!r} is used")
             return
-        value = control.evaluate(VALUE_JS)
-        last = kind == "range" and control.evaluate("(e) => Number(e.value) >= Number(e.max)")
-        widget.press(control, "ArrowLeft" if last else KEYS.get(kind, "Enter"))
-        if kind in ("checkbox", "select-one", "number", "text"):
-            changed = control.evaluate(VALUE_JS) != value
-        else:
-            changed = widget.changed_from(before)
-        if not changed and (widget.kind, name) not in AT_REST:
+        if not _use(widget, control, kind, before) and not _use_at_start(widget, control, kind):
             widget.faults.append(f"{name!r} changes nothing")
         if kind in ("button", "submit") and widget.still(2) is None:
             widget.press(control, "Enter")  # it started something: stop it
+
+
+def _use(widget, control, kind, before):
+    """Whether the key that a control is made for changes something."""
+    value = control.evaluate(VALUE_JS)
+    last = kind == "range" and control.evaluate("(e) => Number(e.value) >= Number(e.max)")
+    widget.press(control, "ArrowLeft" if last else KEYS.get(kind, "Enter"))
+    if kind in ("checkbox", "select-one", "number", "text"):
+        return control.evaluate(VALUE_JS) != value
+    return widget.changed_from(before)
+
+
+def _use_at_start(widget, control, kind):
+    """As `_use`, where the widget's slider is at its start: "next" does nothing at the end."""
+    slider = widget.root.query_selector("input[type=range]")
+    if not slider or not slider.is_visible():
+        return False
+    widget.press(slider, "Home")
+    return _use(widget, control, kind, widget.still())
 
 
 def operate_viewing(widget):
@@ -176,7 +188,6 @@ KEYS = {
     "number": "1",
     "text": "x",
 }
-AT_REST = {}  # (kind, name): why nothing is to be seen
 OPERATE = {
     "explorer": operate_explorer,
     "player": stir,

@@ -59,7 +59,7 @@ class Widget:
             before = after
         return None
 
-    def changed_from(self, before, patience_s=5):
+    def changed_from(self, before, patience_s=3):
         """Whether something else is to be seen soon."""
         until = time.monotonic() + patience_s
         while self.look() == before:
