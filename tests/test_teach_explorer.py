@@ -76,7 +76,18 @@ def test_a_live_picture_leaves_a_static_one_in_the_same_output(shown, widgets):
     assert "data:image/jpeg" in shown[0]["text/html"] and MARK in shown[0]["metadata"]
 
 
-@pytest.mark.parametrize("values, start", [((0, 9), 4), ((0.0, 1.0), 0.5), ((0.0, 1.0, 0.2), 0.2)])
+@pytest.mark.parametrize(
+    "values, start",
+    [
+        ((0, 9), 4),
+        ((0.0, 1.0), 0.5),
+        ((0.0, 1.0, 0.2), 0.2),
+        # where the browser's slider cannot stand, it stands beside; the picture is that of there
+        ((0.0, 2.537), 1.26),
+        ((0.0, 2.537, 2.537), 2.52),
+        ((-0.3, 0.3, -0.3), -0.3),
+    ],
+)
 def test_where_it_starts(shown, values, start):
     seen = []
     explore(lambda **given: seen.append(given["x"]), x=values)

@@ -124,7 +124,8 @@ def _control(function, name, values):
     whole = _whole((*values, start))
     step = 1 if whole else _slider_step(low, high)
     kind = int if whole else float
-    numbers = {"low": kind(low), "high": kind(high), "step": step, "value": kind(start)}
+    value = kind(start if whole else _on_grid(start, low, high, step))
+    numbers = {"low": kind(low), "high": kind(high), "step": step, "value": value}
     return common | numbers | {"kind": "slider", "whole": whole}
 
 
@@ -169,6 +170,12 @@ def _slider_step(low, high):
     rough = (high - low) / 100
     power = 10.0 ** np.floor(np.log10(rough)) if rough > 0 else 1.0
     return float(power * min((1, 2, 5, 10), key=lambda k: abs(k - rough / power)))
+
+
+def _on_grid(value, low, high, step):
+    """The nearest value that the browser's slider can take."""
+    steps = min(round((value - low) / step), np.floor((high - low) / step + 1e-9))
+    return round(low + max(steps, 0) * step, 10)
 
 
 @cache
