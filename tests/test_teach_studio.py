@@ -187,11 +187,11 @@ def test_cancel_and_paths(panel, place):
 
 def test_a_run_from_start_to_film(panel, place):
     assert panel.widget.job == {}
-    send(panel, do="hello", root=str(place), base="/x/")
+    send(panel, do="hello", root=str(place / "runs"), base="/x/")
     assert send(panel, do="start", name="mine", profile="tiny") == []
     until(lambda: (panel.refresh(), panel.widget.job["state"] == "finished")[1])
     job = panel.widget.job
-    base = "/x/files/runs/mine"
+    base = "/x/tfhkit/runs/mine"
     assert job["links"] == {"base": base, "report": f"{base}/report.html"}
     film = job["films"][0]
     assert film["title"] == "driven by the voice" and film["poster"].startswith("data:image/jpeg")
@@ -233,7 +233,7 @@ def test_addresses_that_a_server_does_not_show_are_left_out(place, monkeypatch):
     assert results.links_of(state, {"root": "/elsewhere", "base": "/"}) == nothing
     assert results.links_of(state, {"root": "", "base": "/"}) == nothing
     monkeypatch.setenv("TFHKIT_PAGE", "1")
-    assert results.links_of(state, {"root": "", "base": "/"})["base"] == "/runs/my%20run"
+    assert results.links_of(state, {"root": "", "base": "/"})["base"] == "/tfhkit/runs/my%20run"
     assert results.videos_of(state, nothing) == []
 
 

@@ -112,7 +112,7 @@ def wait_text(locator, words):
 
 def test_without_the_key_there_is_nothing_to_see(address):
     bare = address.split("?")[0]
-    for path in ("", "?token=wrong", "runs/.job.json", "api/kernels"):
+    for path in ("", "?token=wrong", "tfhkit/runs/.job.json", "api/kernels"):
         with pytest.raises(urllib.error.HTTPError) as refusal:
             urllib.request.urlopen(bare + path, timeout=20)
         assert refusal.value.code in (403, 404)
@@ -225,8 +225,14 @@ def test_a_run_on_two_pages(page, open_page, place):
     with page.context.expect_page() as opened:
         job.get_by_role("link", name="Open the report").click()
     opened.value.wait_for_load_state()
-    assert "/runs/mine/report.html" in opened.value.url
-    assert opened.value.locator("h1").is_visible()
+    report = opened.value
+    assert report.url.split("?")[0].endswith("/tfhkit/runs/mine/report.html")
+    assert report.locator("h1").is_visible()
+    report.locator("video").first.evaluate("(v) => v.play()")  # it lies beside the report
+    assert report.locator("video").first.evaluate("(v) => v.videoWidth") == 96
+    assert report.evaluate("() => fetch('/api/kernels').then(() => 'asked', () => 'refused')") == (
+        "refused"
+    )
     opened.value.close()
     assert errors_in(page) == [] and errors_in(phone) == []
 

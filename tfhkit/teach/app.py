@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tfhkit.errors import InputError
 from tfhkit.series import jobs, places
+from tfhkit.teach.run_files import run_handlers
 
 PORT = 8866
 EXTENSIONS = (
@@ -79,7 +80,6 @@ def _options(port):
 
 
 def _server_class(ready):
-    from jupyter_server.base.handlers import AuthenticatedFileHandler
     from tornado.web import RequestHandler
     from voila.app import Voila
 
@@ -94,8 +94,7 @@ def _server_class(ready):
         """Voila that also serves the run directories, all to those alone who have the token."""
 
         def init_handlers(self):
-            files = (r"/runs/(.*)", AuthenticatedFileHandler, {"path": str(jobs.runs_dir())})
-            return [(r"/login", Refusal), files, *super().init_handlers()]
+            return [(r"/login", Refusal), *run_handlers("/"), *super().init_handlers()]
 
         def launch_browser(self):  # called when it listens
             ready()

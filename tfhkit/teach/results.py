@@ -8,6 +8,7 @@ from tfhkit.errors import TfhkitError
 from tfhkit.media import jpeg_bytes, open_clip
 from tfhkit.series.jobs import runs_dir
 from tfhkit.teach.display import data_url
+from tfhkit.teach.run_files import ADDRESS
 
 # of 05_memory_gan, in the order in which they are shown; others of a run are left to its report
 TITLES = {
@@ -53,17 +54,16 @@ def links_of(state, front):
     """Addresses of a run's files in the front end that shows them.
 
     Args:
-        state: of `jobs.job_state`. front: dict root (the server's folder) and base (its address
-            without host); empty where the front end has told nothing.
+        state: of `jobs.job_state`. front: dict root (the folder that the server shows as runs)
+            and base (its address without host); empty where the front end has told nothing.
     Returns:
         dict: base (of the run directory) and report; "" where the server does not show them.
     """
-    page = os.environ.get("TFHKIT_PAGE") == "1"  # its server shows runs/, JupyterLab its root
-    root = runs_dir() if page else Path(front.get("root") or "/nowhere").expanduser()
+    page = os.environ.get("TFHKIT_PAGE") == "1"
+    root = runs_dir() if page else Path(front.get("root") or "/nowhere")
     out = Path(state["out"])
     if "base" not in front or not out.is_relative_to(root):
         return {"base": "", "report": ""}
-    inside = quote(out.relative_to(root).as_posix())
-    base = f"{front['base'].rstrip('/')}/{'runs' if page else 'files'}/{inside}"
+    base = f"{front['base'].rstrip('/')}/{ADDRESS}/{quote(out.relative_to(root).as_posix())}"
     report = "report.html" if (out / "report.html").is_file() else ""
     return {"base": base, "report": report and f"{base}/{report}"}

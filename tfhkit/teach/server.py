@@ -2,9 +2,11 @@
 
 A widget's output holds a reference to a running kernel and a static picture (`display.py`). In the
 saved file only the picture stays; otherwise it would say "model not found" when it is opened again.
+It also shows the run directories (`run_files.py`).
 """
 
 from tfhkit.teach.display import MARK, PLOTLY, WIDGET
+from tfhkit.teach.run_files import add_run_files
 
 NOTEBOOK_KEYS = ("kernelspec", "language_info", "tfhkit")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -47,3 +49,4 @@ def _jupyter_server_extension_points():
 
 def _load_jupyter_server_extension(app):
     app.contents_manager.register_pre_save_hook(_before_save)
+    add_run_files(app)

@@ -2,6 +2,7 @@
 
 const PING_MS = 3000;
 const LOST_MS = 9500; // without an answer for so long, the kernel is busy or gone
+const BUSY = "The kernel works on another cell; the buttons answer when that is done. A run goes on meanwhile.";
 const LOST = "The kernel does not answer: it works on another cell, or it was restarted. A run that was started goes on by itself; run this cell again to see it.";
 
 function render({ model, el }) {
@@ -12,36 +13,38 @@ function render({ model, el }) {
   root.append(banner, ...views.map((view) => view.root));
   el.append(root);
 
-  let heard = performance.now();
-  const alive = () => {
-    heard = performance.now();
+  let [heard, answered] = [performance.now(), performance.now()]; // of anything; of an answer
+  const hear = () => (heard = performance.now());
+  const answer = () => {
+    heard = answered = performance.now();
     banner.hidden = true;
   };
   const check = () => {
-    if (performance.now() - heard > LOST_MS && !document.hidden) {
-      banner.textContent = LOST;
+    const since = (moment) => performance.now() - moment > LOST_MS;
+    if (since(answered) && !document.hidden) {
+      banner.textContent = since(heard) ? LOST : BUSY;
       banner.hidden = false;
     }
     try {
       model.send({ do: "ping" });
     } catch {
-      heard = -LOST_MS; // the connection is closed
+      heard = answered = -LOST_MS; // the connection is closed
     }
   };
-  const wake = () => !document.hidden && alive(); // timers slept with the page
+  const wake = () => !document.hidden && answer(); // timers slept with the page
   document.addEventListener("visibilitychange", wake);
-  model.on("msg:custom", alive);
-  model.on("change", alive);
+  model.on("msg:custom", answer);
+  model.on("change", hear);
   const timer = setInterval(check, PING_MS);
 
   const told = document.getElementById("jupyter-config-data");
   const config = told ? JSON.parse(told.textContent) : {};
-  model.send({ do: "hello", root: config.serverRoot ?? "", base: config.baseUrl ?? "/" });
+  model.send({ do: "hello", root: config.tfhkitRuns ?? "", base: config.baseUrl ?? "/" });
   return () => {
     clearInterval(timer);
     document.removeEventListener("visibilitychange", wake);
-    model.off("msg:custom", alive);
-    model.off("change", alive);
+    model.off("msg:custom", answer);
+    model.off("change", hear);
     for (const view of views) view.close();
   };
 }
