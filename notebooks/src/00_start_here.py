@@ -263,6 +263,17 @@ check(
 )
 
 # %% [markdown]
+# ## Your own clip and voice
+# All that follows can be had at the press of a button. This panel runs the series on material of yours, in the
+# background: choose, upload or record it, and ask the *doctor* what it thinks of the clip. What a good clip is, and
+# what to think of before you show the result, stands in [07](07_your_own_clip.ipynb). Use only people who agreed.
+
+# %%
+from tfhkit.teach.studio import studio
+
+studio()
+
+# %% [markdown]
 # ## Summary
 # - A clip is frames with times and sound on the same clock; a quarter of it is held back.
 # - The series turns it into a face model's coefficients, learns motion from sound, renders, and

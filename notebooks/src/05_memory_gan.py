@@ -773,7 +773,9 @@ print(f"held-back frames: {levels['rendering']:.1f} dB before, {gains[-1]:.1f} d
 # First with the *true* coefficients of the held-back part: only the refinement is tested.
 
 # %% tags=["report"]
-refined, kept, painted = refine(refiner, judged["render"], times, colour=True)
+refined, kept, painted = refine(
+    refiner, judged["render"], times, colour=True, progress=step.progress
+)
 strip(
     {
         "rendering r": judged["render"],
@@ -1045,7 +1047,9 @@ if identity == "memory":
     )
     marks = {}
     for name, features in given.items():
-        pictures, _ = refine(refiner, judged["render"], times, identity=features)
+        pictures, _ = refine(
+            refiner, judged["render"], times, identity=features, progress=step.progress
+        )
         marks[name] = (features * true).sum(-1), psnr(judged["real"], pictures, region)
         line = f"{name:14}"
         for mark, mean_mark, form in zip(marks[name], marks["mean"], (".4f", ".2f")):
@@ -1073,7 +1077,9 @@ if identity != "none":
     swapped = {}
     for name, feature in others.items():
         given = np.tile(feature, (len(renders), 1))
-        swapped[name], _ = refine(refiner, judged["render"], times, identity=given)
+        swapped[name], _ = refine(
+            refiner, judged["render"], times, identity=given, progress=step.progress
+        )
     first, *rest = swapped.values()
     for name, pictures in zip(list(swapped)[1:], rest):
         apart = np.abs(pictures.astype(int) - first).mean(-1)[region].mean()

@@ -107,6 +107,16 @@ for problem in advice(facts):
 #
 # papermill guesses types and only warns of unknown names, which is why the kit has a runner.
 #
+# ## The same with buttons
+# The panel gives the doctor's advice on your clip and starts the same command in a process of its own. It goes on when you
+# close this page or restart the kernel; the panel finds it again. `make app` shows the panel without a notebook.
+
+# %%
+from tfhkit.teach.studio import studio
+
+studio()
+
+# %% [markdown]
 # ## What a run leaves
 # Every step has a manifest: its parameters, the SHA-256 of what it read and wrote, versions, device, seconds. Two
 # runs with the same manifest's inputs should agree; where they do not, it says what differed.
