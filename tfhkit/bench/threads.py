@@ -1,0 +1,66 @@
+"""What it costs that waiting threads sleep (OMP_WAIT_POLICY), alone and beside a busy process."""
+
+import os
+import subprocess
+import sys
+import time
+
+N_FRAMES = 50
+BUSY = "while True: pass"
+FIT = """
+from tfhkit.face import load_model
+from tfhkit.fit import fit_clip
+from tfhkit.landmarks import detect
+from tfhkit.series.fits import open_frames
+
+clip = open_frames("sample", {n})
+fit_clip(clip, detect(clip), load_model())
+"""
+
+
+def bench_threads(n_frames=N_FRAMES, rounds=2):
+    """Fit the sample clip's first frames in processes of their own, with either policy in turn.
+
+    libgomp reads the policy once, when torch is loaded, hence the processes. Each has all of the
+    machine's cores; the busy one occupies a single core.
+
+    Args:
+        n_frames: frames to fit. rounds: how often each is timed; the shortest counts.
+    Returns:
+        list of dicts: beside ("nothing" or "a busy process"), spinning_s, sleeping_s (wall
+        clock), ratio (sleeping by spinning), and the same of the CPU's seconds.
+    """
+    rows = []
+    for beside in ("nothing", "a busy process"):
+        seconds = {"ACTIVE": [], "PASSIVE": []}
+        for _ in range(rounds):
+            for policy, found in seconds.items():
+                found.append(_timed(policy, n_frames, beside != "nothing"))
+        (spin_s, spin_cpu_s), (sleep_s, sleep_cpu_s) = (min(found) for found in seconds.values())
+        rows.append({
+            "beside": beside, "spinning_s": spin_s, "sleeping_s": sleep_s,
+            "ratio": sleep_s / spin_s, "cpu_ratio": sleep_cpu_s / spin_cpu_s,
+        })  # fmt: skip
+    return rows
+
+
+def _timed(policy, n_frames, disturbed):
+    """Seconds of one fit: wall clock, and CPU time of its process."""
+    environment = os.environ | {"OMP_WAIT_POLICY": policy}
+    environment.pop("OMP_NUM_THREADS", None)
+    other = subprocess.Popen([sys.executable, "-c", BUSY]) if disturbed else None
+    try:
+        cpu_s, began = _cpu_s(), time.perf_counter()
+        command = [sys.executable, "-c", FIT.format(n=n_frames)]
+        subprocess.run(command, check=True, env=environment)
+        return time.perf_counter() - began, _cpu_s() - cpu_s
+    finally:
+        if other is not None:
+            other.kill()
+            other.wait()
+
+
+def _cpu_s():
+    """CPU seconds of the processes that have ended so far."""
+    times = os.times()
+    return times.children_user + times.children_system
