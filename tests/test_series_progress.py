@@ -64,6 +64,8 @@ def test_messages_of_the_same_work_are_one_line():
 def test_a_percentage_reads_as_one():
     line = Lines(began=0.0).tell(37, 100, "running 01_3dmm_fitting %", 4.0)
     assert line.words() == "running 01_3dmm_fitting: 37 %, 4 s"
+    assert shown.counted(line.text, 37, 100) == "running 01_3dmm_fitting 37 %"
+    assert shown.counted("landmarks", 3, 104) == "landmarks 3/104"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from pathlib import Path
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.media import atomic_path
 from tfhkit.series import places
-from tfhkit.series.progress import in_words
+from tfhkit.series.progress import counted, in_words
 from tfhkit.series.settings import settings_of
 from tfhkit.series.watch import last_line
 
@@ -209,7 +209,8 @@ def _words(state):
         return f"finished in {in_words(state['elapsed_s'])}"
     if not state["step"]:
         return "starting"
-    doing = f"{state['text']} {state['done']}/{state['total']}" if state["total"] else ""
+    total = state["total"]
+    doing = counted(state["text"], state["done"], total) if total else ""
     parts = [f"step {state['index']} of {state['steps']}: {state['step']}", doing]
     return ", ".join(part for part in parts if part)
 

@@ -111,6 +111,13 @@ def in_words(seconds):
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
+def counted(text, done, total):
+    """A message in few words: "landmarks 34/104", or "running 00_start_here 22 %"."""
+    if text.endswith("%"):
+        return f"{text[:-1].rstrip()} {100 * done / total:.0f} %"
+    return f"{text} {done}/{total}".lstrip()
+
+
 class Lines:
     """The lines of all work that one cell or one command does.
 
@@ -180,7 +187,8 @@ def moving_line(total, **options):
     from tqdm import tqdm
 
     tqdm.monitor_interval = 0  # no thread that watches the bars
-    bar = tqdm(total=total, leave=False, dynamic_ncols=True, file=sys.stderr, **options)
+    look = {"leave": False, "dynamic_ncols": True, "file": sys.stderr}
+    bar = tqdm(total=total, **look, **options)
     _open_bars.append(bar)
     return bar
 

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from tfhkit.series.progress import clear_terminal, in_words, moving_line
+from tfhkit.series.progress import clear_terminal, counted, in_words, moving_line
 
 LOG_LINE_EVERY_S = 60.0
 
@@ -48,7 +48,7 @@ class Watch:
         next_line = time.monotonic() + LOG_LINE_EVERY_S
         while not self.stop.wait(0.5):
             for message in self._messages():
-                self.doing = f"{message['text']} {message['done']}/{message['total']}"
+                self.doing = counted(message["text"], message["done"], message["total"])
                 self.course.tell(message["done"], message["total"], message["text"])
             self.course.write("running")
             if self.course.draw(self.label):
@@ -75,7 +75,7 @@ class Watch:
 
     def _moving_line(self):
         if self.bar is None:
-            look = "{desc} |{bar:20}| {percentage:3.0f}%, {postfix}"
+            look = "{desc} |{bar:20}| {percentage:3.0f}%{postfix}"
             self.bar = moving_line(1.0, bar_format=look)
         *doing, left = self._words()
         self.bar.n = self.course.share()
