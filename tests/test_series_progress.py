@@ -228,5 +228,6 @@ def test_a_watch_reads_messages_as_they_come(monkeypatch, tmp_path):
                 assert time.monotonic() < wait_for
                 time.sleep(0.05)
     assert last_line(tmp_path / "run")["text"] == "epochs"
-    assert seen[-1][1:] == (100, "running 03_lstm_training %")
+    assert {text for _, _, text in seen} == {"running 03_lstm_training %"}
+    assert seen[0][0] < 100 and seen[-1][:2] == (100, 100), "the end is told, too"
     assert not (tmp_path / "messages").exists()

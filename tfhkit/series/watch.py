@@ -90,13 +90,15 @@ def followed(file, progress):
     Args:
         file: what its `tfhkit run --progress` names. progress: callable (done, total, text).
     """
-    stop = threading.Event()
+    stop, text = threading.Event(), ""
 
     def follow():
+        nonlocal text
         while not stop.wait(0.5):
             state = last_line(file)
             if state and state["state"] == "running" and state["step"]:
-                progress(round(100 * state["share"]), 100, f"running {state['step']} %")
+                text = f"running {state['step']} %"
+                progress(round(100 * state["share"]), 100, text)
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
@@ -105,6 +107,8 @@ def followed(file, progress):
     finally:
         stop.set()
         thread.join()
+    if text:
+        progress(100, 100, text)
 
 
 def last_line(file):
