@@ -6,11 +6,10 @@ import torch
 
 from tfhkit.errors import ParameterError, ShapeError
 from tfhkit.refine import Memory, MemoryConfig, Retrieval
-from tfhkit.teach.slots import browse_slots, map_slots, slots_by_reads, writers_of
+from tfhkit.teach.slots import map_slots, slots_by_reads, writers_of
 
 FRAMES = np.array([10, 11, 13, 14])
 TRAIN = np.stack([np.full((8, 8, 3), 40 * i, np.uint8) for i in range(4)])
-ASKED = np.stack([np.full((8, 8, 3), 100 + i, np.uint8) for i in range(5)])
 
 
 @pytest.fixture
@@ -27,14 +26,6 @@ def retrieval(slots):
     return Retrieval(np.arange(n), np.array(slots, np.int64), similarity, torch.zeros(n, 3))
 
 
-def titles(figure):
-    return [text for axis in figure.axes if (text := axis.get_title())]
-
-
-def heads(figure):
-    return [text.get_text() for text in figure.texts]
-
-
 @pytest.fixture(autouse=True)
 def closed():
     yield
@@ -48,20 +39,6 @@ def test_order_and_writers(memory):
     assert writers_of(memory, 1, FRAMES).tolist() == [2, 1]  # newest first
     assert writers_of(memory, 1, FRAMES[:2]).tolist() == [1]  # frame 13 has no picture here
     assert not len(writers_of(memory, 5, FRAMES))
-
-
-def test_a_slot_shows_who_wrote_and_who_read_it(memory):
-    figure = browse_slots(memory, retrieval([2, 1, 1, 0, 1]), FRAMES, TRAIN, ASKED)
-    assert titles(figure) == ["frame 13", "frame 11", "cosine 0.90", "cosine 0.70", "cosine 0.60"]
-    assert heads(figure) == ["slot 1: written 2 times, last by", "read by 3 of 5 frames:"]
-    shown = [int(axis.images[0].get_array()[0, 0, 0]) for axis in figure.axes if axis.images]
-    assert shown == [80, 40, 104, 102, 101]
-
-
-def test_a_slot_that_nobody_reads(memory):
-    figure = browse_slots(memory, retrieval([1, 1]), FRAMES, TRAIN, ASKED, slot=2)
-    assert titles(figure) == ["frame 14"]
-    assert heads(figure) == ["slot 2: written once, last by", "read by 0 of 2 frames"]
 
 
 def test_the_map_says_what_is_used_and_colours_by_the_writers(memory):
@@ -83,8 +60,6 @@ def test_the_map_of_one_slot(memory):
 
 def test_bad_input(memory):
     asked = retrieval([1, 1])
-    with pytest.raises(ParameterError, match="slot: 3 of 3 in use; 0 to 2"):
-        browse_slots(memory, asked, FRAMES, TRAIN, ASKED, slot=3)
     with pytest.raises(ParameterError, match="nothing was looked up"):
         map_slots(memory, retrieval([]), FRAMES, TRAIN)
     with pytest.raises(ShapeError, match="train_frames: expected shape"):

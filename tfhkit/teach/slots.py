@@ -1,65 +1,10 @@
-"""What lies in the memory: a map of its slots, and one slot with its writers and its readers."""
+"""What lies in the memory: a map of its slots, and who wrote and read them."""
 
 import numpy as np
 
 from tfhkit.errors import ParameterError, check_shape
 
-BLUE, RED = "#0072B2", "#D55E00"
 MAP = "cividis"
-
-
-def browse_slots(
-    memory, retrieval, train_frames, train_pictures, asked_pictures, slot=0, n_shown=5
-):
-    """Draw one slot: the frames that wrote it, and the frames that it answered.
-
-    Args:
-        memory: Memory of a trained refiner.
-        retrieval: Retrieval of the asked frames; from `retrieve_identity(..., every_frame=True)`
-            every frame is there, otherwise the knots alone.
-        train_frames: (N,) frame numbers of the training.
-        train_pictures: (N, S, S, 3) uint8, real frames or renderings.
-        asked_pictures: (T, S, S, 3) uint8, whose rows `retrieval.frames` are.
-        slot: place in the order of `slots_by_reads`; 0 is the slot that is read most.
-        n_shown: pictures on each side.
-    Returns:
-        matplotlib Figure: writers in blue, newest first; readers in red, nearest first, with
-        the cosine of query and key.
-    Raises:
-        ParameterError: the memory is empty, or has no such slot. ShapeError.
-    """
-    import matplotlib.pyplot as plt
-
-    check_memory(memory, retrieval, train_frames, train_pictures)
-    check_shape("asked_pictures", asked_pictures, ("T", "S", "S", 3))
-    order = slots_by_reads(memory, retrieval)
-    if not 0 <= slot < len(order):
-        raise ParameterError("slot", f"{slot} of {len(order)} in use", f"0 to {len(order) - 1}")
-    chosen = int(order[slot])
-    written = writers_of(memory, chosen, train_frames)
-    read = np.flatnonzero(retrieval.slots == chosen)
-    read = read[np.argsort(-retrieval.similarity[read], kind="stable")]
-    figure, axes = plt.subplots(
-        1, 2 * n_shown + 1, figsize=(2 * n_shown + 0.4, 1.7), width_ratios=_widths(n_shown)
-    )
-    left = [(train_pictures[i], f"frame {train_frames[i]}") for i in written]
-    right = [
-        (asked_pictures[retrieval.frames[i]], f"cosine {retrieval.similarity[i]:.2f}") for i in read
-    ]
-    _row(axes[:n_shown], left, BLUE)
-    axes[n_shown].axis("off")
-    _row(axes[n_shown + 1 :], right, RED)
-    figure.subplots_adjust(0.005, 0.02, 0.995, 0.74, wspace=0.06)
-    writes, n_asked = int(memory.writes[chosen]), len(retrieval.frames)
-    times = "once" if writes == 1 else f"{writes} times"
-    heads = (
-        (axes[0], BLUE, f"slot {chosen}: written {times}, last by"),
-        (axes[n_shown + 1], RED, f"read by {len(read)} of {n_asked} frames" + ":" * bool(right)),
-    )
-    for axis, colour, text in heads:
-        x = axis.get_position().x0
-        figure.text(x, 0.98, text, color=colour, fontsize=10, va="top", weight="bold")
-    return figure
 
 
 def map_slots(
@@ -68,7 +13,11 @@ def map_slots(
     """Draw all slots in use: their keys in a plane, and how near the asked frames come to them.
 
     Args:
-        memory, retrieval, train_frames, train_pictures: see `browse_slots`.
+        memory: Memory of a trained refiner.
+        retrieval: Retrieval of the asked frames; from `retrieve_identity(..., every_frame=True)`
+            every frame is there, otherwise the knots alone.
+        train_frames: (N,) frame numbers of the training.
+        train_pictures: (N, S, S, 3) uint8, real frames or renderings.
         values: (N,) of the training frames, such as yaw in degrees: a slot has the colour of its
             writers' mean. None colours by the number of reads.
         label: what `values` are, for the colour bar.
@@ -146,20 +95,6 @@ def check_memory(memory, retrieval, train_frames, train_pictures):
     if not len(retrieval.slots):
         fault = "nothing was looked up"
         raise ParameterError("retrieval", fault, "use a refiner with identity='memory'")
-
-
-def _widths(n_shown):
-    return [1] * n_shown + [0.25] + [1] * n_shown
-
-
-def _row(axes, pictures, colour):
-    for axis, (picture, text) in zip(axes, pictures):
-        axis.imshow(picture)
-        axis.set_title(text, fontsize=8, pad=3)
-        axis.spines[:].set(color=colour, linewidth=2)
-        axis.set(xticks=[], yticks=[])
-    for axis in axes[len(pictures) :]:
-        axis.axis("off")
 
 
 def plane_of(keys):
