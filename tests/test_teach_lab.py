@@ -109,10 +109,13 @@ def test_stored_notebooks_are_written_as_jupyter_saves_them():
 def test_the_server_extension_registers_itself():
     from tfhkit.teach import server
 
-    hooks = []
+    hooks, shown = [], []
     manager = type("Manager", (), {"register_pre_save_hook": lambda self, hook: hooks.append(hook)})
-    app = type("App", (), {"contents_manager": manager()})()
+    add = {"add_handlers": lambda self, _, handlers: shown.extend(handlers)}
+    site = type("Site", (), {"settings": {}, **add})
+    app = type("App", (), {"contents_manager": manager(), "web_app": site(), "base_url": "/"})()
     server._load_jupyter_server_extension(app)
+    assert [address for address, *_ in shown] == ["/tfhkit/runs/(.*)"]
     model = {"type": "notebook", "content": json.loads(json.dumps(notebook()))}
     hooks[0](model=model, path="a.ipynb", contents_manager=None)
     assert model["content"]["metadata"]["kernelspec"]["name"] == "python3"
