@@ -14,6 +14,7 @@ from tfhkit.errors import InputError
 from tfhkit.series import places, runner
 from tfhkit.series.sources import read_notebook
 from tfhkit.teach import build
+from tfhkit.teach.display import MARK
 
 
 @pytest.fixture
@@ -87,18 +88,23 @@ def stored(folder, monkeypatch, outputs):
 
 def test_outputs_are_stored_clean(folder, monkeypatch):
     text = f"{folder.parent}/run/01_second/x.npz {places.kit_dir()}/assets/y\n"
+    pictures = "".join(f'<img alt="a" src="data:image/png;base64,{png}">' for png in (PHOTO, FLAT))
+    widget = {"application/vnd.jupyter.widget-view+json": {}, "text/html": pictures}
     kept = stored(folder, monkeypatch, [
         {"output_type": "stream", "name": "stdout", "text": [text]},
-        {"output_type": "display_data", "metadata": {},
-         "data": {"application/vnd.jupyter.widget-view+json": {}, "text/plain": ["w"]}},
-        {"output_type": "display_data", "metadata": {"image/png": {"alt": "a photo"}},
-         "data": {"image/png": PHOTO, "text/plain": ["<Figure>"]}},
-        {"output_type": "display_data", "metadata": {}, "data": {"image/png": FLAT}},
+        {"output_type": "display_data", "metadata": {MARK: {"static": True}}, "data": widget},
     ])  # fmt: skip
-    assert kept[0]["text"] == ["runs/run/01_second/x.npz assets/y\n"]
-    assert len(kept) == 3 and set(kept[1]["data"]) == {"image/jpeg", "text/plain"}
-    assert kept[1]["metadata"] == {"image/jpeg": {"alt": "a photo"}}
-    assert set(kept[2]["data"]) == {"image/png"}
+    assert "".join(kept[0]["text"]) == "runs/run/01_second/x.npz assets/y\n"
+    assert set(kept[1]["data"]) == {"text/html"}
+    html = "".join(kept[1]["data"]["text/html"])
+    photo, flat = (base64.b64decode(part.split('"')[0]) for part in html.split("base64,")[1:])
+    assert html.count("data:image/webp") == 2 and html.count('alt="a"') == 2
+    assert len(photo) < 0.5 * len(base64.b64decode(PHOTO))
+    shown, drawn = (
+        np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), float)
+        for data in (flat, base64.b64decode(FLAT))
+    )
+    np.testing.assert_array_equal(shown, drawn)  # a drawing loses nothing
 
 
 def test_a_notebook_that_grew_too_large(folder, monkeypatch):
