@@ -1,4 +1,4 @@
-"""What it costs that waiting threads sleep (OMP_WAIT_POLICY), alone and beside a busy process."""
+"""What it costs that waiting threads sleep (OMP_WAIT_POLICY), alone and beside a training."""
 
 import os
 import subprocess
@@ -6,7 +6,13 @@ import sys
 import time
 
 N_FRAMES = 50
-BUSY = "while True: pass"
+BUSY = """
+import torch
+
+net = torch.nn.Sequential(*(torch.nn.Conv2d(16, 16, 3, padding=1) for _ in range(4)))
+while True:  # small steps on all cores, as a training takes them
+    net(torch.ones(2, 16, 32, 32)).mean().backward()
+"""
 FIT = """
 from tfhkit.face import load_model
 from tfhkit.fit import fit_clip
@@ -21,17 +27,17 @@ fit_clip(clip, detect(clip), load_model())
 def bench_threads(n_frames=N_FRAMES, rounds=2):
     """Fit the sample clip's first frames in processes of their own, with either policy in turn.
 
-    libgomp reads the policy once, when torch is loaded, hence the processes. Each has all of the
-    machine's cores; the busy one occupies a single core.
+    libgomp reads the policy once, when torch is loaded, hence the processes. The busy one takes
+    the small steps of a training on all cores, with the same policy.
 
     Args:
         n_frames: frames to fit. rounds: how often each is timed; the shortest counts.
     Returns:
-        list of dicts: beside ("nothing" or "a busy process"), spinning_s, sleeping_s (wall
+        list of dicts: beside ("nothing" or "a training"), spinning_s, sleeping_s (wall
         clock), ratio (sleeping by spinning), and the same of the CPU's seconds.
     """
     rows = []
-    for beside in ("nothing", "a busy process"):
+    for beside in ("nothing", "a training"):
         seconds = {"ACTIVE": [], "PASSIVE": []}
         for _ in range(rounds):
             for policy, found in seconds.items():
@@ -48,7 +54,8 @@ def _timed(policy, n_frames, disturbed):
     """Seconds of one fit: wall clock, and CPU time of its process."""
     environment = os.environ | {"OMP_WAIT_POLICY": policy}
     environment.pop("OMP_NUM_THREADS", None)
-    other = subprocess.Popen([sys.executable, "-c", BUSY]) if disturbed else None
+    busy = [sys.executable, "-c", BUSY]
+    other = subprocess.Popen(busy, env=environment) if disturbed else None
     try:
         cpu_s, began = _cpu_s(), time.perf_counter()
         command = [sys.executable, "-c", FIT.format(n=n_frames)]
