@@ -10,6 +10,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
+PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 export PIP_ROOT_USER_ACTION := ignore
 
@@ -23,13 +24,13 @@ run: $(STAMP)
 test: test-fast test-slow test-browser
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -q -m "not slow and not gpu and not browser"
+	$(PYTEST) --dist worksteal -m "not slow and not gpu and not browser"
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -q -m "slow and not gpu and not browser"
+	$(PYTEST) --dist loadfile -m "slow and not gpu and not browser"
 
 test-browser: $(STAMP)
-	$(BIN)/python -m pytest -q -m "browser and not gpu"
+	$(PYTEST) --dist loadfile --no-loadscope-reorder -m "browser and not gpu"
 
 lab: $(STAMP)
 	@$(BIN)/tfhkit lab

@@ -1,5 +1,6 @@
 """What several tests read and what takes seconds, or minutes, to make."""
 
+import os
 import shutil
 from contextlib import contextmanager
 
@@ -35,9 +36,13 @@ def tiny_run(request):
     """
     from tfhkit.series.report import run_and_report
 
-    with _alone(TINY.with_suffix(".lock")):
-        if any(item.path.name == "test_series_chain.py" for item in request.session.items):
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))  # the same in its workers
+    afresh = any(item.path.name == "test_series_chain.py" for item in request.session.items)
+    lock = TINY.with_suffix(".lock")
+    with _alone(lock):
+        if afresh and lock.read_text() != session:
             shutil.rmtree(TINY, ignore_errors=True)
+            lock.write_text(session)
         return TINY, run_and_report(out=str(TINY), profile="tiny")
 
 
@@ -45,11 +50,12 @@ def tiny_run(request):
 def _alone(path):
     """Wait until no other session of tests has this file locked."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
     try:
         import fcntl
     except ImportError:  # not on Windows; two sessions at once are rare there
         yield
         return
-    with open(path, "w") as file:
+    with open(path, "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -153,6 +153,28 @@ def test_writing_makes_a_step_unfinished(step, capsys):
     assert manifests.read(step.dir) is None
 
 
+def test_what_this_step_finished_is_found_again(place, step, monkeypatch):
+    def again(rate):
+        monkeypatch.setenv("TFHKIT_NOTEBOOKS", str(place / "nb"))
+        options = {"clip": place / "clip.mp4", "speech": place / "speech.wav", "out": step.out}
+        return open_step("01_second", **options, own={"rate": rate, "word": "so"})
+
+    assert step.finished("kept.txt") is None
+    step.path("kept.txt").write_text("x")
+    assert step.finished("kept.txt") is None, "a step that was not finished"
+    step.finish()
+    second = again(rate=0.5)
+    assert second.finished("kept.txt").read_text() == "x"
+    second.path("other.txt").write_text("y")
+    second.finish()
+    assert list(manifests.read(step.dir)["outputs"]) == [
+        "01_second/kept.txt", "01_second/other.txt"
+    ]  # fmt: skip
+    assert again(rate=0.6).finished("kept.txt") is None
+    (step.dir / "kept.txt").write_text("z")
+    assert again(rate=0.5).finished("kept.txt") is None
+
+
 @pytest.mark.slow
 def test_a_notebook_alone_runs_the_earlier_ones(step, capsys):
     assert step.input("00_first", "size.txt").read_text() == "25"

@@ -761,21 +761,20 @@ show_difference(after, 4, "after")
 #
 # `fit_clip` does all of this in one call: landmarks of all frames together; identity, texture and
 # light from the pixels of some frames; then pose and expression of every frame from its landmarks
-# and pixels.
+# and pixels. A finished fit of the same clip with the same parameters is taken from the run
+# directory; delete `fit.npz` there to fit again.
 
 # %%
-from tfhkit.fit import fit_clip
+from tfhkit.fit import Fit, fit_clip
 
-fit = fit_clip(
-    video,
-    landmarks,
-    model,
-    settings,
-    step.settings.texture_frames,
-    crop=crop,
-    progress=step.progress,
-)
-fit.save(step.path("fit.npz"))
+kept = step.finished("fit.npz")
+if kept:
+    fit = Fit.load(kept)
+    print("an earlier run's fit of this clip")
+else:
+    few = step.settings.texture_frames
+    fit = fit_clip(video, landmarks, model, settings, few, crop=crop, progress=step.progress)
+    fit.save(step.path("fit.npz"))
 for name in ("nme_inner_pct", "nme_mouth_pct", "id_rms", "exp_rms"):
     print(f"{name:16s} {fit.report[name]:.3f}")
 

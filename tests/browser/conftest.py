@@ -27,6 +27,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+    # the longest file first, so that no worker ends long after the others
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
 
 
 @pytest.hookimpl(wrapper=True)

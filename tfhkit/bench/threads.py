@@ -1,4 +1,4 @@
-"""What it costs that waiting threads sleep (OMP_WAIT_POLICY), alone and beside a training."""
+"""What it costs that waiting threads sleep (OMP_WAIT_POLICY), alone and next to other work."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import time
 
 N_FRAMES = 50
-BUSY = """
+TRAINING = """
 import torch
 
 net = torch.nn.Sequential(*(torch.nn.Conv2d(16, 16, 3, padding=1) for _ in range(4)))
@@ -20,28 +20,32 @@ from tfhkit.landmarks import detect
 from tfhkit.series.fits import open_frames
 
 clip = open_frames("sample", {n})
-fit_clip(clip, detect(clip), load_model())
+while True:
+    fit_clip(clip, detect(clip), load_model())
+    if not {again}:
+        break
 """
 
 
 def bench_threads(n_frames=N_FRAMES, rounds=2):
     """Fit the sample clip's first frames in processes of their own, with either policy in turn.
 
-    libgomp reads the policy once, when torch is loaded, hence the processes. The busy one takes
-    the small steps of a training on all cores, with the same policy.
+    libgomp reads the policy once, when torch is loaded, hence the processes. The other process has
+    the same policy; it trains a small network on all cores, or fits the same clip without end.
 
     Args:
         n_frames: frames to fit. rounds: how often each is timed; the shortest counts.
     Returns:
-        list of dicts: beside ("nothing" or "a training"), spinning_s, sleeping_s (wall
+        list of dicts: beside ("nothing", "a training", "a fit"), spinning_s, sleeping_s (wall
         clock), ratio (sleeping by spinning), and the same of the CPU's seconds.
     """
     rows = []
-    for beside in ("nothing", "a training"):
+    others = {"nothing": None, "a training": TRAINING, "a fit": FIT.format(n=n_frames, again=True)}
+    for beside, other in others.items():
         seconds = {"ACTIVE": [], "PASSIVE": []}
         for _ in range(rounds):
             for policy, found in seconds.items():
-                found.append(_timed(policy, n_frames, beside != "nothing"))
+                found.append(_timed(policy, n_frames, other))
         (spin_s, spin_cpu_s), (sleep_s, sleep_cpu_s) = (min(found) for found in seconds.values())
         rows.append({
             "beside": beside, "spinning_s": spin_s, "sleeping_s": sleep_s,
@@ -50,15 +54,14 @@ def bench_threads(n_frames=N_FRAMES, rounds=2):
     return rows
 
 
-def _timed(policy, n_frames, disturbed):
+def _timed(policy, n_frames, code):
     """Seconds of one fit: wall clock, and CPU time of its process."""
     environment = os.environ | {"OMP_WAIT_POLICY": policy}
     environment.pop("OMP_NUM_THREADS", None)
-    busy = [sys.executable, "-c", BUSY]
-    other = subprocess.Popen(busy, env=environment) if disturbed else None
+    other = code and subprocess.Popen([sys.executable, "-c", code], env=environment)
     try:
         cpu_s, began = _cpu_s(), time.perf_counter()
-        command = [sys.executable, "-c", FIT.format(n=n_frames)]
+        command = [sys.executable, "-c", FIT.format(n=n_frames, again=False)]
         subprocess.run(command, check=True, env=environment)
         return time.perf_counter() - began, _cpu_s() - cpu_s
     finally:

@@ -75,6 +75,21 @@ class Step:
         self._named.add(path)
         return path
 
+    def finished(self, file):
+        """Path of this step's own artefact, if a run with the same inputs and code finished it.
+
+        Args:
+            file: its name in the step's folder.
+        Returns:
+            Path, or None: it has to be made.
+        """
+        made = manifests.read(self.dir)
+        if manifests.why_stale(made, self.out, self._fingerprint, self._hashes()):
+            return None
+        path = self.dir / file
+        self._named.add(path)  # it stays an output of this step
+        return path if path.is_file() else None
+
     def input(self, earlier, file):
         """Path of an earlier step's artefact; runs that notebook first where it has to be.
 
@@ -105,11 +120,14 @@ class Step:
         """Why an earlier step has to run; the student's own parameters for it are respected."""
         own = (made or {}).get("parameters", {}).get("own", {})
         expected = _fingerprint(earlier, self.settings.profile, self.seed, own)
-        files = {
+        return manifests.why_stale(made, self.out, expected, self._hashes())
+
+    def _hashes(self):
+        """Functions that hash the clip and the speech of now."""
+        return {
             what: (lambda what=what: sha256_of(resolve(what, self._given[what], self.out)))
             for what in self._given
         }
-        return manifests.why_stale(made, self.out, expected, files)
 
     def _run(self, earlier, made):
         """Run an earlier notebook in a process of its own, as `tfhkit run --only` does."""
