@@ -11,8 +11,8 @@ from tfhkit.background.images import driven_images, training_images
 from tfhkit.errors import InputError
 from tfhkit.evaluate.frames import SCORES, judge_frames, nearest_frames, paired_interval
 from tfhkit.evaluate.inference import peak_memory_gb, whole_step
-from tfhkit.evaluate.motion import learning_track, split
-from tfhkit.motion import TrainSettings, predict_motion, train_personal
+from tfhkit.evaluate.motion import split
+from tfhkit.motion import TrainSettings, personal_track, predict_motion, train_personal
 from tfhkit.refine import (
     identity_features,
     refine,
@@ -234,7 +234,7 @@ def predicted_images(
         dict: "predicted", "predicted_expression" -> dict as of `driven_images`.
     """
     settings, times = settings or TrainSettings(seed=seed), fit.times[frames]
-    track, _ = learning_track(fit, clip.audio, mapping, model, known)
+    track, _, _ = personal_track(fit, clip.audio, mapping, model, known)
     weights, _ = train_personal(track, mapping, settings, model=model, progress=progress)
     exp = predict_motion(weights, clip.audio, fit.times)[0][frames]
     _, pose = predict_motion(weights, clip.audio, times)

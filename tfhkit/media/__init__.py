@@ -1,5 +1,6 @@
 """Read and write video and audio with a true time base (PyAV)."""
 
+from tfhkit.media.arrays import load_arrays, save_arrays
 from tfhkit.media.clip import MIN_SECONDS, Clip, frames_at, open_clip
 from tfhkit.media.files import atomic_path, sha256_of
 from tfhkit.media.pictures import jpeg_bytes, read_picture
@@ -19,10 +20,12 @@ __all__ = [
     "frames_at",
     "jpeg_bytes",
     "json_text",
+    "load_arrays",
     "open_clip",
     "read_audio",
     "read_picture",
     "rounded",
+    "save_arrays",
     "sha256_of",
     "video_metadata",
     "write_json",

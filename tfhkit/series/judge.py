@@ -44,8 +44,8 @@ def evaluate_motion(clip=None, frames=300, speakers=24, fit=None, curve=False, s
     from tfhkit.face import load_model
     from tfhkit.media import open_clip
     from tfhkit.motion import TrainSettings
+    from tfhkit.motion.general import general_mapping
     from tfhkit.series.context import resolve
-    from tfhkit.series.general import general_weights
 
     if speakers < 0:
         raise ParameterError("--speakers", f"{speakers} are too few", "take 0 or more")
@@ -54,13 +54,13 @@ def evaluate_motion(clip=None, frames=300, speakers=24, fit=None, curve=False, s
     opened = open_clip(path)
     made = fit_for(opened, fit, progress=progress)
     model = made.load_model()
-    general = general_weights(model=model)
+    general = general_mapping(model=model)
     n_train, settings = min(frames, int(0.75 * len(made))), TrainSettings(seed=seed)
     common = (made, opened.audio, general, model)
     result = {"clip": str(clip or "sample")}
     result |= evaluate_clip(*common, n_train, settings, seed, progress)
     if speakers:
-        result |= evaluate_speakers(general_weights(), load_model(), speakers, progress=progress)
+        result |= evaluate_speakers(general_mapping(), load_model(), speakers, progress=progress)
     if curve:
         rows = evaluate_curve(*common, n_train, settings=settings, progress=progress)
         result["curve"] = rows
@@ -87,11 +87,11 @@ def evaluate_refine(
     from tfhkit.evaluate import refine as judging
     from tfhkit.evaluate.motion import split
     from tfhkit.media import open_clip
+    from tfhkit.motion.general import general_mapping
+    from tfhkit.profiles import settings_of
     from tfhkit.refine import refiner_config, train_config
+    from tfhkit.refine.general import general_refiner
     from tfhkit.series.context import resolve
-    from tfhkit.series.general import general_weights
-    from tfhkit.series.general_refiner import general_refiner
-    from tfhkit.series.settings import settings_of
 
     if steps is not None and steps < 1:
         raise ParameterError("--steps", f"{steps} are too few", "take 1 or more")
@@ -112,7 +112,7 @@ def evaluate_refine(
     numbers, material, _ = judging.evaluate_refine(
         opened,
         made,
-        general_weights(model=model),
+        general_mapping(model=model),
         model,
         train,
         size,
