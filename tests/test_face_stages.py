@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tfhkit.audio import mfcc_windows
-from tfhkit.background.images import driven_images, training_images
+from tfhkit.background.images import driven_images, open_backdrops, training_images
 from tfhkit.camera import Camera
 from tfhkit.coefficients import neutral
 from tfhkit.errors import InputError, ParameterError
@@ -116,15 +116,17 @@ def test_detailed_albedo_is_the_persons_skin(model, truth, fit, clip):
 
 def test_images_for_training_and_driving(model, fit, clip):
     images = training_images(clip, fit, model, 96, range(N))
-    solid = images["mask"] == 255
+    solid = images.mask == 255
     assert solid.mean() > 0.1
-    error = np.abs(images["render"].astype(int) - images["real"])[solid]
+    error = np.abs(images.render.astype(int) - images.real)[solid]
     assert error.mean() < 12, error.mean()
     source = np.array([0, 3, 7])
     exp = fit.coefficients.exp[source] + 0.3
-    driven = driven_images(clip, fit, model, exp, fit.coefficients.pose[source], source, 96)
-    assert driven["render"].shape == (3, 96, 96, 3)
-    assert (driven["render"] != images["render"][source]).any()
+    behind = open_backdrops(clip, fit, model, source, 96)
+    pose = fit.coefficients.pose[source]
+    driven = driven_images(behind, fit, model, exp, pose, source, fit.times[source])
+    assert driven.render.shape == (3, 96, 96, 3)
+    assert (driven.render != images.render[source]).any()
 
 
 @pytest.fixture(scope="module")

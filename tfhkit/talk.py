@@ -175,7 +175,8 @@ def drive(person, audio, times=None, pose_mode="paper"):
     exp, pose = predict_motion(person.mapping, audio, times)
     source = person.fit.coefficients[person.train].pose
     match = match_background(pose, source, times, clip_times[person.train], mode=pose_mode)
-    return Motion(times, exp, pose, match.pose, match.source_index)
+    index = match.source_index + person.train.start
+    return Motion(times, exp, pose, match.pose, index)
 
 
 def draw(person, motion, albedo=None, backend="auto", backdrops=None, progress=None):

@@ -1,6 +1,7 @@
 """What `tfhkit evaluate` does: a stage judged against what is known."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tfhkit.errors import ParameterError
@@ -88,6 +89,7 @@ def evaluate_refine(
     from tfhkit.evaluate.motion import split
     from tfhkit.media import open_clip
     from tfhkit.motion.general import general_mapping
+    from tfhkit.person import Person
     from tfhkit.profiles import settings_of
     from tfhkit.refine import refiner_config, train_config
     from tfhkit.refine.general import general_refiner
@@ -109,24 +111,19 @@ def evaluate_refine(
         budget_s=None if steps else 60 * profile.refine_minutes,
     )
     general = general_refiner(size)
+    size_px = refiner_config(size).generator.size_px
+    settings = replace(profile, refine_size=size, refine_px=size_px)
+    person = Person(opened, made, None, None, settings, *split(made, n_train))
+    mapping = general_mapping(profile.motion_size, model)
     numbers, material, _ = judging.evaluate_refine(
-        opened,
-        made,
-        general_mapping(model=model),
-        model,
-        train,
-        size,
-        general,
-        n_train,
-        profile.memory_slots,
-        seed=seed,
-        progress=progress,
+        person, mapping, train, general, seed=seed, progress=progress
     )
     result = {"clip": str(clip or "sample"), "size": size, **numbers}
     if ablations:
         from tfhkit.evaluate.ablations import run_ablations
 
-        config = refiner_config(size, material.identity.encoder.name, slots=profile.memory_slots)
+        encoder = material.own.identity.encoder.name
+        config = refiner_config(size, encoder, slots=profile.memory_slots)
         rows = run_ablations(material, config, train, general, seed=seed, progress=progress)
         result["ablations"] = [row.numbers() for row in rows]
     result["seconds"] = time.perf_counter() - began
