@@ -189,13 +189,11 @@ def draw(person, motion, albedo=None, backend="auto", backdrops=None, progress=N
     return driven_images(backdrops, *parts, *moves, albedo, backend, progress)
 
 
-def draw_own(person, frames, seed=0, progress=None):
+def draw_own(person, frames, seed=0, progress=None, albedo=None, backend="auto"):
     """Some of the clip's own frames (a slice), as they are and rendered: Coarse with real."""
     shown = np.flatnonzero(~person.fit.gap[frames]) + frames.start
-    size_px = person.settings.refine_px
-    return training_images(
-        person.clip, person.fit, person.model, size_px, shown, seed=seed, progress=progress
-    )
+    parts = person.clip, person.fit, person.model, person.settings.refine_px, shown
+    return training_images(*parts, albedo, backend, seed, progress)
 
 
 def refine(person, coarse, identity=None, progress=None):
