@@ -28,7 +28,7 @@ clip: str = "sample"  # a video file, or "sample"
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
-seed: int = 0  # of everything random
+seed: int = 0  # random seed
 voices: str = "en-us,en-gb"  # espeak-ng voices of the batch, separated by commas
 portrait: str = "astronaut"  # a picture of one face, or "astronaut"
 
