@@ -387,7 +387,7 @@ assert np.all(np.array(card["validation"]) <= np.array(card["validation_at_start
 
 # %% [markdown]
 # *Solid: the validation part; dotted: the other four, with dropout.* In normalised units
-# the mean face of the training part costs about 1.2. Where a solid line rises while its dotted one
+# the mean face of the training part costs about $1 + \lambda_1 = 1.2$. Where a solid line rises while its dotted one
 # falls, the network overfits. Epoch 0, no fine-tuning at all, may win.
 #
 # ## Does the sound move the lips? Held-out frames and baselines
