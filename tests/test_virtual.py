@@ -39,7 +39,7 @@ def test_speech_has_sound_phonemes_and_words_in_order(utterance):
     assert all(start < end for start, end in edges)
     assert np.allclose([e for _, e in edges[:-1]], [s for s, _ in edges[1:]], atol=2e-4)
     assert abs(edges[-1][1] - utterance.duration_s) < 0.01
-    assert [w.text for w in utterance.words[:4]] == ["The", "voice", "you", "are"]
+    assert [w.text for w in utterance.words[:4]] == ["The", "voice", "that", "you"]
     assert len(phrases(utterance.phonemes)) == 2
 
 
