@@ -11,7 +11,15 @@ import numpy as np
 from tfhkit import __version__
 from tfhkit.errors import InputError
 from tfhkit.fit import Fit
-from tfhkit.media import Clip, load_arrays, open_clip, save_arrays, sha256_of, write_json
+from tfhkit.media import (
+    Clip,
+    atomic_path,
+    load_arrays,
+    open_clip,
+    save_arrays,
+    sha256_of,
+    write_json,
+)
 from tfhkit.motion import MotionWeights
 from tfhkit.motion.general import basis_mark
 from tfhkit.profiles import Settings
@@ -183,12 +191,16 @@ def start_directory(folder, clip, settings, seed):
     if found is not None and {k: found.get(k) for k in mine} != mine:
         fault = "holds another person, or one learned with another profile or seed"
         raise InputError(folder, fault, "name another directory, or delete this one")
+    folder = Path(folder)
     if found is None:
-        folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise InputError(folder, "is a file", "name a directory for the person")
         if folder.is_dir() and any(folder.iterdir()):
-            raise InputError(folder, "is not empty", "name another directory")
+            raise InputError(folder, "holds something else already", "name another directory")
         write_json(folder / FILE, mine)
-        shutil.copyfile(clip.path, folder / mine["clip"])
+    if not (folder / mine["clip"]).is_file():
+        with atomic_path(folder / mine["clip"]) as temporary:
+            shutil.copyfile(clip.path, temporary)
 
 
 def finish_directory(folder, person):

@@ -43,6 +43,7 @@ from tfhkit.person import (
 )
 from tfhkit.profiles import settings_of
 from tfhkit.refine import refiner_config, train_config
+from tfhkit.refine.device import train_device
 from tfhkit.refine.general import general_refiner
 from tfhkit.refine.paste import write_talking_head
 from tfhkit.refine.personal import personal_frames, train_personal_refiner
@@ -52,7 +53,7 @@ from tfhkit.refine.predict import refine as refine_renders
 PART_FRAMES = 200  # of a long speech that are in memory at a time
 
 
-def learn(clip, profile="quick", folder=None, seed=0, mapping=None, device="cpu", progress=None):
+def learn(clip, profile="quick", folder=None, seed=0, mapping=None, device=None, progress=None):
     """Learn a person from a clip: fit the face, fine-tune the mapping, train the refiner.
 
     Args:
@@ -62,7 +63,7 @@ def learn(clip, profile="quick", folder=None, seed=0, mapping=None, device="cpu"
             resumes. None keeps nothing.
         seed: random seed.
         mapping: general MotionWeights to start from; by default those that come with the kit.
-        device: of the trainings, "cpu", "cuda" or "auto".
+        device: of the trainings, "cpu", "cuda" or "auto"; None is the profile's.
         progress: called as progress(done, total, text).
     Returns:
         Person, with scores on the held-out end of the clip.
@@ -89,6 +90,7 @@ def learn(clip, profile="quick", folder=None, seed=0, mapping=None, device="cpu"
     fit = stage(PARTS[0], lambda _: fit_person(clip, settings, progress))
     train, held = settings.split(len(fit))
     person = Person(clip, fit, None, None, settings, train, held)
+    device = train_device(device or settings.device)
     common = {"seed": seed, "device": device, "progress": progress}
     own = stage(PARTS[1], lambda state: learn_mapping(person, mapping, checkpoint=state, **common))
     person = replace(person, mapping=own)

@@ -2,7 +2,7 @@
 
 from tfhkit.media.arrays import load_arrays, save_arrays
 from tfhkit.media.clip import MIN_SECONDS, Clip, frames_at, open_clip
-from tfhkit.media.files import atomic_path, sha256_of
+from tfhkit.media.files import atomic_path, check_writable, sha256_of
 from tfhkit.media.pictures import jpeg_bytes, read_picture
 from tfhkit.media.reader import FrameReader
 from tfhkit.media.sound import SR_HZ, read_audio, write_wav
@@ -16,6 +16,7 @@ __all__ = [
     "Clip",
     "FrameReader",
     "atomic_path",
+    "check_writable",
     "draw_mark",
     "frames_at",
     "jpeg_bytes",
