@@ -239,7 +239,7 @@ def talk(person, audio, path, visible_mark=True, progress=None):
 
 
 def refined_parts(person, motion, part_frames=PART_FRAMES):
-    """Yield a long Motion's Refined in parts: the same pictures as in one piece."""
+    """Yield a long Motion's Refined in parts: the pictures of one piece, to a grey level."""
     place = person.fit, person.model, motion.source_index, person.settings.refine_px
     backdrops = open_backdrops(person.clip, *place)
     looked = frames_to_look_up(person.refiner.config, motion.times)
