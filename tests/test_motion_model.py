@@ -203,8 +203,8 @@ def damage(tmp_path, kind):
         ("no json", "no such file"),
         ("no weights", "no such file"),
         ("truncated", "SHA-256"),
-        ("other architecture", "no motion weights"),
-        ("not json", "no motion weights"),
+        ("other architecture", "weights of another size"),
+        ("not json", "does not describe weights"),
     ],
 )
 def test_damaged_weights(tmp_path, kind, words):

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from talk_toys import N, SIZE_PX, toy_person, voice, write_clip
+from talk_toys import SIZE_PX, N, toy_person, voice, write_clip
 
 from tfhkit import talk
 from tfhkit.background.images import Coarse

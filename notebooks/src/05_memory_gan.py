@@ -968,7 +968,7 @@ explore(equation3, frame=(0, len(refined) - 1), gain=(0.0, 2.0, 1.0))
 
 # %%
 from tfhkit.refine.data import gather_windows, window_indices
-from tfhkit.refine.refiner import read_tensors
+from tfhkit.weights import read_tensors
 
 judge = PatchDiscriminator(window, how.disc_channels, unshuffle=how.disc_unshuffle)
 stored = read_tensors(step.path("training.safetensors"))

@@ -1,20 +1,19 @@
 """The network from sound to expression and pose (Eq. 1), and its weights on disk."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
 from torch import nn
 from torch.nn.functional import dropout
 
 from tfhkit.errors import InputError, ParameterError, check_shape
-from tfhkit.media import atomic_path, sha256_of
 from tfhkit.motion.data import Normalisation
+from tfhkit.weights import load_weights, read_about, read_tensors, save_weights
 
+FORMAT = "tfhkit motion 1"
 N_EXP, N_POSE = 64, 6
 _DIRECT_DROPOUT = 0.3
 
@@ -153,22 +152,13 @@ class MotionWeights:
             path: file name with the suffix .safetensors.
             half: store 16-bit floats.
         """
-        path = Path(path)
-        state = {k: v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()}
-        if half:
-            state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
-        with atomic_path(path) as temporary:
-            Path(temporary).write_bytes(save(state))
         about = {
-            "format": "tfhkit motion 1",
-            "sha256": sha256_of(path),
+            "format": FORMAT,
             "config": asdict(self.net.config),
             "card": self.card,
             "normalisation": {k: np.asarray(v).tolist() for k, v in vars(self.norm).items()},
         }
-        with atomic_path(path.with_suffix(".json")) as temporary:
-            Path(temporary).write_text(json.dumps(about, indent=1) + "\n")
-        return path
+        return save_weights(path, self.net, about, half)
 
     @classmethod
     def load(cls, path):
@@ -177,29 +167,19 @@ class MotionWeights:
         Raises:
             InputError: a file is missing, or is not of this kind.
         """
-        path = Path(path)
-        for part in (path, path.with_suffix(".json")):
-            if not part.is_file():
-                raise InputError(part, "no such file", "train the mapping first (notebook 03)")
+        remedy = "train the mapping first (notebook 03)"
+        about = read_about(path, FORMAT, remedy)
         try:
-            about = json.loads(path.with_suffix(".json").read_text())
-            if about["sha256"] != sha256_of(path):
-                raise ValueError("its SHA-256 is not the one in the .json beside it")
             config = MotionConfig(
                 **{k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()}
             )
             norm = Normalisation(
                 **{k: np.array(v, np.float32) for k, v in about["normalisation"].items()}
             )
-            net = MotionNet(config)
-            net.load_state_dict({k: _widen(v) for k, v in load_file(str(path)).items()})
-        except (KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
-            text = str(error).splitlines()[0]
-            raise InputError(
-                path, f"holds no motion weights ({text})", "train them again"
-            ) from error
+        except (KeyError, TypeError, ValueError) as error:
+            beside = Path(path).with_suffix(".json")
+            fault = f"does not describe motion weights ({error})"
+            raise InputError(beside, fault, remedy) from error
+        net = MotionNet(config)
+        load_weights(net, read_tensors(path), path)
         return cls(net.eval(), norm, about.get("card", {}))
-
-
-def _widen(tensor):
-    return tensor.float() if tensor.is_floating_point() else tensor

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from tfhkit.motion.batches import gather, known_part, prepare, sequence_starts
-from tfhkit.motion.checkpoint import read_checkpoint, write_checkpoint
 from tfhkit.motion.data import measure_normalisation
 from tfhkit.motion.loss import LAMBDAS, landmark_map, motion_loss
 from tfhkit.motion.model import MotionConfig, MotionNet, MotionWeights
 from tfhkit.motion.predict import calibrate_pose
+from tfhkit.weights import fingerprint, load_checkpoint, save_checkpoint
 
 
 @dataclass(frozen=True)
@@ -121,21 +121,22 @@ def train_motion(
     rest = [p for name, p in net.named_parameters() if not name.startswith("out.")]
     groups = [{"params": net.out.parameters()}, {"params": rest}]
     optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
-    smooth = copy.deepcopy(net)
+    smooth, best = copy.deepcopy(net), copy.deepcopy(net)
+    modules, optimisers = {"net": net, "smooth": smooth, "best": best}, {"adam": optimiser}
     exp_map = None
     if model is not None and settings.landmark_share > 0:
         exp_map = landmark_map(model, norm.exp_std, settings.landmark_share).to(device)
     first_loss = validation_loss(smooth, checks, settings, exp_map)
-    state = {
+    mark = fingerprint(
+        asdict(settings), asdict(net.config), len(starts), float(data[0].exp.sum()), first_loss
+    )
+    state = load_checkpoint(checkpoint, modules, optimisers, mark) or {
+        "fingerprint": mark,
         "epoch": 0,
         "history": [{"epoch": 0, "validation": first_loss}],
-        "best": copy.deepcopy(net.state_dict()),
         "best_loss": first_loss,
         "best_epoch": 0,
     }
-    mark = [asdict(settings), asdict(net.config), len(starts), float(data[0].exp.sum()), first_loss]
-    state = read_checkpoint(checkpoint, mark, net, optimiser) or state
-    smooth.load_state_dict(state.get("smooth", net.state_dict()))
     n_steps = -(-per_epoch // settings.batch)
     began = time.monotonic()
 
@@ -169,16 +170,17 @@ def train_motion(
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / per_epoch
         loss = validation_loss(smooth, checks, settings, exp_map)
-        state["smooth"] = smooth.state_dict()
         state["history"].append({"epoch": epoch, **sums, "validation": loss})
         if loss < state["best_loss"] or not checks:
-            state.update(best=copy.deepcopy(smooth.state_dict()), best_loss=loss, best_epoch=epoch)
-        write_checkpoint(checkpoint, mark, net, optimiser, state)
+            best.load_state_dict(smooth.state_dict())
+            state.update(best_loss=loss, best_epoch=epoch)
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, modules, optimisers, state)
         if progress:
             told = f", validation {loss:.3f}" if checks else ""
             progress(epoch, settings.epochs, f"motion: {sums['total']:.3f}{told}")
 
-    net.load_state_dict(state["best"])
+    net.load_state_dict(best.state_dict())
     norm = calibrate_pose(net, data, norm)
     card = {
         "frames_25hz": n_known,

@@ -1,20 +1,17 @@
 """A trained refiner: generator, memory and configuration; saved as safetensors plus JSON."""
 
-import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tfhkit.errors import InputError, ParameterError
-from tfhkit.media import atomic_path, sha256_of
 from tfhkit.refine.generator import Generator, GeneratorConfig, generator_config
 from tfhkit.refine.identity import ENCODERS
 from tfhkit.refine.memory import Memory, MemoryConfig
 from tfhkit.refine.spatial import build_resnet18, imagenet_weights_path
+from tfhkit.weights import load_weights, read_about, read_tensors, save_weights
 
 FORMAT = "tfhkit refiner 1"
 IDENTITY_MODES = ("memory", "mean", "none")
@@ -120,16 +117,8 @@ def save_refiner(refiner, path, card=None, half=False):
         card: dict of what JSON can hold: data, command, scores, licence; shipped weights have one.
         half: store 16-bit floats.
     """
-    path = Path(path)
-    tensors = {k: v.detach().cpu().contiguous() for k, v in refiner.state_dict().items()}
-    if half:
-        tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
-    with atomic_path(path) as temporary:
-        save_file(tensors, str(temporary))
-    about = {"format": FORMAT, "sha256": sha256_of(path), "config": asdict(refiner.config)}
-    with atomic_path(path.with_suffix(".json")) as temporary:
-        text = json.dumps({**about, "card": card or {}}, indent=1)
-        Path(temporary).write_text(text + "\n")
+    about = {"format": FORMAT, "config": asdict(refiner.config), "card": card or {}}
+    save_weights(path, refiner, about, half)
 
 
 def load_refiner(path, device="cpu"):
@@ -138,15 +127,13 @@ def load_refiner(path, device="cpu"):
     Raises:
         InputError: a file is missing or cut short, or weights and configuration differ in size.
     """
-    path, beside = Path(path), Path(path).with_suffix(".json")
-    for file in (path, beside):
-        if not file.is_file():
-            raise InputError(file, "no such file", "train the refiner first (notebook 05)")
+    about = read_about(path, FORMAT, "train the refiner first (notebook 05)")
     try:
-        config = config_from_dict(json.loads(beside.read_text())["config"])
+        config = config_from_dict(about["config"])
     except (ValueError, KeyError, TypeError) as error:
+        beside = Path(path).with_suffix(".json")
         raise InputError(
-            beside, f"is no refiner's configuration ({error})", "train again"
+            beside, f"does not hold a refiner's configuration ({error})", "train again"
         ) from error
     refiner = Refiner(config)
     load_weights(refiner, read_tensors(path), path)
@@ -160,26 +147,3 @@ def config_from_dict(content):
     base = RefinerConfig(GeneratorConfig(**net), MemoryConfig(**content["memory"]))
     rest = {k: v for k, v in content.items() if k not in ("generator", "memory")}
     return replace(base, **rest)
-
-
-def read_tensors(path):
-    """All tensors of a safetensors file, or an InputError that says it is broken."""
-    try:
-        return load_file(str(path))
-    except (SafetensorError, OSError) as error:
-        raise InputError(
-            path, f"cannot be read, perhaps cut short ({error})", "delete it and train again"
-        ) from error
-
-
-def load_weights(module, tensors, path):
-    """Put tensors into a module; names and shapes must all fit."""
-    try:
-        module.load_state_dict(tensors)
-    except RuntimeError as error:
-        first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
-        raise InputError(
-            path,
-            f"holds weights of another size or encoder ({first})",
-            "train again or use the settings it was trained with",
-        ) from error

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from tfhkit.errors import ParameterError, check_shape
-from tfhkit.refine.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from tfhkit.refine.config import TrainConfig
 from tfhkit.refine.data import batch_rows, make_batch, training_frames
 from tfhkit.refine.device import autocast_for, train_device
@@ -17,6 +16,7 @@ from tfhkit.refine.predict import refine
 from tfhkit.refine.refiner import Refiner
 from tfhkit.refine.spatial import pool5_features
 from tfhkit.refine.steps import gan_step, identity_for, memory_step, mixed_seed
+from tfhkit.weights import fingerprint, load_checkpoint, save_checkpoint
 
 
 def train_refiner(
