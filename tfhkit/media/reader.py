@@ -1,6 +1,6 @@
 """Frames of a video by index: seek, decode forward, keep the last few."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 import av
 import numpy as np
@@ -12,6 +12,7 @@ SEEK_AHEAD = 48  # decoding that many frames is about as quick as a seek
 # swscale's quick path to RGB cuts where it should round, and darkens by half a grey level
 ROUNDED = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 STEPS_BACK_S = (0.0, 2.0, 10.0)  # where a seek lands too late, seek to earlier points
+PASSED_BYTES = 100e6  # of decoded frames that are kept on the way to a wanted one
 
 
 def picture_tracks(container):
@@ -64,6 +65,9 @@ class FrameReader:
         self._size, self._kept = cache, OrderedDict()
         self._container = None
         self._frames, self._next = iter(()), None  # decoded frames; index of the next one
+        # a clip that plays backwards asks for just these next, and a seek decodes them all again
+        n_passed = int(PASSED_BYTES / (1.5 * height * width)) if cache else 0
+        self._passed = deque(maxlen=min(2 * SEEK_AHEAD, n_passed))
 
     def __len__(self):
         return len(self.pts)
@@ -81,6 +85,7 @@ class FrameReader:
             self._container.close()
         self._container, self._next = None, None
         self._kept.clear()
+        self._passed.clear()
 
     def __getitem__(self, index):
         """Frame `index` (negative counts from the end), (H, W, 3) uint8 RGB."""
@@ -99,6 +104,9 @@ class FrameReader:
 
     def _decode(self, index):
         """The decoded frame whose stamp is pts[index]."""
+        for frame in self._passed:
+            if frame.pts == self.pts[index]:
+                return frame
         if self._next is not None and 0 <= index - self._next <= SEEK_AHEAD:
             found = self._forward(index)
             if found is not None:
@@ -148,6 +156,7 @@ class FrameReader:
             for frame in self._frames:
                 if frame.pts is None or frame.pts > target:
                     break
+                self._passed.append(frame)
                 if frame.pts == target:
                     self._next = index + 1
                     return frame
