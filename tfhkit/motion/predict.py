@@ -9,6 +9,7 @@ from tfhkit.audio import mfcc_windows
 from tfhkit.errors import check_shape
 from tfhkit.motion.data import STEP_S, grid_times, normalise_sound, resample
 
+PIECE_FRAMES = 1000  # that the network hears at a time: memory stays flat for a long speech
 LARGEST_GAIN = 4.0
 KNOWN_FRAMES = 50  # how much the training's statistics count beside those of the track at hand
 
@@ -51,8 +52,12 @@ def predict_windows(weights, windows, asked=slice(None)):
     sound = torch.as_tensor(normalise_sound(windows, weights.norm, scope))
     device = next(weights.net.parameters()).device
     weights.net.eval()
-    exp, pose, _ = weights.net(sound[None].to(device))
-    exp, pose = exp[0].cpu().numpy(), pose[0].cpu().numpy()
+    parts, state = [], None
+    for first in range(0, len(sound), PIECE_FRAMES):
+        piece = sound[None, first : first + PIECE_FRAMES].to(device)
+        *part, state = weights.net(piece, state)
+        parts.append(part)
+    exp, pose = (torch.cat(values, 1)[0].cpu().numpy() for values in zip(*parts))
     return _exp_from_units(exp, weights.norm), pose_from_units(pose, weights.norm, pose[asked])
 
 
