@@ -92,23 +92,23 @@ ASSETS = {
 }
 
 
-def cache_dir():
+def cache_dir() -> Path:
     """Folder of fetched files."""
     return Path(os.environ.get("TFHKIT_CACHE") or Path.home() / ".cache" / "tfhkit")
 
 
-def assets_dir():
+def assets_dir() -> Path:
     """Folder of shipped files: beside the package, so install the kit with `pip install -e .`."""
     beside = Path(__file__).resolve().parent.parent / "assets"
     return Path(os.environ.get("TFHKIT_ASSETS") or beside)
 
 
-def offline():
+def offline() -> bool:
     """True where the network must not be used."""
     return os.environ.get("TFHKIT_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
 
 
-def path_of(name):
+def path_of(name: str) -> Path:
     """Where the asset lies or would lie; it need not exist."""
     asset = ASSETS[name]
     if not asset.installed:
@@ -125,7 +125,7 @@ def path_of(name):
     return Path(found.submodule_search_locations[0]).parent / asset.member
 
 
-def present(name):
+def present(name: str) -> bool:
     """True where the asset lies in its place; its hash is not looked at."""
     try:
         return path_of(name).is_file()
@@ -133,7 +133,7 @@ def present(name):
         return False
 
 
-def fetch(name):
+def fetch(name: str) -> Path:
     """Path of a named asset, verified; it is downloaded where it is absent.
 
     Args:
@@ -165,7 +165,7 @@ def fetch(name):
     return path
 
 
-def verify(path, sha256, shown=None):
+def verify(path: str | Path, sha256: str, shown: str | None = None) -> Path:
     """Give `path` back where its SHA-256 is the expected one.
 
     Raises:
@@ -181,7 +181,7 @@ def verify(path, sha256, shown=None):
     return Path(path)
 
 
-def shipped(name):
+def shipped(name: str) -> Path:
     """Path of a file in `assets/`, verified against the JSON file beside it.
 
     Args:

@@ -3,6 +3,7 @@
 from itertools import product
 
 import numpy as np
+from jaxtyping import Float
 
 from tfhkit.audio.estimates import CorrelationReport, PairCorrelation
 from tfhkit.audio.mfcc import SR_HZ, mfcc_windows
@@ -81,7 +82,9 @@ def correlate(
     return CorrelationReport(main[False], main[True], tuple(variants))
 
 
-def feature_vectors(windows, kind="window"):
+def feature_vectors(
+    windows: Float[np.ndarray, "T 28 12"], kind: str = "window"
+) -> Float[np.ndarray, "T D"]:
     """What App. A may mean by "a MFCC feature", one row per frame.
 
     Args:

@@ -5,6 +5,7 @@ FaceWarehouse expression and 80 texture components over 35,709 vertices, in dm.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ REQUIRED = ("meanshape", "meantex", "idBase", "exBase", "texBase", "tri")
 EMPTY_REGIONS = "iris pupil teeth tongue mouth_cavity ears scalp neck".split()
 
 
-def read_bfm09(path):
+def read_bfm09(path: str | Path | None) -> MorphableModel:
     """Read a `.mat` of that layout.
 
     Args:

@@ -2,6 +2,7 @@
 
 import numba
 import numpy as np
+from jaxtyping import Float, Int
 
 
 @numba.njit(cache=False)
@@ -29,7 +30,14 @@ def _depth_map(points, faces, size):
     return depth
 
 
-def open_sky(verts, normals, faces, n_directions=160, size=400, bias=0.03):
+def open_sky(
+    verts: Float[np.ndarray, "V 3"],
+    normals: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    n_directions: int = 160,
+    size: int = 400,
+    bias: float = 0.03,
+) -> Float[np.ndarray, "V"]:
     """Share of the cosine-weighted sky that each vertex sees, (V,) in [0, 1].
 
     Args:

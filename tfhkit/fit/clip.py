@@ -1,16 +1,21 @@
 """From a clip's landmarks and frames to its 257 coefficients per frame (Sec. 3.1)."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, UInt8
 
 from tfhkit.camera import CROP_PX, Camera, project, rotation_from_angles
 from tfhkit.coefficients import Coefficients
 from tfhkit.errors import InputError, check_shape
 from tfhkit.face import load_model
+from tfhkit.face.model import MorphableModel
 from tfhkit.fit.appearance import fit_appearance, spread_frames
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import BundleSettings, frame_sigma, reproject, solve_bundle
@@ -24,8 +29,12 @@ from tfhkit.fit.report import (
     landmark_errors,
     photometric_l1,
 )
+from tfhkit.fit.start import BundleState
+from tfhkit.landmarks import Landmarks
 from tfhkit.landmarks.smoothing import smooth_track
 from tfhkit.media import atomic_path, frames_at, json_text
+from tfhkit.media.clip import Clip, FrameSource
+from tfhkit.progress import Progress
 
 PHOTOMETRIC = PhotometricSettings()
 POSE_SIGMA_S = 0.06  # nods of up to about 4 a second pass
@@ -48,19 +57,19 @@ class Fit:
     """
 
     coefficients: Coefficients
-    landmarks_px: np.ndarray
-    gap: np.ndarray
-    times: np.ndarray
+    landmarks_px: Float[np.ndarray, "T 68 2"]
+    gap: Bool[np.ndarray, "T"]
+    times: Float[np.ndarray, "T"]
     crop: Crop
     model_name: str
-    report: dict = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
     model_path: str = ""
-    sigma_deg: np.ndarray | None = None
+    sigma_deg: Float[np.ndarray, "T 3"] | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.times)
 
-    def load_model(self, subdivide=True):
+    def load_model(self, subdivide: bool = True) -> MorphableModel:
         """The MorphableModel that was fitted; `subdivide` as of `tfhkit.face.load_model`.
 
         Raises:
@@ -68,7 +77,7 @@ class Fit:
         """
         return load_model(self.model_name, self.model_path or None, subdivide)
 
-    def save(self, path):
+    def save(self, path: str | Path) -> None:
         """Write everything to one `.npz`."""
         with atomic_path(path) as temporary:
             np.savez_compressed(
@@ -85,7 +94,7 @@ class Fit:
             )
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> "Fit":
         """Read what `save` wrote.
 
         Raises:
@@ -109,15 +118,15 @@ class Fit:
 
 
 def fit_clip(
-    clip,
-    landmarks,
-    model=None,
-    settings=None,
-    texture_frames=24,
-    photometric=PHOTOMETRIC,
-    crop=None,
-    progress=None,
-):
+    clip: Clip | FrameSource,
+    landmarks: Landmarks,
+    model: MorphableModel | None = None,
+    settings: BundleSettings | None = None,
+    texture_frames: int = 24,
+    photometric: PhotometricSettings | None = PHOTOMETRIC,
+    crop: Crop | None = None,
+    progress: Progress | None = None,
+) -> Fit:
     """Fit the morphable model to a clip: landmarks first, then the pixels.
 
     Args:
@@ -203,7 +212,9 @@ def fit_clip(
     )
 
 
-def calm_pose(state, times, sigma_s=POSE_SIGMA_S):
+def calm_pose(
+    state: BundleState, times: Float[np.ndarray, "T"], sigma_s: float = POSE_SIGMA_S
+) -> BundleState:
     """Smooth each frame's pose in time; the expression, and so the lips, stay as they are.
 
     The pixels bring down a frame's slow error, but leave it a small one of its own.
@@ -220,12 +231,12 @@ def calm_pose(state, times, sigma_s=POSE_SIGMA_S):
     return replace(state, rotation=rotation_from_angles(angles), trans=trans)
 
 
-def settings_for(times):
+def settings_for(times: Float[np.ndarray, "T"]) -> BundleSettings:
     """BundleSettings for the clip's frame rate: frames far apart are smoothed less."""
     step_s = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
     return BundleSettings(smooth_weight=0.5 * min(1.0, 0.04 / step_s) ** 2)
 
 
-def read_frames(clip, indices):
+def read_frames(clip: FrameSource, indices: Iterable[int]) -> list[UInt8[np.ndarray, "H W 3"]]:
     """The frames at sorted indices, decoded in one pass."""
     return [frame for _, frame in frames_at(clip, indices)]

@@ -4,18 +4,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import offset_copy
 
 from tfhkit.camera import CROP_PX, Camera
+from tfhkit.face.model import MorphableModel
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import reproject
-from tfhkit.fit.clip import read_frames
+from tfhkit.fit.clip import Fit, read_frames
 from tfhkit.fit.plots import over
 from tfhkit.fit.report import INNER, MOUTH, landmark_errors
 from tfhkit.fit.start import BundleState
+from tfhkit.media.clip import Clip
 from tfhkit.render import render
 
 N_SHOWN = 5  # frames in the upper part
@@ -40,7 +43,7 @@ _NUMBERS = (
 )
 
 
-def show_fit(clip, before, after, model=None):
+def show_fit(clip: Clip, before: Fit, after: Fit, model: MorphableModel | None = None) -> Figure:
     """All about one fit in a figure of a page's size.
 
     Above, frames spread over the yaw and the worst one: as they are, with the fit by landmarks
@@ -72,7 +75,7 @@ def show_fit(clip, before, after, model=None):
     return figure
 
 
-def shown_frames(fit):
+def shown_frames(fit: Fit) -> list[int]:
     """Up to five frames: from one end of the yaw to the other, and last the worst one.
 
     The worst frame's neighbours and bridged frames are left out.
@@ -87,7 +90,7 @@ def shown_frames(fit):
     return [*sorted(nearest, key=lambda i: yaw[i]), worst]
 
 
-def fit_errors(model, fit):
+def fit_errors(model: MorphableModel, fit: Fit) -> Float[np.ndarray, "T 68"]:
     """(T, 68) distances of the fit's landmarks from the detected ones; see `landmark_errors`."""
     state = BundleState.from_coefficients(fit.coefficients)
     predicted = reproject(landmark_basis(model), state, Camera())

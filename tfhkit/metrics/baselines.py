@@ -1,6 +1,7 @@
 """HS beside its baselines: still, replayed, shuffled, shifted and foreign heads, with intervals."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -49,22 +50,22 @@ class HeadPoseReport:
     """
 
     score: HeadPoseScore
-    interval: tuple
+    interval: tuple[float, float]
     split_half: float
     frozen: float
-    above_frozen: tuple
+    above_frozen: tuple[float, float]
     skill: float
     frozen_training: float | None
-    above_frozen_training: tuple | None
+    above_frozen_training: tuple[float, float] | None
     replay: float | None
-    frames: tuple
-    rows: tuple
+    frames: tuple[int, int]
+    rows: tuple[dict[str, Any], ...]
 
-    def row(self, track):
+    def row(self, track: str) -> dict[str, Any]:
         """The row of a track by its name."""
         return next(row for row in self.rows if row["track"] == track)
 
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         """The numbers in one flat dict."""
         score, generated = self.score, self.rows[0]
         numbers = {"hs": score.hs, "hs_interval": list(self.interval)}

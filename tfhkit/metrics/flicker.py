@@ -1,12 +1,22 @@
 """Flicker: what trembles from frame to frame, beside what the real clip does by itself."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
+from jaxtyping import Float, Shaped, UInt8
 
 from tfhkit.errors import InputError, check_shape
 
+# maps of pixels to the next frame and from it, per pair of neighbours
+FlowMaps = Sequence[tuple[Float[np.ndarray, "H W 2"], Float[np.ndarray, "H W 2"]]]
 
-def flicker(frames, mask=None, motion=None):
+
+def flicker(
+    frames: np.ndarray,
+    mask: Shaped[np.ndarray, "..."] | None = None,
+    motion: FlowMaps | None = None,
+) -> float:
     """Mean absolute second difference over time: what trembles, not what moves evenly.
 
     Args:
@@ -48,7 +58,12 @@ def flicker(frames, mask=None, motion=None):
     return total / count
 
 
-def flicker_ratio(real, generated, mask=None, motion=None):
+def flicker_ratio(
+    real: np.ndarray,
+    generated: np.ndarray,
+    mask: Shaped[np.ndarray, "..."] | None = None,
+    motion: FlowMaps | None = None,
+) -> float:
     """Flicker of generated frames over that of the real ones at the same times; 1 is as real.
 
     Args:
@@ -66,7 +81,7 @@ def flicker_ratio(real, generated, mask=None, motion=None):
     return flicker(generated, mask, motion) / base
 
 
-def motion_between(frames):
+def motion_between(frames: UInt8[np.ndarray, "T H W 3"]) -> FlowMaps:
     """Dense optical flow between neighbouring frames, both ways.
 
     Args:
