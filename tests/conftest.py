@@ -1,5 +1,8 @@
 """What several tests read and what takes seconds, or minutes, to make."""
 
+import type_checks  # noqa: F401  first, so that it sees all that imports the package
+
+# isort: split
 import os
 import shutil
 from contextlib import contextmanager

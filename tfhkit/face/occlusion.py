@@ -1,11 +1,14 @@
 """Ambient occlusion of a mesh by depth maps from many sides (build time only)."""
 
+from typing import no_type_check
+
 import numba
 import numpy as np
 from jaxtyping import Float, Int
 
 
 @numba.njit(cache=False)
+@no_type_check
 def _depth_map(points, faces, size):
     depth = np.full((size, size), -1e9)
     for f in range(len(faces)):

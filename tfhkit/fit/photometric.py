@@ -24,9 +24,9 @@ from tfhkit.face.lighting import sh_basis, sh_gradient, with_ambient
 from tfhkit.face.model import MorphableModel
 from tfhkit.fit.basis import LandmarkBasis
 from tfhkit.fit.bundle import (
-    BundleSettings,
     N_FRAME,
     N_SHARED,
+    BundleSettings,
     bundle_step,
     cross_matrix,
     frame_sigma,

@@ -56,7 +56,7 @@ def rasterize(
     _share(
         n_frames,
         size,
-        lambda *part: kernels.draw_fragments(verts, corner_ids, *view, *part, pix, zbuf, bary),
+        lambda *part: kernels.draw_fragments(verts, corner_ids, view, part, pix, zbuf, bary),
     )
     device = verts_world.device
     return Fragments(
@@ -92,7 +92,7 @@ def draw_colours(
     _share(
         len(verts),
         size,
-        lambda *part: kernels.paint_frames(verts, shades, corner_ids, kept, *view, *part, rgba),
+        lambda *part: kernels.paint_frames(verts, shades, corner_ids, kept, view, part, rgba),
     )
     return torch.from_numpy(rgba).to(verts_world)
 

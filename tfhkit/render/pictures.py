@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 import torch
@@ -61,6 +62,7 @@ def draw_pictures(
 
 
 @compiled
+@no_type_check
 def _lay_over(ids, frame, bary, faces, paint, picture, samples, out):
     """One frame of `draw_pictures`: `out` (S, S, 3) holds what lies under it."""
     height, width = picture.shape[0], picture.shape[1]
