@@ -73,7 +73,7 @@ class CorrelationReport:
 
     paper: PairCorrelation
     no_neighbours: PairCorrelation
-    variants: tuple[tuple[str, PairCorrelation], ...]
+    variants: tuple[PairCorrelation, ...]
 
     def p_corrected(self) -> Float[np.ndarray, "E"]:
         """(2 + variants,) p-values of all estimates, in the order of `rows`, family-wise.

@@ -5,6 +5,7 @@ from functools import lru_cache
 import librosa
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from scipy.fft import dct
 
 from tfhkit.errors import InputError, ParameterError, check_shape
@@ -26,7 +27,7 @@ _CHUNK = 256  # frames at a time: the spectra stay under 30 MB for any length
 
 def mfcc_windows(
     audio: np.ndarray,
-    times: np.ndarray,
+    times: ArrayLike,
     sr_hz: int = SR_HZ,
     allow_silent: bool = False,
     preemphasis: float = PREEMPHASIS,
@@ -150,7 +151,7 @@ def checked_audio(audio: np.ndarray, sr_hz: int, allow_silent: bool) -> Float[np
     return audio
 
 
-def checked_times(times: np.ndarray, duration_s: float) -> Float[np.ndarray, "T"]:
+def checked_times(times: ArrayLike, duration_s: float) -> Float[np.ndarray, "T"]:
     """Times (T,) float64, or an InputError when they do not belong to the sound."""
     times = check_shape("times", np.asarray(times, np.float64), ("T",))
     if not np.isfinite(times).all():

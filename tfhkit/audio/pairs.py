@@ -52,7 +52,7 @@ def neighbours_of(
 
 def pair_sums(
     features: Float[np.ndarray, "T D"],
-    poses: Float[np.ndarray, "S T A"],
+    poses: Sequence[Float[np.ndarray, "T A"]],
     times: Float[np.ndarray, "T"],
     radius: float,
     min_gap_s: float,

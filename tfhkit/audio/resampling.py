@@ -1,6 +1,7 @@
 """Chance for time series: shifted and phase-randomised tracks, block bootstrap, p-values."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Complex, Float, Int
@@ -90,9 +91,7 @@ def block_weights(
     return np.bincount(flat, minlength=n * n_frames).reshape(n, n_frames)
 
 
-def p_value(
-    observed: float | Float[np.ndarray, "*shape"], null: Float[np.ndarray, "*shape K"]
-) -> float | Float[np.ndarray, "*shape"]:
+def p_value(observed: float | Float[np.ndarray, "..."], null: Float[np.ndarray, "... K"]) -> Any:
     """Share of chance values that are at least as large; never 0, as the observed one counts too.
 
     Args:

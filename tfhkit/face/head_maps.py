@@ -117,26 +117,8 @@ def soft_maps(
     )  # fmt: skip
     maps["scalp"] = body * smoothstep(-0.05, 0.07, y - hairline) * (1 - maps["ears"])
 
-    maps["brow"], maps["brow_place"] = np.zeros(len(verts)), np.zeros(len(verts))
-    for side in (1, -1):
-        ends = brow * [side, 1]
-        across = np.linspace(ends[0, 0], ends[-1, 0], 9)
-        arch = np.polyval(np.polyfit(ends[:, 0], ends[:, 1], 2), across)
-        distance, place = curve_distance(verts[:, :2], np.stack([across, arch], 1))
-        width = np.interp(place, [0, 0.15, 0.6, 1], [0.036, 0.046, 0.036, 0.012])
-        near = body * (x * side > 0) * (z > 0) * np.exp(-((distance / width) ** 2))
-        maps["brow"] += near
-        maps["brow_place"] += near * place
-
-    lids = np.zeros(len(verts))
-    lower_lids = np.zeros(len(verts))
-    left, right = ((42, 43, 44, 45), (42, 47, 46, 45)), ((39, 38, 37, 36), (39, 40, 41, 36))
-    for upper, lower in (left, right):
-        for ids, width, target in ((upper, 0.016, lids), (lower, 0.012, lower_lids)):
-            curve = _through(points[list(ids)])
-            distance, place = curve_distance(verts, curve)
-            target += body * np.exp(-((distance / width) ** 2)) * smoothstep(0.05, 0.3, place)
-    maps["upper_lash"], maps["lower_lash"] = lids, lower_lids
+    maps["brow"], maps["brow_place"] = _brow_maps(verts, body, brow)
+    maps["upper_lash"], maps["lower_lash"] = _lash_maps(verts, body, points)
     eye = points[[36, 39, 42, 45]].reshape(2, 2, 3).mean(1)
     socket = [np.exp(-(((x - e[0]) / 0.2) ** 2) - ((y - e[1] + 0.09) / 0.10) ** 2) for e in eye]
     maps["under_eye"] = body * (z > 0) * sum(socket)
@@ -157,6 +139,35 @@ def soft_maps(
     maps["beard"] *= mouth_box * (1 - np.clip(maps["lips"] * 1.6, 0, 1))
     maps["front"] = front
     return maps
+
+
+def _brow_maps(verts, body, brow):
+    """The brows' hair, and the place along them, from the nose outwards."""
+    x, _, z = verts.T
+    hair, along = np.zeros(len(verts)), np.zeros(len(verts))
+    for side in (1, -1):
+        ends = brow * [side, 1]
+        across = np.linspace(ends[0, 0], ends[-1, 0], 9)
+        arch = np.polyval(np.polyfit(ends[:, 0], ends[:, 1], 2), across)
+        distance, place = curve_distance(verts[:, :2], np.stack([across, arch], 1))
+        width = np.interp(place, [0, 0.15, 0.6, 1], [0.036, 0.046, 0.036, 0.012])
+        near = body * (x * side > 0) * (z > 0) * np.exp(-((distance / width) ** 2))
+        hair += near
+        along += near * place
+    return hair, along
+
+
+def _lash_maps(verts, body, points):
+    """The lashes of the upper and of the lower lids."""
+    lids = np.zeros(len(verts))
+    lower_lids = np.zeros(len(verts))
+    left, right = ((42, 43, 44, 45), (42, 47, 46, 45)), ((39, 38, 37, 36), (39, 40, 41, 36))
+    for upper, lower in (left, right):
+        for ids, width, target in ((upper, 0.016, lids), (lower, 0.012, lower_lids)):
+            curve = _through(points[list(ids)])
+            distance, place = curve_distance(verts, curve)
+            target += body * np.exp(-((distance / width) ** 2)) * smoothstep(0.05, 0.3, place)
+    return lids, lower_lids
 
 
 def _through(points):

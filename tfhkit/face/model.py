@@ -37,12 +37,13 @@ class MorphableModel:
         path: absolute path of the file or folder that it was read from; "" for the shipped one.
     """
 
+    # sizes that have to agree are checked by __post_init__, in words
     name: str
     mean_shape: Float[Tensor, "V 3"]
-    id_basis: Float[Tensor, "80 V 3"]
-    exp_basis: Float[Tensor, "64 V 3"]
+    id_basis: Float[Tensor, "_ _ 3"]
+    exp_basis: Float[Tensor, "_ _ 3"]
     mean_tex: Float[Tensor, "V 3"]
-    tex_basis: Float[Tensor, "80 V 3"]
+    tex_basis: Float[Tensor, "_ _ 3"]
     faces: Int[Tensor, "F 3"]
     uvs: Float[Tensor, "V 2"]
     landmark_ids: Int[Tensor, "68"]
@@ -165,7 +166,8 @@ def vertex_normals(
 
 
 def actions_to_exp(
-    model: MorphableModel, actions: Float[Tensor, "..."] | Mapping[str, float]
+    model: MorphableModel,
+    actions: Float[Tensor, "..."] | Float[np.ndarray, "..."] | Mapping[str, float],
 ) -> Float[Tensor, "B 64"]:
     """Expression coefficients of facial actions.
 

@@ -67,6 +67,19 @@ class BundleSettings:
     chunk: int = 256
 
 
+@dataclass(frozen=True)
+class SharedUnknowns:
+    """What of all that the frames share is unknown.
+
+    Args:
+        n: 80: the identity; 187: texture and light, too; 0: none of them.
+        light: (27,) its first estimate, where it is unknown.
+    """
+
+    n: int = N_ID
+    light: Float[Tensor, "27"] | None = None
+
+
 def landmark_weights() -> Float[Tensor, "68"]:
     """(68,) weight of each landmark in the fit."""
     weights = torch.ones(68, dtype=torch.float64)
@@ -135,8 +148,7 @@ def bundle_step(
     camera: Camera,
     settings: BundleSettings,
     more: MoreEquations | None = None,
-    n_shared: int = N_ID,
-    light: Float[Tensor, "27"] | None = None,
+    free: SharedUnknowns = SharedUnknowns(),
 ) -> BundleState:
     """One Gauss-Newton step over all frames and what they share.
 
@@ -148,15 +160,14 @@ def bundle_step(
         camera: Camera.
         settings: BundleSettings.
         more: callable (BundleState of a chunk, its slice) -> NormalEquations to add.
-        n_shared: 80: the identity is free; 187: texture and light, too; 0: none of them.
-        light: (27,) its first estimate, where it is free.
+        free: SharedUnknowns.
     Returns:
         BundleState.
     """
     shared = torch.cat([state.id, state.tex, state.light])
-    expected = torch.zeros_like(shared)
-    if light is not None:
-        expected[2 * N_ID :] = light
+    expected, n_shared = torch.zeros_like(shared), free.n
+    if free.light is not None:
+        expected[2 * N_ID :] = free.light
     prior = _priors(settings, len(points_px), n_shared)[1]
     normal, right = torch.diag(prior), prior * (expected - shared)[:n_shared]
     reduced = []

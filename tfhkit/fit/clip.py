@@ -33,7 +33,7 @@ from tfhkit.fit.start import BundleState
 from tfhkit.landmarks import Landmarks
 from tfhkit.landmarks.smoothing import smooth_track
 from tfhkit.media import atomic_path, frames_at, json_text
-from tfhkit.media.clip import Clip, FrameSource
+from tfhkit.media.clip import FrameSource
 from tfhkit.progress import Progress
 
 PHOTOMETRIC = PhotometricSettings()
@@ -118,7 +118,7 @@ class Fit:
 
 
 def fit_clip(
-    clip: Clip | FrameSource,
+    clip: FrameSource,
     landmarks: Landmarks,
     model: MorphableModel | None = None,
     settings: BundleSettings | None = None,
@@ -147,39 +147,24 @@ def fit_clip(
         ShapeError: landmarks that are not (T, 68, 2).
     """
     model = model or load_model()
-    points = np.asarray(landmarks.points_px, np.float64)
-    check_shape("landmarks.points_px", points, ("T", 68, 2))
-    if not np.isfinite(points).all():
-        frame = int(np.argwhere(~np.isfinite(points))[0, 0])
-        raise InputError(
-            f"{clip.path}, frame {frame}", "has landmarks that are not numbers", "detect them again"
-        )
-    if (interocular_px(points) < 1).any():
-        frame = int(np.argmin(interocular_px(points)))
-        raise InputError(
-            f"{clip.path}, frame {frame}", "has both eyes on one point", "detect them again"
-        )
+    points = _checked_points(clip, landmarks)
     times = clip.times[: len(points)]
-    camera = Camera()
     settings = settings or settings_for(times)
-    mean_px, _ = project(model.mean_shape[model.landmark_ids], camera)
-    crop = crop or clip_crop(points, mean_px.numpy().astype(np.float64))
-    inside = np.abs(crop.to_crop(points[:, INNER]) - CROP_PX / 2) < CROP_PX / 2
-    if inside.all(-1).mean() < 0.5:
-        raise InputError(clip.path, f"has most landmarks outside of {crop}", "leave crop out")
+    crop = _checked_crop(clip, points, model, crop)
     seen = Observed(
         torch.as_tensor(crop.to_crop(points)), torch.as_tensor(np.where(landmarks.gap, 0.05, 1.0))
     )
-    basis = landmark_basis(model)
+    basis, camera = landmark_basis(model), Camera()
     state = solve_bundle(basis, seen.points_px, seen.confidence, camera, settings, progress)
     sigma = frame_sigma(basis, state, seen.points_px, seen.confidence, camera, settings)
     chosen = spread_frames(state.angles.numpy(), texture_frames)
     size_px = (photometric or PHOTOMETRIC).size_px
-    few = seen.at(chosen, [crop.image(frame, size_px) for frame in read_frames(clip, chosen)])
-    tex, light, _ = fit_appearance(model, state[chosen].coefficients(), few.images)
+    images = np.stack([crop.image(frame, size_px) for frame in read_frames(clip, chosen)])
+    few = replace(seen.at(chosen), images=images)
+    tex, light, _ = fit_appearance(model, state[chosen].coefficients(), images)
     state = replace(state, tex=tex.double(), light=light.double())
     before = {
-        "photometric_l1_landmarks": photometric_l1(model, state[chosen].coefficients(), few.images),
+        "photometric_l1_landmarks": photometric_l1(model, state[chosen].coefficients(), images),
         "jitter_deg_landmarks": jitter_deg(state.angles.numpy()),
     }
     if photometric:
@@ -197,7 +182,7 @@ def fit_clip(
     sigma_deg = np.degrees(sigma[:, :3].numpy()).astype(np.float32)
     report = fit_report(landmark_errors(points, predicted), fitted, landmarks.gap, times, sigma_deg)
     report |= before | {"landmark_sigma_px": settings.sigma_px}
-    report["photometric_l1"] = photometric_l1(model, fitted[chosen], few.images)
+    report["photometric_l1"] = photometric_l1(model, fitted[chosen], images)
     report["landmark_backend"] = landmarks.backend
     return Fit(
         fitted,
@@ -210,6 +195,33 @@ def fit_clip(
         model.path,
         sigma_deg,
     )
+
+
+def _checked_points(clip, landmarks):
+    """The landmarks (T, 68, 2) in float64, refused where nothing can be fitted to them."""
+    points = np.asarray(landmarks.points_px, np.float64)
+    check_shape("landmarks.points_px", points, ("T", 68, 2))
+    if not np.isfinite(points).all():
+        frame = int(np.argwhere(~np.isfinite(points))[0, 0])
+        raise InputError(
+            f"{clip.path}, frame {frame}", "has landmarks that are not numbers", "detect them again"
+        )
+    if (interocular_px(points) < 1).any():
+        frame = int(np.argmin(interocular_px(points)))
+        raise InputError(
+            f"{clip.path}, frame {frame}", "has both eyes on one point", "detect them again"
+        )
+    return points
+
+
+def _checked_crop(clip, points, model, crop):
+    """The crop given, or the clip's own; refused where most landmarks lie outside."""
+    mean_px, _ = project(model.mean_shape[model.landmark_ids], Camera())
+    crop = crop or clip_crop(points, mean_px.numpy().astype(np.float64))
+    inside = np.abs(crop.to_crop(points[:, INNER]) - CROP_PX / 2) < CROP_PX / 2
+    if inside.all(-1).mean() < 0.5:
+        raise InputError(clip.path, f"has most landmarks outside of {crop}", "leave crop out")
+    return crop
 
 
 def calm_pose(
@@ -237,6 +249,8 @@ def settings_for(times: Float[np.ndarray, "T"]) -> BundleSettings:
     return BundleSettings(smooth_weight=0.5 * min(1.0, 0.04 / step_s) ** 2)
 
 
-def read_frames(clip: FrameSource, indices: Iterable[int]) -> list[UInt8[np.ndarray, "H W 3"]]:
+def read_frames(
+    clip: FrameSource, indices: Iterable[int] | Int[np.ndarray, "n"]
+) -> list[UInt8[np.ndarray, "H W 3"]]:
     """The frames at sorted indices, decoded in one pass."""
     return [frame for _, frame in frames_at(clip, indices)]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Real, UInt8
+from jaxtyping import Float, UInt8
+from numpy.typing import ArrayLike
 
 from tfhkit.camera import CROP_PX
 
@@ -29,11 +30,11 @@ class Crop:
     def offset(self) -> Float[np.ndarray, "2"]:
         return np.array([self.offset_x, self.offset_y])
 
-    def to_crop(self, points_px: Real[np.ndarray, "*shape 2"]) -> Float[np.ndarray, "*shape 2"]:
+    def to_crop(self, points_px: ArrayLike) -> Float[np.ndarray, "... 2"]:
         """Frame pixels (..., 2) to pixels of the 224 px crop."""
         return np.asarray(points_px) * self.scale + self.offset
 
-    def to_frame(self, points_px: Real[np.ndarray, "*shape 2"]) -> Float[np.ndarray, "*shape 2"]:
+    def to_frame(self, points_px: ArrayLike) -> Float[np.ndarray, "... 2"]:
         """Pixels of the 224 px crop (..., 2) to frame pixels."""
         return (np.asarray(points_px) - self.offset) / self.scale
 

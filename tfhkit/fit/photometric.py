@@ -27,6 +27,7 @@ from tfhkit.fit.bundle import (
     N_FRAME,
     N_SHARED,
     BundleSettings,
+    SharedUnknowns,
     bundle_step,
     cross_matrix,
     frame_sigma,
@@ -221,8 +222,7 @@ def refine_shared(
                 Camera(),
                 now,
                 term.equations,
-                N_SHARED,
-                state.light,
+                SharedUnknowns(N_SHARED, state.light),
             )
             sigma_px = landmark_sigma(basis, few, seen.points_px)
             if progress:
@@ -272,7 +272,7 @@ def refine_all(
             weights = now if round_ else lead
             fixed = (piece.points_px, piece.confidence, Camera(), weights, term.equations)
             for _ in range(settings.frame_steps):
-                part = bundle_step(basis, part, *fixed, n_shared=0)
+                part = bundle_step(basis, part, *fixed, SharedUnknowns(0))
         parts.append(part)
         sigmas.append(frame_sigma(basis, part, *fixed))
         if progress:

@@ -34,7 +34,7 @@ class Landmarks:
         long_gap: (T,) bool, frames of gaps over half a second; do not learn from these.
     """
 
-    points_px: Float[np.ndarray, "T 68 2"]
+    points_px: Float[np.ndarray, "T points 2"]
     score: Float[np.ndarray, "T"]
     gap: Bool[np.ndarray, "T"]
     backend: str

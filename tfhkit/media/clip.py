@@ -87,7 +87,7 @@ class Clip:
 
 
 def frames_at(
-    clip: Clip, indices: Iterable[int]
+    clip: FrameSource, indices: Iterable[int] | Int[np.ndarray, "n"]
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "H W 3"]]]:
     """Yield (index, frame) for some frames of a clip, each once, in order, decoded in one pass."""
     wanted = {int(i) for i in indices}

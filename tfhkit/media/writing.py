@@ -1,6 +1,6 @@
 """Write H.264 video with AAC sound, marked as synthetic in the picture and in the metadata."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import chain
@@ -32,7 +32,7 @@ X264 = {"preset": "veryfast"} | ({"x264-params": "asm=AVX2"} if AVX512 else {})
 def write_video(
     path: str | Path,
     frames_iter: Iterable[np.ndarray],
-    times_or_fps: float | np.ndarray,
+    times_or_fps: float | Fraction | Sequence[float] | Float[np.ndarray, "T"],
     audio: Float[np.ndarray, "N"] | None = None,
     sr_hz: int = SR_HZ,
     visible_mark: bool = True,
