@@ -22,6 +22,7 @@ from tfhkit.fit.crop import clip_crop
 from tfhkit.fit.normal import eliminate, normal_equations
 from tfhkit.fit.report import jitter_deg
 from tfhkit.fit.start import BundleState, initial_state
+from tfhkit.landmarks import Landmarks
 from tfhkit.render import render
 
 

@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from tfhkit.camera import CROP_PX, Camera, project, rotation_from_angles
 from tfhkit.coefficients import Coefficients

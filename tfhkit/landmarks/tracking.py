@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Real, UInt8
 
 from tfhkit.errors import InputError
 
@@ -30,7 +30,7 @@ class Face:
         portrait: (128,) descriptor, or None.
     """
 
-    box: Float[np.ndarray, "4"]
+    box: Real[np.ndarray, "4"]
     margin: float
     points: Float[np.ndarray, "68 2"] | None = None
     portrait: Float[np.ndarray, "128"] | None = None
@@ -123,7 +123,7 @@ def _distance(a, b):
     return centres / ((side_a + side_b) / 2) + resized
 
 
-def without_doubles(boxes: Float[np.ndarray, "n 4"], margins: Float[np.ndarray, "n"]) -> list[Face]:
+def without_doubles(boxes: Real[np.ndarray, "n 4"], margins: Float[np.ndarray, "n"]) -> list[Face]:
     """Faces of one frame from the detector's boxes; of boxes on the same face the strongest."""
     faces = []
     for i in np.argsort(-np.asarray(margins)):

@@ -18,7 +18,7 @@ from tfhkit.metrics.head_pose import (
     hs,
     span_of,
 )
-from tfhkit.metrics.intervals import HsSettings, hs_intervals
+from tfhkit.metrics.intervals import AS_STATED, HsSettings, hs_intervals
 
 MIN_FRAMES = 8
 COMPANIONS = ("speed_ratio", "speed_hs", "spectrum", "coupling")
@@ -99,7 +99,7 @@ def head_pose_report(
     generated_times: Float[np.ndarray, "U"] | None = None,
     others: Mapping[str, Float[np.ndarray, "_ 3"]] | None = None,
     training_rad: Float[np.ndarray, "..."] | None = None,
-    settings: HsSettings = HsSettings(),
+    settings: HsSettings = AS_STATED,
 ) -> HeadPoseReport:
     """HS of a generated track beside what anybody could score.
 

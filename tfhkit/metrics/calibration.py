@@ -78,7 +78,11 @@ def calibration(
     }
 
 
-def degrees_for(drop: float, amounts_deg: ArrayLike, curve: ArrayLike) -> float:
+def degrees_for(
+    drop: float,
+    amounts_deg: Sequence[float] | Float[np.ndarray, "A"],
+    curve: Sequence[float] | Float[np.ndarray, "A"],
+) -> float:
     """How many degrees of error cost so much HS: where a calibration curve has fallen by `drop`.
 
     Args:
@@ -97,7 +101,7 @@ def degrees_for(drop: float, amounts_deg: ArrayLike, curve: ArrayLike) -> float:
 
 
 def same_and_different(
-    tracks_rad: np.ndarray | Sequence[Float[np.ndarray, "_ 3"]],
+    tracks_rad: Float[np.ndarray, "..."],
     n_frames: int,
     centred: bool = False,
     span: str | float = "real",
@@ -131,7 +135,7 @@ def same_and_different(
     return scores[own], scores[~own].reshape(len(scores), -1)
 
 
-def auc(same: np.ndarray, different: np.ndarray) -> float:
+def auc(same: ArrayLike, different: ArrayLike) -> float:
     """How often a value of `same` is above one of `different`: 0.5 is chance, 1 always."""
     same, different = np.ravel(same), np.ravel(different)
     ranks = rankdata(np.concatenate([same, different]))[: len(same)]

@@ -32,6 +32,9 @@ class HsSettings:
     seed: int = 0
 
 
+AS_STATED = HsSettings()
+
+
 def hs_intervals(
     real_deg: Float[np.ndarray, "T 3"],
     generated_deg: Float[np.ndarray, "U 3"],
@@ -39,7 +42,7 @@ def hs_intervals(
     generated_times: Float[np.ndarray, "U"],
     span_deg: Float[np.ndarray, "3"],
     stills_deg: Sequence[Float[np.ndarray, "3"] | None] = (),
-    settings: HsSettings = HsSettings(),
+    settings: HsSettings = AS_STATED,
 ) -> tuple[tuple[float, float], tuple[tuple[float, float], ...]]:
     """95 % intervals of HS, and of HS above that of still heads, from the same draws.
 
