@@ -233,7 +233,7 @@ def found(points):
 
 
 def test_unusable_landmarks_are_refused(model):
-    clip = SimpleNamespace(path="clip.mp4", times=np.arange(3) / 25, iter_frames=None)
+    clip = SimpleNamespace(path="clip.mp4", times=np.arange(3) / 25, iter_frames=iter)
     points = np.zeros((3, 68, 2))
     points[1, 4] = np.nan
     with pytest.raises(InputError, match="clip.mp4, frame 1: has landmarks that are not numbers"):

@@ -66,7 +66,7 @@ def check_shape(name: str, array: Any, shape: tuple) -> Any:
     expected = tuple(shape)
     tail = expected[1:] if expected[:1] == (...,) else expected
     axes = actual[len(actual) - len(tail) :] if expected[:1] == (...,) else actual
-    sizes = {}
+    sizes: dict[str, int] = {}
     fits = len(axes) == len(tail)
     for want, got in zip(tail, axes):
         if isinstance(want, str):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -19,7 +20,11 @@ from tfhkit.audio.resampling import (
 from tfhkit.errors import InputError, ParameterError, check_shape
 from tfhkit.progress import Progress
 
-SETTINGS = {"plain": {"preemphasis": 0, "lifter": 0}, "network": {}}  # of `mfcc_windows`
+# of `mfcc_windows`
+SETTINGS: dict[str, dict[str, Any]] = {"plain": {"preemphasis": 0, "lifter": 0}, "network": {}}
+    "plain": {"preemphasis": 0, "lifter": 0},
+    "network": {},
+}  # of `mfcc_windows`
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,8 @@ def correlate(
     if not settings.min_gap_s > 0:
         fault = f"is {settings.min_gap_s}, so no neighbours would be left out"
         raise ParameterError("min_gap_s", fault, "give seconds above 0")
-    variants, main = [], {}
+    variants: list[PairCorrelation] = []
+    main: dict[bool, PairCorrelation] = {}
     for mfcc, keywords in SETTINGS.items():
         windows = mfcc_windows(audio, times, sr_hz, **keywords)
         for kind, pooling, gap in product(
@@ -172,8 +178,8 @@ def pair_correlation(
     shifted, randomised = _surrogates(angles, times, settings)
     weights = np.ones((1, len(times)))
     if settings.n_bootstrap:
-        draws = block_weights(times, settings.n_bootstrap, settings.block_s, settings.seed)
-        weights = np.concatenate([weights, draws])
+        drawn = block_weights(times, settings.n_bootstrap, settings.block_s, settings.seed)
+        weights = np.concatenate([weights, drawn])
 
     is_pooled = settings.pooling == "pooled"
     least, combine = (1, pooled) if is_pooled else (settings.min_neighbours, per_anchor)

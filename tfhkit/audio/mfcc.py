@@ -153,14 +153,14 @@ def checked_audio(audio: np.ndarray, sr_hz: int, allow_silent: bool) -> Float[np
 
 def checked_times(times: ArrayLike, duration_s: float) -> Float[np.ndarray, "T"]:
     """Times (T,) float64, or an InputError when they do not belong to the sound."""
-    times = check_shape("times", np.asarray(times, np.float64), ("T",))
-    if not np.isfinite(times).all():
+    checked = check_shape("times", np.asarray(times, np.float64), ("T",))
+    if not np.isfinite(checked).all():
         raise InputError("times", "some frame times are NaN", "give every frame a time in seconds")
-    beyond = np.count_nonzero((times > duration_s) | (times < 0))
-    if len(times) and beyond > len(times) / 2:
+    beyond = np.count_nonzero((checked > duration_s) | (checked < 0))
+    if len(checked) and beyond > len(checked) / 2:
         raise InputError(
             "times",
-            f"{beyond} of {len(times)} frames lie beyond the {duration_s:.2f} s of sound",
+            f"{beyond} of {len(checked)} frames lie beyond the {duration_s:.2f} s of sound",
             "give times in seconds on the sound's clock",
         )
-    return times
+    return checked

@@ -58,7 +58,7 @@ def pair_sums(
     min_gap_s: float,
     min_neighbours: int,
     weights: Real[np.ndarray, "B T"],
-) -> tuple[list, list]:
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Sums over each anchor's neighbours: n, x, xx, y, yy, xy (x: sound, y: pose distance).
 
     Returns:
@@ -66,7 +66,7 @@ def pair_sums(
         draws: the six, each (B, T), for the first track with each row of `weights`.
     """
     n_frames, n_tracks = len(times), len(poses)
-    tracks = [np.zeros(n_frames) for _ in range(3)]
+    tracks: list[np.ndarray] = [np.zeros(n_frames) for _ in range(3)]
     tracks += [np.zeros((n_tracks, n_frames)) for _ in range(3)]
     draws = [np.zeros((len(weights), n_frames)) for _ in range(6)]
     for start in range(0, n_frames, _CHUNK):

@@ -193,7 +193,7 @@ def write(out: str | Path, arrays: dict[str, np.ndarray], report: dict[str, Any]
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(out.stem + ".tmp.npz")
-    np.savez_compressed(temporary, **arrays)
+    np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
     digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
     note = {**ORIGIN, "file": out.name, "sha256": digest, "built": report}
     note_file = out.with_suffix(".tmp.json")

@@ -79,7 +79,7 @@ def seam_loops(cage: Cage) -> dict[str, Int[np.ndarray, "n"]]:
     same = (ends[1:] == ends[:-1]).all(1)
     cut = ends[1:][same & (np.abs(uv[1:] - uv[:-1]).max(1) > 1e-6)]
     cut = cut[cage.part[cut[:, 0]] == "body"]
-    neighbours = {}
+    neighbours: dict[int, list[int]] = {}
     for a, b in cut:
         neighbours.setdefault(a, []).append(b)
         neighbours.setdefault(b, []).append(a)

@@ -77,7 +77,7 @@ def read_ict(folder: str | Path | None) -> MorphableModel:
         InputError: no folder, missing or broken files, wrong numbers of vertices, wrong units,
             no landmarks, NaN.
     """
-    folder = _complete(folder)
+    folder = Path(_complete(folder))
     ids = _landmarks(folder / NOTES)
     cm, faces, uvs = read_mesh(folder / f"{NEUTRAL}.obj", N_VERTS)
     check_units(folder / f"{NEUTRAL}.obj", DM * cm, ids, "centimetres")
@@ -145,8 +145,8 @@ def _landmarks(path):
         raise InputError(path, "has no landmarks (key idx_to_landmark_verts)", REMEDY)
     ids = check_landmarks(path, ids, N_VERTS, REMEDY, "idx_to_landmark_verts")
     if tuple(ids) != LANDMARKS:
-        fault = "has other landmarks than documented: an older release, with other vertices"
-        raise InputError(path, fault, "take the newest release of ICT-FaceKit")
+        words = "has other landmarks than documented: an older release, with other vertices"
+        raise InputError(path, words, "take the newest release of ICT-FaceKit")
     return ids
 
 

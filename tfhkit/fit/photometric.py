@@ -168,6 +168,7 @@ def photometry(
     blur_px: float = 0.0,
 ) -> Photometry:
     """The photometric term at a BundleState: which points each frame shows; see `Photometry`."""
+    assert seen.images is not None, "there are no pixels to compare with"
     weight = seen_weight(model, state.coefficients(), points.ids)
     return Photometry(points, seen.images, weight, settings, shared, blur_px)
 

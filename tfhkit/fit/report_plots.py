@@ -1,6 +1,7 @@
 """One clip's fit in one figure: pictures before and after, errors, doubts, numbers."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ def show_fit(clip: Clip, before: Fit, after: Fit, model: MorphableModel | None =
     facts = f"{report['frames']} frames, {report['duration_s']:.1f} s, "
     facts += f"{report['bridged_frames']} bridged; landmarks: {report['landmark_backend']}; "
     facts += f"face model: {after.model_name}"
-    style = {"fontsize": 9, "va": "top", "parse_math": False}
+    style: dict[str, Any] = {"fontsize": 9, "va": "top", "parse_math": False}
     figure.text(0.02, 0.988, _short(Path(clip.path).name), weight="bold", **style)
     figure.text(0.98, 0.988, facts, ha="right", **style)
     shown = shown_frames(after)

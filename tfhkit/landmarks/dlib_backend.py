@@ -15,8 +15,10 @@ DETECT_PX = 110  # ... and to about this before it is looked for; the detector's
 WEAK = -0.4  # detector margin from which a box may continue a face that is already followed
 # The predictor returns whole pixels and depends a little on its box, so it is asked with several
 # boxes around the face: shift in x, shift in y (of the box's side), scale.
-JITTER = ((0, 0, 1), (0.03, 0, 1), (-0.03, 0, 1), (0, 0.03, 1), (0, -0.03, 1))
-JITTER += ((0, 0, 1.04), (0, 0, 0.96), (0.02, 0.02, 1.02), (-0.02, -0.02, 0.98))
+JITTER = (
+    (0, 0, 1), (0.03, 0, 1), (-0.03, 0, 1), (0, 0.03, 1), (0, -0.03, 1),
+    (0, 0, 1.04), (0, 0, 0.96), (0.02, 0.02, 1.02), (-0.02, -0.02, 0.98),
+)  # fmt: skip
 # Box of the detector as seen from the points: side over the points' spread, and its centre.
 BOX_SIDE = 3.5
 BOX_RISE = 0.08

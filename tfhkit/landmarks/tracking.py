@@ -93,7 +93,7 @@ def follow(found: Sequence[Sequence[Face]], times: Float[np.ndarray, "T"]) -> li
     Returns:
         list of Track, in order of appearance.
     """
-    tracks = []
+    tracks: list[Track] = []
     for frame, faces in enumerate(found):
         pairs = []
         for i, face in enumerate(faces):
@@ -125,7 +125,7 @@ def _distance(a, b):
 
 def without_doubles(boxes: Real[np.ndarray, "n 4"], margins: Float[np.ndarray, "n"]) -> list[Face]:
     """Faces of one frame from the detector's boxes; of boxes on the same face the strongest."""
-    faces = []
+    faces: list[Face] = []
     for i in np.argsort(-np.asarray(margins)):
         if all(_distance(boxes[i], face.box) > 0.4 for face in faces):
             faces.append(Face(boxes[i], float(margins[i])))

@@ -74,6 +74,7 @@ class Clip:
 
     def reader(self, cache: int = 8) -> FrameReader:
         """Random access: `with clip.reader() as frames: frames[i]` gives (H, W, 3) uint8 RGB."""
+        assert self.pts is not None, "`open_clip` gives them"
         return FrameReader(self.path, self.pts, self.height, self.width, cache)
 
     def iter_frames(

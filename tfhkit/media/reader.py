@@ -69,7 +69,8 @@ class FrameReader:
         self, path: str | Path, pts: Int[np.ndarray, "T"], height: int, width: int, cache: int = 8
     ) -> None:
         self.path, self.pts, self.height, self.width = path, pts, height, width
-        self._size, self._kept = cache, OrderedDict()
+        self._size = cache
+        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
         self._container = None
         self._frames, self._next = iter(()), None  # decoded frames; index of the next one
 

@@ -53,7 +53,7 @@ def refuse_silence(path: str | Path, audio: Float[np.ndarray, "N"]) -> None:
         raise InputError(path, f"its sound is silent ({level})", "give a recording with speech")
 
 
-def open_container(path: str | Path, kind: str) -> InputContainer:
+def open_container(path: Path, kind: str) -> InputContainer:
     """Open with PyAV; name the fault in one line where that fails."""
     if not path.exists():
         raise InputError(path, "no such file", "check the path")
@@ -90,18 +90,18 @@ def decode_audio(
         InputError: the track cannot be decoded.
     """
     stream = container.streams.audio[0]
-    rate, resampler, pieces = None, None, []
-    origin_s = written = 0
+    rate, resampler, pieces = 0, None, []
+    origin_s, written = 0.0, 0
     try:
         for frame in container.decode(stream):
             mono = _mono(frame)
-            if rate is None:
+            if resampler is None:
                 rate = frame.sample_rate
                 resampler = soxr.ResampleStream(rate, sr_hz, 1, dtype="float32", quality="HQ")
                 origin_s = frame.time or 0.0
             if frame.sample_rate != rate:
                 mono = soxr.resample(mono, frame.sample_rate, rate)
-            if frame.pts is not None:
+            if frame.time is not None:
                 ahead = round((float(frame.time) - origin_s) * rate) - written
                 if ahead > GAP_S * rate:
                     mono = np.concatenate([np.zeros(ahead, np.float32), mono])
@@ -115,7 +115,7 @@ def decode_audio(
             f"its sound cannot be decoded after {written / (rate or 1):.2f} s ({error.strerror})",
             "the file is broken or truncated; copy or export it again",
         ) from error
-    if not written:
+    if resampler is None or not written:
         return np.zeros(0, np.float32), 0.0
     pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
     audio = np.clip(np.concatenate(pieces), -1.0, 1.0)

@@ -73,9 +73,10 @@ def write_video(
         end = 0
         for frame in chain([first], frames_iter):
             check_shape("frame", frame, (height, width, 3))
-            start, end = next(stamps, (None, None))
-            if start is None:
+            span = next(stamps, None)
+            if span is None:
                 raise ShapeError("frames_iter: more frames than times")
+            start, end = span
             frame = draw_mark(frame) if visible_mark else frame
             encoded = _yuv(frame)
             encoded.pts, encoded.duration = start, end - start

@@ -83,7 +83,7 @@ class HeadPoseReport:
             **{name: generated[name] for name in COMPANIONS},
             "frames": list(self.frames),
         }
-        if self.replay is not None:
+        if self.replay is not None and self.above_frozen_training is not None:
             numbers |= {
                 "hs_frozen_training": self.frozen_training,
                 "hs_minus_frozen_training_interval": list(self.above_frozen_training),

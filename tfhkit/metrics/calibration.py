@@ -54,7 +54,7 @@ def inject(
 
 def calibration(
     real_rad: Float[np.ndarray, "T 3"],
-    amounts_deg: ArrayLike,
+    amounts_deg: Sequence[float] | Float[np.ndarray, "A"],
     angle: str | None = None,
     span: str | float = "real",
     n_bins: int | None = N_BINS,

@@ -40,12 +40,10 @@ def speed_hs(
     Returns:
         float in [0, 1].
     """
-    speeds = [
-        np.diff(track, axis=0) / step
-        for track, step in ((real_rad, real_step_s), (generated_rad, generated_step_s))
-    ]
-    low, high = np.percentile(np.degrees(speeds[0]), [2.5, 97.5], axis=0)
-    w1 = head_pose_score(*speeds, span=180.0, n_bins=None).w1_deg
+    real = np.diff(real_rad, axis=0) / real_step_s
+    generated = np.diff(generated_rad, axis=0) / generated_step_s
+    low, high = np.percentile(np.degrees(real), [2.5, 97.5], axis=0)
+    w1 = head_pose_score(real, generated, span=180.0, n_bins=None).w1_deg
     return float(1 - np.minimum(1, w1 / np.maximum(high - low, MIN_SPAN_DEG)).mean())
 
 

@@ -46,7 +46,7 @@ def flicker(
         fault = f"is of {len(motion) + 1} frames, not of {len(frames)}"
         raise InputError("motion", fault, "take it from the real frames at the same times")
     total, count = 0.0, 0
-    for i in np.flatnonzero(inside.any((1, 2))):
+    for i in map(int, np.flatnonzero(inside.any((1, 2)))):
         if not 0 < i < len(frames) - 1:
             continue
         before, here, after = (frames[k].astype(np.float32) for k in (i - 1, i, i + 1))
@@ -92,12 +92,12 @@ def motion_between(frames: UInt8[np.ndarray, "T H W 3"]) -> FlowMaps:
     Source: DIS optical flow (Kroeger et al. 2016), OpenCV's preset "medium".
     """
     check_shape("frames", frames, ("T", "H", "W", 3))
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     height, width = frames.shape[1:3]
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
     return [
-        (grid + flow.calc(a, b, None), grid + flow.calc(b, a, None))
+        (grid + flow.calc(a, b, None), grid + flow.calc(b, a, None))  # type: ignore[call-overload]
         for a, b in zip(grey[:-1], grey[1:])
     ]
 

@@ -5,6 +5,8 @@ averaging), takes SSIM with scikit-image's defaults on colour (here: `ssim(..., 
 PSNR on grey values that it subtracts and squares as 8-bit numbers (here: `psnr_published`).
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
@@ -84,7 +86,7 @@ def ssim(
         raise ParameterError("window", f"unknown {window!r}", "choose 'gauss' or 'box'")
     if min(real.shape[-3:-1]) < 11:
         raise ShapeError(f"images: expected sides of at least 11 px, got {real.shape[-3:-1]}")
-    options = {"channel_axis": -1, "data_range": 255, "full": True}
+    options: dict[str, Any] = {"channel_axis": -1, "data_range": 255, "full": True}
     if window == "gauss":
         options |= {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     out = np.empty(real.shape[:-3])

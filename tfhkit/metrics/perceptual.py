@@ -41,9 +41,10 @@ class LpipsNet(nn.Module):
         mask: Float[Tensor, "B 1 H W"] | None = None,
     ) -> Float[Tensor, "B"]:
         """Distances (B,) of two batches (B, 3, H, W) in [-1, 1]; mask (B, 1, H, W) float."""
-        total, start = 0, 0
+        start = 0
         shift, scale = (torch.tensor(v).view(1, 3, 1, 1) for v in (_SHIFT, _SCALE))
         x = (torch.cat([first, second]) - shift) / scale
+        total = x.new_zeros(len(first))
         for end, weight in zip(_ENDS, self.linear):
             for layer in self.features[start:end]:
                 x = layer(x)

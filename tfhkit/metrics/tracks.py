@@ -99,8 +99,8 @@ def _from_table(path):
         raise InputError(path, f"cannot be read as a table ({fault})", remedy) from fault
     missing = [name for name in COLUMNS if not rows or name not in rows[0]]
     if missing:
-        fault = f"has no column {missing[0]}" if rows else "has no rows"
-        raise InputError(path, fault, f"give the columns {', '.join(COLUMNS)} (s, degrees)")
+        words = f"has no column {missing[0]}" if rows else "has no rows"
+        raise InputError(path, words, f"give the columns {', '.join(COLUMNS)} (s, degrees)")
     table = np.empty((len(rows), len(COLUMNS)))
     for line, row in enumerate(rows):
         for k, name in enumerate(COLUMNS):
@@ -108,6 +108,6 @@ def _from_table(path):
                 table[line, k] = float(row[name])
             except (TypeError, ValueError):
                 where = f"{path}, row {line + 1}"
-                fault = f"{name} is {row[name]!r}, which is not a number"
-                raise InputError(where, fault, "fill or cut such rows") from None
+                words = f"{name} is {row[name]!r}, which is not a number"
+                raise InputError(where, words, "fill or cut such rows") from None
     return PoseTrack(str(path), np.radians(table[:, 1:]), table[:, 0])

@@ -5,7 +5,7 @@ They are `no_type_check`, as numba cannot compile what the tests' checker puts a
 """
 
 from collections.abc import Callable
-from typing import no_type_check
+from typing import Any, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Int32
@@ -19,7 +19,7 @@ ON_EDGE = -1e-9  # barycentric; a pixel centre on an edge belongs to both faces,
 
 def compiled(function: Callable) -> Callable:
     """Compile, with a cache on disk where one can be written."""
-    options = {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache is writable
