@@ -22,9 +22,6 @@ from tfhkit.progress import Progress
 
 # of `mfcc_windows`
 SETTINGS: dict[str, dict[str, Any]] = {"plain": {"preemphasis": 0, "lifter": 0}, "network": {}}
-    "plain": {"preemphasis": 0, "lifter": 0},
-    "network": {},
-}  # of `mfcc_windows`
 
 
 @dataclass(frozen=True)
