@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Complex, Float, Int, Real
 
 from tfhkit.errors import InputError, ParameterError
 
 
 def circular_shifts(
-    times: Float[np.ndarray, "T"], n: int = 200, min_shift_s: float = 1.0, seed: int = 0
+    times: Real[np.ndarray, "T"], n: int = 200, min_shift_s: float = 1.0, seed: int = 0
 ) -> Int[np.ndarray, "K"]:
     """Frame counts by which a track may be turned against the sound to break their tie.
 
@@ -65,7 +65,7 @@ def random_phases(n_frames: int, n: int = 200, seed: int = 0) -> Complex[np.ndar
 
 
 def block_weights(
-    times: Float[np.ndarray, "T"], n: int = 200, block_s: float = 1.0, seed: int = 0
+    times: Real[np.ndarray, "T"], n: int = 200, block_s: float = 1.0, seed: int = 0
 ) -> Int[np.ndarray, "n T"]:
     """How often each frame is drawn by a block bootstrap, which keeps neighbours together.
 
@@ -134,7 +134,7 @@ def corrected_p_values(
     return p
 
 
-def frame_step(times: Float[np.ndarray, "T"]) -> float:
+def frame_step(times: Real[np.ndarray, "T"]) -> float:
     """Median time from frame to frame in seconds."""
     if len(times) < 2:
         raise InputError("times", f"has {len(times)} frames", "give at least two frames")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Real, UInt8
 from numpy.typing import ArrayLike
 
 from tfhkit.camera import CROP_PX
@@ -27,7 +27,7 @@ class Crop:
     offset_y: float
 
     @property
-    def offset(self) -> Float[np.ndarray, "2"]:
+    def offset(self) -> Real[np.ndarray, "2"]:
         return np.array([self.offset_x, self.offset_y])
 
     def to_crop(self, points_px: ArrayLike) -> Float[np.ndarray, "... 2"]:

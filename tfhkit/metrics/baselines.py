@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from tfhkit.audio.resampling import frame_step
 from tfhkit.errors import InputError
@@ -95,8 +95,8 @@ class HeadPoseReport:
 def head_pose_report(
     real_rad: Float[np.ndarray, "..."],
     generated_rad: Float[np.ndarray, "..."],
-    real_times: Float[np.ndarray, "T"],
-    generated_times: Float[np.ndarray, "U"] | None = None,
+    real_times: Real[np.ndarray, "T"],
+    generated_times: Real[np.ndarray, "U"] | None = None,
     others: Mapping[str, Float[np.ndarray, "_ 3"]] | None = None,
     training_rad: Float[np.ndarray, "..."] | None = None,
     settings: HsSettings = AS_STATED,

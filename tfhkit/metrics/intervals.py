@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from scipy.stats import norm, t
 
 from tfhkit.audio.resampling import block_weights, frame_step
@@ -38,8 +38,8 @@ AS_STATED = HsSettings()
 def hs_intervals(
     real_deg: Float[np.ndarray, "T 3"],
     generated_deg: Float[np.ndarray, "U 3"],
-    real_times: Float[np.ndarray, "T"],
-    generated_times: Float[np.ndarray, "U"],
+    real_times: Real[np.ndarray, "T"],
+    generated_times: Real[np.ndarray, "U"],
     span_deg: Float[np.ndarray, "3"],
     stills_deg: Sequence[Float[np.ndarray, "3"] | None] = (),
     settings: HsSettings = AS_STATED,
