@@ -14,7 +14,7 @@ HEAD_AXIS_Z = -0.35  # dm, of the vertical axis through the skull's middle
 
 
 def smoothstep(
-    low: float, high: float, x: Float[np.ndarray, "*shape"]
+    low: float | np.floating, high: float | np.floating, x: Float[np.ndarray, "*shape"]
 ) -> Float[np.ndarray, "*shape"]:
     """0 below `low`, 1 above `high`, smooth between (either order)."""
     t = np.clip((x - low) / (high - low), 0, 1)

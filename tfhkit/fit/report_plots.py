@@ -19,7 +19,7 @@ from tfhkit.fit.clip import Fit, read_frames
 from tfhkit.fit.plots import over
 from tfhkit.fit.report import INNER, MOUTH, landmark_errors
 from tfhkit.fit.start import BundleState
-from tfhkit.media.clip import Clip
+from tfhkit.media.clip import FrameSource
 from tfhkit.render import render
 
 N_SHOWN = 5  # frames in the upper part
@@ -44,7 +44,9 @@ _NUMBERS = (
 )
 
 
-def show_fit(clip: Clip, before: Fit, after: Fit, model: MorphableModel | None = None) -> Figure:
+def show_fit(
+    clip: FrameSource, before: Fit, after: Fit, model: MorphableModel | None = None
+) -> Figure:
     """All about one fit in a figure of a page's size.
 
     Above, frames spread over the yaw and the worst one: as they are, with the fit by landmarks

@@ -123,7 +123,9 @@ def _distance(a, b):
     return centres / ((side_a + side_b) / 2) + resized
 
 
-def without_doubles(boxes: Real[np.ndarray, "n 4"], margins: Float[np.ndarray, "n"]) -> list[Face]:
+def without_doubles(
+    boxes: Real[np.ndarray, "n 4"], margins: Sequence[float] | Float[np.ndarray, "n"]
+) -> list[Face]:
     """Faces of one frame from the detector's boxes; of boxes on the same face the strongest."""
     faces: list[Face] = []
     for i in np.argsort(-np.asarray(margins)):

@@ -18,7 +18,18 @@ MIN_SECONDS = 4.0  # below that, nothing can be learnt and held back from a clip
 
 
 @runtime_checkable
-class FrameSource(Protocol):
+class FrameStream(Protocol):
+    """Anything that gives frames one after the other, as a Clip does."""
+
+    def iter_frames(
+        self, start: int = 0, stop: int | None = None
+    ) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
+        """Frames start .. stop - 1."""
+        ...
+
+
+@runtime_checkable
+class FrameSource(FrameStream, Protocol):
     """What a fit reads: a Clip, or a stand-in for one."""
 
     @property
@@ -29,12 +40,6 @@ class FrameSource(Protocol):
     @property
     def times(self) -> Float[np.ndarray, "T"]:
         """Seconds of every frame."""
-        ...
-
-    def iter_frames(
-        self, start: int = 0, stop: int | None = None
-    ) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
-        """Frames start .. stop - 1 one after the other."""
         ...
 
 
@@ -88,7 +93,7 @@ class Clip:
 
 
 def frames_at(
-    clip: FrameSource, indices: Iterable[int] | Int[np.ndarray, "n"]
+    clip: FrameStream, indices: Iterable[int] | Int[np.ndarray, "n"]
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "H W 3"]]]:
     """Yield (index, frame) for some frames of a clip, each once, in order, decoded in one pass."""
     wanted = {int(i) for i in indices}
