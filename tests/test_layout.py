@@ -20,8 +20,8 @@ from tfhkit.teach.build import MAX_BYTES, check_stored, out_of_step, sources_in
 
 KIT = kit_dir()
 ROWS = (
-    "errors progress coefficients camera media assets face landmarks render fit audio motion "
-    "background refine metrics virtual evaluate bench series teach cli"
+    "errors progress profiles coefficients camera media assets face landmarks render fit audio "
+    "motion background refine metrics person talk virtual evaluate bench series teach cli"
 ).split()
 MODULES = sorted((KIT / "tfhkit").rglob("*.py"))
 NOTEBOOKS = sorted((KIT / "notebooks").glob("*.ipynb"))

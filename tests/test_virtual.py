@@ -39,8 +39,13 @@ def test_speech_has_sound_phonemes_and_words_in_order(utterance):
     assert all(start < end for start, end in edges)
     assert np.allclose([e for _, e in edges[:-1]], [s for s, _ in edges[1:]], atol=2e-4)
     assert abs(edges[-1][1] - utterance.duration_s) < 0.01
-    assert [w.text for w in utterance.words[:4]] == ["People", "who", "make", "movies"]
+    assert [w.text for w in utterance.words[:4]] == ["This", "is", "a", "synthetic"]
     assert len(phrases(utterance.phonemes)) == 2
+
+
+def test_the_default_sentence_says_that_it_is_synthetic():
+    text = default_speech().text
+    assert "synthetic voice" in text and "never said these words" in text
 
 
 def test_phoneme_times_fit_the_sound():

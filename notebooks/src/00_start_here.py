@@ -11,9 +11,10 @@
 #
 # [01 3DMM fitting →](01_3dmm_fitting.ipynb)
 #
-# A voice goes in, a video comes out in which a certain person says it, with that person's own way
+# A voice goes in, and a video comes out in which a certain person says it, with that person's own way
 # of moving the head. This series builds such a system, stage by stage, after *Audio-driven
-# Talking Face Video Generation with Learning-based Personalized Head Pose* (Yi, Ye, Zhang, Bao, Liu, 2020).
+# Talking Face Video Generation with Learning-based Personalized Head Pose* (Yi, Ye, Zhang, Bao, Liu, 2020,
+# [arXiv 2002.10137](https://arxiv.org/abs/2002.10137)).
 
 # %%
 from tfhkit.assets import shipped
@@ -26,31 +27,31 @@ play(
 )
 
 # %% [markdown]
-# *Two seconds that no training has seen. Left: filmed. Middle and right: moved by their sound alone.*
+# *Two seconds that no training has seen. Left: filmed. Middle and right: driven by their sound alone.*
 #
-# **What to look at.** Play it in a loop at half speed: do the finished lips open and close when the
-# filmed ones do? The head moves in its own way, since the sound does not say where a head turns.
+# **What to look at.** Play it in a loop at half speed: do the refined lips open and close when the
+# filmed ones do? The head moves differently from the filmed one, because the sound does not determine where a head turns.
 #
 # **You will be able to**
-# - say what the eight notebooks do, and what each hands to the next;
+# - say what the eight notebooks do, and what each passes on to the next;
 # - check that everything the series needs is in place;
-# - look at a clip and a voice as data: frames with their times, sound on the same clock;
-# - draw a head, and turn it.
+# - look at a clip and a voice as data: frames with their times, and sound on the same clock;
+# - render a head, and turn it.
 #
 # **Before**: Python, NumPy, and what a neural network is. **Time**: half a minute (quick and full).
 # **In**: a clip and a voice. **Out**: `clip.json` (facts on the clip), `sentence.wav` (the voice,
-# where none was given).
+# if you gave none).
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
-seed: int = 0  # of everything random
+seed: int = 0  # random seed
 
 # %% [markdown]
-# These five parameters stand at the top of every notebook. Change them here to look around; to run
-# the whole series on other material, give them to one command (notebook 07).
+# These five parameters are at the top of every notebook. Change them here to look around; to run
+# the whole series on other material, pass them to one command (notebook 07).
 
 # %%
 import json
@@ -67,7 +68,7 @@ step = open_step(
 
 # %% [markdown]
 # ## Is everything there?
-# Some stages can be done by more than one library. What is *absent* below has a stand-in; a *fault*
+# Some stages can be done by more than one library. If one is *absent* below, another is used instead. A *fault*
 # would stop the series, and the text says what to do.
 
 # %%
@@ -81,19 +82,22 @@ assert all(part["state"] != "fault" for part in parts)
 # %% [markdown]
 # ## The series
 #
+# 3DMM is short for 3D morphable model, MFCC for mel-frequency cepstral coefficients, LSTM for long short-term memory, GAN for generative
+# adversarial network, and HS for head-pose similarity.
+#
 # | notebook | question | paper | writes |
 # |---|---|---|---|
 # | 00 start here | what is there? | | facts on the clip |
-# | [01 3DMM fitting](01_3dmm_fitting.ipynb) | which shape, expression and pose has the face in each frame? | 3.1 | `fit.npz` |
-# | [02 MFCC and pose](02_mfcc_pose_correlation.ipynb) | does the head's pose go with the sound? | App. A | features, correlations |
-# | [03 LSTM training](03_lstm_training.ipynb) | which expression and pose belong to this sound? | 3.2, Eq. 1-2 | predicted motion |
-# | [04 rendering](04_rendering.ipynb) | what does that look like, and before which background? | 3.3 | coarse pictures |
-# | [05 memory GAN](05_memory_gan.ipynb) | how do coarse pictures become real ones? | 3.4, Eq. 3-5 | the videos |
-# | [06 HS metric](06_hs_metric.ipynb) | is the head's motion like the person's? | 4, Eq. 6 | numbers |
+# | [01 3DMM fitting](01_3dmm_fitting.ipynb) | which shape, expression and pose does the face have in each frame? | Sec. 3.1 | `fit.npz` |
+# | [02 MFCC and pose](02_mfcc_pose_correlation.ipynb) | is the head's pose correlated with the sound? | App. A | features, correlations |
+# | [03 LSTM training](03_lstm_training.ipynb) | which expression and pose go with this sound? | Sec. 3.2, Eq. 1-2 | predicted motion |
+# | [04 rendering](04_rendering.ipynb) | what does that look like, and over which background? | Sec. 3.3 | coarse pictures |
+# | [05 memory GAN](05_memory_gan.ipynb) | how do coarse pictures become realistic ones? | Sec. 3.4, Eq. 3-5 | the videos |
+# | [06 HS metric](06_hs_metric.ipynb) | does the head move like the person's? | Sec. 4, Eq. 6 | numbers |
 # | [07 your own clip](07_your_own_clip.ipynb) | how do I do this with my material? | | |
 #
 # Each reads what the earlier ones wrote into the run directory and writes into a folder of its own.
-# A notebook that you open alone runs the earlier ones first where their results are missing.
+# If you open one alone, it runs the earlier ones first where their results are missing.
 
 # %%
 stages = ["clip, voice", "landmarks", "fit", "motion", "background", "render", "refine", "video"]
@@ -113,14 +117,14 @@ plt.show()
 # %% [markdown]
 # **Two results come out of every run.**
 #
-# 1. *Held back.* The last quarter of the clip is never trained on. It is made again from its own sound,
-#    and compared with what really happened: numbers, with a truth beside them.
-# 2. *Driven.* Another voice drives the person. There is no truth for this one, only your eye and
+# 1. *Held out.* The last quarter of the clip is never trained on. It is synthesised from its own sound,
+#    and compared with the real frames.
+# 2. *Driven.* Another voice drives the person. There is no ground truth for this one, only your eye and
 #    the statistics of notebook 06.
 #
 # ## The clip
 # Frames have *times*, not only numbers: clips come in any frame rate, constant or not, and the sound
-# is laid on the same clock.
+# is on the same clock.
 
 # %% tags=["nbval-check-output"]
 from tfhkit.media import open_clip
@@ -141,17 +145,17 @@ for axis, picture, i in zip(axes, pictures, chosen):
 plt.show()
 
 # %% [markdown]
-# **What to see.** One person speaks towards the camera. Where several faces are in view, the kit
-# follows the nearest one, and refuses where it cannot tell who speaks. The sample clip is a White House address
-# (public domain): short, small and with 12 frames per second. It is here because anyone may use
-# it, and it costs quality: a clip of 12 s or more with a face 200 px wide does much better.
+# **What to see.** One person speaks towards the camera. If several faces are in view, the kit
+# follows the nearest one, and refuses if it cannot tell who speaks. The sample clip is a White House address
+# (public domain): short, small, and with 12 frames per second. It is here because anyone may use
+# it, and it costs quality: use a clip of 12 s or more with a face 200 px wide if you can.
 
 # %% tags=["report"]
 held_back = video.times[int(len(video) * (1 - step.settings.held_back))]
 seconds = np.arange(len(video.audio)) / video.sr_hz
 figure, axis = plt.subplots(figsize=(11, 2))
 axis.plot(seconds, video.audio, lw=0.4, color="#0072B2")
-axis.axvspan(held_back, video.duration_s, color="#D55E00", alpha=0.15, label="held back")
+axis.axvspan(held_back, video.duration_s, color="#D55E00", alpha=0.15, label="held out")
 axis.set(xlabel="time (s)", ylabel="sound", xlim=(0, video.duration_s))
 axis.legend(loc="upper right", frameon=False)
 plt.show()
@@ -173,8 +177,9 @@ print(json.dumps(facts, indent=1))
 
 # %% [markdown]
 # ## The voice
-# `"sentence"` is spoken by espeak-ng, an open-source formant synthesiser: robotic, but free of anybody's rights,
-# and it tells us which phoneme sounds when. Later notebooks use such voices as virtual speakers.
+# `"sentence"` is spoken by espeak-ng, an open-source formant synthesiser. It sounds robotic, but nobody holds rights in it,
+# and it tells us which phoneme sounds when. The sentence says of itself that the voice is synthetic and that the person in the video never said these words. Later notebooks
+# use such voices for virtual speakers.
 
 # %%
 from tfhkit.media import read_audio
@@ -186,7 +191,7 @@ listen(voice, "the voice that will drive the face")
 
 # %% [markdown]
 # ## A head
-# The face model (notebook 01) knows how heads differ and how faces move. Here it is at rest, turned, and
+# The face model (notebook 01) describes how heads differ and how faces move. Here it is at rest, turned, and
 # with its jaw open. In a live JupyterLab, the sliders below move it.
 
 # %%
@@ -228,9 +233,9 @@ plt.show()
 # `tfhkit/camera.py`, and shown in notebook 01.
 #
 # ## How exercises work
-# An exercise is a function with a gap, and a check below it. An empty gap is *not attempted*, which is no
+# An exercise is a function with a gap, and a check below it. An empty gap is *not attempted*, which is not a
 # failure: the notebook still runs from top to bottom. A wrong answer says which case is wrong and how.
-# Solutions lie in `notebooks/solutions`. Try it:
+# Solutions are in `notebooks/solutions`. Try it:
 
 # %% tags=["exercise"]
 from tfhkit.teach import NotAttempted, check
@@ -264,9 +269,9 @@ check(
 
 # %% [markdown]
 # ## Your own clip and voice
-# All that follows can be had at the press of a button. This panel runs the series on material of yours, in the
-# background: choose, upload or record it, and ask the *doctor* what it thinks of the clip. What a good clip is, and
-# what to think of before you show the result, stands in [07](07_your_own_clip.ipynb). Use only people who agreed.
+# You can have all that follows at the press of a button. This panel runs the series on your material, in the
+# background: choose, upload or record it, and ask the *doctor* what it thinks of the clip. [07](07_your_own_clip.ipynb) says what a good clip is, and
+# what to consider before you show the result. Use only people who agreed to it.
 
 # %%
 from tfhkit.teach.studio import studio
@@ -275,7 +280,7 @@ studio()
 
 # %% [markdown]
 # ## Summary
-# - A clip is frames with times and sound on the same clock; a quarter of it is held back.
+# - A clip is frames with times and sound on the same clock; a quarter of it is held out.
 # - The series turns it into a face model's coefficients, learns motion from sound, renders, and
 #   refines; every step leaves its artefacts and a manifest in the run directory.
 #

@@ -12,26 +12,30 @@
 # [← 00 Start here](00_start_here.ipynb) · [02 MFCC and pose →](02_mfcc_pose_correlation.ipynb)
 #
 # **You will be able to**
-# - say what the 257 numbers of Sec. 3.1 mean, where the bases come from, and move each of them;
+# - say what the 257 numbers of Sec. 3.1 mean, where the bases come from, and change each of them;
 # - go from named facial actions (jaw, smile, gaze) to coefficients and back;
-# - say where the camera stands, which way the angles turn, and where a point of the face lands;
+# - say where the camera is, which way the angles turn, and where a point of the face is projected;
 # - find a speaker's 68 landmarks in every frame of a clip, and cut one crop for all of them;
 # - step through the three stages of a fit: pose from landmarks, all frames together by
 #   Gauss-Newton, and the pixels themselves;
-# - read off how good a fit is, and where it is unsure.
+# - see how good a fit is, and where it is uncertain.
 #
 # **Before**: notebook 00. **Time**: about half a minute (quick), the same (full).
 # **In**: a clip. **Out**: `fit.npz`, the coefficients that every later notebook uses.
+#
+# **Builds on**: Sec. 3.1 of the paper ([arXiv 2002.10137](https://arxiv.org/abs/2002.10137)); 3D morphable models (3DMM; Blanz and Vetter 1999);
+# the Basel Face Model (BFM; Paysan et al. 2009) and FaceWarehouse (Cao et al. 2014); Deep3D (Deng et al. 2019), whose coefficients and camera we use; spherical harmonics
+# (Ramamoorthi and Hanrahan 2001); the 68 landmarks of 300-W (Sagonas et al. 2013).
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
-seed: int = 0  # of everything random
-landmark_backend: str = "auto"  # auto, fan or dlib
-smooth_weight: float = 0.5  # pull of each frame to its neighbours
-face_model: str = "open"  # open, bfm09 or ict; the later notebooks use what was fitted here
+seed: int = 0  # random seed
+landmark_backend: str = "auto"  # auto, face-alignment or dlib
+smooth_weight: float = 0.5  # weight of the smoothness between neighbouring frames
+face_model: str = "open"  # open, bfm09 or ict; the later notebooks use the model fitted here
 face_model_path: str = ""  # BFM_model_front.mat, or the folder FaceXModel
 
 # %%
@@ -63,14 +67,14 @@ step = open_step(
 # %% [markdown]
 # ## 1 · A face in 257 numbers
 #
-# A mean head and directions in which heads differ: that is a **morphable model**. The shape
-# $\mathbf S$ (a place for every vertex) and the texture $\mathbf T$ (a colour for every vertex) are
+# A mean head, and directions in which heads differ: that is a **morphable model**. The shape
+# $\mathbf S$ (a position for every vertex) and the texture $\mathbf T$ (a colour for every vertex) are
 #
 # $$\mathbf S = \bar{\mathbf S} + \mathbf B_{id}\,\boldsymbol\alpha + \mathbf B_{exp}\,\boldsymbol\beta,
 # \qquad \mathbf T = \bar{\mathbf T} + \mathbf B_{tex}\,\boldsymbol\delta \qquad \text{(Sec. 3.1)}$$
 #
 # with 80 identity, 64 expression and 80 texture coefficients. Three angles and three translations
-# place the head before the camera, and 27 numbers $\gamma$ describe the light:
+# place the head in front of the camera, and 27 numbers $\gamma$ describe the light:
 
 # %%
 from tfhkit.face.plots import show_vector
@@ -79,8 +83,8 @@ show_vector()
 plt.show()
 
 # %% [markdown]
-# **What to see.** A person is blue, a moment is green. In a clip of 300 frames the blue numbers are
-# found once, the 70 green ones 300 times; and those 70 are what the sound has to predict in
+# **What to see.** What belongs to a person is blue, what belongs to a moment is green. In a clip of 300 frames the blue numbers are
+# estimated once and the 70 green ones 300 times; and those 70 are what has to be predicted from the sound in
 # notebook 03.
 #
 # The model here is open: it is built from MakeHuman's shapes (`assets/README.md`). BFM09, which
@@ -109,19 +113,19 @@ assert torch.allclose(by_hand, model.shape(alpha[None], beta[None])[0], atol=1e-
 # %% [markdown]
 # ## 2 · Where does a basis come from?
 #
-# Take $n$ heads with the same mesh, subtract their mean, and lay each as a row into
+# Take $n$ heads with the same mesh, subtract their mean, and put each as a row into
 # $X \in \mathbb R^{n \times 3V}$. The singular value decomposition
 #
 # $$\frac{X}{\sqrt{n-1}} = U\,\mathrm{diag}(\sigma)\,V^\top$$
 #
-# gives directions $\mathbf v_k$ and how much heads spread along them, $\sigma_k$: principal
-# component analysis. The basis stores $\mathbf b_k = \sigma_k \mathbf v_k$, so that every
-# coefficient has **unit variance**. That is worth two things: 2 means "two standard deviations",
-# for each coefficient; and the squared length is, but for a constant, how improbable a face is:
+# gives directions $\mathbf v_k$ and how much heads vary along them, $\sigma_k$: principal
+# component analysis (PCA). The basis stores $\mathbf b_k = \sigma_k \mathbf v_k$, so that every
+# coefficient has **unit variance**. That has two advantages: 2 means "two standard deviations"
+# for each coefficient; and the squared length is, up to a constant, how improbable a face is:
 #
 # $$-\log p(\boldsymbol\alpha) = \tfrac12\,|\boldsymbol\alpha|^2 + \text{const.}$$
 #
-# We will add just that to the fit's errors. Does it work backwards? Draw heads from the model and
+# We will add exactly this to the fit's errors. Does it work backwards? Draw heads from the model and
 # analyse them:
 
 # %%
@@ -150,7 +154,7 @@ plt.show()
 
 # %% [markdown]
 # **What to see.** The first direction (size and weight) moves vertices by some millimetres per
-# unit, the last by hundredths.
+# unit, the last by hundredths of a millimetre.
 #
 # ### One direction at a time
 # Clay shows shape alone. Each column is one component, at -2.5 and +2.5 standard deviations.
@@ -182,12 +186,12 @@ along("tex", 80)
 
 # %% [markdown]
 # **What to see.** Identity changes bone and fat, expression the muscles, texture the skin: three
-# separate causes of one picture. No component means one thing only ("size" comes with "age"): they
+# separate causes of one picture. No component means only one thing ("size" comes with "age"): they
 # are ordered by variance, not by meaning. And $-2.5$ of an expression is often no expression that a
 # face can make; more on that below.
 #
 # ### Strangers
-# Draw all coefficients at once, with unit variance, and nobody in particular looks back:
+# Draw all coefficients at once, with unit variance, and you get people who do not exist:
 
 # %%
 people = {"id": torch.randn(6, 80, generator=draw), "tex": torch.randn(6, 80, generator=draw)}
@@ -214,13 +218,13 @@ plt.show()
 assert off_mm[4] < 0.5 * off_mm[0]
 
 # %% [markdown]
-# **What to see.** Ten components hold nine tenths of the variance, yet a likeness lives in the
-# rest: a person is recognised by what is rare. So all 80 are kept, and $|\boldsymbol\alpha|^2$
-# keeps them in bounds.
+# **What to see.** Ten components explain nine tenths of the variance, yet a likeness is in the
+# rest: a person is recognised by what is rare. So all 80 are kept, and the prior $|\boldsymbol\alpha|^2$
+# keeps them bounded.
 #
 # ## 3 · Expressions with names
 #
-# The 64 expression components are abstract, like the identity's. But the model knows 52 facial
+# The 64 expression components are abstract, like those of identity. But the model knows 52 facial
 # **actions** by name (ARKit's list: `jawOpen`, `mouthSmileLeft`, `eyeLookUpRight`, ...) and how far
 # each moves along the components. For strengths $\mathbf w \ge 0$ of the actions and the table
 # $A \in \mathbb R^{52 \times 64}$,
@@ -255,12 +259,12 @@ show_frames(list(portraits(model, 144, exp=exps)), list(faces), None, 6, 1.5)
 plt.show()
 
 # %% [markdown]
-# **What to see.** Gaze turns the eyeballs, and the lids follow; the jaw takes lips, cheeks and
+# **What to see.** Gaze turns the eyeballs, and the lids follow; the jaw moves lips, cheeks and
 # lower teeth with it. Left and right are always the subject's.
 #
 # ### And back
-# Given $\boldsymbol\beta$, which actions are at work? Muscles pull and do not push, so we look for
-# *non-negative* strengths, nearest in space (over all vertices):
+# Given $\boldsymbol\beta$, which actions are active? Muscles pull and do not push, so we look for
+# *non-negative* strengths whose face is nearest in space (over all vertices):
 #
 # $$\hat{\mathbf w} = \arg\min_{\mathbf w \ge 0} \big|\mathbf B_{exp}\,(A^\top \mathbf w - \boldsymbol\beta)\big|^2$$
 
@@ -277,7 +281,7 @@ assert off_mm.abs().max() < 0.5
 
 # %% [markdown]
 # A *random* $\boldsymbol\beta$ is another matter: half of its directions would need muscles that
-# push. What the nearest possible expression keeps of it:
+# push. This is what the nearest possible expression keeps of it:
 
 # %%
 wild = 1.5 * torch.randn(3, 64, generator=draw)
@@ -289,9 +293,9 @@ plt.show()
 
 # %% [markdown]
 # ### Explore: a live head
-# In a live JupyterLab every slider below moves the head at once: three kinds of causes, and the
+# In a live JupyterLab every slider below moves the head at once: identity, expression and texture, and the
 # lamp. A question to answer with it: which two sliders of different kinds make pictures that are
-# easy to mistake for each other? A fit has to keep such pairs apart.
+# easily confused? A fit has to keep such pairs apart.
 
 # %%
 from tfhkit.face.lighting import lamp_light
@@ -334,13 +338,13 @@ explore(
 # %% [markdown]
 # ## 4 · The camera, and which way angles turn
 #
-# The world has $x$ to the image's right, $y$ up and $z$ towards the camera, in decimetres. A vertex
-# is first turned about the head's origin, then moved, then projected (Sec. 3.1):
+# In world space $x$ points to the image's right, $y$ up and $z$ towards the camera, in decimetres. A vertex
+# is first rotated about the head's origin, then translated, then projected (Sec. 3.1):
 #
 # $$\mathbf X = R\,\mathbf S + \mathbf p, \qquad R = R_z(\text{roll})\,R_y(\text{yaw})\,R_x(\text{pitch})$$
 # $$\zeta = 10 - Z, \qquad u = \tfrac s2 + f\,\frac X\zeta, \qquad v = \tfrac s2 - f\,\frac Y\zeta$$
 #
-# with $f = 1015$ px for an image of $s = 224$ px; $u$ and $v$ count from the upper left corner.
+# with $f = 1015$ px for an image of $s = 224$ px; $u$ and $v$ start at the upper left corner.
 
 # %%
 from tfhkit.face.plots import show_camera
@@ -349,9 +353,9 @@ show_camera(model)
 plt.show()
 
 # %% [markdown]
-# **What to see.** A long lens, 10 dm away: a narrow view of 12.6 degrees, in which 10.15 px are a
-# centimetre at the origin's depth. Half a decimetre nearer makes the head 5 % larger. So *size* and
-# *depth* are hard to tell apart; the fit needs a preference (below: the crop's own depth).
+# **What to see.** A long lens, 10 dm away: a narrow view of 12.6 degrees, in which a
+# centimetre at the origin's depth is 10.15 px. Half a decimetre closer makes the head 5 % larger. So *size* and
+# *depth* are hard to tell apart, and the fit needs a preference (below: the crop's own depth).
 #
 # ### Positive directions
 # Pitch nods down, yaw turns the nose to the image's right, roll tilts the top of the head to the
@@ -391,7 +395,7 @@ print("the second in our angles:", *(f"{value:.1f}" for value in two_orders[1].r
 # %% [markdown]
 # ## 5 · Where are the landmarks?
 #
-# 68 points in iBUG's order. On the model each is a vertex, except along the jaw: a tracker marks
+# 68 points in iBUG's order. On the model each is a vertex, except along the jaw: a detector marks
 # the *visible* outline there, and that slides over the skin as the head turns. Each jaw landmark
 # has a path of vertices (orange) to slide along.
 
@@ -414,9 +418,9 @@ axis.axis("off")
 plt.show()
 
 # %% [markdown]
-# In the clip a detector finds them in every frame, on the main speaker, with sub-pixel places,
-# smoothed with care for the lips; short gaps are bridged and flagged. (The published code rounds
-# them to whole pixels, which is a jitter that no later stage can take out.)
+# In the clip a detector finds them in every frame, on the main speaker, with sub-pixel positions. They are
+# smoothed, but the lips only a little; short gaps are interpolated and flagged. (The published code rounds
+# them to whole pixels, which is a jitter that no later stage can remove.)
 
 # %%
 from tfhkit.landmarks import detect
@@ -424,7 +428,7 @@ from tfhkit.media import open_clip
 
 video = open_clip(step.clip_path)
 landmarks = detect(video, backend=landmark_backend, progress=step.progress)
-print(f"{len(video)} frames, backend {landmarks.backend}, {landmarks.gap.sum()} bridged")
+print(f"{len(video)} frames, backend {landmarks.backend}, {landmarks.gap.sum()} interpolated")
 
 # %%
 from tfhkit.fit.clip import read_frames
@@ -443,8 +447,8 @@ plt.show()
 # ## 6 · One crop for the clip
 #
 # The camera's 224 px are a part of the video's frame:
-# $\mathbf x_{crop} = s\,\mathbf x_{frame} + \mathbf o$. The published code cuts every frame by its
-# own landmarks. Then the tracker's noise gets into $s$, and from there into the pose:
+# $\mathbf x_{crop} = s\,\mathbf x_{frame} + \mathbf o$. The published code crops every frame by its
+# own landmarks. Then the detector's noise gets into $s$, and from there into the pose:
 
 # %%
 from tfhkit.fit.crop import clip_crop
@@ -476,8 +480,8 @@ plt.show()
 # ## 7 · Stage (a): pose of the mean head
 #
 # Seen from far away, perspective is a scale:
-# $\mathbf y_l \approx s\,(R\,\mathbf S_l)_{xy} + \mathbf t$. Centre both sides; least squares gives
-# the $2 \times 3$ matrix $M = s\,R_{xy}$ at once. The nearest true rotation comes from its singular
+# $\mathbf y_l \approx s\,(R\,\mathbf S_l)_{xy} + \mathbf t$. Centre both sides, and least squares gives
+# the $2 \times 3$ matrix $M = s\,R_{xy}$ directly. The nearest true rotation comes from its singular
 # values,
 #
 # $$M = U\,\mathrm{diag}(\sigma_1, \sigma_2)\,V^\top, \qquad R_{xy} = U V^\top, \qquad s = \tfrac12(\sigma_1 + \sigma_2),$$
@@ -528,7 +532,7 @@ plt.show()
 
 # %% [markdown]
 # **What to see.** Clay: the mean head. Lines: the detected landmarks. The pose is about right; the
-# person is nobody yet, and the mouth is shut.
+# face is still the mean face, and its mouth is closed.
 #
 # ## 8 · Stage (b): all frames together
 #
@@ -538,13 +542,13 @@ plt.show()
 # $$\sum_{t,l} w_{l}\,\rho\big(|\pi(R_t \mathbf S_l(\boldsymbol\alpha,\boldsymbol\beta_t) + \mathbf p_t)
 # - \mathbf y_{tl}|\big) + |\boldsymbol\alpha|^2 + \lambda\sum_t |\boldsymbol\beta_t|^2 + \text{smoothness}$$
 #
-# $\rho$ is robust: a landmark that is off by more than a few pixels loses its say. The prior terms
+# $\rho$ is a robust loss: a landmark that is off by more than a few pixels is down-weighted. The prior terms
 # are the $-\log p$ of section 2. In each step **Gauss-Newton** replaces the projection by its
-# tangent, $\mathbf r(\mathbf x + \mathbf d) \approx \mathbf r + J\mathbf d$, and solves
+# linearisation, $\mathbf r(\mathbf x + \mathbf d) \approx \mathbf r + J\mathbf d$, and solves
 # $J^\top W J\,\mathbf d = -J^\top W\,\mathbf r$.
 #
-# The identity is one for the clip, so $T$ frames have $80 + 70\,T$ unknowns. But frames meet
-# *only* in $\boldsymbol\alpha$, and the matrix is an arrow:
+# The identity is one for the clip, so $T$ frames have $80 + 70\,T$ unknowns. But frames are coupled
+# *only* through $\boldsymbol\alpha$, and the matrix is an arrow:
 
 # %%
 n, own, shared = 6, 7, 8  # a picture of six frames, with a tenth of the unknowns
@@ -559,7 +563,7 @@ axis.set_xticks(
     [f"t{t}" for t in range(n)] + ["id"],
 )
 axis.set_yticks(axis.get_xticks(), [label.get_text() for label in axis.get_xticklabels()])
-axis.set_title("which unknowns meet")
+axis.set_title("which unknowns are coupled")
 plt.show()
 
 # %% [markdown]
@@ -569,7 +573,7 @@ plt.show()
 # $$\Big(D - \sum_t E_t^\top C_t^{-1} E_t\Big)\,\mathbf d_{id} = \mathbf h - \sum_t E_t^\top C_t^{-1}\mathbf g_t,
 # \qquad \mathbf d_t = C_t^{-1}(\mathbf g_t - E_t\,\mathbf d_{id})$$
 #
-# So the cost grows with the number of frames only linearly: 80 x 80 and 70 x 70 systems, whatever
+# So the cost grows only linearly with the number of frames: the systems are 80 x 80 and 70 x 70, whatever
 # the clip's length (`tfhkit/fit/bundle.py`).
 
 # %%
@@ -599,8 +603,8 @@ plt.show()
 assert errors[-1] < 0.5 * errors[0], "the fit should at least halve the error of the mean head"
 
 # %% [markdown]
-# **What to see.** Step 0 is the mean head of stage (a). Two steps explain most of the rest; what
-# remains is the tracker's noise and what no face of the model can do. The first step already moves
+# **What to see.** Step 0 is the mean head of stage (a). Two steps explain most of the error; what
+# remains is the detector's noise and what no face of the model can do. The first step already moves
 # the mouth.
 #
 # ### Which landmarks are off?
@@ -619,8 +623,8 @@ axis.spines[["top", "right"]].set_visible(False)
 plt.show()
 
 # %% [markdown]
-# **What to see.** The jaw is worst, and has the smallest weight: its landmarks have no fixed place
-# on a face. Eyes and lips have the largest weight, because the later stages live from them.
+# **What to see.** The jaw is worst, and has the smallest weight: its landmarks have no fixed position
+# on a face. Eyes and lips have the largest weight, because the later stages depend on them.
 #
 # ### Explore: the steps, frame by frame
 # Find the frame in which the mean head (step 0) fits worst. Does it need more steps than the others?
@@ -639,18 +643,18 @@ explore(stage, frame=(0, len(video) - 1), step_number=(0, 8))
 # %% [markdown]
 # ## 9 · Stage (c): the pixels
 #
-# Landmarks are 68 points; the picture has thousands. Sec. 3.1 says what colour a point with normal
+# The landmarks are 68 points; the picture has thousands. Sec. 3.1 says what colour a point with normal
 # $\mathbf n$ and albedo $\mathbf t$ should have,
 #
 # $$C(\mathbf n, \mathbf t, \gamma) = \mathbf t \sum_{b=1}^{9} \gamma_b\,\Phi_b(\mathbf n) ,$$
 #
 # with the spherical harmonics $\Phi_b$ (notebook 04 shows each of them).
 #
-# ### First texture and light, with the geometry held
+# ### First texture and light, with the geometry fixed
 # For a given albedo $C$ is linear in the light, and for a given light it is linear in the texture
 # coefficients: two least-squares problems, solved in turn over a few frames that are spread over
-# the clip's yaw. A point whose colour the model cannot explain (hair, glasses, a hand) loses its
-# weight.
+# the clip's range of yaw. A point whose colour the model cannot explain (hair, glasses, a hand) is
+# down-weighted.
 
 # %%
 from tfhkit.fit.appearance import fit_appearance, spread_frames
@@ -689,7 +693,7 @@ def show_difference(state, index, name):
 show_difference(before, 4, "before")
 
 # %% [markdown]
-# **What to see.** Purple: the rendering is too dark, orange: too bright. Edges that do not meet
+# **What to see.** Purple: the rendering is too dark, orange: too bright. Edges that do not coincide
 # leave pairs of both colours, side by side: they say which way to move.
 #
 # ### Then everything
@@ -702,7 +706,7 @@ show_difference(before, 4, "before")
 # for any pose, expression or identity coefficient $q$: the point moves over the picture, and it
 # turns in the light. For texture and light it is linear. So the pixels enter the same normal
 # equations as the landmarks, robustly weighted, and the same Schur complement solves them
-# (`tfhkit/fit/photometric.py`). Blurred pictures come first: they lead from farther away.
+# (`tfhkit/fit/photometric.py`). Blurred pictures come first, because they allow larger steps.
 
 # %%
 from tfhkit.fit.surface import seen_weight, surface_points
@@ -751,17 +755,17 @@ show_difference(after, 4, "after")
 
 # %% [markdown]
 # **What to see.** Dashed: a less blurred picture from here on. How far to trust the landmarks
-# beside the pixels is not set but read off: their $\sigma$ is estimated from what is left of them
-# after each step. Colours can be met by moving the face or by painting it, and nothing in the
+# compared with the pixels is not set but estimated: their $\sigma$ comes from the residuals of the landmarks
+# after each step. Colours can be matched by moving the face or by painting it, and nothing in the
 # pixels says which: the landmarks and the priors keep the pixels from painting lips onto cheeks.
-# What no texture of the model has (a shadow, a wrinkle, glasses) stays in the difference.
+# What no texture of the model has (a shadow, a wrinkle, glasses) remains in the difference.
 
 # %% [markdown]
 # ## 10 · The finished fit
 #
 # `fit_clip` does all of this in one call: landmarks of all frames together; identity, texture and
 # light from the pixels of some frames; then pose and expression of every frame from its landmarks
-# and pixels. A finished fit of the same clip with the same parameters is taken from the run
+# and pixels. A finished fit of the same clip with the same parameters is reused from the run
 # directory; delete `fit.npz` there to fit again.
 
 # %%
@@ -815,8 +819,8 @@ plt.show()
 
 # %% [markdown]
 # **What to see.** Jitter is the second difference of the angles on the third of the frames where the
-# head keeps stillest. The pixels take a frame's slow error away but leave it a small one of its own, so
-# `calm_pose` ends the fit: a parabola over 0.06 s smooths the pose. The expression, and with
+# head moves least. The pixels remove a frame's slow error but leave a small error of their own, so
+# `calm_pose` ends the fit: it smooths the pose with a parabola over 0.06 s. The expression, and with
 # it the lips, stays as it was.
 #
 # ### One frame's 257 numbers
@@ -856,13 +860,13 @@ pictures_of_it = still_heads(model, person.id[0], colourings)
 show_plotly(turning_head(model, head, colourings), alt, pictures_of_it)
 
 # %% [markdown]
-# *The fitted head at rest, in six colourings: its own colours; how far one standard deviation of two
+# *The fitted head without expression, in six colourings: its own colours; how far one standard deviation of two
 # identity and of two expression components moves each point; the mean colour error over eight frames
 # (grey: not compared, because no frame shows it or it is not skin).*
 #
 # **What to see.** `identity[0]` is size: it grows with the distance from the head's origin, most at
 # the neck and the back of the head, which the camera never saw. `expression[0]` opens the jaw; lips
-# and cheeks follow. The colour error sits where the shape is finest: on the lids, at the nostrils
+# and cheeks follow. The colour error is largest where the shape is finest: on the lids, at the nostrils
 # and between the lips. What is grey is a guess of the model, not a measurement.
 #
 # ### The motion
@@ -882,11 +886,11 @@ show_plotly(tracks, alt, figure)
 assert fit.report["nme_inner_pct"] < 6, "the landmarks are far from the model: look at the frames"
 
 # %% [markdown]
-# *Pitch, yaw and roll; dotted and grey: by the landmarks alone; yellow: frames whose landmarks were
-# bridged, if there are any.* The curves differ by less than the head moves: the pixels correct the
-# pose, the landmarks had found it.
+# *Pitch, yaw and roll; dotted and grey: from the landmarks alone; yellow: frames whose landmarks were
+# interpolated, if there are any.* The curves differ by less than the head moves: the landmarks had found the pose, and the pixels
+# correct it.
 #
-# The expressions as named actions, the eight that change most:
+# The expressions as named actions, the eight that vary most:
 
 # %%
 strengths = exp_to_actions(model, torch.as_tensor(fit.coefficients.exp)).numpy()
@@ -903,7 +907,7 @@ plt.show()
 
 # %% [markdown]
 # ### Explore: the whole clip
-# Landmarks, fit and what is left of the picture, with the sound and the pose. Play it, or step with
+# Landmarks, fit and residual, with the sound and the pose. Play it, or step with
 # the arrow keys. Where does the fit lose the face for a moment, and what happens there: a blink, a
 # turn, a blur? Does the head move with the loud words?
 
@@ -935,7 +939,7 @@ scrub(
 # *Purple in the difference: the rendering is too dark, orange: too bright.*
 
 # %% [markdown]
-# ## 11 · Where is it unsure?
+# ## 11 · Where is it uncertain?
 #
 # Two different questions. *How far off* are the landmarks of a frame? And *how well determined* is
 # its pose? The normal equations answer the second: near the solution the error is a parabola, and
@@ -967,10 +971,10 @@ figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# **What to see.** Orange: frames whose landmarks were bridged. $\sigma$ counts on independent
-# errors and on a right model, so read it as an order, not as a promise: roll is seen best (it turns
-# the whole picture), pitch and yaw only move points a little towards each other. The frames that
-# are farthest off, and those that are least sure, are the first to look at: a turned head, a hand,
+# **What to see.** Orange: frames whose landmarks were interpolated. $\sigma$ assumes independent
+# errors and a correct model, so read it as a ranking, not as a promise. Roll is determined best (it rotates
+# the whole picture); pitch and yaw only move points slightly towards each other. The frames with the largest error,
+# and those with the largest sigma, are the first to look at: a turned head, a hand,
 # a blur.
 
 # %%
@@ -1036,7 +1040,7 @@ check(
 )
 
 # %% [markdown]
-# **2. The camera.** From points of the head to pixels: turn, move, project. The check compares with
+# **2. The camera.** From points of the head to pixels: rotate, translate, project. The check compares with
 # `to_world` and `project`.
 
 
@@ -1087,14 +1091,14 @@ check(
 )
 
 # %% [markdown]
-# **3. One step of Gauss-Newton.** Points of known shape are seen by the camera; where are they?
-# With the residual $\mathbf r = \pi(\mathbf X_l + \mathbf p) - \mathbf y_l$ and its derivative by
+# **3. One step of Gauss-Newton.** The camera sees points of known shape; where are they?
+# With the residual $\mathbf r = \pi(\mathbf X_l + \mathbf p) - \mathbf y_l$ and its derivative with respect to
 # $\mathbf p$,
 #
 # $$J_l = \begin{pmatrix} f/\zeta & 0 & f X/\zeta^2 \\ 0 & -f/\zeta & -f Y/\zeta^2 \end{pmatrix},$$
 #
 # return the next translation, $\mathbf p - (J^\top J)^{-1} J^\top \mathbf r$. The check compares
-# with a step whose derivatives torch has found by itself, and goes on until it arrives.
+# with a step whose derivatives torch computes, from several starting points.
 
 
 # %% tags=["exercise"]
@@ -1166,13 +1170,13 @@ check(
 # - Unit variance makes 2 mean "two standard deviations", and $|\boldsymbol\alpha|^2$ a prior.
 # - One crop, one identity, one texture and one light per clip; expression and pose per frame.
 # - All frames are solved together, because they share the identity; each is eliminated by itself.
-# - The pixels add to the same equations: a point moves over the picture and turns in the light. They
-#   also say what landmarks cannot, texture and light.
+# - The pixels enter the same equations: a point moves over the picture and turns in the light. They
+#   also determine what landmarks cannot: texture and light.
 #
-# **What the paper says.** It takes the coefficients from a network (Deng et al., its ref. 39),
+# **What the paper says.** It takes the coefficients from a network (Deng et al., its ref. 39; Sec. 3.1). **What the published code does.** It runs the network
 # frame by frame, with a crop per frame. **What we do.** We minimise landmark and pixel errors over
 # the whole clip: slower per frame than a network, but with no weights to download, one identity by
 # construction, and no jitter from the crop. `fit.npz` can be exchanged with Deep3D's `.mat` files
 # (`tfhkit.coefficients.read_mat`, `write_mat`).
 #
-# **Next**: [02](02_mfcc_pose_correlation.ipynb) looks for what the voice has to do with the pose.
+# **Next**: [02](02_mfcc_pose_correlation.ipynb) asks how the voice and the head pose are related.

@@ -12,26 +12,30 @@
 # [← 03 LSTM training](03_lstm_training.ipynb) · [the series](00_start_here.ipynb#The-series) · [05 Memory GAN →](05_memory_gan.ipynb)
 #
 # **You will be able to**
-# - say where a vertex lands, which triangle a pixel sees and where on it, and write a rasteriser;
+# - say where a vertex is projected, which triangle a pixel sees and where on it, and write a rasteriser;
 # - use pytorch3d's own classes for the same, and check one against the other;
-# - light a face with 27 numbers, and say what they can light and what they cannot;
+# - light a face with 27 numbers (spherical harmonics, SH), and say what they can light and what they cannot;
 # - find a head's pose from its picture, by following gradients through the rendering;
 # - tell a low-frequency albedo from a detailed one, and say what each is good for;
 # - find a background for a predicted head pose, and say how much of the final motion came from
 #   the sound and how much from the background.
 #
 # **Before**: notebooks 01 and 03. **Time**: about half a minute (quick), a minute (full).
-# **In**: the clip, `fit.npz`, `predicted.npz`. **Out**: `background.npz` (which frame lies behind
-# which, and the pose to render) and `images_train.npz`, `images_held_back.npz`,
-# `images_speech.npz`, the coarse pictures that notebook 05 refines.
+# **In**: the clip, the speech, `fit.npz` (01), `mapping.safetensors` (03). **Out**: how the head
+# moves, and in front of which frames (`motion_held_back.npz`, `motion_speech.npz`), and the coarse
+# pictures that notebook 05 refines (`coarse_train.npz`, `coarse_held_back.npz`, `coarse_speech.npz`).
+#
+# **Builds on**: Sec. 3.3 of the paper ([arXiv 2002.10137](https://arxiv.org/abs/2002.10137)); edge functions (Pineda 1988);
+# SH irradiance (Ramamoorthi and Hanrahan 2001); the renderer of Genova et al. 2018; [pytorch3d](https://pytorch3d.org) (Ravi et al. 2020);
+# the Shapley value (Shapley 1953).
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
-seed: int = 0  # of everything random
-albedo: str = "low"  # low (texture coefficients) or detailed (a frame's own pixels)
+seed: int = 0  # random seed
+albedo: str = "low"  # low (from the texture coefficients) or detailed (from a frame's pixels)
 pose_mode: str = "paper"  # paper (pose adjusted to the background), published (its pose) or still
 rasterizer: str = "auto"  # auto, numba or pytorch3d
 
@@ -59,12 +63,16 @@ step = open_step(
 from tfhkit.errors import ParameterError
 from tfhkit.fit import Fit
 from tfhkit.media import open_clip
+from tfhkit.motion import MotionWeights
+from tfhkit.person import Person
 
 if albedo not in ("low", "detailed"):
     raise ParameterError("albedo", f"must be low or detailed, got {albedo!r}", "choose one")
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
-predicted = np.load(step.input("03_lstm_training", "predicted.npz"))
-model, video = fit.load_model(), open_clip(step.clip_path)
+mapping = MotionWeights.load(step.input("03_lstm_training", "mapping.safetensors"))
+train, held = step.settings.split(len(fit))
+person = Person(open_clip(step.clip_path), fit, mapping, None, step.settings, train, held)
+model, video = person.model, person.clip
 
 # %% [markdown]
 # ## 1 · Where does a vertex land?
@@ -87,8 +95,8 @@ from tfhkit.render.shading import posed_verts
 camera = Camera(224)
 usable = eyes_open(fit.landmarks_px) & ~fit.gap
 calm = choose_albedo_frame(fit.coefficients, usable)
-person = fit.coefficients[[calm]].map(torch.as_tensor)  # of one frame, seen from another side
-turned = replace(person, angles=torch.tensor([[0.1, 0.5, 0.0]]))
+one_face = fit.coefficients[[calm]].map(torch.as_tensor)  # of one frame, seen from another side
+turned = replace(one_face, angles=torch.tensor([[0.1, 0.5, 0.0]]))
 verts = posed_verts(model, turned)
 
 # %%
@@ -123,8 +131,8 @@ figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# **What to see.** All vertices land somewhere, those at the back of the head too: the picture on
-# the left is transparent. On the right the triangles in front, hardly larger than a pixel. Two
+# **What to see.** All vertices are projected, those at the back of the head too: the picture on
+# the left is transparent. On the right are the triangles in front, hardly larger than a pixel. Two
 # questions remain: which points does a triangle cover, and which of all triangles is in front?
 #
 # ## 2 · Which points does a triangle cover?
@@ -134,7 +142,7 @@ plt.show()
 #
 # $$E_{ab}(\mathbf p) = (b_x - a_x)(p_y - a_y) - (b_y - a_y)(p_x - a_x)$$
 #
-# Its sign says on which side $\mathbf p$ lies. Inside a triangle all three agree; and as shares of
+# Its sign says on which side $\mathbf p$ lies. Inside a triangle all three signs agree. Divided by
 # the whole area they are weights that sum to 1, the **barycentric coordinates** of $\mathbf p$:
 #
 # $$\tilde u = \frac{E_{bc}(\mathbf p)}{E_{bc}(\mathbf a)},\quad
@@ -188,19 +196,19 @@ for axis in axes:
 plt.show()
 
 # %% [markdown]
-# **What to see.** Each weight is 1 at its corner, 0 on the opposite side, and grows evenly between.
+# **What to see.** Each weight is 1 at its corner, 0 on the opposite side, and linear in between.
 # A pixel belongs to the triangle if its *centre* does.
 #
-# ### Far corners get less: perspective
+# ### Perspective-correct interpolation
 #
-# In a picture equal steps are not equal steps on a tilted surface. What *is* even in the picture is
+# Equal steps in a picture are not equal steps on a tilted surface. What *is* linear in the picture is
 # $1/\zeta$ (because $X/\zeta$ and $Y/\zeta$ are, and a plane is $n_x X + n_y Y + n_z Z = k$). So
 # the weights on the surface itself are
 #
 # $$u : v : w = \frac{\tilde u}{\zeta_a} : \frac{\tilde v}{\zeta_b} : \frac{\tilde w}{\zeta_c},
 # \qquad \frac1\zeta = \frac{\tilde u}{\zeta_a} + \frac{\tilde v}{\zeta_b} + \frac{\tilde w}{\zeta_c}.$$
 #
-# A floor of two triangles, painted by its corners' texture points, shows the difference:
+# A floor of two triangles with a checkerboard texture shows the difference:
 
 # %%
 floor = torch.tensor([[[-0.2, -0.2, 7.8], [0.2, -0.2, 7.8], [0.2, 0.45, 2.0], [-0.2, 0.45, 2.0]]])
@@ -221,22 +229,23 @@ def chequered(fragments):
 
 
 figure, axes = plt.subplots(1, 2, figsize=(7, 3.4))
-for axis, weights_used, title in zip(axes, (flat, right_one.bary_coords), ("flat", "correct")):
+names = ("flat", "perspective-correct")
+for axis, weights_used, title in zip(axes, (flat, right_one.bary_coords), names):
     picture = chequered(replace(right_one, bary_coords=weights_used))
     axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
     axis.set(title=f"{title} weights", xticks=[], yticks=[], xlim=(0, 223), ylim=(223, 30))
 plt.show()
 
 # %% [markdown]
-# **What to see.** Flat weights bend straight lines at the seam of the two triangles; correct ones
-# do not. On the head with its tiny triangles the difference is small; in a floor plan or a game it
+# **What to see.** Flat weights bend straight lines at the seam of the two triangles; perspective-correct ones
+# do not. On the head with its tiny triangles the difference is small; on a floor in a game it
 # is not.
 #
 # ## 3 · Which triangle does a pixel see?
 #
 # Visit the pixels that each triangle covers, and keep the triangle where it is nearer (its
 # $1/\zeta$ is larger) than what the pixel has seen so far: a **z-buffer**. The order of the
-# triangles does not matter, and they may even pass through each other.
+# triangles does not matter, and they may even intersect.
 
 
 # %%
@@ -276,22 +285,22 @@ for axis, title in zip(axes, ("face number", "z-buffer")):
 plt.show()
 
 # %% [markdown]
-# **What to see.** Two triangles that cut each other, each in front on its side. Eighteen lines are
+# **What to see.** Two triangles that intersect, each in front on its side. Eighteen lines are
 # a rasteriser; `tfhkit/render/kernels.py` is the same thing with a compiled inner loop that visits
-# only the pixels in a triangle's box, and that leaves out triangles which look away (on a closed
+# only the pixels in a triangle's bounding box, and that culls triangles which face away (on a closed
 # head they are never in front).
 #
 # ### The head
 #
-# The result is one face number per pixel, and nothing else is needed. With
-# $\mathbf p_a, \mathbf p_b, \mathbf p_c$ the sideways offsets of the three corners from the pixel's
-# ray, each at its own depth, the seen point has offset zero,
+# The result is one face number per pixel, and nothing else is needed. Let
+# $\mathbf p_a, \mathbf p_b, \mathbf p_c$ be the sideways offsets of the three corners from the pixel's
+# ray, each at its own depth. The seen point has offset zero,
 # $u\,\mathbf p_a + v\,\mathbf p_b + w\,\mathbf p_c = 0$, so
 #
 # $$u : v : w = \mathbf p_b\times\mathbf p_c \;:\; \mathbf p_c\times\mathbf p_a \;:\;
 # \mathbf p_a\times\mathbf p_b .$$
 #
-# These are the perspective-correct weights of above in one formula, and they are differentiable in
+# These are the perspective-correct weights from above in one formula, and they are differentiable with respect to
 # the vertices, although the face number is not (`tfhkit.render.barycentric`).
 
 # %%
@@ -313,7 +322,7 @@ figure.colorbar(distance, cax=axes[1].inset_axes([1.03, 0, 0.05, 1]))
 plt.show()
 
 # %% [markdown]
-# **What to see.** The tip of the nose is nearest. In the close-up each triangle runs from red over
+# **What to see.** The tip of the nose is nearest. In the close-up each triangle goes from red to
 # green to blue, corner to corner.
 #
 # If the barycentric coordinates are right, the interpolated *position* of every pixel projects
@@ -330,11 +339,11 @@ assert error_px < 0.02
 # %% [markdown]
 # ## 4 · The same with pytorch3d
 #
-# pytorch3d is the library that most papers of the field use. It looks from the other side: $x$ to
+# pytorch3d is a library that many papers of the field use. Its camera looks the other way: $x$ to
 # the left, $z$ away from the camera. Four of its classes are enough: `PerspectiveCameras` (given in
 # pixels, with a half turn about $y$ and a step of 10 dm), `Meshes`, `RasterizationSettings` and
 # `MeshRasterizer`. On a CPU it compares every pixel with every face, so here the picture is small;
-# on a GPU it is the kit's first choice.
+# for tensors on a GPU it is the kit's first choice.
 
 # %%
 import time
@@ -379,7 +388,7 @@ if "pytorch3d" in backends:
     ours = rasterize(verts, model.faces, small, "numba")
     same = ours.pix_to_face == theirs.pix_to_face
     both = same & (ours.pix_to_face >= 0)
-    skin = model.texture(person.tex)[0]
+    skin = model.texture(one_face.tex)[0]
     painted = interpolate_face_attributes(
         theirs.pix_to_face, theirs.bary_coords, skin[model.faces]
     )[0, ..., 0, :]
@@ -403,9 +412,9 @@ for backend in backends:
 #
 # ## 5 · Softer edges: supersampling
 #
-# A pixel that asks at its centre alone answers yes or no, and an outline becomes a staircase that
-# crawls when the head moves. Asking at $n \times n$ points per pixel and averaging gives colour
-# *and* alpha their shares. (Straight alpha: colours are averaged over what is covered only.)
+# A pixel that is sampled only at its centre is either covered or not, and an outline becomes a staircase that
+# crawls when the head moves. Sampling $n \times n$ points per pixel and averaging gives colour
+# *and* alpha intermediate values. (Straight alpha: colours are averaged only over what is covered.)
 
 # %%
 from tfhkit.fit.plots import show_frames
@@ -430,7 +439,7 @@ for n, error in zip(samples, edge_error):
 assert edge_error[0] > edge_error[1] > edge_error[2]
 
 # %% [markdown]
-# **What to see.** 28 x 28 pixels of the far cheek. Two by two takes most of the staircase; the
+# **What to see.** 28 x 28 pixels of the far cheek. Two by two removes most of the staircase; the
 # kit's videos use it.
 #
 # ## 6 · What do the 27 light coefficients do?
@@ -438,16 +447,16 @@ assert edge_error[0] > edge_error[1] > edge_error[2]
 # $$C(\mathbf n_i, \mathbf t_i, \gamma) = \mathbf t_i \sum_{b=1}^{9} \gamma_b\,\Phi_b(\mathbf n_i)
 # \qquad \text{(Sec. 3.1)}$$
 #
-# The colour of a vertex is its albedo $\mathbf t_i$ times the light that arrives, which depends on
-# its normal $\mathbf n_i$ only. Why should nine numbers per colour channel be enough?
+# The colour of a vertex is its albedo $\mathbf t_i$ times the light that arrives, which depends
+# only on its normal $\mathbf n_i$. Why should nine numbers per colour channel be enough?
 #
-# Light $L(\omega)$ from direction $\omega$ counts by the cosine of its angle to the normal:
+# Light $L(\omega)$ from direction $\omega$ is weighted by the cosine of its angle to the normal:
 #
 # $$E(\mathbf n) = \int L(\omega)\,\max(\mathbf n\cdot\omega, 0)\,d\omega$$
 #
-# This is a convolution over the sphere, and spherical harmonics do for the sphere what sines do for
+# This is a convolution over the sphere. Spherical harmonics do for the sphere what sines do for
 # a line: a convolution becomes a product, $E_{\ell m} = A_\ell\,L_{\ell m}$. The factors are those
-# of the cosine's lobe, $A_\ell = 2\pi\int_0^1 x\,P_\ell(x)\,dx$ with the Legendre polynomials
+# of the cosine lobe, $A_\ell = 2\pi\int_0^1 x\,P_\ell(x)\,dx$ with the Legendre polynomials
 # $P_\ell$:
 
 # %%
@@ -480,19 +489,19 @@ figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# **What to see.** Order 3 vanishes and order 4 is already 24 times weaker than order 0: one
-# constant, three bands of first order and five of second hold nearly all that *any* far light can
-# do to a matt surface. Even one sharp lamp is met within a tenth of its strength.
+# **What to see.** Order 3 vanishes and order 4 is 24 times weaker than order 0: one
+# constant, three bands of first order and five of second order capture nearly all that *any* distant light can
+# do to a matt surface. Even a single sharp lamp is approximated within a tenth of its strength.
 #
 # ### One band at a time
-# Above: $\Phi_b$ on a ball. Below: the person in clay, with band $b$ turned up and down by 0.4.
-# (0.8 is added to band 0 first, so that all zeros is no darkness.)
+# Top: $\Phi_b$ on a ball. Below: the person in clay, with band $b$ changed by +0.4 and by -0.4.
+# (0.8 is added to band 0 first, so that all zeros is not darkness.)
 
 # %%
 from tfhkit.face.lighting import irradiance, sh_basis, shade_sh
 from tfhkit.render.plots import clay
 
-frontal = replace(person, angles=torch.zeros(1, 3))
+frontal = replace(one_face, angles=torch.zeros(1, 3))
 bands = torch.zeros(18, 3, 9)
 for band in range(9):
     bands[band, :, band], bands[9 + band, :, band] = 0.4, -0.4
@@ -529,13 +538,13 @@ plt.show()
 
 # %% [markdown]
 # **What to see.** Orange is more light, purple less. Band 0 is brightness; 1, 2 and 3 are light
-# from below, from the front and from the image's left (mind the signs); 4 to 8 shape contrast
+# from below, from the front and from the image's left (mind the signs); 4 to 8 shape the contrast
 # between sides, and no single one of them is a possible light: they only correct the
 # first four.
 #
 # ### Irradiance as a map
-# Over all directions of a normal (as on a map of the world): a lamp from the upper left, the same
-# in nine bands, and what they miss.
+# Over all directions of a normal (like a map of the world): a lamp from the upper left, the same
+# in nine bands, and the error.
 
 # %%
 from tfhkit.face.lighting import lamp_light
@@ -574,7 +583,7 @@ plt.show()
 # ### What nine bands cannot light
 # The same lamp on the head, in four ways: nine bands; its true cosine; with the shadows that the
 # head casts on itself (a z-buffer seen *from the lamp* says which vertices it reaches); and with a
-# highlight, which depends on the eye's place too.
+# highlight, which also depends on where the camera is.
 
 # %%
 from tfhkit.face.model import vertex_normals
@@ -594,7 +603,7 @@ halfway = torch.nn.functional.normalize(towards + torch.tensor([0.0, 0.0, 1.0]),
 # %%
 cosine = (head_normals[0] @ towards).clamp_min(0)[:, None]
 gloss = 0.25 * (head_normals[0] @ halfway).clamp_min(0)[:, None] ** 24
-skin = model.texture(person.tex)[0]
+skin = model.texture(one_face.tex)[0]
 shadowed = 0.25 + 0.9 * cosine * reached[:, None]
 ways = {
     "nine bands": shade_sh(skin, head_normals, lamp)[0],
@@ -612,15 +621,15 @@ plt.show()
 
 # %% [markdown]
 # **What to see.** Nine bands have no hard edge of the light, no shadow of the nose on the cheek and
-# no shine. In a fit such things have nowhere to go but into the albedo, and they move with the head
-# from then on.
+# no shine. In a fit such things can only go into the albedo, and from then on they move with the
+# head.
 #
 # ### The clip's own light
-# The fit found 27 numbers for the clip. A ball under them shows the light by itself, and the
-# first-order bands point to where most of it comes from.
+# The fit found 27 numbers for the clip. A ball under them shows the light by itself. Where does most of it come from? The brightest direction of a normal
+# says so, but only among the normals that the camera sees: the others light no pixel of the clip.
 
 # %%
-own = irradiance(torch.nan_to_num(ball()).reshape(1, -1, 3), person.light).reshape(112, 112, 3)
+own = irradiance(torch.nan_to_num(ball()).reshape(1, -1, 3), one_face.light).reshape(112, 112, 3)
 own = torch.where(ball().isnan().any(-1, keepdim=True), 0.96, 0.7 * own)
 clay_head = render(model, frontal, Camera(112), clay(model), "all", rasterizer, 2)
 skin_head = render(model, frontal, Camera(112), None, "all", rasterizer, 2)
@@ -629,20 +638,26 @@ show_frames(pictures, ["a ball", "clay", "with the texture"], columns=3, width=2
 plt.show()
 
 # %%
-x, y, z = person.light.reshape(3, 9)[:, [3, 1, 2]].mean(0).numpy() * [-1, -1, 1]
-azimuth, elevation = np.degrees([np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))])
-print(f"most light from azimuth {azimuth:.0f}, elevation {elevation:.0f} degrees")
+glow = irradiance(normals.reshape(1, -1, 3), one_face.light).reshape(91, 181, 3).mean(-1)
+for name, allowed in (("facing the camera", normals[..., 2] > 0.3), ("all", normals[..., 2] > -2)):
+    best = torch.where(allowed, glow, -torch.inf).argmax()
+    at = np.degrees([longitude.flatten()[best], latitude.flatten()[best]])
+    print(f"{name:18s} brightest at azimuth {at[0]:4.0f}, elevation {at[1]:3.0f} degrees")
 
 # %% [markdown]
+# **What to see.** Among the normals that face the camera, the brightest one is near the middle and a little above: on the sample clip the light
+# comes from the front and from above, as one sees in the picture. Over all normals the brightest one may well point *away* from the camera. No pixel of the clip constrains the
+# light there, so that part is an extrapolation of nine smooth bands, not a lamp behind the head.
+#
 # ### Explore: move the lamp and the head
-# Where must the lamp stand so that only the subject's left cheek is bright? And is turning the head by
+# Where must the lamp be so that only the subject's left cheek is bright? And is turning the head by
 # 30 degrees the same as moving the lamp by 30 degrees the other way? Guess, then try.
 
 
 # %%
 from tfhkit.render.plots import portraits
 
-one = {"id": person.id, "exp": person.exp}
+one = {"id": one_face.id, "exp": one_face.exp}
 
 
 def lamp_and_head(azimuth=-40.0, elevation=30.0, lamp=0.9, surrounding=0.25, pitch=0.0, yaw=20.0):
@@ -667,26 +682,26 @@ explore(
 # %% [markdown]
 # ## 7 · Pictures with gradients
 #
-# The face number of a pixel jumps, but with the faces held fixed everything else is a formula:
+# The face number of a pixel jumps, but with the face numbers held fixed everything else is a formula:
 # colour $= u\,C_a + v\,C_b + w\,C_c$ with $u, v, w$ from the vertices, and the vertices from the
-# pose. So a picture's error can be differentiated by the pose: start beside it, render, compare,
-# follow the gradient. (It does not see the outline move, only the colours inside; that is enough
-# when the start is near.)
+# pose. So a picture's error can be differentiated with respect to the pose: start nearby, render, compare,
+# follow the gradient. (It ignores how the outline moves and sees only the colours inside; that is enough
+# if the start is close.)
 
 # %%
 coarse, tiny = fit.load_model(subdivide=False), Camera(64)  # a lighter mesh, the same coefficients
-target = render(coarse, person, tiny)
-beside = person.angles + torch.tensor([[0.05, -0.08, 0.04]])
+target = render(coarse, one_face, tiny)
+beside = one_face.angles + torch.tensor([[0.05, -0.08, 0.04]])
 
 
 def picture_error(pose, backend=rasterizer):
     """Mean absolute difference of the target and the rendering of a pose."""
-    guess = render(coarse, replace(person, angles=pose), tiny, backend=backend)
+    guess = render(coarse, replace(one_face, angles=pose), tiny, backend=backend)
     return (guess - target)[target[..., 3] == 1].abs().mean()
 
 
 # %% [markdown]
-# Both rasterisers give the same gradient, because neither is asked for one: they only name faces.
+# Both rasterisers give the same gradient, because neither computes one: they only return face numbers.
 
 # %%
 gradients = []
@@ -706,7 +721,7 @@ for _ in range(40):
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
-    track.append(torch.rad2deg(pose - person.angles).detach()[0])
+    track.append(torch.rad2deg(pose - one_face.angles).detach()[0])
 
 # %%
 figure, axis = plt.subplots(figsize=(5, 2.6))
@@ -722,8 +737,8 @@ assert track[-1].abs().max() < 2.0
 
 # %%
 with torch.no_grad():
-    found, start = (render(coarse, replace(person, angles=a), Camera(128)) for a in (pose, beside))
-    goal = render(coarse, person, Camera(128))
+    found, start = (render(coarse, replace(one_face, angles=a), Camera(128)) for a in (pose, beside))
+    goal = render(coarse, one_face, Camera(128))
 figure, axes = plt.subplots(1, 5, figsize=(11, 2.5))
 for axis, image, title in zip(axes, (goal, start, found), ("target", "start", "found")):
     axis.imshow(on_paper(image)[0])
@@ -737,7 +752,7 @@ figure.colorbar(bar, ax=axes, shrink=0.8)
 plt.show()
 
 # %% [markdown]
-# **What to see.** The difference shrinks to nothing. This is what refines the fit in notebook 01,
+# **What to see.** The difference vanishes. This is what refines the fit in notebook 01,
 # with real pixels as the target.
 #
 # ## 8 · Low-frequency or detailed albedo?
@@ -747,16 +762,16 @@ plt.show()
 #
 # $$\mathbf t_i = \frac{I(\pi(R\,\mathbf S_i + \mathbf p))}{\sum_b \gamma_b\,\Phi_b(\mathbf n_i)} .$$
 #
-# The paper takes the frame with the most neutral expression and the smallest angles (we also ask
-# for open eyes: a blink hardly shows in the coefficients, but would stay in the albedo). A vertex
+# The paper takes the frame with the most neutral expression and the smallest angles (we also require
+# open eyes: a blink hardly shows in the coefficients, but would stay in the albedo). A vertex
 # that the frame does not show must be left out, then filled from its mirror side and from the
-# model: the published code has no such test, and paints hidden cheeks with what covers them.
+# model. The published code has no such visibility test, and paints hidden cheeks with what occludes them.
 
 # %%
 from tfhkit.background.images import read_crops
 from tfhkit.render import detailed_albedo
 
-n_train = min(int(predicted["held_back_frames"][0]), step.settings.max_train_frames)
+n_train = train.stop
 calm = choose_albedo_frame(fit.coefficients[:n_train], usable[:n_train])
 sideways = int((np.abs(fit.coefficients.angles[:n_train, 1]) * usable[:n_train]).argmax())
 crops = dict(read_crops(video, fit.crop, sorted({calm, sideways}), 224))
@@ -767,12 +782,12 @@ def frame_albedo(frame, visibility=True):
 
 
 # %% [markdown]
-# First, what the test is about, on a frame whose true albedo we know, because we made it: the
+# First, what the test is for, on a frame whose true albedo we know, because we rendered it: the
 # person turned by 40 degrees. Orange: vertices that a frontal view shows and this frame does not.
-# Without a test each of them takes the colour of the pixel in front of it.
+# Without a visibility test each of them takes the colour of the pixel in front of it.
 
 # %%
-made = replace(person, angles=torch.tensor([[0.0, 0.7, 0.0]]))
+made = replace(one_face, angles=torch.tensor([[0.0, 0.7, 0.0]]))
 frame = on_paper(render(model, made, camera, region="all", backend=rasterizer, supersample=2))[0]
 made_verts = posed_verts(model, made)
 frontal_view, this_view = (
@@ -790,7 +805,7 @@ figure, axes = plt.subplots(1, 4, figsize=(11, 3))
 axes[0].imshow(frame)
 axes[0].plot(*(project(made_verts[0, hidden], camera)[0].T - 0.5), ".", ms=1.5, color="#E69F00")
 axes[0].set(title="the frame", xlim=(-0.5, 223.5), ylim=(223.5, -0.5))
-other_side = replace(person, angles=torch.tensor([[0.0, -0.5, 0.0]]))
+other_side = replace(one_face, angles=torch.tensor([[0.0, -0.5, 0.0]]))
 for axis, (name, colours) in zip(axes[1:], rebuilt.items()):
     axis.imshow(
         on_paper(render(model, other_side, camera, colours, backend=rasterizer, supersample=2))[0]
@@ -809,8 +824,8 @@ print(
 assert off[1] < 0.5 * off[0]
 
 # %% [markdown]
-# **What to see.** Without the test the far side carries the colours of the nose, the lips and
-# whatever lies behind the head; with it, the mirror side and the model fill in. Now the real clip,
+# **What to see.** Without the test the far side has the colours of the nose, the lips and
+# whatever is behind the head; with it, the mirror side and the model fill in. Now the real clip,
 # from the front and from the side that its most turned frame hides:
 
 # %%
@@ -829,7 +844,7 @@ for axis, frame in zip(axes[:, 0], (calm, sideways)):
     axis.imshow(crops[frame])
     axis.set_title(f"real, frame {frame}", fontsize=9)
 for rows, yaw in zip(axes, (0.0, float(far_side))):
-    view = replace(person, angles=torch.tensor([[0.0, yaw, 0.0]]))
+    view = replace(one_face, angles=torch.tensor([[0.0, yaw, 0.0]]))
     for axis, (name, colours) in zip(rows[1:], choices.items()):
         image = render(model, view, Camera(224), colours, backend=rasterizer, supersample=2)
         axis.imshow(on_paper(image)[0])
@@ -840,51 +855,57 @@ figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# **What to see.** The detailed albedo has this person's eyes, brows and skin; it also has that
-# frame's shadows, and whatever the fit put a little beside its place. It is one frozen moment: its
+# **What to see.** The detailed albedo has this person's eyes, brows and skin. It also has that
+# frame's shadows, and everything that the fit put slightly out of place. It is one frozen moment: its
 # closed or open mouth does not fit other expressions. Without the visibility test (last column) the
-# wall behind is painted onto the far cheek. That a detailed albedo is one moment is why the paper
+# wall behind is painted onto the far cheek. Because a detailed albedo is a single moment, the paper
 # uses it for the general training and takes the low-frequency one for a person of whom there are
-# hundreds of frames. (The published code uses the low-frequency one throughout.)
+# hundreds of frames (Sec. 3.3.1). (The published code uses the low-frequency one in its fine-tuning and at test time.)
 
 # %% [markdown]
 # ## 9 · A background for every pose
 #
 # The rendering has a face but no hair and no shoulders. Sec. 3.3.2: take *key frames* of the
 # predicted pose, where the head is turned most; give each the source frame with the nearest
-# pose; interpolate the place in the source between them. Then fit the pose to the background.
+# pose; interpolate the source position between them. Then fit the pose to the background.
 #
-# With $p$ the predicted angle and $q$ that of the frame behind, there are three ways to go on
+# With $p$ the predicted angle and $q$ that of the frame behind, there are three possibilities
 # (`pose_mode`):
 #
 # $$r_{\text{paper}} = q + \operatorname{clip}\bigl(0.2\,(p - q),\ \pm 2^\circ\bigr), \qquad
 # r_{\text{published}} = q, \qquad r_{\text{still}} = q_0 .$$
 #
-# The last is the paper's ablation without pose (Fig. 5, second row): head and background stay at
+# The paper says that the pose is "modified to fit the background", not how; the first is our reading. The last is the paper's ablation without pose (Fig. 5, second row): head and background stay at
 # one frame, that of the median pose, and only the expression moves.
+
+# %%
+from tfhkit.talk import drive
+
+motions = {  # what this run continues with
+    "held_back": drive(person, video.audio, fit.times[held], pose_mode),
+    "speech": drive(person, step.speech_path, pose_mode=pose_mode),
+}
+
+# %% [markdown]
+# `drive` predicts expression and pose (Eq. 1) and then calls `match_background`. Here are all three
+# ways for the same predicted poses:
 
 # %%
 from tfhkit.background import match_background
 
-source, source_times = fit.coefficients[:n_train].pose, fit.times[:n_train]
-
-
-def match_all(mode):
-    """Matches of the held-back part and of the new speech."""
-    parts = {}
-    for name in ("held_back", "speech"):
-        pose, times = predicted[f"{name}_pose"], predicted[f"{name}_times"]
-        parts[name] = match_background(pose, source, times, source_times, mode=mode)
-    return parts
-
-
-by_mode = {mode: match_all(mode) for mode in ("paper", "published", "still")}
-matches = match_all(pose_mode)  # what this run goes on with
+source, source_times = fit.coefficients[train].pose, fit.times[train]
+by_mode = {
+    mode: {
+        name: match_background(m.predicted_pose, source, m.times, source_times, mode=mode)
+        for name, m in motions.items()
+    }
+    for mode in ("paper", "published", "still")
+}
 
 # %% [markdown]
 # ### Whose motion is it?
 #
-# The sound acts twice: its pose chooses the background, and then turns the face a little out of it.
+# The sound acts twice: its pose chooses the background, and then turns the face slightly away from it.
 # So there are two questions (`tfhkit.background.provenance` has the definitions).
 #
 # *Whose curve does one see?* The rendered angle is a mix $r = w\,p + (1 - w)\,q$ with a known
@@ -893,16 +914,16 @@ matches = match_all(pose_mode)  # what this run goes on with
 #
 # $$\varphi = \frac{\langle w\,p,\ r\rangle}{\langle r,\ r\rangle}.$$
 #
-# *What would change with another sound?* Match again with the predicted pose turned in time, 15
-# times: how much of the variance lies between the sounds, at the same moment?
+# *What would change with another sound?* Match again with the predicted pose circularly shifted in time, 15
+# times: how much of the variance is between the shifts, at the same moment?
 
 # %%
 from tfhkit.background.provenance import provenance
 
 shares = {}
 for mode in by_mode:
-    for name in ("held_back", "speech"):
-        pose, times = predicted[f"{name}_pose"], predicted[f"{name}_times"]
+    for name, m in motions.items():
+        pose, times = m.predicted_pose, m.times
         _, shares[mode, name] = provenance(pose, source, times, source_times, mode=mode, seed=seed)
 
 # %% tags=["report"]
@@ -910,7 +931,7 @@ from tfhkit.background.provenance_plot import draw_shares, draw_tracks
 
 figure, axes = plt.subplots(3, 3, figsize=(9.6, 5.4), width_ratios=(3, 3, 1.7))
 part = "speech"
-pose, times = predicted[f"{part}_pose"], predicted[f"{part}_times"]
+pose, times = motions[part].predicted_pose, motions[part].times
 for column, mode in zip(axes.T, ("paper", "published")):
     draw_tracks(column, times, pose, source, by_mode[mode][part])
     column[0].set_title(mode, fontsize=10)
@@ -938,48 +959,45 @@ assert not shares["published", part].shape.any() and not shares["still", part].c
 
 # %% [markdown]
 # **What to see.** Dots are key frames: between them the background runs forwards and backwards
-# through the source, and the rendered head follows *it*. Of the curve that one sees, the smaller
-# part is the prediction's, more on an axis on which the background hardly moves; with the published
-# code it is none. Yet another sound would have led through the source in another way, so nearly all
-# changes with it; and since the frames are chosen for their pose, the rendered head goes along with
-# the prediction (the last columns: correlation of pitch, yaw and roll).
+# through the source, and the rendered head follows *it*. The smaller part of the visible curve
+# is the prediction's, more on an axis on which the background hardly moves; with the published
+# code it is zero. Yet another sound would have led through the source in another way, so nearly everything
+# changes with it. And because the frames are chosen for their pose, the rendered head correlates with
+# the prediction (the last columns: pitch, yaw and roll).
 #
-# So "head pose predicted from sound" holds for *when* which piece of the recorded motion is shown;
-# how the head moves in the film is the person's own, filmed motion, and that is why it looks
+# So "head pose predicted from sound" describes *when* which piece of the recorded motion is shown.
+# How the head moves in the film is the person's own, filmed motion, and that is why it looks
 # natural. And none of these numbers says that the prediction fits the sound: random poses in its
-# place would choose other frames just as well. For that, see the nulls of notebooks 02 and 06.
+# place would choose other frames just as well. For that, see the null distributions of notebook 02.
 
 # %% [markdown]
 # ## 10 · The coarse images
 #
 # A background frame shows the person with an expression of its own: an open mouth in the
-# background would leave a second chin below the rendered one. So the source's own face is taken out
-# first and filled from around it; then the rendering goes on top. Training images are made in the
+# background would leave a second chin below the rendered one. So the source's own face is removed
+# first and filled from its surroundings; then the rendering is drawn on top. Training images are made in the
 # same way, so that the refiner of notebook 05 sees the same kind of picture in both.
 
 # %%
-from tfhkit.background.images import driven_images, training_images
+from tfhkit.background.images import read_crops
+from tfhkit.talk import draw, draw_own
 
-chosen = detailed if albedo == "detailed" else None
-size_px = step.settings.refine_px
-train_frames = np.flatnonzero(~fit.gap[:n_train])
-common = {"albedo": chosen, "backend": rasterizer, "progress": step.progress}
-images = {"train": training_images(video, fit, model, size_px, train_frames, seed=seed, **common)}
+look = {"albedo": detailed if albedo == "detailed" else None, "backend": rasterizer}
+images = {"train": draw_own(person, train, seed, step.progress, **look)}
+for name, motion in motions.items():
+    images[name] = draw(person, motion, progress=step.progress, **look)
+    print(f"{name}: {len(motion)} frames")
 
 # %%
-for name, match in matches.items():
-    real = predicted["held_back_frames"] if name == "held_back" else None
-    exp = predicted[f"{name}_exp"]
-    images[name] = driven_images(
-        video, fit, model, exp, match.pose, match.source_index, size_px, real, **common
-    )
-    print(f"{name}: {len(exp)} frames")
+filmed = read_crops(video, fit.crop, range(held.start, held.stop), step.settings.refine_px)
+filmed = np.stack([crop for _, crop in filmed])  # what happened in the held-out part
+images["held_back"] = replace(images["held_back"], real=filmed)
 
 # %%
 figure, axes = plt.subplots(4, 6, figsize=(7.8, 5.4))
 rows = [("train", "real"), ("train", "render"), ("held_back", "render"), ("speech", "render")]
 for line, (name, kind) in zip(axes, rows):
-    pictures = images[name][kind]
+    pictures = getattr(images[name], kind)
     for axis, i in zip(line, np.linspace(0, len(pictures) - 1, 6).astype(int)):
         axis.imshow(pictures[i])
         axis.set(xticks=[], yticks=[])
@@ -988,28 +1006,26 @@ figure.tight_layout(pad=0.3)
 plt.show()
 
 # %% [markdown]
-# **What to see.** The face is plain and its edge is blurred; pose, mouth and light are right. What
-# is missing (eyes that look, teeth, skin, the seam) is the refiner's work.
+# **What to see.** The face is smooth and its edge is blurred; pose, mouth and light are right. What
+# is missing (eyes with a gaze, teeth, skin, the seam) is the refiner's work.
 
 # %% [markdown]
-# ### With the pose, with the source's, without any
+# ### Three pose modes side by side
 #
-# The same moments of the held-back part in the three modes, below what was filmed.
+# The same moments of the held-out part in the three modes, below the filmed frames.
 
 # %%
-moments = np.linspace(0, len(predicted["held_back_frames"]) - 1, 6).astype(int)
+moments = np.linspace(0, len(filmed) - 1, 6).astype(int)
 strips = {}
 for mode, parts in by_mode.items():
-    match, exp = parts["held_back"], predicted["held_back_exp"][moments]
-    strips[mode] = driven_images(
-        video, fit, model, exp, match.pose[moments], match.source_index[moments], size_px,
-        albedo=chosen, backend=rasterizer,
-    )["render"]  # fmt: skip
-strips = {"filmed": images["held_back"]["real"][moments], **strips}
+    match = parts["held_back"]
+    moved = replace(motions["held_back"], pose=match.pose, source_index=match.source_index)
+    strips[mode] = draw(person, moved[moments], **look).render
+strips = {"filmed": filmed[moments], **strips}
 
 # %% tags=["report"]
 figure, axes = plt.subplots(4, 6, figsize=(7.8, 5.4))
-seconds = predicted["held_back_times"][moments]
+seconds = motions["held_back"].times[moments]
 for line, (name, pictures) in zip(axes, strips.items()):
     for axis, picture in zip(line, pictures):
         axis.imshow(picture)
@@ -1021,19 +1037,19 @@ figure.tight_layout(pad=0.3)
 plt.show()
 
 # %% [markdown]
-# *Six moments of the held-back part: filmed, and rendered with the pose adjusted to the background,
+# *Six moments of the held-out part: filmed, and rendered with the pose adjusted to the background,
 # replaced by the background's, and still.*
 
 # %%
 from tfhkit.metrics import head_pose_report
 
-real = fit.coefficients[predicted["held_back_frames"]].angles
-tracks = {"predicted": predicted["held_back_pose"]}
+real = fit.coefficients[held].angles
+tracks = {"predicted": motions["held_back"].predicted_pose}
 tracks |= {mode: parts["held_back"].pose for mode, parts in by_mode.items()}
 scores = {}
-print("            HS    95 %            turned out of the background   curve from sound")
+print("            HS    95 %            turned away from background    curve from sound")
 for name, track in tracks.items():
-    report = head_pose_report(real, track[:, :3], predicted["held_back_times"])
+    report = head_pose_report(real, track[:, :3], motions["held_back"].times)
     scores[name] = report.score.hs
     line = f"{name:10} {scores[name]:.2f}  ({report.interval[0]:.2f} to {report.interval[1]:.2f})"
     if name in by_mode:
@@ -1043,25 +1059,20 @@ for name, track in tracks.items():
 
 # %% [markdown]
 # **What to see.** In the last row nothing moves but the mouth, and hair and face fit best: a face
-# that is not turned out of its background cannot gape at its edge. HS (Eq. 6, notebook 06) sees
-# angles only. Compare the intervals before the numbers: a clip of a few seconds may not tell the
+# that is not turned away from its background leaves no gap at its edge. HS (head-pose similarity, Eq. 6, notebook 06) depends on the
+# angles only. Compare the intervals before the numbers: where they overlap, a clip of a few seconds does not tell the
 # modes apart.
 
 # %%
-from tfhkit.media import atomic_path
-
-for name, content in images.items():
-    with atomic_path(step.path(f"images_{name}.npz")) as temporary:
-        np.savez(temporary, **content)
-background = {f"{name}_source_index": match.source_index for name, match in matches.items()}
-background |= {f"{name}_pose": match.pose for name, match in matches.items()}
-with atomic_path(step.path("background.npz")) as temporary:
-    np.savez(temporary, **background)
+for name, coarse in images.items():
+    coarse.save(step.path(f"coarse_{name}.npz"))
+for name, motion in motions.items():
+    motion.save(step.path(f"motion_{name}.npz"))
 
 # %%
-train = images["train"]
-inside = train["mask"] == 255
-error = (train["render"][inside].astype(float) - train["real"][inside]) / 255
+own = images["train"]
+inside = own.mask == 255
+error = (own.render[inside].astype(float) - own.real[inside]) / 255
 psnr_db = -10 * np.log10((error**2).mean())
 print(f"rendering against real inside the face, training frames: {psnr_db:.1f} dB")
 assert psnr_db > 12, "the rendering does not look like the clip: see notebook 01's overlays"
@@ -1069,7 +1080,7 @@ assert psnr_db > 12, "the rendering does not look like the clip: see notebook 01
 # %%
 step.finish(
     {
-        "train_images": len(train["frames"]),
+        "train_images": len(own),
         "psnr_face_db": float(psnr_db),
         "hs_held_back": scores,
         **{f"{m}_{name}": shares[m, name].numbers() for m, name in shares if m != "still"},
@@ -1141,7 +1152,7 @@ check(
 )
 
 # %% [markdown]
-# **2. Barycentric interpolation.** Colour one pixel of a triangle: its weights in the picture by
+# **2. Barycentric interpolation.** Colour one pixel of a triangle: first its weights in the picture by
 # areas, then the perspective-correct ones, then the colour. The check compares with `rasterize` and
 # `interpolate`.
 
@@ -1235,16 +1246,16 @@ check(
 # ## Summary
 # - A rasteriser decides which face a pixel sees, by areas and a z-buffer; everything else is a
 #   differentiable formula, and so a pose can be found from a picture.
-# - Matt surfaces blur the light: nine numbers per channel hold nearly all of it, but no cast shadow
+# - Matt surfaces blur the light: nine numbers per channel capture nearly all of it, but no cast shadow
 #   and no shine.
 # - Low-frequency albedo moves well, detailed albedo looks well, and needs a visibility test.
 # - Backgrounds come from the source by key frames; the head in front is turned to fit them.
 #
 # **What the paper says.** Detailed albedo for the general mapping, low-frequency for the personal
-# one; the pose is "modified to fit the background". **What we found.** The published code renders
-# with the low-frequency albedo always, without a visibility test in the detailed one, and
+# one (Sec. 3.3.1); the pose is "modified to fit the background" (Sec. 3.3.2). **What we found in the published code.** Its fine-tuning and test render
+# with the low-frequency albedo, there is no visibility test in the detailed one, and it
 # *replaces* the predicted pose by the background's: then none of the motion's shape comes from the
-# sound, only its timing (`pose_mode="published"`). It also trains on composites that it does not
-# use afterwards; here both are made in one way.
+# sound, only its timing (`pose_mode="published"`). It also trains on composites of another kind than it
+# uses at test time; here both are made in one way.
 #
 # **Next**: [05](05_memory_gan.ipynb) turns these pictures into frames.

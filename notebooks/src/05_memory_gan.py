@@ -12,40 +12,44 @@
 # [← 04 Rendering](04_rendering.ipynb) · [the series](00_start_here.ipynb#The-series) · [06 HS metric →](06_hs_metric.ipynb)
 #
 # **You will be able to**
-# - read Eq. 3 in a picture: where the network keeps the rendering, where it paints;
-# - say how an identity feature steers a U-Net (AdaIN), and where it comes from when there is no
+# - read Eq. 3 in a picture: where the network keeps the rendering, and where it paints;
+# - say how an identity feature steers a U-Net by adaptive instance normalisation (AdaIN), where the feature comes from when there is no
 #   real frame (the memory), and write both;
-# - name the terms of Eq. 4, what each weighs, and what its published form changes;
-# - train the refiner from general weights on a few seconds of one person, and judge it on frames
-#   that it never saw, beside copies and with an interval;
-# - repeat the ablations of Sec. 4.2, and say what they can show at this size and what not.
+# - name the terms of Eq. 4, how much each weighs, and what the published code changes; say what Eq. 5 asks for;
+# - train the refiner of this generative adversarial network (GAN) from general weights on a few seconds of one person, and evaluate it on
+#   held-out frames, with baselines and a confidence interval;
+# - repeat the ablations of Sec. 4.2, and say what they can show at this size and what they cannot.
 #
 # **Before**: notebook 04. **Time**: about five minutes (quick), depends on the GPU (full).
-# **In**: `images_*.npz` and `background.npz` (04), `predicted.npz` (03), `fit.npz` (01), the clip, the speech.
+# **In**: `coarse_*.npz` (04), `mapping.safetensors` (03), `fit.npz` (01), the clip, the speech.
 # **Out**: `refiner.safetensors` with `.json`, `refined_held_back.npz`, `refined_speech.npz`,
 # `talking_head_held_back.mp4`, `talking_head_speech.mp4`, `side_by_side.mp4`.
+#
+# **Builds on**: Sec. 3.4 of the paper ([arXiv 2002.10137](https://arxiv.org/abs/2002.10137)); pix2pix and PatchGAN (Isola et al. 2017);
+# U-Net (Ronneberger et al. 2015); AdaIN (Huang and Belongie 2017); the attention mask of GANimation (Pumarola et al. 2018);
+# the memory network of MemoPainter (Yoo et al. 2019); ArcFace (Deng et al. 2019).
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
-seed: int = 0  # of everything random
-steps: int = 0  # of training; 0 takes the profile's
-general: bool = True  # begin with the general weights, where there are some of this size
+seed: int = 0  # random seed
+steps: int = 0  # training steps; 0 takes the profile's
+general: bool = True  # start from the general weights, where there are some of this size
 identity: str = "memory"  # memory, mean or none (ablations of Sec. 4.2)
 attention: bool = True  # False leaves Eq. 3 out
-window: int = 3  # renderings that the generator sees, the current one included
+window: int = 3  # number of renderings that the generator sees, including the current one
 gan: str = "nonsaturating"  # nonsaturating (published code) or log (Eq. 4 as written)
 attention_weight: float = (
-    0.1  # lambda 2 of Eq. 4: 2 in the paper; 0.1 in its published general training
+    0.1  # lambda_2 of Eq. 4: 2 in the paper (Sec. 4.1) and in the published fine-tuning
 )
 attention_norm: str = "rms"  # rms, l2 (Eq. 4 as written) or mean (published code)
-gradient: float = 50.0  # weight of an L1 on edges, not in the paper; 0 leaves it out
-encoder: str = "auto"  # identity features: auto, dlib or arcface
+gradient: float = 50.0  # weight of an L1 loss on edges, not in the paper; 0 leaves it out
+encoder: str = "auto"  # encoder of the identity features: auto, dlib or arcface
 arcface_file: str = ""  # an ArcFace ONNX file, for encoder arcface
-retrain: bool = False  # train again where a finished training of the same settings is found
-ablation_steps: int = 0  # of each training in section 9; 0 takes the profile's, -1 leaves it out
+retrain: bool = False  # train again even if a finished training with these settings exists
+ablation_steps: int = 0  # steps of each training in section 9; 0: the profile's, -1: none
 visible_mark: bool = True  # write "synthetic" into the videos (the metadata says so in any case)
 
 # %%
@@ -71,25 +75,29 @@ settings = step.settings
 plt.rcParams["figure.dpi"] = 80  # many pictures
 
 # %%
+from tfhkit.background.images import Coarse
 from tfhkit.fit import Fit
 from tfhkit.media import open_clip
+from tfhkit.motion import MotionWeights
+from tfhkit.person import Person
 
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
-predicted = np.load(step.input("03_lstm_training", "predicted.npz"))
-background = np.load(step.input("04_rendering", "background.npz"))
+mapping = MotionWeights.load(step.input("03_lstm_training", "mapping.safetensors"))
+parts = settings.split(len(fit))  # frames to learn from, and those held out
+person = Person(open_clip(step.clip_path), fit, mapping, None, settings, *parts)
 images = {
-    name: dict(np.load(step.input("04_rendering", f"images_{name}.npz")))
+    name: Coarse.load(step.input("04_rendering", f"coarse_{name}.npz"))
     for name in ("train", "held_back", "speech")
 }
-train, video = images["train"], open_clip(step.clip_path)
-size_px = train["render"].shape[1]
-for name, content in images.items():
-    print(f"{name:10}{len(content['render']):4} renderings of {size_px} x {size_px} px")
+train, video = images["train"], person.clip
+size_px = train.render.shape[1]
+for name, coarse in images.items():
+    print(f"{name:10}{len(coarse):4} renderings of {size_px} x {size_px} px")
 
 # %% [markdown]
 # ## 1 · What is there to learn from?
 # Pairs $(r_i, g_i)$: a rendering over its background, and the real frame at the same moment. A
-# network shall map the first to the second. There is nothing else.
+# network should learn to map the first to the second. There is nothing else.
 
 
 # %%
@@ -108,22 +116,18 @@ def strip(rows, n=5, height=1.45):
     plt.show()
 
 
-strip({"rendering r": train["render"], "real g": train["real"]})
+strip({"rendering r": train.render, "real g": train.real})
 
 # %% [markdown]
 # *Five moments of the training part: the rendering over its background, and the real frame.*
 #
 # ### Where is the rendering wrong?
-# The mean absolute error per pixel over all training frames, and the same by parts of the face.
+# The mean absolute error per pixel over all training frames, and the same for each part of the face.
 
 # %%
 import cv2
 
-
-def in_crop(frames):
-    """Landmarks (T, 68, 2) of frames of the clip, in pixels of the crops."""
-    points = fit.crop.to_crop(fit.landmarks_px[frames]) * size_px / 224
-    return points.astype(np.float32)
+from tfhkit.refine.personal import points_in_crop
 
 
 def parts_of(points, changed):
@@ -140,16 +144,16 @@ def parts_of(points, changed):
 
 
 # %%
-points = in_crop(train["frames"])
-error = np.abs(train["render"].astype(np.float32) - train["real"]).mean(-1)
-for name, mask in parts_of(points, train["changed"]).items():
+points = points_in_crop(fit, train.frames, size_px)
+error = np.abs(train.render.astype(np.float32) - train.real).mean(-1)
+for name, mask in parts_of(points, train.changed).items():
     share = error[mask].sum() / error.sum()
     print(f"{name:17}{error[mask].mean():5.1f} grey levels, {mask.mean():4.0%} of the pixels,"
           f" {share:4.0%} of the error")  # fmt: skip
 
 
 # %% [markdown]
-# The head moves, so the maps are turned and shifted into one place by the landmarks first.
+# The head moves, so the error maps are first aligned by the landmarks.
 
 
 # %%
@@ -164,7 +168,7 @@ def in_place(pictures, points, target):
 
 target = points.mean(0)
 error_map = in_place(error, points, target).mean(0)
-mean_face = in_place(train["real"], points, target).mean(0).astype(np.uint8)
+mean_face = in_place(train.real, points, target).mean(0).astype(np.uint8)
 
 
 # %%
@@ -189,9 +193,9 @@ plt.show()
 # %% [markdown]
 # *The mean real face, and the mean absolute error of the rendering with the landmarks.*
 #
-# **What to see.** Outside the face rendering and frame are equal but for a seam: there the network
-# must not touch anything. Inside, the eyes (no gaze in the model), the mouth (teeth!), brows and
-# the edge of the face are wrong. That asks for a network that can *keep* and *paint*.
+# **What to see.** Outside the face, rendering and frame are equal except for a seam: the network
+# must not touch anything there. Inside, the eyes (the model has no gaze here), the mouth (teeth!), the brows and
+# the edge of the face are wrong. That calls for a network that can both *keep* and *paint*.
 #
 # ## 2 · The generator
 #
@@ -199,13 +203,13 @@ plt.show()
 #
 # A U-Net sees the window $r_{t-2}, r_{t-1}, r_t$ and the identity feature $f_t$. It has two heads: the
 # colour $C$, and the attention $A$, one number per pixel. $A = 1$ keeps the rendering. We start with
-# $A \approx 0.9$: the untrained net copies its input, so it starts from the coarse picture and not from noise.
+# $A \approx 0.9$: the untrained network copies its input, so training starts from the coarse picture and not from noise.
 
 # %%
 from tfhkit.refine import Generator, generator_config
 
 untrained = Generator(generator_config("small", size_px=size_px)).eval()
-current = torch.as_tensor(train["render"][:1]).permute(0, 3, 1, 2) / 127.5 - 1
+current = torch.as_tensor(train.render[:1]).permute(0, 3, 1, 2) / 127.5 - 1
 with torch.no_grad():
     refined, kept, colour = untrained(current.repeat(1, 3, 1, 1), torch.zeros(1, 128))
 assert torch.allclose(refined, kept * current + (1 - kept) * colour, atol=1e-6)
@@ -216,9 +220,9 @@ print(
 
 # %% [markdown]
 # ### A U-Net in one picture
-# On the way down every level halves the picture and has more channels: it sees more and more of the
-# face, ever more coarsely. On the way up it goes back, and each level gets what the way down saw at
-# that size (the *skip*): so no edge of the rendering is lost.
+# On the way down every level halves the picture and has more channels: it sees more of the
+# face, in less detail. On the way up each level also gets what the way down saw at
+# that size (the *skip connection*), so no edge of the rendering is lost.
 
 
 # %%
@@ -248,11 +252,11 @@ plt.show()
 
 # %% [markdown]
 # *The U-Nets of sizes small and paper: one box per level, blue on the way down, orange on the way
-# up; below each its side in pixels and its channels; arrows are skips.*
+# up; below each its side in pixels and its number of channels; arrows are skip connections.*
 #
 # ### How the identity comes in: AdaIN
-# **Adaptive instance normalisation**: every channel gets mean 0 and deviation 1 over the picture,
-# then a scale and a shift that are functions of the identity.
+# **Adaptive instance normalisation** normalises every channel to mean 0 and standard deviation 1 over the picture.
+# Then it applies a scale and a shift that are functions of the identity.
 
 # %%
 from inspect import getsource
@@ -262,8 +266,7 @@ from tfhkit.refine import adain
 print(getsource(adain).split('"""')[0] + getsource(adain).split('"""')[2])
 
 # %% [markdown]
-# One channel after another: the *pattern* of a channel stays, how strong it is and around which
-# value it lies is decided anew.
+# The *pattern* of a channel stays; its amplitude and its mean are set anew.
 
 # %%
 noise = torch.Generator().manual_seed(0)
@@ -289,10 +292,10 @@ figure.colorbar(shown, ax=axes, label="value")
 plt.show()
 
 # %% [markdown]
-# *Three channels of a toy before and after AdaIN, in one scale; above each its mean and deviation.*
+# *Three channels of a toy example before and after AdaIN, on one colour scale; above each its mean and standard deviation.*
 #
-# Where do scale and shift come from? The published code makes all of them with one network of three
-# layers. Ours has one common layer of 64 numbers and then one small linear layer at each place.
+# Where do scale and shift come from? The published code predicts all of them with one network of three
+# layers. Ours has one shared layer of 64 numbers, followed by one small linear layer at each place.
 
 
 # %%
@@ -325,9 +328,8 @@ plt.show()
 # %% [markdown]
 # *Parameters of the generators; those that turn the identity into scales and shifts in orange.*
 #
-# **What to see.** The published network is four fifths AdaIN. With one person, in four trainings at the
-# small size, its MLP (`adain="mlp"` of `generator_config`) was no better than our few layers on
-# held-back frames, and once it went on copying the rendering.
+# **What to see.** Four fifths of the published network's parameters serve AdaIN. What we found when we used its form at the small size is
+# in `docs/findings.md`.
 #
 # ## 3 · Who is it? Identity features
 #
@@ -338,11 +340,11 @@ plt.show()
 from tfhkit.refine import identity_features
 
 found = identity_features(
-    train["real"],
+    train.real,
     points,
     backend=encoder,
     weights=arcface_file or None,
-    every=max(1, len(train["frames"]) // 60),  # 60 ms each: interpolate in between
+    every=max(1, len(train.frames) // 60),  # 60 ms each: interpolate in between
     progress=step.progress,
 )
 likeness = found.features @ found.features.T
@@ -361,30 +363,30 @@ axes[1].hist(inner[np.triu_indices(len(inner), 1)], bins=40, color=BLUE)
 axes[1].axvline(found.encoder.match, color=RED)
 axes[1].set(xlabel="cosine", ylabel="pairs of frames", title="orange: alike")
 for axis, i in zip(axes[2:], far):
-    axis.imshow(train["real"][i])
-    axis.set_title(f"frame {train['frames'][i]}", fontsize=9)
+    axis.imshow(train.real[i])
+    axis.set_title(f"frame {train.frames[i]}", fontsize=9)
     axis.axis("off")
 figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# *Cosine of the identity features of all pairs of training frames, their distribution with the
-# threshold of "alike", and the two frames that are least alike.*
+# *Cosine of the identity features of all pairs of training frames; their distribution, with the
+# threshold of "same identity" in orange; and the two frames that are least alike.*
 #
-# **What to see.** One person, yet not one vector: pose and expression move it. The blocks along the
+# **What to see.** It is one person, yet not one vector: pose and expression change it. The blocks along the
 # diagonal are moments that look alike.
 #
 # ## 4 · The memory: an identity for frames that do not exist yet
 #
-# In use there is no real frame to compute $f_t$ from. The memory stores pairs (*spatial feature* of the
-# rendering, *identity feature* of its real frame). In use the rendering asks, the nearest key answers.
+# At test time there is no real frame from which $f_t$ could be computed. The memory stores pairs (*spatial feature* of the
+# rendering, *identity feature* of its real frame). At test time the rendering is the query, and the nearest key returns its identity.
 #
 # - **Query**: ResNet18's `pool5` of the rendering, a trainable layer, unit length.
-# - **Update**: if the nearest slot holds an alike identity, the query is folded into its key,
+# - **Update**: if the value of the nearest slot is a similar identity, the query is merged into its key,
 #   $k \leftarrow (k + q) / \lVert k + q \rVert$, and its age is set to 0; otherwise the pair replaces
 #   the oldest slot.
-# - **Threshold triplet loss**: the nearest key of an alike identity shall be nearer, by a margin, than the
-#   nearest key of an unlike one.
+# - **Threshold triplet loss**: the nearest key of a similar identity should be closer to the query, by a margin, than the
+#   nearest key of a different one.
 
 # %%
 from tfhkit.refine import Memory
@@ -393,7 +395,7 @@ print(getsource(Memory.update).split('"""')[-1])
 
 # %% [markdown]
 # ### The update rule, step by step
-# Keys and queries of length 2 are points on a circle, and three persons are three colours. The
+# Keys and queries of dimension 2 are points on a circle, and three persons are three colours. The
 # memory has two slots.
 
 # %%
@@ -419,8 +421,8 @@ for degrees, who in looks:
 assert [slot for *_, slot, _, _, _ in moments] == [0, 0, 1] + [0] * 10 + [1]
 
 # %%
-told = {0: "first: an empty slot", 1: "alike: folded in", 2: "unlike: an empty slot",
-        3: "alike: folded in", 12: "nine more of A", 13: "unlike: replaces the oldest"}  # fmt: skip
+told = {0: "first: an empty slot", 1: "similar: merged", 2: "different: an empty slot",
+        3: "similar: merged", 12: "nine more of A", 13: "different: replaces the oldest"}  # fmt: skip
 figure, axes = plt.subplots(1, 6, figsize=(11, 2.3), layout="constrained")
 for axis, (i, text) in zip(axes, told.items()):
     degrees, who, slot, keys, values, ages = moments[i]
@@ -439,15 +441,15 @@ plt.show()
 # *Six moments of a memory with two slots: arrows are keys in the colour of their person, the triangle
 # is the query; each slot has its number and its age.*
 #
-# **What to see.** A folded key is a mean of looks, and it stays young. Person B was not seen for ten
-# steps, so C takes its place: the memory holds on to what is alike and recent. (Ages carry noise of
-# up to 4 steps, so that equal ages do not always lose the same slot.)
+# **What to see.** A merged key is a mean of several views, and it stays young. Person B was not seen for ten
+# steps, so C replaces B: the memory keeps what is frequent and recent. (Ages carry noise of
+# up to 4 steps, so that among equal ages the choice is random.)
 #
 # ### The threshold triplet loss in one number
 #
-# $$\mathcal L_{m} = \max\big(0,\ \max_{k \in \text{unlike}} q\cdot k\ -\ \max_{k \in \text{alike}} q \cdot k\ +\ 0.3\big)$$
+# $$\mathcal L_{m} = \max\big(0,\ \max_{k \in \text{different}} q\cdot k\ -\ \max_{k \in \text{similar}} q \cdot k\ +\ 0.3\big)$$
 #
-# A memory with A's key at 20 and B's at 100 degrees; a query of person A at any angle.
+# A memory has A's key at 20 and B's at 100 degrees; the query is of person A, at any angle.
 
 # %%
 pair = Memory(MemoryConfig(slots=2, key_dim=2, value_dim=3, top_k=2))
@@ -462,25 +464,25 @@ print(f"at 60 degrees, halfway: {losses[60]:.2f}; at 40: {losses[50]:.2f}; at 20
 
 # %%
 figure, axis = plt.subplots(figsize=(6, 2.2), layout="constrained")
-axis.plot(angles, right, color=BLUE, lw=1, label="cosine to A's key (alike)")
-axis.plot(angles, wrong, color=RED, lw=1, label="cosine to B's key (unlike)")
+axis.plot(angles, right, color=BLUE, lw=1, label="cosine to A's key (similar)")
+axis.plot(angles, wrong, color=RED, lw=1, label="cosine to B's key (different)")
 axis.plot(angles, losses, "k", lw=2, label="loss")
 axis.set(xlabel="query (degrees)", ylim=(-1.1, 2.1), xticks=range(-60, 181, 40))
 axis.legend(frameon=False, fontsize=8, ncols=3, loc="upper left")
 plt.show()
 
 # %% [markdown]
-# *The two cosines and the loss over the query's angle.*
+# *The two cosines and the loss against the query's angle.*
 #
-# **What to see.** No loss, and no gradient, once the query is nearer to the right key by the margin.
-# Halfway between both keys it is the margin itself. The gradient moves the trainable layer, not the
+# **What to see.** There is no loss, and no gradient, once the query is closer to the right key by the margin.
+# Halfway between both keys the loss equals the margin. The gradient moves the trainable layer, not the
 # keys: those move by the update rule.
 #
 # ## 5 · The discriminator
 #
-# $D$ is a PatchGAN: it judges overlapping patches, not the whole picture, and sees the renderings
-# too. How large is a patch? Each layer widens what one output sees by its kernel, in steps of what
-# lies below.
+# $D$ is a PatchGAN: it judges overlapping patches, not the whole picture, and it sees the renderings
+# too. How large is a patch? Each layer enlarges the receptive field of an output by its kernel size, in steps of the stride
+# of the layers below.
 
 # %%
 from tfhkit.refine import PatchDiscriminator
@@ -511,7 +513,7 @@ assert patches["paper"] == (70, 8)
 figure, axes = plt.subplots(1, 2, figsize=(5.6, 2.8), layout="constrained")
 for axis, (name, (side, pace)) in zip(axes, patches.items()):
     share = size_px / generator_config(name).size_px
-    axis.imshow(train["real"][0])
+    axis.imshow(train.real[0])
     for k, tint in enumerate((RED, "w", BLUE)):
         corner = (size_px - side * share) / 2 + (k - 1) * 2 * pace * share
         box = plt.Rectangle((corner, corner), side * share, side * share, fill=False, ec=tint, lw=2)
@@ -523,7 +525,7 @@ plt.show()
 # *Three of the overlapping patches that the discriminators judge, every second one along the
 # diagonal, on a frame.*
 #
-# **What to see.** A paper-sized patch holds an eye or a mouth: enough to judge teeth, too little to
+# **What to see.** A patch at the paper's size contains an eye or a mouth: enough to judge teeth, too little to
 # judge a face. At 128 px the same kind of network sees half of the face at once.
 #
 # ## 6 · Equation 4, term by term
@@ -532,10 +534,10 @@ plt.show()
 # + \lambda_1 \mathbb E\|g-G\|_1 + \lambda_2\,\mathbb E\|A\|_2
 # + \lambda_3\,\mathbb E\textstyle\sum (\nabla A)^2 \qquad \text{(4)}$$
 #
-# with $\lambda = (100, 2, 10^{-5})$. Three of the four terms leave something open.
+# with $\lambda = (100, 2, 10^{-5})$ (Sec. 4.1). Three of the four terms leave something open.
 #
-# ### The GAN term: log or not saturating
-# $D$ says $D = \sigma(x)$. As written, $G$ lowers $\log(1 - D)$; the published code raises $\log D$
+# ### The GAN term: log or non-saturating
+# $D = \sigma(x)$ with the logit $x$. As written, $G$ minimises $\log(1 - D)$; the published code maximises $\log D$
 # instead. Both want the same, but look at the slopes.
 
 # %%
@@ -550,23 +552,23 @@ for form in ("log", "nonsaturating"):
     slopes[form] = x.grad
 surely_fake = logits.sigmoid() < 0.01
 for form, slope in slopes.items():
-    print(f"{form:14} slope where D is sure (D < 0.01): {slope[surely_fake].abs().mean():.3f}")
+    print(f"{form:14} slope where D < 0.01: {slope[surely_fake].abs().mean():.3f}")
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(8, 2.4), layout="constrained")
 for form, tint in (("log", RED), ("nonsaturating", BLUE)):
     axes[0].plot(logits.sigmoid(), values[form], color=tint, label=form)
     axes[1].plot(logits.sigmoid(), -slopes[form], color=tint)
-axes[0].set(xlabel="D of a refined frame", ylabel="what G lowers")
-axes[1].set(xlabel="D of a refined frame", ylabel="push on the logit")
+axes[0].set(xlabel="D of a refined frame", ylabel="generator's GAN loss")
+axes[1].set(xlabel="D of a refined frame", ylabel="gradient on the logit")
 axes[0].legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# *Both forms of the generator's GAN loss over the discriminator's answer, and how hard they push.*
+# *Both forms of the generator's GAN loss against the discriminator's output, and the size of their gradients.*
 #
-# **What to see.** A discriminator that sees through everything ($D \to 0$) teaches nothing in the
-# form as written: its slope is gone just where it is needed.
+# **What to see.** A discriminator that recognises every refined frame ($D \to 0$) teaches nothing in the
+# form as written: the gradient vanishes where it is needed most.
 #
 # ### The attention term: which norm?
 
@@ -574,7 +576,7 @@ plt.show()
 from tfhkit.refine.losses import attention_norm as norm_of
 from tfhkit.refine.losses import attention_smoothness, to_unit
 
-coarse_l1 = 100 * (to_unit(train["render"]) - to_unit(train["real"])).abs().mean().item()
+coarse_l1 = 100 * (to_unit(train.render) - to_unit(train.real)).abs().mean().item()
 print(f"100 x L1 of the untouched rendering: {coarse_l1:.2f}")
 whole = torch.ones(1, 1, size_px, size_px)
 hole = whole.clone()
@@ -598,38 +600,37 @@ axis.legend(frameon=False, fontsize=8)
 plt.show()
 
 # %% [markdown]
-# *The attention term over the kept share of the picture in its three forms, beside the L1 term of a
-# rendering that was left as it is.*
+# *The attention term against the kept share of the picture in its three forms, compared with the L1 term of a
+# rendering that is left as it is.*
 #
-# **What to see.** As written (`l2`), the norm is worth many times the L1 term: $A$ would go to 0 everywhere
-# and Eq. 3 would keep nothing. Divided by the number of pixels under the root (`rms`) it can be weighed against the
-# L1 term, as can the published code's mean. The smoothness term is tiny for any mask.
+# **What to see.** As written (`l2`), the norm outweighs the L1 term many times: $A$ would go to 0 everywhere
+# and Eq. 3 would keep nothing. Divided by the number of pixels under the root (`rms`), or as a mean (the published code), it is comparable to the
+# L1 term. The smoothness term is tiny for any mask.
 #
-# **When does a network keep at all?** Keeping a pixel costs $\lambda_2$ of a mean over pixels, painting
-# it costs $100\,e$ with the colour's error $e$ (a grey level is 2/255). Keeping pays only while the
-# colour would be farther off than
+# **When does a network keep at all?** Keeping a pixel costs $\lambda_2$ times its share of a mean over pixels; painting
+# it costs $100\,e$ with the colour's error $e$ (a grey level is 2/255). Keeping pays off only while the
+# colour would be off by more than
 
 # %%
 for weight_of_it in (2, 0.1):
     print(f"lambda 2 = {weight_of_it}: {weight_of_it / 100 * 255 / 2:.2f} grey levels")
 
 # %% [markdown]
-# (without the two extras below). A colour head that learns to paint a still background within 2.5
-# levels is paid to paint it all. From general weights that happens: with the paper's 2, $A$ fell to
-# 0.00 everywhere on the sample, and the background was 1.1 grey levels off after 870 steps; with 0.1
-# it keeps $A = 1.00$ there and is off by nothing, and the face is as good. The published code takes
-# 0.1 in its general training and 2 in the fine-tuning; here it is 0.1 (`attention_weight`).
+# (without the two extras below). A colour head that learns to paint a still background within 2.5 grey
+# levels is therefore rewarded for painting all of it, and with $\lambda_2 = 2$ it may: try `attention_weight=2`, and compare the
+# attention in the background that section 8 prints, and the error there. The option of the published code defaults to $\lambda_2 = 0.1$, and its fine-tuning
+# command sets 2, as in the paper (the command of its general training is not published). Here it is 0.1 (`attention_weight`).
 #
 # ### The L1 term: where it counts
-# Two extras that are not in the paper: the L1 term counts more on the face, most on eyes and mouth,
+# Two extras that are not in the paper: the L1 term weighs more on the face, most on eyes and mouth,
 # and there is a second one on differences of neighbouring pixels (`gradient`), for sharper edges.
 
 # %%
 from tfhkit.refine import region_weight
 
-weight = region_weight(train["changed"], points)
-edges = np.abs(np.diff(train["real"][0].mean(-1), axis=1))
-panels = {"real": train["real"][0], "weight of the L1": weight[0], "steps to the right": edges}
+weight = region_weight(train.changed, points)
+edges = np.abs(np.diff(train.real[0].mean(-1), axis=1))
+panels = {"real": train.real[0], "weight of the L1": weight[0], "horizontal differences": edges}
 figure, axes = plt.subplots(1, 3, figsize=(7.6, 2.4), layout="constrained")
 for axis, (title, picture) in zip(axes, panels.items()):
     shown = axis.imshow(picture, cmap="cividis")
@@ -641,23 +642,56 @@ plt.show()
 # %% [markdown]
 # *A frame, the weight of its pixels in the L1 term, and what the second L1 term compares.*
 #
-# ## 7 · Training
+# ### Equation 5: two players
 #
-# Every step: the memory's loss and update, then $D$, then $G$ with the *true* identity. Batches are
-# shifted by up to 4 pixels. Frames of the held-back part, rendered with their true coefficients, are
-# looked at now and then and never trained on.
+# $$G^* = \arg\min_G \max_D\ \mathcal L(G, D) \qquad \text{(5)}$$
+#
+# $D$ makes Eq. 4 as large as it can; $G$ makes the result as small as it can. What does the inner maximum measure? For given real and
+# generated distributions the best $D$ is known: $D^* = p_{real} / (p_{real} + p_{gen})$ (Goodfellow et al. 2014). A toy: both are bell curves, and the generated
+# one is off by some standard deviations.
 
 # %%
-from tfhkit.background.images import training_images
+x = np.linspace(-8, 12, 4001)
+off_by, inner_maximum = np.linspace(0, 4, 41), []
+for offset in off_by:
+    p_real, p_made = (np.exp(-((x - mean) ** 2) / 2) / np.sqrt(2 * np.pi) for mean in (0, offset))
+    best_d = p_real / (p_real + p_made)
+    value = p_real * np.log(best_d) + p_made * np.log(p_made / (p_real + p_made))
+    inner_maximum.append(np.trapezoid(value, x))
+assert np.isclose(inner_maximum[0], -np.log(4)) and (np.diff(inner_maximum) > 0).all()
+print(f"equal: {inner_maximum[0]:.3f} (-log 4); 4 deviations off: {inner_maximum[-1]:.3f}")
+
+# %%
+figure, axis = plt.subplots(figsize=(5, 2.2), layout="constrained")
+axis.plot(off_by, inner_maximum, color=BLUE)
+axis.axhline(0, color="k", ls=":", lw=1)
+axis.set(xlabel="offset of the generated distribution (standard deviations)")
+axis.set_ylabel("GAN term for the best D")
+plt.show()
+
+# %% [markdown]
+# *The inner maximum of Eq. 5 (GAN term only) against the offset of the generated distribution.*
+#
+# **What to see.** The better the two distributions match, the less even the best discriminator can get. The minimum, $-\log 4$, is
+# reached only when they are equal, so the outer minimum asks for frames that nobody can tell from real ones. Far apart the curve is
+# flat, and $G$ learns nothing: that is the saturation seen above.
+#
+# ## 7 · Training
+#
+# Nobody can compute the inner maximum of Eq. 5 for pictures, so $D$ and $G$ take one gradient step each, in turn. In every step the
+# memory computes its loss and updates first, then $D$ steps, then $G$ with the *true* identity. Batches are shifted by up to 4 pixels
+# (augmentation). Held-out frames, rendered with their true coefficients, are evaluated now and then and never trained on.
+
+# %%
+from tfhkit.talk import draw_own
 
 n_judge = {"tiny": 8, "quick": 48, "full": 100}[settings.profile]
-judged_frames = predicted["held_back_frames"][:n_judge]
-judged_frames = judged_frames[~fit.gap[judged_frames]]
-judged = training_images(video, fit, fit.load_model(), size_px, judged_frames, seed=seed)
-region, times = judged["changed"] > 0, fit.times[judged_frames]
-judged_points = in_crop(judged_frames)
-assert not set(judged_frames) & set(train["frames"])
-print(f"{len(train['frames'])} frames to learn from, {len(judged_frames)} to judge by")
+first = person.held.start
+judged = draw_own(person, slice(first, min(first + n_judge, len(fit))), seed)
+region, times = judged.changed > 0, judged.times
+judged_points = points_in_crop(fit, judged.frames, size_px)
+assert not set(judged.frames) & set(train.frames)
+print(f"{len(train)} training frames, {len(judged)} held-out frames")
 
 # %%
 from tfhkit.refine import LossWeights, refiner_config, train_config
@@ -686,27 +720,27 @@ how = train_config(
 )
 
 # %% [markdown]
-# ### Where does it begin?
+# ### Where does it start?
 # The paper first trains one refiner on many people (*Ours-G*) and then fine-tunes it (*Ours-P*). Our
-# many people are virtual speakers, drawn twice: coarsely, as notebook 04 draws, and with skin, teeth,
-# hair and surroundings. What such a general refiner makes of our person, without having seen it:
+# many people are virtual speakers, each rendered twice: coarsely, as in notebook 04, and with skin, teeth,
+# hair and surroundings. This is what such a general refiner makes of our person, without having seen them:
 
 # %%
 from tfhkit.evaluate.ablations import general_only
-from tfhkit.refine import refine, start_from
-from tfhkit.series.general_refiner import general_refiner
+from tfhkit.refine import refine
+from tfhkit.refine.general import general_refiner
 
 base = general_refiner(settings.refine_size) if general else None
-answers = {"rendering": judged["render"]}
+answers = {"rendering": judged.render}
 if base is None:
-    print("begins from random weights: none of this size come with the kit, or general=False")
+    print("starts from random weights: none of this size come with the kit, or general=False")
 else:
-    answers["general only"], _ = refine(general_only(base, config), judged["render"], times)
-    print("begins from the general weights")
-strip({**answers, "real": judged["real"]})
+    answers["general only"], _ = refine(general_only(base, config), judged.render, times)
+    print("starts from the general weights")
+strip({**answers, "real": judged.real})
 
 # %% [markdown]
-# *Held-back frames: the rendering, what the general refiner makes of it without any personal step
+# *Held-out frames: the rendering, what the general refiner makes of it without any personal training
 # (where there is one), and the real frame.*
 
 # %%
@@ -715,35 +749,32 @@ from tfhkit.teach.curves import LiveCurves
 few = slice(0, 16)
 levels = {}
 for name, answer in answers.items():
-    squares = (answer[few].astype(np.float32) - judged["real"][few]) ** 2
+    squares = (answer[few].astype(np.float32) - judged.real[few]) ** 2
     levels[name] = float(10 * np.log10(255**2 / squares[region[few]].mean()))
     print(
-        f"{name:13}{levels[name]:6.2f} dB on the first {len(judged['real'][few])} held-back frames"
+        f"{name:13}{levels[name]:6.2f} dB on the first {len(judged.real[few])} held-out frames"
     )
 curves = LiveCurves(levels, n_steps)
 
 # %% [markdown]
-# The training is kept in `training.safetensors`. If it is stopped, it resumes; if a finished one of
-# the same data and settings lies there, it is taken as it is. With `retrain`, or by the button that
-# then stands below, it is done again.
+# The training is saved in `training.safetensors`. If it is stopped, it resumes; if a finished one with
+# the same data and settings is found, it is reused. With `retrain`, or with the button that
+# then appears below, it is done again.
 
 # %%
-from tfhkit.refine import train_refiner
+from tfhkit.refine.personal import PersonalFrames, train_personal_refiner
 from tfhkit.teach.training import drop_finished, tell_training
 
 if retrain:
     drop_finished(step.path("training.safetensors"), how)
-refiner, history = train_refiner(
-    train["render"],
-    train["real"],
-    found.features,
+own = PersonalFrames(train, points, found)
+refiner, history = train_personal_refiner(
+    own,
     config,
     how,
-    frames=train["frames"],
-    weight=weight,
-    validation=(judged["render"][few], judged["real"][few], region[few]),
-    start=start_from(base, config, seed) if base else None,
-    seed=seed,
+    base,
+    seed,
+    validation=(judged.render[few], judged.real[few], region[few]),
     checkpoint=step.path("training.safetensors"),
     device=step.device,
     progress=step.progress,
@@ -752,65 +783,65 @@ refiner, history = train_refiner(
 curves.show(history)
 
 # %% [markdown]
-# *Losses over the steps (left, middle) and the PSNR of held-back frames on the face (right), beside
+# *Losses over the training steps (left, middle) and the PSNR (peak signal-to-noise ratio) of held-out frames on the face (right), compared with
 # the rendering and the general refiner.*
 
 # %%
 tell_training(history, step.path("training.safetensors"))
 print(f"on {step.device}; ResNet18 behind the keys: {history['spatial']} weights")
 gains = [entry["psnr_db"] for entry in history["validation"]]
-print(f"held-back frames: {levels['rendering']:.1f} dB before, {gains[-1]:.1f} dB after")
+print(f"held-out frames: {levels['rendering']:.1f} dB before, {gains[-1]:.1f} dB after")
 
 # %% [markdown]
 # **What to see.** The general refiner knows what faces look like, but not this one: by itself it is
-# hardly nearer than the rendering. It is a good place to start from, though: most of the way is gone
+# hardly closer than the rendering. It is a good starting point, though: most of the gain comes
 # in the first hundred steps (compare *personal only* in section 9). The dotted line of the middle
-# panel is a discriminator that only guesses; it sets in late, and in the quick profile the L1 term
-# does most of the work. (The published fine-tuning takes 17,880 steps.)
+# panel is a discriminator that only guesses. The GAN term starts late, and in the quick profile the L1 term
+# does most of the work. (The published fine-tuning takes 60 epochs of 298 images, one at a time: 17,880 steps.)
 #
-# ## 8 · What does it do with frames that it never saw?
+# ## 8 · What does it do with held-out frames?
 #
-# First with the *true* coefficients of the held-back part: only the refinement is tested.
+# First with the *true* coefficients of the held-out part: this tests only the refinement.
 
 # %% tags=["report"]
 refined, kept, painted = refine(
-    refiner, judged["render"], times, colour=True, progress=step.progress
+    refiner, judged.render, times, colour=True, progress=step.progress
 )
 strip(
     {
-        "rendering r": judged["render"],
+        "rendering r": judged.render,
         "attention A": kept,
         "colour C": painted,
         "refined o": refined,
-        "real g": judged["real"],
+        "real g": judged.real,
     }
 )
 
 # %% [markdown]
-# *Held-back frames: rendering, attention, colour, their mix by Eq. 3, and the real frame.*
+# *Held-out frames: rendering, attention, colour, their mix by Eq. 3, and the real frame.*
 #
 # **What to see.** White attention keeps the rendering, which outside the face *is* the real frame; there the colour head
-# may paint what it likes. Dark: the net paints. Eyes and mouth are darkest; cheeks and nose are a mix.
+# may paint what it likes. Where it is dark, the network paints. Eyes and mouth are darkest; cheeks and nose are a mix.
 
 # %%
-where = parts_of(judged_points, judged["changed"])
+where = parts_of(judged_points, judged.changed)
 for name, mask in where.items():
     print(f"{name:17} attention {kept[mask].mean():.2f}")
 if attention and attention_weight <= 0.1 and settings.profile != "tiny":
     assert kept[region].mean() < kept[~region].mean()
 
 # %% [markdown]
-# ### Numbers need something to stand beside
-# The rendering as it was; the real training frame whose rendering is nearest (a net that only
-# remembers would give this); the general refiner. The interval is a block bootstrap of the
+# ### Comparison with baselines
+# The unrefined rendering; the real training frame whose rendering is nearest (a network that only
+# memorises would give this); the general refiner. The interval is a block bootstrap of the
 # difference to the rendering over the same frames.
 
 # %%
 from tfhkit.evaluate.frames import judge_frames, nearest_frames, paired_interval
 
-rows = nearest_frames(train["render"], judged["render"])
-answers |= {"nearest frame": train["real"][rows], "refined": refined}
-scores = judge_frames(judged["real"], answers, region, deep=True, progress=step.progress)
+rows = nearest_frames(train.render, judged.render)
+answers |= {"nearest frame": train.real[rows], "refined": refined}
+scores = judge_frames(judged.real, answers, region, deep=True, progress=step.progress)
 base_db = scores["rendering"]["psnr_frames"]
 print("                PSNR   to the rendering, 95 %    SSIM  mouth error  identity  flicker")
 for name, s in scores.items():
@@ -820,9 +851,9 @@ for name, s in scores.items():
           f"{s['ssim']:10.3f}{100 * lips:11.1f} %{who:10.3f}{s['flicker_ratio']:9.2f}")  # fmt: skip
 
 # %% [markdown]
-# PSNR (dB) and SSIM on the face; the mouth's landmarks in percent of the distance of the eye
-# corners; cosine of the identity features to the real frame's; and flicker, second differences over
-# time as a multiple of the real clip's own.
+# PSNR (dB) and SSIM (structural similarity) on the face; the mean error of the mouth's landmarks in percent of the distance between the eye
+# corners; cosine of the identity feature to the real frame's; and flicker: second differences over
+# time, as a multiple of the real clip's own.
 
 # %%
 gain_db = scores["refined"]["psnr"] - scores["rendering"]["psnr"]
@@ -830,7 +861,7 @@ gain_low, gain_high = paired_interval(scores["refined"]["psnr_frames"], base_db,
 assert settings.profile == "tiny" or gain_low > 0, "the refiner made the rendering worse"
 
 # %% [markdown]
-# **What to see.** The refined frames are nearer to the truth than any of the copies, by more than the
+# **What to see.** The refined frames are closer to the truth than any baseline, by more than the
 # interval. The nearest training frame has a real face and a real identity, but the mouth of another
 # moment; the rendering has about the right mouth, but no real face.
 
@@ -839,8 +870,8 @@ assert settings.profile == "tiny" or gain_low > 0, "the refiner made the renderi
 
 # %% tags=["report"]
 before, after = (
-    np.abs(answer.astype(np.float32) - judged["real"]).mean(-1)
-    for answer in (judged["render"], refined)
+    np.abs(answer.astype(np.float32) - judged.real).mean(-1)
+    for answer in (judged.render, refined)
 )
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 3), layout="constrained")
 for axis, values, title in zip(axes, (before, after), ("rendering", "refined")):
@@ -852,9 +883,9 @@ for name, mask in where.items():
     print(f"{name:17}{before[mask].mean():5.1f} -> {after[mask].mean():4.1f} grey levels")
 
 # %% [markdown]
-# *Mean absolute error on the held-back frames, of the rendering and after refinement, in one scale.*
+# *Mean absolute error on the held-out frames, before and after refinement, on one colour scale.*
 #
-# ### Mouth and eyes from near
+# ### Close-ups of mouth and eyes
 # A mean over the face hides what a viewer looks at first.
 
 
@@ -868,26 +899,26 @@ def close_up(pictures, points, width=0.28, height=0.28):
 
 
 shown = {name: answers[name] for name in answers if name != "nearest frame"}
-shown["real"] = judged["real"]
+shown["real"] = judged.real
 strip({name: close_up(p, judged_points[:, 48:68]) for name, p in shown.items()}, 7, 1.15)
 
 # %% [markdown]
-# *The mouth in seven held-back frames.*
+# *The mouth in seven held-out frames.*
 
 # %%
 eyes = judged_points[:, 36:48]
 strip({name: close_up(p, eyes, 0.5, 0.2) for name, p in shown.items()}, 5, 0.75)
 
 # %% [markdown]
-# *The eyes in five held-back frames.*
+# *The eyes in five held-out frames.*
 #
 # **What to see.** The rendering stares; the refined eyes are this person's, with lids and brows. The
-# teeth are a bright spot where the real ones are: the clip has no more to show, its mouth is a few
+# teeth are a bright spot where the real ones are: the clip has no more to show, because its mouth is a few
 # dozen pixels wide. Closed lips lose the creases around them first.
 #
 # ### Does it flicker?
 # Each frame is refined by itself, so neighbouring frames may disagree. One column of pixels through
-# the mouth, over time, shows it: even motion draws smooth lines, flicker draws a comb.
+# the mouth, over time, shows it: smooth motion draws smooth lines, flicker draws a comb.
 
 # %%
 column = int(judged_points[:, 48:68, 0].mean())
@@ -903,24 +934,24 @@ warped = scores["refined"]["flicker_ratio_warped"]
 print(f"flicker of the refined frames along the real motion: {warped:.2f} of the real clip's")
 
 # %% [markdown]
-# *A column of pixels through the mouth over time; the number is the flicker, 1 is as in the real clip.*
+# *A column of pixels through the mouth over time; the number is the flicker, where 1 is that of the real clip.*
 #
-# **What to see.** Well below 1 would be a picture that is too soft or stands still, above 1 one that
-# trembles. The published code leaves dropout on at test, which makes its output random from frame
+# **What to see.** A value well below 1 means a picture that is too soft or too still, a value above 1 means
+# jitter. The published code leaves dropout on at test time, which makes its output random from frame
 # to frame; here the same input gives the same output.
 #
 # ### Explore: Eq. 3 by hand
 # Multiply the attention before it is used. At 0 you see the colour head alone. Guess first: what does
-# a gain of 2 show, and which parts of the face become the rendering last?
+# a gain of 2 show, and which parts of the face turn into the rendering last?
 
 
 # %%
 def equation3(frame=0, gain=1.0):
-    """Rendering, attention, colour and their mix by Eq. 3 for one held-back frame."""
+    """Rendering, attention, colour and their mix by Eq. 3 for one held-out frame."""
     a = np.clip(gain * kept[frame], 0, 1)[..., None]
-    mix = (a * judged["render"][frame] + (1 - a) * painted[frame]).astype(np.uint8)
-    panels = {"r": judged["render"][frame], "A": a[..., 0], "C": painted[frame], "o": mix}
-    panels["real"] = judged["real"][frame]
+    mix = (a * judged.render[frame] + (1 - a) * painted[frame]).astype(np.uint8)
+    panels = {"r": judged.render[frame], "A": a[..., 0], "C": painted[frame], "o": mix}
+    panels["real"] = judged.real[frame]
     _, axes = plt.subplots(1, 5, figsize=(9, 2.1))
     for axis, (name, picture) in zip(axes, panels.items()):
         axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
@@ -932,8 +963,8 @@ explore(equation3, frame=(0, len(refined) - 1), gain=(0.0, 2.0, 1.0))
 
 # %% [markdown]
 # ### What does the discriminator say?
-# Its answer for each patch of a held-back frame, given the same renderings: is this frame real? It
-# is not part of the refiner, but its weights lie in the training's checkpoint.
+# For each patch of a held-out frame, given the same renderings: is this frame real? The discriminator
+# is not part of the refiner, but its weights are in the training's checkpoint.
 
 # %%
 from tfhkit.refine.data import gather_windows, window_indices
@@ -944,9 +975,9 @@ stored = read_tensors(step.path("training.safetensors"))
 judge.load_state_dict(
     {k.removeprefix("judge."): v for k, v in stored.items() if k.startswith("judge.")}
 )
-renders = torch.as_tensor(judged["render"])
+renders = torch.as_tensor(judged.render)
 windows = gather_windows(renders, torch.as_tensor(window_indices(len(renders), window)))
-questions = {"rendering": judged["render"], "refined": refined, "real": judged["real"]}
+questions = {"rendering": judged.render, "refined": refined, "real": judged.real}
 with torch.no_grad():
     verdicts = {name: judge(windows, to_unit(p)).sigmoid()[:, 0] for name, p in questions.items()}
 
@@ -961,17 +992,16 @@ figure.colorbar(answer, ax=axes, label="D: real")
 plt.show()
 
 # %% [markdown]
-# *The discriminator's answer for the patches of one frame, as a rendering, refined, and real; the
-# number is its mean over all held-back frames, orange is fake, purple real.*
+# *The discriminator's output for the patches of one frame: as a rendering, refined, and real. The
+# number is its mean over all held-out frames; orange is fake, purple is real.*
 #
-# **What to see.** Brows, eyes and chin of a rendering give it away, and the cheeks with them. A refined
-# frame is hardly told from a real one: after so few steps the discriminator has not learned much
-# more than what a rendering looks like, and so it can teach little else.
+# **What to see.** The three means are close to 0.5: after so few steps the discriminator tells neither the rendering nor the refined
+# frame reliably from a real one, and so it can teach little. In the quick profile the GAN term is nearly without effect.
 #
 # ### What is in the memory?
-# Do frames of one pose meet in one slot? And how near do the held-back renderings come to what was
-# stored? Each dot is a slot: point at it (or step through them) and see the frames that wrote it
-# last, and the held-back renderings that read it.
+# Do frames of one pose share a slot? And how close are the held-out renderings to what was
+# stored? Each dot is a slot: point at it (or step through them) to see the frames that wrote it
+# last, and the held-out renderings that read it.
 
 # %%
 from tfhkit.refine import retrieve_identity
@@ -979,23 +1009,23 @@ from tfhkit.teach.slot_map import show_slots
 
 if identity == "memory":
     memory = refiner.memory
-    asked = retrieve_identity(refiner, judged["render"], times, every_frame=True)
-    yaw = np.degrees(fit.coefficients.angles[train["frames"], 1])
-    frames = train["frames"], train["real"], judged["render"]
+    asked = retrieve_identity(refiner, judged.render, times, np.arange(len(times)))
+    yaw = np.degrees(fit.coefficients.angles[train.frames, 1])
+    frames = train.frames, train.real, judged.render
     show_slots(memory, asked, *frames, yaw, "yaw (degrees)")
 
 # %% [markdown]
-# *Left: the slots in the plane of their keys' first two principal components, in the colour of the
-# yaw at which they were written; larger dots are read more, crosses never. Right: the cosine of
-# each held-back frame to its nearest key.*
+# *Left: the slots in the plane of their keys' first two principal components, coloured by the
+# yaw at which they were written; larger dots are read more often, crosses never. Right: the cosine of
+# each held-out frame to its nearest key.*
 #
-# **What to see.** The frames that wrote a slot last are neighbours in time, so they look alike. The
-# slots that answer are few; most are never read. Their readers are often of another pose: a cosine
+# **What to see.** The frames that wrote a slot last are neighbours in time, so they look alike. Few
+# slots are read; most never are. The frames that read a slot are often of another pose: a cosine
 # well below 1 says that nothing like them was stored.
 #
 # ### Explore: attention and memory, frame by frame
-# Play the held-back part. When does the memory change its slot: with the words, or with the head? And
-# does the attention let the mouth through when it opens?
+# Play the held-out part. When does the memory change its slot: with the words, or with the head? And
+# does the attention let the network paint the mouth when it opens?
 
 # %%
 from tfhkit.teach.panels import grey_picture
@@ -1005,36 +1035,36 @@ from tfhkit.teach.slots import writers_of
 
 def moment(row):
     """Rendering, attention, refined and real frame, and who wrote the slot that answered."""
-    newest = writers_of(memory, asked.slots[row], train["frames"])[:1]
-    writer = train["real"][newest[0]] if len(newest) else np.zeros_like(train["real"][0])
-    shown = {"rendering": judged["render"][row], "attention": grey_picture(kept[row])}
-    return shown | {"refined": refined[row], "real": judged["real"][row], "slot's writer": writer}
+    newest = writers_of(memory, asked.slots[row], train.frames)[:1]
+    writer = train.real[newest[0]] if len(newest) else np.zeros_like(train.real[0])
+    shown = {"rendering": judged.render[row], "attention": grey_picture(kept[row])}
+    return shown | {"refined": refined[row], "real": judged.real[row], "slot's writer": writer}
 
 
 # %%
 if identity == "memory":
     chosen = {"cosine to its key": asked.similarity, "slot (number)": asked.slots}
-    text = "Held-back frames: rendering, attention, refined, real, and the memory's choice."
+    text = "Held-out frames: rendering, attention, refined, real, and the memory's choice."
     scrub(moment, times, chosen, video.audio, text)
 
 # %% [markdown]
 # *White attention keeps the rendering, dark attention paints. The last picture is the newest training
-# frame that was written into the slot that answered.*
+# frame that was written into the slot that was read.*
 #
-# Is what it answers nearer to the truth than one mean identity for all frames? And does the picture
-# gain by it? Beside it the true identity of the real frame, which in use nobody has.
+# Is the retrieved identity closer to the truth than one mean identity for all frames? And does the picture
+# improve? The last row is the true identity of the real frame, an oracle: at test time nobody has it.
 
 # %%
 if identity == "memory":
-    every = max(1, len(judged_frames) // 30)
+    every = max(1, len(judged) // 30)
     true = identity_features(
-        judged["real"], judged_points, encoder, arcface_file or None, every, step.progress
+        judged.real, judged_points, encoder, arcface_file or None, every, step.progress
     ).features
     mean = found.features[found.found].mean(0)
     given = {
         "mean": np.tile(mean / np.linalg.norm(mean), (len(true), 1)),
         "nearest slot": memory.values[asked.slots].cpu().numpy(),
-        "smoothed": retrieve_identity(refiner, judged["render"], times).identity.cpu().numpy(),
+        "smoothed": retrieve_identity(refiner, judged.render, times).identity.cpu().numpy(),
         "true": true,
     }
 
@@ -1043,34 +1073,38 @@ from tfhkit.metrics import flicker_ratio, psnr
 
 if identity == "memory":
     print(
-        "identity      cosine to the true one, 95 % to the mean's     PSNR, 95 % to the mean's    flicker"
+        "identity      cosine to the true one, 95 % vs mean           PSNR, 95 % vs mean          flicker"
     )
     marks = {}
     for name, features in given.items():
         pictures, _ = refine(
-            refiner, judged["render"], times, identity=features, progress=step.progress
+            refiner, judged.render, times, identity=features, progress=step.progress
         )
-        marks[name] = (features * true).sum(-1), psnr(judged["real"], pictures, region)
+        marks[name] = (features * true).sum(-1), psnr(judged.real, pictures, region)
         line = f"{name:14}"
         for mark, mean_mark, form in zip(marks[name], marks["mean"], (".4f", ".2f")):
             low, high = paired_interval(mark, mean_mark, times, seed)
             line += f"{mark.mean():{form}} ({low:+{form}} to {high:+{form}})".ljust(41)
-        print(f"{line}{flicker_ratio(judged['real'], pictures, region):.2f}")
+        print(f"{line}{flicker_ratio(judged.real, pictures, region):.2f}")
+    for name in ("smoothed", "true"):
+        gain = marks[name][1].mean() - marks["mean"][1].mean()
+        low, high = paired_interval(marks[name][1], marks["mean"][1], times, seed)
+        print(f"{name} identity instead of the mean: {gain:+.2f} dB ({low:+.2f} to {high:+.2f})")
 
 # %% [markdown]
-# **What to see.** *Nearest slot* is less like the true identity than one mean for all: a slot is a
+# **What to see.** *Nearest slot* is less similar to the true identity than one mean for all: a slot is a
 # single moment, and the keys (of a ResNet18 that never learned about faces) do not order moments of
-# one face by identity. Smoothing over a second repairs most of that, and it takes the
-# jumps out: compare the flicker. In the picture all of it is about a tenth of a decibel, and even the
-# true identity adds no more than a fifth.
+# one face by identity. Smoothing over a second repairs most of that, and it removes the
+# jumps: compare the flicker. For the picture the memory gives no measurable gain over the mean identity on this clip, and even the
+# true identity, the oracle, adds only what the last line says.
 #
 # ### What does the identity change in the picture?
-# The same rendering with the identity of two other moments, those of section 3 that are least alike,
+# The same rendering with the identity of two other moments, the least similar ones of section 3,
 # and with that of a stranger (a virtual speaker from the general refiner's memory).
 
 # %%
 if identity != "none":
-    others = {f"frame {train['frames'][k]}": found.features[k] for k in far}
+    others = {f"frame {train.frames[k]}": found.features[k] for k in far}
     if base is not None and base.config.encoder == found.encoder.name:
         strangers = base.memory.values[base.memory.used].numpy()
         others["a stranger"] = strangers[(strangers @ found.features[far[0]]).argmin()]
@@ -1078,7 +1112,7 @@ if identity != "none":
     for name, feature in others.items():
         given = np.tile(feature, (len(renders), 1))
         swapped[name], _ = refine(
-            refiner, judged["render"], times, identity=given, progress=step.progress
+            refiner, judged.render, times, identity=given, progress=step.progress
         )
     first, *rest = swapped.values()
     for name, pictures in zip(list(swapped)[1:], rest):
@@ -1101,16 +1135,16 @@ if identity != "none":
     plt.show()
 
 # %% [markdown]
-# *One held-back frame refined with the identity of other moments and of a stranger, and the
-# differences to the first, four times enlarged around grey.*
+# *One held-out frame refined with the identity of other moments and of a stranger, and the
+# differences to the first, multiplied by four around grey.*
 #
-# **What to see.** The identity feature does steer: it opens or shuts mouth and eyes, since these go
-# along with it in the training frames, and leaves the background alone. It does not make another
+# **What to see.** The identity feature does steer: it opens or closes mouth and eyes, because these
+# correlate with it in the training frames, and it leaves the background alone. It does not make another
 # person of this one: fine-tuned on one face, the refiner answers a stranger's feature with the same
-# face, a little off.
+# face, slightly changed.
 #
 # ## 9 · The ablations of Sec. 4.2
-# Leave out one part at a time, by one setting each; all else is equal: start, steps, seed, frames.
+# Leave out one part at a time, by one setting each; everything else is equal: start, steps, seed, frames.
 
 # %%
 from tfhkit.evaluate.ablations import ABLATIONS, run_ablations
@@ -1128,7 +1162,7 @@ if n_ablation > 0:
     full = refiner_config(
         settings.refine_size, found.encoder.name, slots=settings.memory_slots, size_px=size_px
     )
-    material = Material(train, points, found, judged, region, times)
+    material = Material(own, judged)
     short = replace(how, steps=n_ablation, validate_every=n_ablation)
     ablations = run_ablations(
         material, full, short, base, seed=seed, device=step.device, progress=step.progress
@@ -1138,7 +1172,7 @@ if n_ablation > 0:
 
 # %%
 print(f"each trained for {n_ablation} steps")
-print("                         PSNR   to the full model, 95 %  SSIM flicker outside  M param.   s")
+print("                         PSNR   vs full model, 95 %      SSIM flicker outside  M param.   s")
 for row in ablations:
     change = ""
     if row.interval:
@@ -1148,12 +1182,12 @@ for row in ablations:
 
 # %% [markdown]
 # PSNR, SSIM and flicker on the face; *outside* is the mean error in grey levels where nothing was
-# rendered and nothing should be changed.
+# rendered and nothing should change.
 
 # %%
 if ablations:
     rows = {row.ablation.name: row.refined for row in ablations}
-    rows = {"real": judged["real"], **rows}
+    rows = {"real": judged.real, **rows}
     near = {name: close_up(p, judged_points[:, 48:68]) for name, p in rows.items()}
     some = np.linspace(0, len(times) - 1, 7).astype(int)
     figure, axes = plt.subplots(len(near), 7, figsize=(7.6, 1.0 * len(near)))
@@ -1168,7 +1202,7 @@ if ablations:
     plt.show()
 
 # %% [markdown]
-# *The mouth in seven held-back frames: real, and refined by each variant.*
+# *The mouth in seven held-out frames: real, and refined by each variant.*
 #
 # How much do two runs of the *same* variant differ? The full model once more, with another seed:
 
@@ -1181,106 +1215,93 @@ if ablations:
     print(f"another seed changes the full model by {by_seed:+.2f} dB, SSIM {again.ssim:.3f}")
 
 # %% [markdown]
-# **What to see.** One part stands out: the general weights. Without them the same number of steps
-# ends more than 3 dB lower, with a mouth without teeth; and without personal steps nothing is won at
-# all. Every other row lies within two tenths of a decibel of the full model, and the pictures cannot
+# **What to see.** Two parts stand out. Without the general weights the same number of steps
+# ends several decibels lower, with a mouth without teeth; without personal training nothing is gained at
+# all. Every other row is within about a quarter of a decibel of the full model, and the pictures cannot
 # be told apart. No identity at all costs a little; the *mean* identity instead of the memory costs
-# nothing. *No attention* shows what Eq. 3 is for: the face is as good without it, but all that should
-# have been kept is painted anew, and comes out softer.
+# nothing, so the paper's claim for the memory is not confirmed here. *No attention* shows what Eq. 3 is for: the face is as good without it, but everything that should
+# have been kept is painted anew, and becomes softer.
 #
-# What one can conclude: whether a part makes a difference *here*, on one person, at this size and
-# after so few steps, for frames like these (that is what the interval covers; another seed moves the
-# result as well). What one cannot: that a part is useless. The memory is made for many identities,
-# and with one person it has little to choose between; PSNR does not see teeth that are sharp in the
-# wrong place. The paper shows pictures of two persons, without numbers.
+# What one can conclude: whether a part makes a difference *here*, for one person, at this size and
+# after so few steps, on frames like these (that is what the interval covers; another seed changes the
+# result as well). What one cannot conclude: that a part is useless. The memory is made for many identities,
+# and with one person it has little to choose from; PSNR does not notice teeth that are sharp in the
+# wrong place. The paper shows pictures of two persons, without numbers (Fig. 5 and 6).
 #
 # ## 10 · Both results
-# Now with the coefficients that the sound gave, over the matched backgrounds.
+# Now with the coefficients that were predicted from the sound, over the matched backgrounds.
 
 # %%
-from tfhkit.media import atomic_path, read_audio
+from tfhkit import talk
 from tfhkit.refine import save_refiner
 
 save_refiner(refiner, step.path("refiner.safetensors"))
-results = {}
+person, results = replace(person, refiner=refiner), {}
 for name in ("held_back", "speech"):
-    times = predicted[f"{name}_times"]
-    frames, mask = refine(refiner, images[name]["render"], times, progress=step.progress)
-    results[name] = {"refined": frames, "attention": mask, "times": times}
-    with atomic_path(step.path(f"refined_{name}.npz")) as temporary:
-        stored = {"attention": np.rint(255 * mask).astype(np.uint8)}
-        np.savez(temporary, **{**results[name], **stored})
+    results[name] = talk.refine(person, images[name], progress=step.progress)
+    results[name].save(step.path(f"refined_{name}.npz"))
 
 # %%
 strip(
     {
-        "rendering": images["held_back"]["render"],
-        "refined": results["held_back"]["refined"],
-        "real": images["held_back"]["real"],
+        "rendering": images["held_back"].render,
+        "refined": results["held_back"].pictures,
+        "real": images["held_back"].real,
     }
 )
 
 # %% [markdown]
-# *The held-back part, driven by its sound: rendering, refined, and what was filmed at that moment.*
+# *The held-out part, driven by its sound: rendering, refined, and real.*
 #
-# The head stands elsewhere than it did, so PSNR would say little here; notebook 06 compares the
+# The head is not where it was, so PSNR says little here; notebook 06 compares the
 # motion.
 
 # %%
-strip({"rendering": images["speech"]["render"], "refined": results["speech"]["refined"]})
+strip({"rendering": images["speech"].render, "refined": results["speech"].pictures})
 
 # %% [markdown]
 # *The new speech: rendering and refined.*
 #
 # ### Back into the full frame
-# The refined crop is laid over the background's own frame where the compositing or the net changed
-# something, with a soft edge; then comes the sound.
+# The refined crop is blended over the frame that its background came from, where the compositing or the network changed
+# something, with a soft edge. Then the sound is added.
 
 # %%
-from tfhkit.refine.paste import paste_alpha, write_side_by_side, write_talking_head
+from tfhkit.media import read_audio
 
-began = predicted["held_back_times"][0]
-sounds = {"held_back": video.audio[round(16000 * began) :], "speech": read_audio(step.speech_path)}
-common = {"visible_mark": visible_mark, "quality": settings.video_crf, "progress": step.progress}
-for name, result in results.items():
-    write_talking_head(
-        step.path(f"talking_head_{name}.mp4"),
-        video,
-        fit.crop,
-        background[f"{name}_source_index"],
-        result["refined"],
-        images[name]["changed"],
-        result["attention"],
-        result["times"],
-        sounds[name],
-        mask=images[name]["mask"],
-        **common,
-    )
+held = results["held_back"]
+own_sound = video.audio[round(16000 * held.times[0]) :]
+sounds = {"held_back": own_sound, "speech": read_audio(step.speech_path)}
+common = {"visible_mark": visible_mark, "progress": step.progress}
+for name, refined in results.items():
+    talk.film(person, refined, sounds[name], step.path(f"talking_head_{name}.mp4"), **common)
 
 # %%
+from tfhkit.refine.paste import paste_alpha, write_side_by_side
+
 write_side_by_side(
     step.path("side_by_side.mp4"),
     {
-        "real": images["held_back"]["real"],
-        "coarse rendering": images["held_back"]["render"],
-        "refined": results["held_back"]["refined"],
+        "real": images["held_back"].real,
+        "coarse rendering": images["held_back"].render,
+        "refined": held.pictures,
     },
-    predicted["held_back_times"],
+    held.times,
     sounds["held_back"],
+    quality=settings.video_crf,
     **common,
 )
 
 # %%
 from tfhkit.teach.player import play
 
-held = results["held_back"]
 play(
     {
-        "real": (images["held_back"]["real"], held["times"], sounds["held_back"]),
-        "coarse rendering": (images["held_back"]["render"], held["times"]),
-        "refined": (held["refined"], held["times"]),
+        "real": (images["held_back"].real, held.times, sounds["held_back"]),
+        "coarse rendering": (images["held_back"].render, held.times),
+        "refined": (held.pictures, held.times),
     },
-    "The held-back part of the clip, cut to the face.",
+    "The held-out part of the clip, cropped to the face.",
     step.path("side_by_side.mp4"),
     recorded=("real",),
     width_px=220,
@@ -1288,10 +1309,10 @@ play(
 )
 
 # %% [markdown]
-# *The held-back part with its sound: filmed, and twice moved by that sound alone, in step.*
+# *The held-out part with its sound: filmed, and twice driven by that sound alone, in step.*
 #
-# **What to look at.** Loop half a second at a quarter of the speed: where the real lips shut, do the
-# refined ones? Then look at the edge of the refined face: does it hold still?
+# **What to look at.** Loop half a second at a quarter of the speed: where the real lips close, do the
+# refined ones? Then look at the edge of the refined face: is it stable?
 
 # %%
 play(
@@ -1303,7 +1324,7 @@ play(
 
 # %% [markdown]
 # *The new speech in the full frame.* **What to look at.** First the mouth alone, then the head: does
-# it move like that of somebody who says this, or like a head beside a sound?
+# it move like that of somebody who says this, or independently of the sound?
 
 # %%
 written = open_clip(step.path("talking_head_speech.mp4"), min_seconds=0)
@@ -1313,9 +1334,9 @@ with written.reader() as reader:
     for axis, i in zip(axes, some):
         axis.imshow(reader[int(i)])
         axis.set_title(f"{written.times[i]:.1f} s", fontsize=8)
-middle = len(images["speech"]["changed"]) // 2
-parts = [images["speech"]["changed"], results["speech"]["attention"]]
-weight = paste_alpha(*(part[middle] for part in parts), mask=images["speech"]["mask"][middle])
+said = results["speech"]
+middle = len(said) // 2
+weight = paste_alpha(said.changed[middle], said.attention[middle] / 255, mask=said.mask[middle])
 axes[4].imshow(weight, cmap="gray")
 axes[4].set_title("weight in the crop", fontsize=8)
 for axis in axes:
@@ -1324,7 +1345,7 @@ plt.show()
 
 # %% [markdown]
 # *Four moments of the new talking head as it was written, with its visible mark, and the weight with
-# which the crop is laid over the frame.*
+# which the crop is blended over the frame.*
 
 # %%
 step.finish(
@@ -1385,7 +1406,7 @@ check(
 )
 
 # %% [markdown]
-# **2. AdaIN.** Normalise every channel of every sample over its pixels, then scale by `1 + scale` and shift.
+# **2. AdaIN.** Normalise every channel of every sample over its pixels, then multiply by `1 + scale` and add `shift`.
 
 # %% tags=["exercise"]
 import torch
@@ -1412,6 +1433,7 @@ def my_adain(x, scale, shift):
 
 
 # %% tags=["check"]
+
 
 def adain_cases():
     """Two samples of very different contrast, without and with a scale and a shift."""
@@ -1463,8 +1485,8 @@ check(
 
 # %% [markdown]
 # **4. The threshold triplet loss.** For one query: `max(0, wrong - right + margin)`, where `right` is the
-# best cosine among the slots whose value is alike (a cosine above `match`), `wrong` the best among the
-# others. Where there is only one kind, the loss is 0. The check asks `tfhkit.refine.Memory`.
+# largest cosine among the slots whose value is similar (a cosine above `match`), `wrong` the largest among the
+# others. If there is only one kind, the loss is 0. The check compares with `tfhkit.refine.Memory`.
 
 # %% tags=["exercise"]
 import numpy as np
@@ -1521,25 +1543,23 @@ check("threshold triplet loss", triplet, list(triplet_cases()))
 
 # %% [markdown]
 # ## Summary
-# - The attention keeps what is right already, if its term is not too heavy; the net's work goes where
+# - The attention keeps what is right already, if its term does not weigh too much; the network works where
 #   the rendering is wrong.
-# - An identity feature steers the painting (AdaIN); the memory finds one for frames that never were.
-# - The form of a norm decides which term of Eq. 4 wins; the form of the GAN term, whether a losing
-#   generator learns.
-# - A score means something beside the rendering, a copy, and an interval.
+# - An identity feature steers the painting (AdaIN); the memory retrieves one for frames that never existed.
+# - The form of a norm decides which term of Eq. 4 dominates; the form of the GAN term, whether a losing
+#   generator learns. Eq. 5 makes training a game of two players.
+# - A score means something only with a baseline and an interval.
 #
 # **What the paper says.** Without identity and memory: bad teeth, uneven cheeks; with the mean identity instead of the
 # memory: fewer details (Sec. 4.2).
-# **What we found** (sample, quick). Refinement adds 8 dB on the face of frames that it never saw, and
-# flickers no more than the real clip. The general weights are worth 3 dB at equal steps. Leaving out
-# identity and memory costs 0.2 dB, the mean identity in place of the memory nothing (trained
-# with it, 0.1 dB better after 150 steps; fed to the fully trained refiner, 0.1 dB worse), a single frame in place of three nothing, Eq. 3 a
-# tenth of a decibel on the face, but without it the surroundings are 1.4 grey levels off. On a
-# second clip of 24 s the same table reads alike: the general weights 1.9 dB, the mean identity 0.3 dB
-# *better* than the memory, no identity and one frame within 0.1 dB, and another seed 0.2 dB.
+# **What we found** (sample, quick). With true coefficients, refinement adds about 8 dB on the face of held-out frames, and
+# flickers no more than the real clip. At equal steps the general weights are worth several decibels. Leaving out
+# identity and memory costs 0.2 dB; the mean identity instead of the memory, or a single frame instead of three, costs nothing measurable. Without Eq. 3 the face loses a
+# tenth of a decibel, but the surroundings are off by 1.4 grey levels. `docs/results.md` has the same table for a
+# second clip of 24 s, with the same conclusions.
 #
 # **Written here**, in a run of the sample clip: the videos [talking head with the new speech](../runs/sample/05_memory_gan/talking_head_speech.mp4),
-# [held-back part](../runs/sample/05_memory_gan/talking_head_held_back.mp4) and
+# [held-out part](../runs/sample/05_memory_gan/talking_head_held_back.mp4) and
 # [real, rendered and refined in step](../runs/sample/05_memory_gan/side_by_side.mp4).
 #
 # **Next**: [06](06_hs_metric.ipynb) asks whether the head moves like this person's.

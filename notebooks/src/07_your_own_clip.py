@@ -14,21 +14,24 @@
 # **You will be able to**
 # - tell a good clip from a bad one before you spend minutes on it;
 # - run the whole series on your material with one command, or one notebook with papermill;
-# - read what a run left behind: manifests, numbers, videos;
-# - run a batch of parametrised runs and gather their results;
-# - make a single picture turn, blink and speak, and say what in it is invented;
+# - read what a run leaves behind: manifests, numbers, videos;
+# - run a batch of parametrised runs and collect their results;
+# - make a single picture turn, blink and speak, and say which parts of it are invented;
 # - say what consent and honesty ask of you.
 #
 # **Before**: notebooks 00 to 06. **Time**: a minute (quick and full).
 # **In**: the run directory of the earlier notebooks. **Out**: `summary.json`, the numbers of all
 # steps in one file; a small batch of runs; `portrait.mp4`, one picture that speaks.
+#
+# **Builds on**: Ours-G of the paper ([arXiv 2002.10137](https://arxiv.org/abs/2002.10137), Sec. 3.3.2 and 4.3.2); face profiling (Zhu et al., CVPR 2016);
+# [papermill](https://papermill.readthedocs.io).
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
-seed: int = 0  # of everything random
+seed: int = 0  # random seed
 voices: str = "en-us,en-gb"  # espeak-ng voices of the batch, separated by commas
 portrait: str = "astronaut"  # a picture of one face, or "astronaut"
 
@@ -64,8 +67,8 @@ step = open_step(
 # | sound | one voice, no music | some noise | none, silence |
 # | frame rate | 25 per second and more | 12, or uneven | |
 #
-# `tfhkit doctor CLIP` measures these, names the stage that would stop and says what to do. Here are
-# its facts on this run's clip; the landmarks come from notebook 01, so this is quick.
+# `tfhkit doctor CLIP` measures these, names the stage that would fail and says what to do. Here is
+# its report on this run's clip; the landmarks come from notebook 01, so it is quick.
 
 # %%
 from tfhkit.fit import Fit
@@ -97,18 +100,21 @@ for problem in advice(facts):
 # tfhkit run --clip me.mp4 --only 02 --set radius=0.3              # one notebook, another value
 # ```
 #
-# The runner reads the annotated parameters of each notebook, converts what you give to their types
-# and refuses what it does not know. A step whose inputs, parameters and code did not change is kept; a
-# run that was stopped goes on where it stood. One notebook alone, with papermill itself:
+# The runner reads the annotated parameters of each notebook, converts your values to their types
+# and refuses names it does not know. A step is kept if its inputs, parameters and code did not change; a
+# run that was stopped resumes. To run one notebook alone, use papermill itself:
 #
 # ```
 # papermill notebooks/02_mfcc_pose_correlation.ipynb out.ipynb -p clip me.mp4 -p out runs/me
 # ```
 #
-# papermill guesses types and only warns of unknown names, which is why the kit has a runner.
+# papermill guesses types and only warns about unknown names, which is why the kit has a runner.
+#
+# If you only want the video, there are two commands without notebooks: `tfhkit learn me.mp4 -o me/` learns a person, and
+# `tfhkit talk me/ words.wav -o out.mp4` lets them speak.
 #
 # ## The same with buttons
-# The panel gives the doctor's advice on your clip and starts the same command in a process of its own. It goes on when you
+# The panel shows the doctor's advice on your clip and starts the same command in a process of its own. It continues when you
 # close this page or restart the kernel; the panel finds it again. `make app` shows the panel without a notebook.
 
 # %%
@@ -119,7 +125,7 @@ studio()
 # %% [markdown]
 # ## What a run leaves
 # Every step has a manifest: its parameters, the SHA-256 of what it read and wrote, versions, device, seconds. Two
-# runs with the same manifest's inputs should agree; where they do not, it says what differed.
+# runs with the same inputs in their manifests should agree; where they do not, the manifests say what differed.
 
 # %%
 from tfhkit.series import manifest as manifests
@@ -128,7 +134,9 @@ from tfhkit.series.places import STEPS
 found = {name: manifests.read(step.out / name) for name in STEPS[:-1]}
 found = {name: content for name, content in found.items() if content}
 example = found["01_3dmm_fitting"]
-print(json.dumps({k: example[k] for k in ("parameters", "numbers", "backends", "device")}, indent=1))
+print(
+    json.dumps({k: example[k] for k in ("parameters", "numbers", "backends", "device")}, indent=1)
+)
 
 # %%
 names, seconds = list(found), [content["seconds"] for content in found.values()]
@@ -137,12 +145,14 @@ axis.barh(names, seconds, color="#0072B2")
 axis.invert_yaxis()
 axis.set(xlabel="seconds (without loading libraries)")
 for y, (value, content) in enumerate(zip(seconds, found.values())):
-    axis.text(value, y, f"  {value:.0f} s, {content['peak_mb'] / 1000:.1f} GB", va="center", fontsize=8)
+    axis.text(
+        value, y, f"  {value:.0f} s, {content['peak_mb'] / 1000:.1f} GB", va="center", fontsize=8
+    )
 axis.margins(x=0.25)
 plt.show()
 
 # %% [markdown]
-# The numbers of the run, step by step. What each means, and what it should be compared with, stands in its notebook.
+# The numbers of the run, step by step. What each means, and what it should be compared with, is explained in its notebook.
 
 # %%
 for name, content in found.items():
@@ -155,7 +165,7 @@ for name, content in found.items():
 
 # %%
 results = {
-    "held back": step.input("05_memory_gan", "talking_head_held_back.mp4"),
+    "held out": step.input("05_memory_gan", "talking_head_held_back.mp4"),
     "driven by the voice": step.input("05_memory_gan", "talking_head_speech.mp4"),
 }
 films = {title: open_clip(path, min_seconds=0) for title, path in results.items()}
@@ -171,16 +181,17 @@ plt.show()
 # %%
 from tfhkit.teach.player import play
 
-held_s = float(video.times[len(video) - len(films["held back"])])
+held_s = float(video.times[len(video) - len(films["held out"])])
+print(f"trained on the first {held_s:.1f} s, with a face {facts['face_px']:.0f} px wide")
 play(
-    {"filmed": (step.clip_path, held_s), "made from its sound": results["held back"]},
-    "The held-back part of the clip, as it was filmed and as it was made.",
+    {"filmed": (step.clip_path, held_s), "synthesised from its sound": results["held out"]},
+    "The held-out part of the clip, as it was filmed and as it was synthesised.",
     max_kb=100,
 )
 
 # %% [markdown]
-# **What to look at.** Step through both: what gives the right one away first, its mouth, the edge of
-# the face, or how the head moves?
+# **What to look at.** Step through both: what gives the right one away first: its mouth, the edge of
+# the face, or the way the head moves?
 
 # %%
 play(
@@ -191,12 +202,12 @@ play(
 )
 
 # %% [markdown]
-# **What to see.** The face sits on the head, the lips close at m, b and p, the background has no
-# seam. With the sample clip (5 seconds of training, a face 45 px wide) much of this is only
-# hinted at; your own clip can do better.
+# **What to look at.** Does the face sit on the head? Is there a seam to the background? Do the lips close at *m*, *b* and *p*? Nothing in this kit has tested the last
+# point on a real person, so judge for yourself. The sample clip is short and its face is small (the line above says how much), so expect a soft mouth; a longer clip with a larger
+# face gives the refiner more to learn from.
 #
 # ## A batch
-# The runner is a function. Loop over clips, voices or parameters, give each a run directory, and gather the
+# The runner is a function. Loop over clips, voices or parameters, give each its own run directory, and collect the
 # manifests. Here notebook 00 reads two espeak-ng voices; with `only=()` the same loop would
 # make the two videos.
 
@@ -222,13 +233,13 @@ assert rows[0][1]["inputs"]["clip"] == rows[-1][1]["inputs"]["clip"]
 
 # %% [markdown]
 # ## One picture only
-# Without a video there is nothing to learn a style from, and no background frame with a turned head. The paper's
+# Without a video there is no head motion to learn, and no background frame with a turned head. The paper's
 # Ours-G then takes the general mapping of notebook 03 and *rotates the picture itself* (its reference 30, face
-# profiling): the fitted face is extended over the whole picture by anchors with depth, all are triangulated, and the
-# mesh is turned. One line does it: `tfhkit portrait me.jpg --speech words.wav -o me.mp4`. Step by step:
+# profiling): the fitted face is extended over the whole picture by anchor points with depth, all are triangulated, and the
+# mesh is rotated. One command does it: `tfhkit portrait me.jpg --speech words.wav -o me.mp4`. Step by step:
 #
-# **Fit one picture.** The same Gauss-Newton as for a clip, with one frame; identity and expression can then not be told
-# apart by their motion, only by their priors.
+# **Fit one picture.** The same Gauss-Newton as for a clip, with one frame. Identity and expression then cannot be told
+# apart by motion, only by their priors.
 
 # %%
 from tfhkit.background.portrait import open_portrait
@@ -251,7 +262,7 @@ print(f"landmarks' error {pictured.report['nme_inner_pct']:.2f} % of the eyes' d
 #
 # $$\mathbf v' = \mathbf v + w\,(g(\mathbf v) - \mathbf v) + \textstyle\sum_j \ell_j\,(\mathbf x_j - g(\bar{\mathbf x}_j)) .$$
 #
-# The grid can neither open a mouth nor close an eye, so the model's face is drawn over it with the picture's own pixels.
+# The grid can neither open a mouth nor close an eye, so the model's face is drawn over it, with the picture's own pixels as its texture.
 
 # %%
 still = open_portrait(picture, pictured, model, size_px=320)
@@ -268,8 +279,8 @@ for axis, (title, values) in zip(axes, colours.items()):
 plt.show()
 
 # %% [markdown]
-# **Rotate, and fill what opens up.** Below, orange marks what the picture never showed: pixels drawn out to more
-# than twice their area, and the model's colours where even that would not do.
+# **Rotate, and fill what opens up.** Below, orange marks what the picture never showed: pixels that are stretched to more
+# than twice their area, and the model's colours where even that is not enough.
 
 # %%
 from tfhkit.background.portrait_frames import draw_portrait, filled
@@ -284,7 +295,7 @@ show_frames([*views, *marked], titles, columns=5, width=2.1)
 plt.show()
 
 # %% [markdown]
-# Two checks: unmoved, the mesh gives the picture back; and however the head turns, the picture's border stands still.
+# Two checks: without motion, the mesh reproduces the picture; and however the head turns, the picture's border does not move.
 
 # %%
 apart = np.abs(views.astype(int) - still.image)
@@ -302,9 +313,9 @@ def turn(yaw=12.0, pitch=0.0, roll=0.0):
 explore(turn, yaw=(-30.0, 30.0), pitch=(-12.0, 12.0), roll=(-8.0, 8.0))
 
 # %% [markdown]
-# **Let it speak.** Mouth and head come from the general mapping, which heard this kit's virtual speakers only: the head's
-# angles are taken about their mean and added to the picture's own. The picture's mouth gives way to the predicted one (a
-# smile would part the lips a second time) and comes back at the end; blinks, brows and gaze follow the voice by rule.
+# **Let it speak.** Mouth and head come from the general mapping, which was trained on this kit's virtual speakers only: the head's
+# angles are taken relative to their mean and added to the picture's own. The picture's mouth fades into the predicted one (a
+# smile would part the lips a second time) and returns at the end; blinks, brows and gaze follow the voice by rules.
 
 # %% tags=["report"]
 from tfhkit.media import read_audio, write_video
@@ -328,7 +339,7 @@ play(
 )
 
 # %% [markdown]
-# **What to look at.** The rim of the head against what is behind it, and the teeth when the mouth
+# **What to look at.** The rim of the head against the background, and the teeth when the mouth
 # opens: neither was in the picture.
 
 # %%
@@ -337,20 +348,19 @@ plt.show()
 assert (film[0] == film[-1]).mean() > 0.95, "it ends as it began, with the picture"
 
 # %% [markdown]
-# **What to see.** The likeness is better than after hundreds of training steps, since the pixels *are* the picture;
-# what is missing is the person: this motion belongs to nobody. What a picture cannot tell stays invented: the far cheek,
-# the teeth behind closed lips, how this mouth closes. And one picture is all that it takes, hence the next section.
+# **What to see.** The likeness is high, because the pixels *are* the picture. What is missing is the person: this motion belongs to nobody. What
+# a picture cannot show is invented: the far cheek, the teeth behind closed lips, how this mouth closes. And one picture is all that it takes, hence the next section.
 
 # %% [markdown]
 # ## Before you show it to anyone
 #
 # - **Consent.** Make videos of people who agreed to it, or of virtual speakers.
-# - **Honesty.** The videos carry a visible mark and metadata that say that they are synthetic. Leave both in.
+# - **Honesty.** The videos carry a visible mark and metadata that say that they are synthetic. Leave both in. The kit's default sentence says so too.
 # - **Licences.** The landmark weights were trained on 300-W: not for commercial use. The authors of the paper
 #   name a patent on the method. The README lists the rest.
 #
 # ## Exercise: is this result still good?
-# A step has to run again when a file that it read has another hash now. Write the function that says which ones changed.
+# A step has to run again when a file that it read has changed. Write the function that says which files changed, by their hashes.
 
 # %% tags=["exercise"]
 from tfhkit.teach import NotAttempted, check
@@ -384,10 +394,10 @@ check(
 
 # %% [markdown]
 # ## Summary
-# - Look at a clip with `tfhkit doctor` before you run it.
+# - Check a clip with `tfhkit doctor` before you run it.
 # - One command runs the series; parameters are typed; finished steps are kept.
 # - Manifests make runs comparable, and batches are loops over `run_series`.
-# - One picture and a general mapping make a portrait speak; the style is nobody's.
+# - One picture and a general mapping make a portrait speak; the motion is nobody's.
 #
 # **Written here**, in a run of the sample clip: [the report](../runs/sample/report.html) of `make run`, and [`portrait.mp4`](../runs/sample/07_your_own_clip/portrait.mp4).
 #

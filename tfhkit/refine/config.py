@@ -13,24 +13,24 @@ class TrainConfig:
     Args:
         steps: batches.
         batch: frames in a batch; 1 in the published code.
-        lr: Adam's rate of generator and memory, betas (0.5, 0.999). The published fine-tuning
-            uses a constant 1e-4 over 17,880 steps; a short training from the start wants more.
-        disc_lr: the same of the discriminator, which at 1e-3 dies within a few steps.
-        decay: let the rates fall to 0 along a half cosine.
+        lr: Adam's learning rate of generator and memory, betas (0.5, 0.999). The published
+            fine-tuning uses a constant 1e-4 over 17,880 steps; a short training needs more.
+        disc_lr: learning rate of the discriminator; 1e-3 is too large for it.
+        decay: let the learning rates fall to 0 along a half cosine.
         losses: LossWeights.
-        gan_from: share of the training after which the GAN term sets in; 0 in the paper. Before
-            it, the discriminator would only learn to see the coarse rendering.
+        gan_from: share of the training after which the GAN term starts; 0 in the paper. Earlier,
+            the discriminator would only learn to recognise the coarse rendering.
         disc_channels, disc_unshuffle: size of the discriminator; 64 and 1 in the paper.
-        shift_px: largest random shift of a batch, pixels; 0 is off. An extra (the published code
-            crops 256 of 286 px); 4 px gave 0.7 dB on held-back frames of a clip at 128 px.
+        shift_px: largest random shift of a batch, pixels; 0 is off. The published code crops
+            256 of 286 px instead.
         flip: mirror batches at random.
         precision: "float32", "bfloat16" or "auto" (bfloat16 where the processor has it).
-        budget_s: stop after so many seconds of training, earlier runs of the same checkpoint
-            counted in; None is no limit. Where the steps would take longer, rates fall with the
-            time that is spent: a slow machine ends well too, and its result depends on its speed.
+        budget_s: stop after this many seconds of training, including earlier runs of the same
+            checkpoint; None is no limit. If the steps would take longer, the learning rates fall
+            with the time that is spent, so the result depends on the machine's speed.
         checkpoint_s: seconds between checkpoints.
         log_every: steps between entries of the history.
-        validate_every: steps between judgements of held-back frames.
+        validate_every: steps between evaluations of held-out frames.
     """
 
     steps: int = 1000
@@ -56,8 +56,9 @@ class TrainConfig:
                 raise ParameterError(name, f"is {getattr(self, name)}", "give 1 or more")
 
 
-# lambda 2 as in the published general training: with the paper's 2, a net that begins with general
-# weights is paid to paint everything and keeps nothing (notebook 05); edges are an extra.
+# lambda_2 = 0.1 is the default of the published code's option; its fine-tuning command sets 2, the
+# paper's value. With 2, painting a still background anew costs less than keeping it (notebook 05).
+# The L1 term on edges is not in the paper.
 _MINUTES = LossWeights(attention=0.1, gradient=50.0)
 SIZE_DEFAULTS = {
     "small": {"losses": _MINUTES},

@@ -24,9 +24,7 @@ class GeneratorConfig:
             (plain instance normalisation), the paper's ablation without identity.
         adain: "shared", the identity goes through one layer of width `embed_dim`, then through
             one small linear layer per AdaIN; "mlp", one MLP makes all AdaIN parameters, as in
-            the published code, where it has 204.5 of 259 million parameters. With one person
-            it was no better on held-back frames, and one of four trainings at the small size's
-            rate went on copying the rendering.
+            the published code, where it has 204.5 of 259 million parameters.
         embed_dim: see `adain`.
         attention: False leaves Eq. 3 out: the output is the colour alone.
         colour: "absolute", the colour head paints from nothing (tanh), as in the paper;

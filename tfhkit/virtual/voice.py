@@ -97,10 +97,10 @@ def speak(text, voice="en-us", rate_wpm=165, pitch=50, pitch_range=50):
 
 
 def default_speech():
-    """The kit's sentence for trying things out: two phrases, about 7 s, voice en-us."""
+    """The kit's default sentence, about 7 s, voice en-us; it says that it is synthetic."""
     return speak(
-        "People who make movies about talking faces often forget the head, "
-        "but while we speak we move it all the time.",
+        "This is a synthetic voice that was made by a computer program, "
+        "and the person in this video never said these words.",
         voice="en-us",
         rate_wpm=150,
     )
