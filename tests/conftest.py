@@ -8,9 +8,13 @@ import shutil
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import settings
 from model_folders import write_bfm, write_ict
 
 from tfhkit.series.places import kit_dir
+
+settings.register_profile("kit", deadline=None)  # a timing is never asserted
+settings.load_profile("kit")
 
 TINY = kit_dir() / ".cache" / "tests" / "tiny"
 
