@@ -40,6 +40,7 @@ app: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/python -m mypy
 	$(BIN)/python -m tfhkit.teach.build --check
 
 bench: $(STAMP)

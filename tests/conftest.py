@@ -1,13 +1,20 @@
 """What several tests read and what takes seconds, or minutes, to make."""
 
+import type_checks  # noqa: F401  first, so that it sees all that imports the package
+
+# isort: split
 import os
 import shutil
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import settings
 from model_folders import write_bfm, write_ict
 
 from tfhkit.series.places import kit_dir
+
+settings.register_profile("kit", deadline=None)  # a timing is never asserted
+settings.load_profile("kit")
 
 TINY = kit_dir() / ".cache" / "tests" / "tiny"
 

@@ -1,12 +1,14 @@
 """App. A: known truths, the nulls, and the trap of temporal neighbours."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.signal import lfilter
 
 from tfhkit.audio import (
+    PairSettings,
     correlate,
     feature_vectors,
     lagged_correlation,
@@ -54,7 +56,7 @@ def by_hand(features, angles_rad, times, radius, min_gap_s):
 def test_equals_two_loops():
     features, angles = slow_track(80, 6, 3, 0) + 2, 0.1 * slow_track(80, 3, 5, 1)
     times = np.arange(80) / 25
-    result = pair_correlation(features, angles, times, **FAST)
+    result = pair_correlation(features, angles, times, PairSettings(**FAST))
     r, pairs = by_hand(features, angles, times, 0.5, 0)
     assert result.n_pairs == pairs > 100
     assert result.r == pytest.approx(r, abs=1e-9)
@@ -71,14 +73,14 @@ def test_per_anchor_is_the_mean_of_the_anchors():
         for i in range(60)
         if (anchor == i).sum() >= 3
     ]
-    result = pair_correlation(features, angles, times, pooling="per_anchor", **FAST)
+    result = pair_correlation(features, angles, times, PairSettings(pooling="per_anchor", **FAST))
     assert result.r == pytest.approx(np.mean(own), abs=1e-9)
 
 
 def test_pose_that_is_a_copy_of_the_sound():
     features = slow_track(300, 3, 4, 0) + 3
     times = np.arange(300) / 25
-    result = pair_correlation(features, np.radians(features), times, radius=2, **FAST)
+    result = pair_correlation(features, np.radians(features), times, PairSettings(radius=2, **FAST))
     assert result.r == pytest.approx(1)
     assert result.interval == pytest.approx((1, 1))
     assert result.p_shift == pytest.approx(1 / 51) and result.p_phase == pytest.approx(1 / 51)
@@ -91,10 +93,9 @@ def test_neighbours_in_time_make_a_correlation_out_of_nothing():
         features = slow_track(300, 12, 6, 100 + seed) + 2.0
         angles = 0.1 * slow_track(300, 3, 20, 200 + seed)
         times = np.arange(300) / 25
-        stated = pair_correlation(features, angles, times, radius=0.8, n_null=40, n_bootstrap=0)
-        strict = pair_correlation(
-            features, angles, times, radius=0.8, n_null=40, n_bootstrap=0, min_gap_s=1.0
-        )
+        settings = PairSettings(radius=0.8, n_null=40, n_bootstrap=0)
+        stated = pair_correlation(features, angles, times, settings)
+        strict = pair_correlation(features, angles, times, replace(settings, min_gap_s=1.0))
         plain.append(stated.r)
         shifted.append(stated.shift_null.mean())
         apart.append(strict.r)
@@ -108,14 +109,18 @@ def test_a_real_tie_is_seen_without_neighbours():
     features = slow_track(300, 12, 6, 1) + 2.0
     angles = 0.1 * (features[:, :3] - 2 + 0.3 * slow_track(300, 3, 20, 2))
     times = np.arange(300) / 25
-    result = pair_correlation(features, angles, times, radius=0.8, min_gap_s=1.0, **FAST)
+    result = pair_correlation(
+        features, angles, times, PairSettings(radius=0.8, min_gap_s=1.0, **FAST)
+    )
     assert result.r > 0.15 and result.p_shift < 0.05
     assert result.interval[0] < result.r < result.interval[1]
 
 
 def test_no_pairs_is_nan_not_an_error():
     features = np.eye(120) * 5  # every two are farther apart than half their norm
-    result = pair_correlation(features, np.zeros((120, 3)), np.arange(120) / 25, **FAST)
+    result = pair_correlation(
+        features, np.zeros((120, 3)), np.arange(120) / 25, PairSettings(**FAST)
+    )
     assert result.n_pairs == 0 and np.isnan(result.r) and np.isnan(result.p_shift)
 
 
@@ -124,10 +129,11 @@ def test_report_has_the_keys_and_is_repeatable():
     audio = 0.1 * rng.standard_normal(16000 * 6).astype(np.float32)
     audio *= 1 + np.sin(np.arange(len(audio)) / 3000)
     times, angles = np.arange(140) / 25, 0.1 * slow_track(140, 3, 10, 3)
-    first = correlate(audio, angles, times, **FAST)
+    settings = PairSettings(min_gap_s=1.0, **FAST)
+    first = correlate(audio, angles, times, settings=settings)
     told = []
     say = lambda *words: told.append(words[:2])  # noqa: E731
-    second = correlate(audio, angles, times, progress=say, **FAST)
+    second = correlate(audio, angles, times, settings=settings, progress=say)
     assert told == [(k, 16) for k in range(1, 17)]
     assert first.summary() == second.summary()
     wanted = {"paper_r", "paper_pairs", "shift_null_mean", "shift_null_std", "no_neighbours_r"}
@@ -176,7 +182,7 @@ def test_unrelated_tracks_give_even_p_values():
     for _ in range(150):
         sound, head = autoregressive(150, 6, 0.8, rng), autoregressive(150, 3, 0.9, rng)
         few = {"radius": 0.9, "min_gap_s": 1.0, "n_null": 39, "n_phase": 0, "n_bootstrap": 0}
-        pairs.append(pair_correlation(sound + 2, head, times, **few).p_shift)
+        pairs.append(pair_correlation(sound + 2, head, times, PairSettings(**few)).p_shift)
         named = {"s": sound[:, 0], "t": sound[:, 1]}, {"m": head[:, 0], "n": head[:, 1]}
         few = {"max_lag_s": 0.5, "n_null": 39, "n_bootstrap": 0}
         lags.append(lagged_correlation(*named, times, **few).p_corrected.min())
@@ -190,9 +196,12 @@ def test_pose_behind_the_sound_is_found_at_its_lag():
     features = slow_track(300, 12, 6, 1) + 2.0
     angles = np.roll(0.1 * (features[:, :3] - 2), 10, axis=0)  # 0.4 s later
     times, options = np.arange(300) / 25, {"radius": 0.8, "min_gap_s": 1.0, **FAST}
-    at = {lag: pair_correlation(features, angles, times, lag_s=lag, **options) for lag in (0, 0.4)}
+    at = {
+        lag: pair_correlation(features, angles, times, PairSettings(lag_s=lag, **options))
+        for lag in (0, 0.4)
+    }
     assert at[0.4].p_shift == pytest.approx(1 / 51) and at[0.4].r > 0.2 > abs(at[0].r)
-    still = pair_correlation(features, np.roll(angles, -10, axis=0), times, **options)
+    still = pair_correlation(features, np.roll(angles, -10, axis=0), times, PairSettings(**options))
     assert at[0.4].r == pytest.approx(still.r)
     assert at[0.4].row()["lag_s"] == 0.4
 
@@ -217,7 +226,13 @@ def test_tidy_table(tmp_path):
     rng = np.random.default_rng(0)
     audio = (0.1 * rng.standard_normal(16000 * 6)).astype(np.float32)
     times, angles = np.arange(140) / 25, 0.1 * slow_track(140, 1, 10, 3)
-    report = correlate(audio, angles, times, motion="yaw", radius=0.9, **FAST)
+    report = correlate(
+        audio,
+        angles,
+        times,
+        settings=PairSettings(radius=0.9, min_gap_s=1.0, **FAST),
+        motion="yaw",
+    )
     assert (np.nan_to_num(report.p_corrected()) >= 0).all() and report.paper.radius == 0.9
     lagged = lagged_correlation({"s": slow_track(140, 1, 4, 0)[:, 0]}, {"m": angles[:, 0]}, times)
     rows = tidy_rows(report, lagged)
@@ -307,13 +322,13 @@ def test_p_value_is_never_zero():
         ),
         (
             lambda: pair_correlation(
-                np.ones((90, 4)), np.ones((90, 3)), np.arange(90) / 25, pooling="all"
+                np.ones((90, 4)), np.ones((90, 3)), np.arange(90) / 25, PairSettings(pooling="all")
             ),
             "unknown 'all'",
         ),
         (
             lambda: pair_correlation(
-                np.ones((90, 4)), np.ones((90, 3)), np.arange(90) / 25, radius=0
+                np.ones((90, 4)), np.ones((90, 3)), np.arange(90) / 25, PairSettings(radius=0)
             ),
             "radius: must be positive",
         ),

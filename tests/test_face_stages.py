@@ -1,7 +1,6 @@
 """Every stage runs with the other morphable models: fit, albedo, images, motion."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from tfhkit.face.carry import carry_expression
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import BundleState, reproject
+from tfhkit.landmarks import Landmarks
 from tfhkit.motion import (
     correlation,
     explained,
@@ -82,7 +82,7 @@ def clip(model, truth):
 def fit(model, truth, clip):
     state = BundleState.from_coefficients(truth)
     points = reproject(landmark_basis(model), state, Camera()).numpy() + [30, 20]
-    landmarks = SimpleNamespace(points_px=points, gap=np.zeros(N, bool), backend="exact")
+    landmarks = Landmarks(points, np.ones(N), np.zeros(N, bool), "exact")
     return fit_clip(clip, landmarks, model, texture_frames=4)
 
 

@@ -22,6 +22,7 @@ from tfhkit.fit.crop import clip_crop
 from tfhkit.fit.normal import eliminate, normal_equations
 from tfhkit.fit.report import jitter_deg
 from tfhkit.fit.start import BundleState, initial_state
+from tfhkit.landmarks import Landmarks
 from tfhkit.render import render
 
 
@@ -226,21 +227,25 @@ def test_a_fit_is_saved_whole(tmp_path, truth):
             Fit.load(tmp_path / "bad.npz")
 
 
+def found(points):
+    """Landmarks of a tracker that is always sure."""
+    return Landmarks(points, np.ones(len(points)), np.zeros(len(points), bool), "toy")
+
+
 def test_unusable_landmarks_are_refused(model):
-    clip = SimpleNamespace(path="clip.mp4", times=np.arange(3) / 25)
+    clip = SimpleNamespace(path="clip.mp4", times=np.arange(3) / 25, iter_frames=iter)
     points = np.zeros((3, 68, 2))
     points[1, 4] = np.nan
     with pytest.raises(InputError, match="clip.mp4, frame 1: has landmarks that are not numbers"):
-        fit_clip(clip, SimpleNamespace(points_px=points, gap=np.zeros(3, bool)), model)
+        fit_clip(clip, found(points), model)
     points[1, 4] = 0
     with pytest.raises(InputError, match="clip.mp4, frame 0: has both eyes on one point"):
-        fit_clip(clip, SimpleNamespace(points_px=points, gap=np.zeros(3, bool)), model)
+        fit_clip(clip, found(points), model)
     points[:] = np.random.default_rng(0).uniform(100, 200, (68, 2))
     with pytest.raises(InputError, match=r"most landmarks outside of Crop\(scale=1, offset_x=900"):
-        given = SimpleNamespace(points_px=points, gap=np.zeros(3, bool))
-        fit_clip(clip, given, model, crop=Crop(1, 900, 0))
+        fit_clip(clip, found(points), model, crop=Crop(1, 900, 0))
     with pytest.raises(ShapeError, match=r"\(T, 68, 2\), got \(3, 5, 2\)"):
-        fit_clip(clip, SimpleNamespace(points_px=points[:, :5], gap=np.zeros(3, bool)), model)
+        fit_clip(clip, found(points[:, :5]), model)
 
 
 def test_the_pose_is_calmed_and_the_lips_are_not(truth):

@@ -22,7 +22,13 @@ from tfhkit.camera import Camera, project
 from tfhkit.face import actions_to_exp, load_model
 from tfhkit.fit import photometric
 from tfhkit.fit.basis import landmark_basis
-from tfhkit.fit.bundle import bundle_step, cross_matrix, frame_sigma, reproject
+from tfhkit.fit.bundle import (
+    SharedUnknowns,
+    bundle_step,
+    cross_matrix,
+    frame_sigma,
+    reproject,
+)
 from tfhkit.fit.photometric import (
     Observed,
     Photometry,
@@ -220,13 +226,13 @@ def test_brightness_stays_with_the_light_that_is_given(model, basis, seen, start
     """A brighter light on a darker skin looks the same: what is not seen is held."""
     points = surface_points(model, start.id.float(), 0.1)
     term = photometry(model, points, start, seen, SETTINGS, True)
-    fixed = (seen.points_px, seen.confidence, Camera(), BUNDLE, term.equations, 187)
+    fixed = (seen.points_px, seen.confidence, Camera(), BUNDLE, term.equations)
     ambient = [0, 9, 18]
     drift = []
     for light in (start.light, start.light + 0.3, None):
         state = start
         for _ in range(4):
-            state = bundle_step(basis, state, *fixed, light)
+            state = bundle_step(basis, state, *fixed, SharedUnknowns(187, light))
         drift.append((state.light - start.light)[ambient])
     kept, raised, none = drift
     assert kept.abs().max() < 0.1

@@ -6,9 +6,12 @@ import subprocess
 import sys
 import tomllib
 
+import numpy as np
 import pytest
 import yaml
+from jaxtyping import TypeCheckError
 from packaging.requirements import Requirement
+from type_checks import TYPED, UNTYPED
 
 from tfhkit.series.parameters import parameters_of
 from tfhkit.series.places import COMMON, STEPS, kit_dir
@@ -17,12 +20,13 @@ from tfhkit.teach.build import MAX_BYTES, check_stored, out_of_step, sources_in
 
 KIT = kit_dir()
 ROWS = (
-    "errors profiles coefficients camera media assets weights face landmarks render fit audio "
-    "motion background refine metrics person talk virtual evaluate bench series teach cli"
+    "errors progress profiles coefficients camera media assets weights face landmarks render fit "
+    "audio motion background refine metrics person talk virtual evaluate bench series teach cli"
 ).split()
 MODULES = sorted((KIT / "tfhkit").rglob("*.py"))
 NOTEBOOKS = sorted((KIT / "notebooks").glob("*.ipynb"))
-MAX_LINES = 280
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES, MAX_PARAMETERS = 60, 8
 # conda-forge's names, where they differ from PyPI's
 CONDA_NAMES = {"torch": "pytorch", "opencv-python": "py-opencv", "matplotlib": "matplotlib-base"}
 OPTIONAL = {"easypytorch3d"}
@@ -35,6 +39,9 @@ def name_of(path):
 def row_of(path):
     parts = path.relative_to(KIT / "tfhkit").with_suffix("").parts
     return parts[0]
+
+
+TYPED_MODULES = [path for path in MODULES if row_of(path) in TYPED]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -61,12 +68,94 @@ def test_a_row_imports_only_from_rows_above(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_files_are_small_and_say_their_job(path):
+def test_files_say_their_job(path):
     text = path.read_text()
-    assert text.count("\n") <= MAX_LINES
+    assert text.count("\n") <= MAX_FILE_LINES
     first = (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
     assert text.startswith('"""') and len(first) > 15, "the first line says the file's job"
     assert path.stem != "utils"
+
+
+def functions_of(tree):
+    """All functions, and for each whether others call it: (node, is_public)."""
+    nested = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            nested |= {id(inner) for inner in ast.walk(node) if inner is not node}
+    private = {
+        id(method)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and node.name.startswith("_")
+        for method in node.body
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            hidden = node.name.startswith("_") and not node.name.endswith("__")
+            yield node, not hidden and id(node) not in nested | private
+
+
+def parameters(function):
+    """Its parameters by their names in the code, `self` and `cls` left out."""
+    given = function.args
+    found = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    found += [part for part in (given.vararg, given.kwarg) if part is not None]
+    return [part for part in found if part.arg not in ("self", "cls")]
+
+
+def lines_of(function):
+    """Lines from `def` to the end, without the docstring."""
+    lines = function.end_lineno - function.lineno + 1
+    if ast.get_docstring(function) is not None:
+        text = function.body[0]
+        lines -= text.end_lineno - text.lineno + 1
+    return lines
+
+
+def test_the_untyped_rows_are_named_once():
+    assert set(TYPED) | set(UNTYPED) == set(ROWS) and not set(TYPED) & set(UNTYPED)
+    checked = tomllib.loads((KIT / "pyproject.toml").read_text())["tool"]["mypy"]["packages"]
+    assert set(checked) == {f"tfhkit.{row}" for row in TYPED}, "mypy checks other rows"
+
+
+@pytest.mark.parametrize("path", TYPED_MODULES, ids=name_of)
+def test_functions_are_short(path):
+    for function, _ in functions_of(ast.parse(path.read_text())):
+        where = f"{name_of(path)}, line {function.lineno}: {function.name}"
+        assert lines_of(function) <= MAX_FUNCTION_LINES, f"{where} is too long; divide it"
+        given = len(parameters(function))
+        assert given <= MAX_PARAMETERS, f"{where} has {given} parameters; a settings dataclass?"
+
+
+@pytest.mark.parametrize("path", TYPED_MODULES, ids=name_of)
+def test_public_functions_and_fields_are_annotated(path):
+    tree = ast.parse(path.read_text())
+    for function, public in functions_of(tree):
+        if public:
+            where = f"{name_of(path)}, line {function.lineno}: {function.name}"
+            bare = [part.arg for part in parameters(function) if part.annotation is None]
+            assert not bare, f"{where} does not say the types of {', '.join(bare)}"
+            assert function.returns is not None, f"{where} does not say what it returns"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for field in node.body:
+                if isinstance(field, ast.AnnAssign):
+                    kind = ast.unparse(field.annotation)
+                    assert kind not in ("object", "Any", "dict", "list", "tuple", "np.ndarray"), (
+                        f"{name_of(path)}, line {field.lineno}: {kind} says too little"
+                    )
+
+
+@pytest.mark.parametrize("path", TYPED_MODULES, ids=name_of)
+def test_annotations_can_be_evaluated(path):
+    """The checker takes what it cannot evaluate for `Any` without a word."""
+    assert "from __future__ import annotations" not in path.read_text()
+
+
+def test_a_wrong_axis_is_refused_while_the_tests_run():
+    from tfhkit.fit.report import interocular_px
+
+    with pytest.raises(TypeCheckError, match="T 68 2"):
+        interocular_px(np.zeros((4, 68, 3)))
 
 
 def test_notebooks_do_not_import_the_machinery_of_tests():

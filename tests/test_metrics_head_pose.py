@@ -27,7 +27,7 @@ from tfhkit.metrics import (
     speed_hs,
     speed_ratio,
 )
-from tfhkit.metrics.intervals import hs_intervals
+from tfhkit.metrics.intervals import HsSettings, hs_intervals
 from tfhkit.metrics.tracks import read_track, split_part
 from tfhkit.series.head_pose import compare_heads
 
@@ -237,7 +237,7 @@ def covered(kind, memory_s, n_pairs, n_frames=300):
         real, generated = (4 * wander(rng, n_frames, memory_s) for _ in range(2))
         span = np.ptp(real, axis=0)
         interval, (above,) = hs_intervals(
-            real, change(generated / 4) * 4, times, times, span, [None], seed=2 * seed
+            real, change(generated / 4) * 4, times, times, span, [None], HsSettings(seed=2 * seed)
         )
         truth = 1 - np.minimum(1, 4 * w1 / span).mean()
         still = 1 - np.minimum(1, 4 * MEAN_AWAY / span).mean()

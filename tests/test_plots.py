@@ -144,7 +144,8 @@ def page(model, turning):
 
         patch.setattr(report_plots, "read_frames", read_frames)
         patch.setattr(Crop, "image", lambda crop, frame, size_px: frame)
-        clip = SimpleNamespace(path="a/$very_long_name$_" + 60 * "x" + ".mp4")
+        path = "a/$very_long_name$_" + 60 * "x" + ".mp4"
+        clip = SimpleNamespace(path=path, times=turning[1].times, iter_frames=iter)
         return show_fit(clip, *turning, model)
 
 

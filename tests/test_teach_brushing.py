@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from plot_toys import face_at, talker
 
-from tfhkit.audio import pair_correlation
+from tfhkit.audio import PairSettings, pair_correlation
 from tfhkit.errors import ParameterError, ShapeError
 from tfhkit.teach import brushing
 from tfhkit.teach.brushing import alike_pairs, draw_pairs, envelope, show_linked_pairs
@@ -30,12 +30,13 @@ def test_the_correlation_is_that_of_app_a(radius):
     features = windows.reshape(len(times), -1)
     pairs = alike_pairs(features, angles, times, radius)
     plain = {"n_null": 0, "n_bootstrap": 0, "radius": radius}
-    expected = pair_correlation(features, angles, times, **plain)
+    expected = pair_correlation(features, angles, times, PairSettings(**plain))
     assert pairs.r == pytest.approx(expected.r, abs=1e-9)
     assert (pairs.inside + (pairs.twice <= radius).astype(int)).sum() == expected.n_pairs
     wider = replace(pairs, radius=0.9)
     plain["radius"] = 0.9
-    assert wider.r == pytest.approx(pair_correlation(features, angles, times, **plain).r, abs=1e-9)
+    expected = pair_correlation(features, angles, times, PairSettings(**plain))
+    assert wider.r == pytest.approx(expected.r, abs=1e-9)
 
 
 def test_pairs_are_single_sorted_and_as_far_apart_as_the_kit_counts():

@@ -93,30 +93,31 @@ ASSETS = {
 }
 
 
-def cache_dir():
+def cache_dir() -> Path:
     """Folder of fetched files."""
     return Path(os.environ.get("TFHKIT_CACHE") or Path.home() / ".cache" / "tfhkit")
 
 
-def assets_dir():
+def assets_dir() -> Path:
     """Folder of shipped files."""
     return Path(os.environ.get("TFHKIT_ASSETS") or kit_folder("assets"))
 
 
-def clone_dir():
+def clone_dir() -> Path | None:
     """The clone that the package lies in, or None where it was installed from a wheel."""
     above = Path(__file__).resolve().parent.parent
     return above if (above / "pyproject.toml").is_file() else None
 
 
-def kit_folder(name):
+def kit_folder(name: str) -> Path:
     """Where `assets` or `notebooks` lie: in the clone, else where the wheel put them.
 
     Raises:
         AssetError: the installation lacks them.
     """
-    if clone_dir():
-        return clone_dir() / name
+    clone = clone_dir()
+    if clone:
+        return clone / name
     try:
         files = importlib.metadata.files("tfhkit") or ()
     except importlib.metadata.PackageNotFoundError:
@@ -127,12 +128,12 @@ def kit_folder(name):
     raise AssetError(name, "did not come with the installation", "install tfhkit again")
 
 
-def offline():
+def offline() -> bool:
     """True where the network must not be used."""
     return os.environ.get("TFHKIT_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
 
 
-def path_of(name):
+def path_of(name: str) -> Path:
     """Where the asset lies or would lie; it need not exist."""
     asset = ASSETS[name]
     if not asset.installed:
@@ -149,7 +150,7 @@ def path_of(name):
     return Path(found.submodule_search_locations[0]).parent / asset.member
 
 
-def present(name):
+def present(name: str) -> bool:
     """True where the asset lies in its place; its hash is not looked at."""
     try:
         return path_of(name).is_file()
@@ -157,7 +158,7 @@ def present(name):
         return False
 
 
-def fetch(name):
+def fetch(name: str) -> Path:
     """Path of a named asset, verified; it is downloaded where it is absent.
 
     Args:
@@ -189,7 +190,7 @@ def fetch(name):
     return path
 
 
-def verify(path, sha256, shown=None):
+def verify(path: str | Path, sha256: str, shown: str | None = None) -> Path:
     """Give `path` back where its SHA-256 is the expected one.
 
     Raises:
@@ -205,7 +206,7 @@ def verify(path, sha256, shown=None):
     return Path(path)
 
 
-def shipped(name):
+def shipped(name: str) -> Path:
     """Path of a file in `assets/`, verified against the JSON file beside it.
 
     Args:

@@ -9,14 +9,32 @@ World: x to the image's right, y up, z towards the camera; unit 1 dm. The camera
 """
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from tfhkit.errors import check_shape
 
 CROP_PX = 224
 FOCAL_PX = 1015.0  # for a 224 px crop
 DISTANCE = 10.0  # dm, camera to the world's origin
+
+
+@runtime_checkable
+class Pinhole(Protocol):
+    """What projection and rasterisers ask of a camera."""
+
+    @property
+    def size_px(self) -> int:
+        """Rows and columns of the square picture."""
+        ...
+
+    @property
+    def focal_px(self) -> float:
+        """Focal length."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -30,11 +48,11 @@ class Camera:
     size_px: int = CROP_PX
 
     @property
-    def focal_px(self):
+    def focal_px(self) -> float:
         return FOCAL_PX * self.size_px / CROP_PX
 
 
-def rotation_from_angles(angles):
+def rotation_from_angles(angles: Float[Tensor, "..."]) -> Float[Tensor, "... 3 3"]:
     """R = Rz(roll) Ry(yaw) Rx(pitch) for column vectors.
 
     Args:
@@ -53,7 +71,7 @@ def rotation_from_angles(angles):
     return torch.stack(rows, -2)
 
 
-def angles_from_rotation(rotation):
+def angles_from_rotation(rotation: Float[Tensor, "..."]) -> Float[Tensor, "... 3"]:
     """Inverse of `rotation_from_angles` for |yaw| < 90 degrees.
 
     Args:
@@ -68,7 +86,9 @@ def angles_from_rotation(rotation):
     return torch.stack([pitch, yaw, roll], -1)
 
 
-def to_world(verts, angles, trans):
+def to_world(
+    verts: Float[Tensor, "B V 3"], angles: Float[Tensor, "B 3"], trans: Float[Tensor, "B 3"]
+) -> Float[Tensor, "B V 3"]:
     """Rotate about the head's origin, then translate.
 
     Args:
@@ -81,7 +101,9 @@ def to_world(verts, angles, trans):
     return verts @ rotation_from_angles(angles).transpose(-1, -2) + trans[..., None, :]
 
 
-def project(verts_world, camera):
+def project(
+    verts_world: Float[Tensor, "*points 3"], camera: Pinhole
+) -> tuple[Float[Tensor, "*points 2"], Float[Tensor, "*points"]]:
     """World points to pixels of the crop.
 
     Args:

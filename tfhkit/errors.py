@@ -1,5 +1,8 @@
 """What the kit raises: one line that says what was wrong, where, and what to do."""
 
+from pathlib import Path
+from typing import Any
+
 
 class TfhkitError(Exception):
     """Base of all errors of the kit; the command line prints its text and exits with 2."""
@@ -14,11 +17,11 @@ class InputError(TfhkitError):
         remedy: what to do about it.
     """
 
-    def __init__(self, where, fault, remedy):
+    def __init__(self, where: str | Path, fault: str, remedy: str | None) -> None:
         self.where, self.fault, self.remedy = str(where), fault, remedy
         super().__init__(f"{where}: {fault}; {remedy}")
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return type(self), (self.where, self.fault, self.remedy)
 
 
@@ -33,11 +36,11 @@ class AssetError(InputError):
 class MissingBackend(TfhkitError):
     """A backend that was asked for by name is not installed or lacks its weights."""
 
-    def __init__(self, seam, name, remedy):
+    def __init__(self, seam: str, name: str, remedy: str | None) -> None:
         self.seam, self.name, self.remedy = seam, name, remedy
         super().__init__(f"{seam} backend {name!r} is not available; {remedy}")
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return type(self), (self.seam, self.name, self.remedy)
 
 
@@ -45,7 +48,7 @@ class ShapeError(TfhkitError, ValueError):
     """An array does not have the shape that the function documents."""
 
 
-def check_shape(name, array, shape):
+def check_shape(name: str, array: Any, shape: tuple) -> Any:
     """Raise ShapeError unless `array` has `shape`.
 
     Args:
@@ -63,7 +66,7 @@ def check_shape(name, array, shape):
     expected = tuple(shape)
     tail = expected[1:] if expected[:1] == (...,) else expected
     axes = actual[len(actual) - len(tail) :] if expected[:1] == (...,) else actual
-    sizes = {}
+    sizes: dict[str, int] = {}
     fits = len(axes) == len(tail)
     for want, got in zip(tail, axes):
         if isinstance(want, str):

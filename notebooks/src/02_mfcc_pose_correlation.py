@@ -260,12 +260,12 @@ plt.show()
 # with the network's settings the sphere is all but empty), whole windows, and all pairs.
 
 # %%
-from tfhkit.audio import feature_vectors, pair_correlation, pair_distances
+from tfhkit.audio import PairSettings, feature_vectors, pair_correlation, pair_distances
 
 plain = mfcc_windows(sound, times, preemphasis=0, lifter=0)
 features = feature_vectors(plain, "window")
 options = {"radius": radius, "n_null": step.settings.n_null, "seed": seed}
-stated = pair_correlation(features, angles, times, **options)
+stated = pair_correlation(features, angles, times, PairSettings(**options))
 print(f"r = {stated.r:.2f} over {stated.n_pairs} pairs ({stated.n_anchors} frames have neighbours)")
 print(f"95 % interval {stated.interval[0]:.2f} to {stated.interval[1]:.2f}")
 
@@ -313,7 +313,9 @@ def neighbours(frame, size=1.0, gap_s=0.0, lag_s=0.0, axis="all three"):
     anchor, other, heard, seen_deg = pair_distances(features, later, times, size, gap_s)
     chosen = {"radius": size, "min_gap_s": gap_s, "lag_s": lag_s, "seed": seed}
     chance = {"n_null": 60, "n_phase": 0, "n_bootstrap": 0}
-    result = pair_correlation(features, angles[:, columns], times, **chosen, **chance)
+    result = pair_correlation(
+        features, angles[:, columns], times, PairSettings(**chosen, **chance)
+    )
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3), constrained_layout=True)
     show_window(left, frame)
     show_pairs(middle, anchor, frame, np.abs(times[anchor] - times[other]), heard, seen_deg)
@@ -389,7 +391,9 @@ def show_null(axis, result, title):
     axis.set(xlabel="correlation", ylabel="share of surrogate tracks", title=title, xlim=(-1, 1))
 
 
-apart = pair_correlation(features, angles, times, min_gap_s=min_gap_s, **options)
+apart = pair_correlation(
+    features, angles, times, PairSettings(min_gap_s=min_gap_s, **options)
+)
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), constrained_layout=True, sharey=True)
 show_null(axes[0], stated, f"as stated: p = {stated.p_shift:.2f}")
 show_null(axes[1], apart, f"pairs {min_gap_s:g} s apart: p = {apart.p_shift:.2f}")
@@ -423,7 +427,9 @@ for name, result in (("all pairs", stated), (f"pairs {min_gap_s:g} s apart", apa
 # %%
 gaps_s = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 1.5)
 few = {"n_null": 100, "n_phase": 0, "n_bootstrap": 0, "radius": radius, "seed": seed}
-curve = [pair_correlation(features, angles, times, min_gap_s=gap, **few) for gap in gaps_s]
+curve = [
+    pair_correlation(features, angles, times, PairSettings(min_gap_s=gap, **few)) for gap in gaps_s
+]
 figure, axis = plt.subplots(figsize=(6, 2.8), constrained_layout=True)
 null = np.array([np.nanpercentile(c.shift_null, [5, 50, 95]) for c in curve])
 axis.fill_between(gaps_s, null[:, 0], null[:, 2], color=BLUE, alpha=0.2, label="shifted, 90 %")
@@ -486,7 +492,7 @@ def independent(memory_s, seed, gap_s=0.0, radius=0.8, offset=1.0):
     window = (rows / rows.std() + offset)[at[:, None] + np.arange(28)].reshape(len(at), -1)
     pose = np.radians(3 * head / head.std(0))[at + 14]
     none = {"n_null": 0, "n_bootstrap": 0, "radius": radius, "min_gap_s": gap_s}
-    return pair_correlation(window, pose, at / 100, **none)
+    return pair_correlation(window, pose, at / 100, PairSettings(**none))
 
 
 radii, offsets = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0), (0.0, 1.0, 2.0)
@@ -609,7 +615,8 @@ from tfhkit.audio import correlate
 
 n_null = min(200, step.settings.n_null)
 options = {"n_null": n_null, "n_bootstrap": n_null, "seed": seed}
-report = correlate(sound, angles, times, radius=radius, min_gap_s=min_gap_s, **options)
+pairs = PairSettings(radius=radius, min_gap_s=min_gap_s, **options)
+report = correlate(sound, angles, times, settings=pairs)
 rows = report.rows()
 alone, corrected = (sum(row[p] < 0.05 for row in rows) for p in ("p", "p_corrected"))
 print(f"p < 0.05 in {alone} of {len(rows)} estimates, {corrected} when corrected for all of them")

@@ -521,15 +521,14 @@ for k, name in enumerate(names):
 # HS (head-pose similarity, Eq. 6, notebook 06) compares how often each angle occurs, not when.
 
 # %%
-from tfhkit.metrics import head_pose_report
+from tfhkit.metrics import HsSettings, head_pose_report
 
 report = head_pose_report(
     motion.angles[held],
     held_pose[:, :3],
     times[held],
     training_rad=motion.angles[train],
-    n_bootstrap=min(200, step.settings.n_null),
-    seed=seed,
+    settings=HsSettings(n_draws=min(200, step.settings.n_null), seed=seed),
 )
 print(
     f"HS {report.score.hs:.2f}, 95 % interval {report.interval[0]:.2f} to {report.interval[1]:.2f}"

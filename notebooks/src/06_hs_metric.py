@@ -309,7 +309,7 @@ explore(
 # a style of their own (a virtual one). The interval is a block bootstrap.
 
 # %%
-from tfhkit.metrics import head_pose_report
+from tfhkit.metrics import HsSettings, head_pose_report
 from tfhkit.virtual.style import head_motion, random_style
 from tfhkit.virtual.voice import default_speech
 
@@ -329,9 +329,7 @@ report = head_pose_report(
     times,
     others=others,
     training_rad=angles[: held[0]],
-    n_bins=n_bins,
-    n_bootstrap=step.settings.n_null,
-    seed=seed,
+    settings=HsSettings(n_bins=n_bins, n_draws=step.settings.n_null, seed=seed),
 )
 
 # %%

@@ -1,6 +1,6 @@
 """Sound features at frame times (Sec. 3.2) and what they have to do with the pose (App. A)."""
 
-from tfhkit.audio.correlation import correlate, feature_vectors, pair_correlation
+from tfhkit.audio.correlation import PairSettings, correlate, feature_vectors, pair_correlation
 from tfhkit.audio.estimates import (
     CorrelationReport,
     PairCorrelation,
@@ -21,6 +21,7 @@ __all__ = [
     "CorrelationReport",
     "LaggedCorrelation",
     "PairCorrelation",
+    "PairSettings",
     "Prosody",
     "correlate",
     "feature_vectors",

@@ -1,8 +1,11 @@
 """Correlation between sound and head pose over pairs of frames (App. A), and what chance gives."""
 
+from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from tfhkit.audio.estimates import CorrelationReport, PairCorrelation
 from tfhkit.audio.mfcc import SR_HZ, mfcc_windows
@@ -15,24 +18,57 @@ from tfhkit.audio.resampling import (
     phase_randomised,
 )
 from tfhkit.errors import InputError, ParameterError, check_shape
+from tfhkit.progress import Progress
 
-SETTINGS = {"plain": {"preemphasis": 0, "lifter": 0}, "network": {}}  # of `mfcc_windows`
+# of `mfcc_windows`
+SETTINGS: dict[str, dict[str, Any]] = {"plain": {"preemphasis": 0, "lifter": 0}, "network": {}}
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """Which pairs of frames count, how they are summed up, and what they are compared with.
+
+    Args:
+        pooling: "pooled", one correlation over all pairs; "per_anchor", the mean of the anchors'
+            own correlations.
+        radius: of the neighbourhood, as a share of the anchor's norm.
+        min_gap_s: pairs nearer than this in time are left out; also across the track's ends, so
+            that a turned track keeps the rule.
+        lag_s: the pose so much later than the sound is taken (its track turned by the lag, so
+            that no frame is lost); turns of the null keep away from the true match.
+        min_neighbours: an anchor with fewer has no correlation of its own (per anchor).
+        n_null: shifted tracks; 0 for none. n_phase: phase-randomised tracks; None for as many.
+        n_bootstrap: draws for the interval; 0 for none.
+        min_shift_s, block_s: see `tfhkit.audio.resampling`.
+        seed: of the surrogates and the bootstrap.
+    """
+
+    pooling: str = "pooled"
+    radius: float = 0.5
+    min_gap_s: float = 0.0
+    lag_s: float = 0.0
+    min_neighbours: int = 3
+    n_null: int = 200
+    n_phase: int | None = None
+    n_bootstrap: int = 200
+    min_shift_s: float = 1.0
+    block_s: float = 1.0
+    seed: int = 0
+
+
+STATED = PairSettings(min_gap_s=1.0)
 
 
 def correlate(
-    audio,
-    angles_rad,
-    times,
-    sr_hz=SR_HZ,
+    audio: Float[np.ndarray, "..."],
+    angles_rad: Float[np.ndarray, "..."],
+    times: Float[np.ndarray, "..."],
+    sr_hz: int = SR_HZ,
+    settings: PairSettings = STATED,
     *,
-    radius=0.5,
-    min_gap_s=1.0,
-    motion="pitch, yaw, roll",
-    n_null=200,
-    n_bootstrap=200,
-    seed=0,
-    progress=None,
-):
+    motion: str = "pitch, yaw, roll",
+    progress: Progress | None = None,
+) -> CorrelationReport:
     """App. A as stated, the same without temporal neighbours, and its open choices.
 
     The stated definition is taken as: plain MFCCs (no pre-emphasis, no lifter), the whole 28 x 12
@@ -43,36 +79,35 @@ def correlate(
         audio: (N,) float, mono; audio[0] is at time 0.
         angles_rad: (T, A) pitch, yaw, roll, or some of them; motion: what to call them.
         times: (T,) seconds, even steps.
-        radius: of the neighbourhood, as a share of the anchor's norm.
-        min_gap_s: pairs nearer in time are left out of the second estimate.
-        n_null, n_bootstrap, seed: see `pair_correlation`; the phase null is drawn for the two
-            main estimates only.
+        settings: PairSettings; its `min_gap_s`, above 0, is that of the second estimate. Every
+            estimate has its own `pooling`; the phase null is drawn for the two main ones only.
         progress: callable (done, total, text).
     Returns:
         CorrelationReport; its variants are plain/network MFCCs x window/vector x pooled/per
         anchor x with/without neighbours in time. An estimate without pairs has r = NaN.
+    Raises:
+        ParameterError, InputError: as `pair_correlation`.
     """
-    variants, main = [], {}
-    for settings, keywords in SETTINGS.items():
+    if not settings.min_gap_s > 0:
+        fault = f"is {settings.min_gap_s}, so no neighbours would be left out"
+        raise ParameterError("min_gap_s", fault, "give seconds above 0")
+    variants: list[PairCorrelation] = []
+    main: dict[bool, PairCorrelation] = {}
+    for mfcc, keywords in SETTINGS.items():
         windows = mfcc_windows(audio, times, sr_hz, **keywords)
         for kind, pooling, gap in product(
-            ("window", "vector"), ("pooled", "per_anchor"), (0.0, min_gap_s)
+            ("window", "vector"), ("pooled", "per_anchor"), (0.0, settings.min_gap_s)
         ):
-            is_main = (settings, kind, pooling) == ("plain", "window", "pooled")
+            is_main = (mfcc, kind, pooling) == ("plain", "window", "pooled")
+            n_phase = settings.n_null if is_main else 0
             result = pair_correlation(
                 feature_vectors(windows, kind),
                 angles_rad,
                 times,
-                sound=f"{settings} MFCC",
+                replace(settings, pooling=pooling, min_gap_s=gap, n_phase=n_phase),
+                sound=f"{mfcc} MFCC",
                 motion=motion,
                 feature=kind,
-                pooling=pooling,
-                radius=radius,
-                min_gap_s=gap,
-                n_null=n_null,
-                n_phase=n_null if is_main else 0,
-                n_bootstrap=n_bootstrap,
-                seed=seed,
             )
             main |= {gap > 0: result} if is_main else {}
             variants += [] if is_main else [result]
@@ -81,7 +116,9 @@ def correlate(
     return CorrelationReport(main[False], main[True], tuple(variants))
 
 
-def feature_vectors(windows, kind="window"):
+def feature_vectors(
+    windows: Float[np.ndarray, "T 28 12"], kind: str = "window"
+) -> Float[np.ndarray, "T D"]:
     """What App. A may mean by "a MFCC feature", one row per frame.
 
     Args:
@@ -100,25 +137,15 @@ def feature_vectors(windows, kind="window"):
 
 
 def pair_correlation(
-    features,
-    angles_rad,
-    times,
+    features: Float[np.ndarray, "..."],
+    angles_rad: Float[np.ndarray, "..."],
+    times: Float[np.ndarray, "..."],
+    settings: PairSettings = PairSettings(),
     *,
-    sound="plain MFCC",
-    motion="pitch, yaw, roll",
-    feature="window",
-    pooling="pooled",
-    radius=0.5,
-    min_gap_s=0.0,
-    lag_s=0.0,
-    min_neighbours=3,
-    n_null=200,
-    n_phase=None,
-    n_bootstrap=200,
-    min_shift_s=1.0,
-    block_s=1.0,
-    seed=0,
-):
+    sound: str = "plain MFCC",
+    motion: str = "pitch, yaw, roll",
+    feature: str = "window",
+) -> PairCorrelation:
     """Do frames that sound alike look alike? Correlation of the two distances over pairs.
 
     For each frame i, the anchor, its neighbours are the frames j with
@@ -131,60 +158,42 @@ def pair_correlation(
         features: (T, D), from `feature_vectors`.
         angles_rad: (T, A) angles; choose axes by passing fewer columns.
         times: (T,) seconds, even steps.
+        settings: PairSettings.
         sound, motion, feature: names for the result.
-        pooling: "pooled", one correlation over all pairs; "per_anchor", the mean of the anchors'
-            own correlations.
-        radius: of the neighbourhood, as a share of the anchor's norm.
-        min_gap_s: pairs nearer than this in time are left out; also across the track's ends, so
-            that a turned track keeps the rule.
-        lag_s: the pose so much later than the sound is taken (its track turned by the lag, so
-            that no frame is lost); turns of the null keep away from the true match.
-        min_neighbours: an anchor with fewer has no correlation of its own (per anchor).
-        n_null: shifted tracks; 0 for none. n_phase: phase-randomised tracks; None for as many.
-        n_bootstrap: draws for the interval; 0 for none.
-        min_shift_s, block_s: see `tfhkit.audio.resampling`.
-        seed: of the surrogates and the bootstrap.
     Returns:
         PairCorrelation; r is NaN where no pair is near enough, or nothing varies.
     Raises:
         InputError: NaN in the input, or a track that is too short to be turned.
+        ParameterError: a setting out of its range.
     Source: paper App. A, which leaves feature, pooling and neighbours in time open.
     """
     features = np.asarray(check_shape("features", features, ("T", None)), np.float64)
     angles = np.degrees(check_shape("angles_rad", angles_rad, (len(features), None)))
     times = np.asarray(check_shape("times", times, (len(features),)), np.float64)
-    if not radius > 0:
-        raise ParameterError("radius", f"must be positive, got {radius}", "the paper's is 0.5")
-    if not min_gap_s >= 0:
-        raise ParameterError("min_gap_s", f"is {min_gap_s}", "give 0 or more seconds")
-    if pooling not in ("pooled", "per_anchor"):
-        raise ParameterError("pooling", f"unknown {pooling!r}", "choose 'pooled' or 'per_anchor'")
-    for name, values in (("features", features), ("angles_rad", angles)):
-        if not np.isfinite(values).all():
-            raise InputError(name, "contains NaN", "leave out frames without a pose")
-
-    n_phase = n_null if n_phase is None else n_phase
-    angles = np.roll(angles, -round(lag_s / frame_step(times)), axis=0)
-    shifts = circular_shifts(times, n_null, min_shift_s + abs(lag_s), seed) if n_null else []
-    poses = [angles]
-    poses += [np.roll(angles, -shift, axis=0) for shift in shifts]
-    poses += list(phase_randomised(angles, n_phase, seed))
+    _refuse(features, angles, settings)
+    angles = np.roll(angles, -round(settings.lag_s / frame_step(times)), axis=0)
+    shifted, randomised = _surrogates(angles, times, settings)
     weights = np.ones((1, len(times)))
-    if n_bootstrap:
-        weights = np.concatenate([weights, block_weights(times, n_bootstrap, block_s, seed)])
+    if settings.n_bootstrap:
+        drawn = block_weights(times, settings.n_bootstrap, settings.block_s, settings.seed)
+        weights = np.concatenate([weights, drawn])
 
-    if pooling == "pooled":
-        min_neighbours, combine = 1, pooled
-    else:
-        combine = per_anchor
-    tracks, draws = pair_sums(features, poses, times, radius, min_gap_s, min_neighbours, weights)
+    is_pooled = settings.pooling == "pooled"
+    least, combine = (1, pooled) if is_pooled else (settings.min_neighbours, per_anchor)
+    poses = [angles, *shifted, *randomised]
+    rule = (settings.radius, settings.min_gap_s, least)
+    tracks, draws = pair_sums(features, poses, times, *rule, weights)
     r_tracks = combine(tracks)
     known = bool(np.isfinite(r_tracks[0]))
     interval = (np.nan, np.nan)
-    if n_bootstrap and known:
-        r = combine(draws, weights)[1:]
-        interval = tuple(float(v) for v in np.nanpercentile(r, [2.5, 97.5]))
-    shift_null, phase_null = np.split(r_tracks[1:], [len(shifts)])
+    if settings.n_bootstrap and known:
+        low, high = np.nanpercentile(combine(draws, weights)[1:], [2.5, 97.5])
+        interval = (float(low), float(high))
+    shift_null, phase_null = np.split(r_tracks[1:], [len(shifted)])
+
+    def p_of(null, n_asked):
+        return float(p_value(float(r_tracks[0]), null)) if n_asked and known else np.nan
+
     return PairCorrelation(
         r=float(r_tracks[0]),
         n_pairs=int(tracks[0].sum()),
@@ -192,13 +201,37 @@ def pair_correlation(
         sound=sound,
         motion=motion,
         feature=feature,
-        pooling=pooling,
-        radius=radius,
-        min_gap_s=min_gap_s,
-        lag_s=lag_s,
+        pooling=settings.pooling,
+        radius=settings.radius,
+        min_gap_s=settings.min_gap_s,
+        lag_s=settings.lag_s,
         interval=interval,
         shift_null=shift_null,
         phase_null=phase_null,
-        p_shift=float(p_value(r_tracks[0], shift_null)) if n_null and known else np.nan,
-        p_phase=float(p_value(r_tracks[0], phase_null)) if n_phase and known else np.nan,
+        p_shift=p_of(shift_null, settings.n_null),
+        p_phase=p_of(phase_null, len(randomised)),
     )
+
+
+def _refuse(features, angles, settings):
+    """Raise for settings out of their range, and for NaN."""
+    radius, pooling = settings.radius, settings.pooling
+    if not radius > 0:
+        raise ParameterError("radius", f"must be positive, got {radius}", "the paper's is 0.5")
+    if not settings.min_gap_s >= 0:
+        raise ParameterError("min_gap_s", f"is {settings.min_gap_s}", "give 0 or more seconds")
+    if pooling not in ("pooled", "per_anchor"):
+        raise ParameterError("pooling", f"unknown {pooling!r}", "choose 'pooled' or 'per_anchor'")
+    for name, values in (("features", features), ("angles_rad", angles)):
+        if not np.isfinite(values).all():
+            raise InputError(name, "contains NaN", "leave out frames without a pose")
+
+
+def _surrogates(angles, times, settings):
+    """Lists of pose tracks (T, A): turned against the sound, and with random phases."""
+    n_null, seed = settings.n_null, settings.seed
+    n_phase = n_null if settings.n_phase is None else settings.n_phase
+    least_s = settings.min_shift_s + abs(settings.lag_s)
+    shifts = circular_shifts(times, n_null, least_s, seed) if n_null else []
+    shifted = [np.roll(angles, -shift, axis=0) for shift in shifts]
+    return shifted, list(phase_randomised(angles, n_phase, seed))

@@ -1,11 +1,15 @@
 """What the correlation analyses found: pair estimates with their choices, and one tidy table."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
+from tfhkit.audio.lagged import LaggedCorrelation
 from tfhkit.audio.resampling import corrected_p_values
 from tfhkit.errors import InputError
 from tfhkit.media import atomic_path, rounded
@@ -42,13 +46,13 @@ class PairCorrelation:
     radius: float
     min_gap_s: float
     lag_s: float
-    interval: tuple
-    shift_null: np.ndarray
-    phase_null: np.ndarray
+    interval: tuple[float, float]
+    shift_null: Float[np.ndarray, "K"]
+    phase_null: Float[np.ndarray, "P"]
     p_shift: float
     p_phase: float
 
-    def row(self):
+    def row(self) -> dict[str, Any]:
         """Its cells of the tidy table, without those that need its companions."""
         mean, std = _mean_std(self.shift_null)
         names = ("sound", "motion", "feature", "pooling", "radius", "min_gap_s", "lag_s", "r")
@@ -69,9 +73,9 @@ class CorrelationReport:
 
     paper: PairCorrelation
     no_neighbours: PairCorrelation
-    variants: tuple
+    variants: tuple[PairCorrelation, ...]
 
-    def p_corrected(self):
+    def p_corrected(self) -> Float[np.ndarray, "E"]:
         """(2 + variants,) p-values of all estimates, in the order of `rows`, family-wise.
 
         All estimates have the same turned tracks, so the largest of them in each turn is known:
@@ -80,7 +84,7 @@ class CorrelationReport:
         every = (self.paper, self.no_neighbours, *self.variants)
         return corrected_p_values([e.r for e in every], [e.shift_null for e in every])
 
-    def rows(self):
+    def rows(self) -> list[dict[str, Any]]:
         """One dict per estimate: the tidy table, columns as in COLUMNS."""
         named = [("paper", self.paper), ("no_neighbours", self.no_neighbours)]
         named += [("variant", variant) for variant in self.variants]
@@ -89,7 +93,7 @@ class CorrelationReport:
             for (name, result), p in zip(named, self.p_corrected())
         ]
 
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         """The numbers in one flat dict; `p_value` is the shift null's, without neighbours.
 
         That is the honest one: the stated estimate's own p-value is `paper_p_shift`, and
@@ -124,7 +128,7 @@ class CorrelationReport:
         }
 
 
-def tidy_rows(report, lagged):
+def tidy_rows(report: CorrelationReport, lagged: LaggedCorrelation) -> list[dict[str, Any]]:
     """The pair estimates and the lagged correlations in one tidy table.
 
     Args:
@@ -137,7 +141,7 @@ def tidy_rows(report, lagged):
     return report.rows() + [_in_order(row) for row in lagged.rows()]
 
 
-def write_table(path, rows):
+def write_table(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows with the same keys as CSV, whole or not at all, with seven significant digits.
 
     What is unknown stays empty.
@@ -153,7 +157,7 @@ def write_table(path, rows):
             writer.writerow({n: "" if v is None else v for n, v in rounded(row).items()})
 
 
-def check_table_path(path):
+def check_table_path(path: str | Path) -> None:
     """Raise InputError for a path that cannot become a table."""
     if Path(path).suffix.lower() != ".csv":
         raise InputError(path, "is no .csv file", "give a name that ends in .csv")

@@ -1,10 +1,14 @@
 """Correlation of head motion with the sound at many lags, corrected for looking at many."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from scipy.signal import detrend
 
+from tfhkit.audio.prosody import Prosody
 from tfhkit.audio.resampling import block_weights, frame_step, p_value, random_phases
 from tfhkit.errors import InputError, check_shape
 
@@ -26,21 +30,21 @@ class LaggedCorrelation:
         chance_95: |r| that the largest of all A x M x L exceeds in 5 % of chance tracks.
     """
 
-    sound_names: tuple
-    motion_names: tuple
-    lags_s: np.ndarray
-    r: np.ndarray
-    best_lag_s: np.ndarray
-    best_r: np.ndarray
-    interval: np.ndarray
-    null_mean: np.ndarray
-    null_std: np.ndarray
-    p_single: np.ndarray
-    p_corrected: np.ndarray
+    sound_names: tuple[str, ...]
+    motion_names: tuple[str, ...]
+    lags_s: Float[np.ndarray, "L"]
+    r: Float[np.ndarray, "A M L"]
+    best_lag_s: Float[np.ndarray, "A M"]
+    best_r: Float[np.ndarray, "A M"]
+    interval: Float[np.ndarray, "A M 2"]
+    null_mean: Float[np.ndarray, "A M"]
+    null_std: Float[np.ndarray, "A M"]
+    p_single: Float[np.ndarray, "A M"]
+    p_corrected: Float[np.ndarray, "A M"]
     n_frames: int
     chance_95: float
 
-    def rows(self):
+    def rows(self) -> list[dict[str, Any]]:
         """One dict per pair of series, at its best lag; see `tfhkit.audio.tidy_rows`."""
         return [
             {
@@ -63,7 +67,9 @@ class LaggedCorrelation:
         ]
 
 
-def sound_series(windows, voice):
+def sound_series(
+    windows: Float[np.ndarray, "T 28 12"], voice: Prosody
+) -> dict[str, Float[np.ndarray, "T"]]:
     """Named series of the sound: energy, pitch and the 12 coefficients at the frame.
 
     Args:
@@ -77,7 +83,9 @@ def sound_series(windows, voice):
     return series | {f"MFCC c{i + 1}": middle[:, i] for i in range(middle.shape[1])}
 
 
-def motion_series(angles_rad, times):
+def motion_series(
+    angles_rad: Float[np.ndarray, "T 3"], times: Float[np.ndarray, "T"]
+) -> dict[str, Float[np.ndarray, "T"]]:
     """Named series of the head: the three angles in degrees, their speeds, and the whole speed.
 
     Args:
@@ -95,8 +103,15 @@ def motion_series(angles_rad, times):
 
 
 def lagged_correlation(
-    sounds, motions, times, max_lag_s=1.0, n_null=200, n_bootstrap=200, block_s=1.0, seed=0
-):
+    sounds: Mapping[str, Float[np.ndarray, "T"]],
+    motions: Mapping[str, Float[np.ndarray, "T"]],
+    times: Float[np.ndarray, "T"],
+    max_lag_s: float = 1.0,
+    n_null: int = 200,
+    n_bootstrap: int = 200,
+    block_s: float = 1.0,
+    seed: int = 0,
+) -> LaggedCorrelation:
     """Pearson correlation of each sound with each motion, the motion moved by each lag.
 
     Straight trends are taken out first, and a lagged track is a turned one, so that no frame is

@@ -4,6 +4,8 @@ from functools import lru_cache
 
 import librosa
 import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 from scipy.fft import dct
 
 from tfhkit.errors import InputError, ParameterError, check_shape
@@ -24,8 +26,13 @@ _CHUNK = 256  # frames at a time: the spectra stay under 30 MB for any length
 
 
 def mfcc_windows(
-    audio, times, sr_hz=SR_HZ, allow_silent=False, preemphasis=PREEMPHASIS, lifter=LIFTER
-):
+    audio: np.ndarray,
+    times: ArrayLike,
+    sr_hz: int = SR_HZ,
+    allow_silent: bool = False,
+    preemphasis: float = PREEMPHASIS,
+    lifter: float = LIFTER,
+) -> Float[np.ndarray, "T 28 12"]:
     """One 28 x 12 window of MFCCs per frame, centred on the frame's time.
 
     Row k of the window of a frame at time t is analysed from the 25 ms around
@@ -66,7 +73,9 @@ def mfcc_windows(
     return out
 
 
-def mfcc_track(audio, sr_hz=SR_HZ, allow_silent=False):
+def mfcc_track(
+    audio: np.ndarray, sr_hz: int = SR_HZ, allow_silent: bool = False
+) -> Float[np.ndarray, "n 13"]:
     """The whole sound's MFCCs on a 10 ms grid, row k from the 25 ms that start at k * 10 ms.
 
     Args:
@@ -91,7 +100,7 @@ def mfcc_track(audio, sr_hz=SR_HZ, allow_silent=False):
 
 
 @lru_cache
-def mel_filters():
+def mel_filters() -> Float[np.ndarray, "26 257"]:
     """Triangles that are even on the mel scale, their corners rounded down to FFT bins.
 
     Returns:
@@ -125,7 +134,7 @@ def _cepstra(emphasised, lifter=LIFTER):
     return cepstra * lift.astype(np.float32)
 
 
-def checked_audio(audio, sr_hz, allow_silent):
+def checked_audio(audio: np.ndarray, sr_hz: int, allow_silent: bool) -> Float[np.ndarray, "N"]:
     """Mono float32 at 16 kHz, or an InputError that says what is wrong with it."""
     audio = check_shape("audio", np.asarray(audio, np.float32), ("N",))
     if not sr_hz > 0:
@@ -142,16 +151,16 @@ def checked_audio(audio, sr_hz, allow_silent):
     return audio
 
 
-def checked_times(times, duration_s):
+def checked_times(times: ArrayLike, duration_s: float) -> Float[np.ndarray, "T"]:
     """Times (T,) float64, or an InputError when they do not belong to the sound."""
-    times = check_shape("times", np.asarray(times, np.float64), ("T",))
-    if not np.isfinite(times).all():
+    checked = check_shape("times", np.asarray(times, np.float64), ("T",))
+    if not np.isfinite(checked).all():
         raise InputError("times", "some frame times are NaN", "give every frame a time in seconds")
-    beyond = np.count_nonzero((times > duration_s) | (times < 0))
-    if len(times) and beyond > len(times) / 2:
+    beyond = np.count_nonzero((checked > duration_s) | (checked < 0))
+    if len(checked) and beyond > len(checked) / 2:
         raise InputError(
             "times",
-            f"{beyond} of {len(times)} frames lie beyond the {duration_s:.2f} s of sound",
+            f"{beyond} of {len(checked)} frames lie beyond the {duration_s:.2f} s of sound",
             "give times in seconds on the sound's clock",
         )
-    return times
+    return checked

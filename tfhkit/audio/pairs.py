@@ -1,13 +1,24 @@
 """Pairs of frames that sound alike: their distances, and the sums that correlations are made of."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from jaxtyping import Bool, Float, Int, Real
 from scipy.spatial.distance import cdist
 
 _CHUNK = 256  # anchors at a time: memory grows with T, not with T squared
 _SPARSE = 0.15  # share of pairs below which a list of them is faster than the matrix
 
 
-def pair_distances(features, angles_rad, times, radius=0.5, min_gap_s=0.0):
+def pair_distances(
+    features: Float[np.ndarray, "T D"],
+    angles_rad: Float[np.ndarray, "T A"],
+    times: Float[np.ndarray, "T"],
+    radius: float = 0.5,
+    min_gap_s: float = 0.0,
+) -> tuple[
+    Int[np.ndarray, "P"], Int[np.ndarray, "P"], Float[np.ndarray, "P"], Float[np.ndarray, "P"]
+]:
     """The pairs themselves, for a scatter plot or to listen to.
 
     Returns:
@@ -21,7 +32,13 @@ def pair_distances(features, angles_rad, times, radius=0.5, min_gap_s=0.0):
     return anchor, neighbour, sound[anchor, neighbour], pose_deg
 
 
-def neighbours_of(features, times, part, radius, min_gap_s):
+def neighbours_of(
+    features: Float[np.ndarray, "T D"],
+    times: Float[np.ndarray, "T"],
+    part: slice | np.ndarray,
+    radius: float,
+    min_gap_s: float,
+) -> tuple[Bool[np.ndarray, "C T"], Float[np.ndarray, "C T"]]:
     """Which frames are neighbours of the anchors in `part`: (C, T) bool, and all distances."""
     distance = cdist(features[part], features)
     near = distance <= radius * np.linalg.norm(features[part], axis=1)[:, None]
@@ -33,7 +50,15 @@ def neighbours_of(features, times, part, radius, min_gap_s):
     return near, distance
 
 
-def pair_sums(features, poses, times, radius, min_gap_s, min_neighbours, weights):
+def pair_sums(
+    features: Float[np.ndarray, "T D"],
+    poses: Sequence[Float[np.ndarray, "T A"]],
+    times: Float[np.ndarray, "T"],
+    radius: float,
+    min_gap_s: float,
+    min_neighbours: int,
+    weights: Real[np.ndarray, "B T"],
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Sums over each anchor's neighbours: n, x, xx, y, yy, xy (x: sound, y: pose distance).
 
     Returns:
@@ -41,7 +66,7 @@ def pair_sums(features, poses, times, radius, min_gap_s, min_neighbours, weights
         draws: the six, each (B, T), for the first track with each row of `weights`.
     """
     n_frames, n_tracks = len(times), len(poses)
-    tracks = [np.zeros(n_frames) for _ in range(3)]
+    tracks: list[np.ndarray] = [np.zeros(n_frames) for _ in range(3)]
     tracks += [np.zeros((n_tracks, n_frames)) for _ in range(3)]
     draws = [np.zeros((len(weights), n_frames)) for _ in range(6)]
     for start in range(0, n_frames, _CHUNK):
@@ -71,14 +96,16 @@ def pair_sums(features, poses, times, radius, min_gap_s, min_neighbours, weights
     return tracks, draws
 
 
-def pooled(sums, weights=None):
+def pooled(sums: Sequence[np.ndarray], weights: np.ndarray | None = None) -> Float[np.ndarray, "S"]:
     """One correlation over all pairs, (S,), from sums of (S, T)."""
     if weights is None:
         return _pearson(*[value.sum(-1) for value in sums])
     return _pearson(*[(weights * value).sum(-1) for value in sums])
 
 
-def per_anchor(sums, weights=None):
+def per_anchor(
+    sums: Sequence[np.ndarray], weights: np.ndarray | None = None
+) -> Float[np.ndarray, "S"]:
     """Mean of the anchors' own correlations, (S,), over those that have one."""
     r = _pearson(*sums)
     counts = np.isfinite(r) * (1.0 if weights is None else weights)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import librosa
 import numpy as np
+from jaxtyping import Bool, Float
 
 from tfhkit.audio.mfcc import HOP_LENGTH, SR_HZ, checked_audio, checked_times
 
@@ -23,13 +24,19 @@ class Prosody:
         median_hz: the clip's median fundamental frequency; NaN where nothing is voiced.
     """
 
-    energy_db: np.ndarray
-    pitch_st: np.ndarray
-    voiced: np.ndarray
+    energy_db: Float[np.ndarray, "T"]
+    pitch_st: Float[np.ndarray, "T"]
+    voiced: Bool[np.ndarray, "T"]
     median_hz: float
 
 
-def prosody(audio, times, sr_hz=SR_HZ, fmin_hz=60.0, fmax_hz=450.0):
+def prosody(
+    audio: np.ndarray,
+    times: np.ndarray,
+    sr_hz: int = SR_HZ,
+    fmin_hz: float = 60.0,
+    fmax_hz: float = 450.0,
+) -> Prosody:
     """Loudness and pitch at frame times.
 
     Args:

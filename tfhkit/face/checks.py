@@ -1,7 +1,12 @@
 """What the readers of morphable models refuse, and the side of the faces: one place for all."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Real
+from numpy.typing import ArrayLike
 
 from tfhkit.errors import InputError
 from tfhkit.face.model import N_LANDMARKS, vertex_normals
@@ -9,7 +14,9 @@ from tfhkit.face.model import N_LANDMARKS, vertex_normals
 EYE_DISTANCE = (0.45, 0.85)  # dm between the centres of the eyes, of any adult
 
 
-def check_landmarks(where, ids, n_verts, remedy, name="landmarks"):
+def check_landmarks(
+    where: str | Path, ids: ArrayLike, n_verts: int, remedy: str, name: str = "landmarks"
+) -> Int[np.ndarray, "68"]:
     """The 68 landmark vertices as int64; refused where they are not that.
 
     Args:
@@ -22,7 +29,9 @@ def check_landmarks(where, ids, n_verts, remedy, name="landmarks"):
     return check_indices(where, ids, n_verts, remedy, name)
 
 
-def check_indices(where, ids, n_verts, remedy, name):
+def check_indices(
+    where: str | Path, ids: Real[np.ndarray, "*shape"], n_verts: int, remedy: str, name: str
+) -> Int[np.ndarray, "*shape"]:
     """Vertex ids as int64, refused where they leave the mesh."""
     check_finite(where, {name: ids}, remedy)
     ids = ids.astype(np.int64)
@@ -31,14 +40,19 @@ def check_indices(where, ids, n_verts, remedy, name):
     return ids
 
 
-def check_finite(where, arrays, remedy):
+def check_finite(where: str | Path, arrays: Mapping[str, np.ndarray], remedy: str) -> None:
     """Refuse NaN and infinity in any of `arrays`, a dict name -> array."""
     for name, values in arrays.items():
         if not np.isfinite(values).all():
             raise InputError(where, f"{name} holds values that are not finite", remedy)
 
 
-def check_units(where, verts, ids, unit="decimetres"):
+def check_units(
+    where: str | Path,
+    verts: Float[np.ndarray, "V 3"],
+    ids: Int[np.ndarray, "68"],
+    unit: str = "decimetres",
+) -> None:
     """Refuse a mean shape (V, 3) whose eyes, by its landmarks, are not as far apart as in dm.
 
     Args:
@@ -54,7 +68,9 @@ def check_units(where, verts, ids, unit="decimetres"):
         )
 
 
-def face_outwards(verts, faces, ids):
+def face_outwards(
+    verts: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], ids: Int[np.ndarray, "68"]
+) -> tuple[Int[np.ndarray, "F 3"], Float[np.ndarray, "V 3"]]:
     """Faces counter-clockwise from outside, and the normals: the nose must look to the camera.
 
     Args:

@@ -1,11 +1,17 @@
 """Vertices that each jaw landmark may slide to when the head turns."""
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 N_CANDIDATES = 12
 
 
-def contour_candidates(verts, normals, landmark_ids, allowed):
+def contour_candidates(
+    verts: Float[np.ndarray, "V 3"],
+    normals: Float[np.ndarray, "V 3"],
+    landmark_ids: Int[np.ndarray, "68"],
+    allowed: Bool[np.ndarray, "V"],
+) -> Int[np.ndarray, "17 K"]:
     """Paths over the cheeks and under the jaw, from the front to the back.
 
     The silhouette that trackers mark as jaw moves over the face as the head turns: to the cheek on

@@ -1,6 +1,9 @@
 """Builds 64 expression components out of facial actions and expression units."""
 
+from pathlib import Path
+
 import numpy as np
+from jaxtyping import Float, Int
 
 from tfhkit.face import makehuman
 from tfhkit.face.head_maps import smoothstep
@@ -32,20 +35,20 @@ TONGUE_REACH = 0.48
 RARE = {"tongueOut": 0.06, "cheekPuff": 0.15, "jawForward": 0.15, "mouthFunnel": 0.25}
 
 
-def read_actions(data, keep):
+def read_actions(data: Path, keep: Int[np.ndarray, "V"]) -> Float[np.ndarray, "52 V 3"]:
     """Displacements (52, V, 3) of the facial actions at full strength."""
     folder = data / "faceunits01/targets/faceunits"
     names = [folder / f"{name}.target" for name in ACTION_NAMES]
     return np.stack([makehuman.read_target(path)[keep] for path in names])
 
 
-def full_strengths(strengths):
+def full_strengths(strengths: Float[np.ndarray, "52 64"]) -> Float[np.ndarray, "52 64"]:
     """Coefficients (52, 64) of the kit's actions out of those of the source's shapes."""
     blinks = np.array([name.startswith("eyeBlink") for name in ACTION_NAMES])
     return strengths * np.where(blinks, BLINK, 1.0)[:, None]
 
 
-def read_units(data, keep):
+def read_units(data: Path, keep: Int[np.ndarray, "V"]) -> Float[np.ndarray, "n V 3"]:
     """Displacements (n, V, 3) of MakeHuman's expression units, mean over the ancestries."""
     folder = data / "mpfb2/targets/expression/units"
     names = sorted(path.name for path in (folder / "caucasian").glob("*.target.gz"))
@@ -57,7 +60,7 @@ def read_units(data, keep):
     return np.stack(shapes)
 
 
-def sample_actions(n_samples, rng):
+def sample_actions(n_samples: int, rng: np.random.Generator) -> Float[np.ndarray, "n_samples 52"]:
     """Random strengths (n, 52) in [0, 1] of facial actions, left and right mostly together."""
     index = {name: i for i, name in enumerate(ACTION_NAMES)}
     strengths = np.zeros((n_samples, len(ACTION_NAMES)))
@@ -93,7 +96,13 @@ def sample_actions(n_samples, rng):
     return strengths
 
 
-def expression_basis(actions, units, rng, n_samples=6000, weights=None):
+def expression_basis(
+    actions: Float[np.ndarray, "A V 3"],
+    units: Float[np.ndarray, "n V 3"],
+    rng: np.random.Generator,
+    n_samples: int = 6000,
+    weights: Float[np.ndarray, "V"] | None = None,
+) -> tuple[Float[np.ndarray, "64 V 3"], Float[np.ndarray, "A 64"]]:
     """64 components of unit variance that hold all actions exactly.
 
     The span is that of the 52 actions, filled up with the directions in which the expression
@@ -132,7 +141,7 @@ def expression_basis(actions, units, rng, n_samples=6000, weights=None):
     return basis, strengths
 
 
-def tongue_out(verts):
+def tongue_out(verts: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
     """Displacements (n, 3) of the tongue's vertices (n, 3) that put it out between the lips."""
     x, y, z = verts.T
     along = (z - z.min()) / np.ptp(z)  # 0 at the root, 1 at the tip
@@ -145,7 +154,12 @@ def tongue_out(verts):
     return np.stack([x * width, out_middle + (y - middle) * thickness, out_z], 1) - verts
 
 
-def with_action(basis, strengths, name, displacement):
+def with_action(
+    basis: Float[np.ndarray, "64 V 3"],
+    strengths: Float[np.ndarray, "52 64"],
+    name: str,
+    displacement: Float[np.ndarray, "V 3"],
+) -> Float[np.ndarray, "64 V 3"]:
     """Basis (64, V, 3) in which one action has another shape and all others keep theirs.
 
     The change is spread over the components along the action's dual vector, which no other

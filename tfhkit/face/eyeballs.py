@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
+from tfhkit.face.head_shapes import Cage
 from tfhkit.face.subdivide import catmull_clark
 
 # Degrees from the optical axis; dense where pupil and iris end. The back is never seen.
@@ -34,7 +35,7 @@ def _directions():
     return np.concatenate(rows)
 
 
-def finer_eyes(cage):
+def finer_eyes(cage: Cage) -> tuple[Cage, sparse.csr_matrix]:
     """Cage with new eyeballs, and the matrix that carries any old vertices over to it.
 
     A new vertex follows the old eyeball's affine motion, so identity shapes and gaze carry over.

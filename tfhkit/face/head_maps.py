@@ -1,6 +1,10 @@
 """Regions and soft maps (brows, hairline, beard, ...) over the mean head (build time only)."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
 from scipy import sparse
 
 from tfhkit.face import makehuman
@@ -9,13 +13,15 @@ from tfhkit.face.eyeballs import IRIS_DEG, PUPIL_DEG
 HEAD_AXIS_Z = -0.35  # dm, of the vertical axis through the skull's middle
 
 
-def smoothstep(low, high, x):
+def smoothstep(
+    low: float | np.floating, high: float | np.floating, x: Float[np.ndarray, "*shape"]
+) -> Float[np.ndarray, "*shape"]:
     """0 below `low`, 1 above `high`, smooth between (either order)."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
-def vertex_smoother(faces, n_verts):
+def vertex_smoother(faces: Int[np.ndarray, "F 3"], n_verts: int) -> Any:
     """Sparse matrix that replaces a value by the mean over a vertex and its neighbours."""
     ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     ends = np.concatenate([ends, ends[:, ::-1], np.repeat(np.arange(n_verts)[:, None], 2, 1)])
@@ -23,7 +29,9 @@ def vertex_smoother(faces, n_verts):
     return sparse.diags(1 / np.asarray(graph.sum(1)).ravel()) @ graph
 
 
-def curve_distance(points, curve):
+def curve_distance(
+    points: Float[np.ndarray, "V d"], curve: Float[np.ndarray, "n d"]
+) -> tuple[Float[np.ndarray, "V"], Float[np.ndarray, "V"]]:
     """Distance (V,) to a polyline (n, d), and the place along it, 0 to 1."""
     best, place = np.full(len(points), np.inf), np.zeros(len(points))
     for i, (a, b) in enumerate(zip(curve[:-1], curve[1:], strict=True)):
@@ -35,7 +43,9 @@ def curve_distance(points, curve):
     return best, place
 
 
-def eye_maps(verts, part):
+def eye_maps(
+    verts: Float[np.ndarray, "V 3"], part: Shaped[np.ndarray, "V"]
+) -> Float[np.ndarray, "V"]:
     """Angle from the optical axis in degrees (V,), 180 away from the eyeballs."""
     angle = np.full(len(verts), 180.0)
     for name in ("left_eye", "right_eye"):
@@ -47,7 +57,11 @@ def eye_maps(verts, part):
     return angle
 
 
-def eye_socket(verts, normals, part):
+def eye_socket(
+    verts: Float[np.ndarray, "V 3"],
+    normals: Float[np.ndarray, "V 3"],
+    part: Shaped[np.ndarray, "V"],
+) -> Float[np.ndarray, "V"]:
     """1 on the skin around an eyeball that faces it: what a turned eye lays bare, (V,)."""
     lining = np.zeros(len(verts), bool)
     for name in ("left_eye", "right_eye"):
@@ -59,7 +73,16 @@ def eye_socket(verts, normals, part):
     return (lining & (part == "body")).astype(float)
 
 
-def soft_maps(data, verts, normals, faces, part, uvs, points, brow):
+def soft_maps(
+    data: Path,
+    verts: Float[np.ndarray, "V 3"],
+    normals: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    part: Shaped[np.ndarray, "V"],
+    uvs: Float[np.ndarray, "V 2"],
+    points: Float[np.ndarray, "68 3"],
+    brow: Float[np.ndarray, "n 2"],
+) -> dict[str, np.ndarray]:
     """Maps over the head that regions and skin are made of.
 
     Args:
@@ -94,26 +117,8 @@ def soft_maps(data, verts, normals, faces, part, uvs, points, brow):
     )  # fmt: skip
     maps["scalp"] = body * smoothstep(-0.05, 0.07, y - hairline) * (1 - maps["ears"])
 
-    maps["brow"], maps["brow_place"] = np.zeros(len(verts)), np.zeros(len(verts))
-    for side in (1, -1):
-        ends = brow * [side, 1]
-        across = np.linspace(ends[0, 0], ends[-1, 0], 9)
-        arch = np.polyval(np.polyfit(ends[:, 0], ends[:, 1], 2), across)
-        distance, place = curve_distance(verts[:, :2], np.stack([across, arch], 1))
-        width = np.interp(place, [0, 0.15, 0.6, 1], [0.036, 0.046, 0.036, 0.012])
-        near = body * (x * side > 0) * (z > 0) * np.exp(-((distance / width) ** 2))
-        maps["brow"] += near
-        maps["brow_place"] += near * place
-
-    lids = np.zeros(len(verts))
-    lower_lids = np.zeros(len(verts))
-    left, right = ((42, 43, 44, 45), (42, 47, 46, 45)), ((39, 38, 37, 36), (39, 40, 41, 36))
-    for upper, lower in (left, right):
-        for ids, width, target in ((upper, 0.016, lids), (lower, 0.012, lower_lids)):
-            curve = _through(points[list(ids)])
-            distance, place = curve_distance(verts, curve)
-            target += body * np.exp(-((distance / width) ** 2)) * smoothstep(0.05, 0.3, place)
-    maps["upper_lash"], maps["lower_lash"] = lids, lower_lids
+    maps["brow"], maps["brow_place"] = _brow_maps(verts, body, brow)
+    maps["upper_lash"], maps["lower_lash"] = _lash_maps(verts, body, points)
     eye = points[[36, 39, 42, 45]].reshape(2, 2, 3).mean(1)
     socket = [np.exp(-(((x - e[0]) / 0.2) ** 2) - ((y - e[1] + 0.09) / 0.10) ** 2) for e in eye]
     maps["under_eye"] = body * (z > 0) * sum(socket)
@@ -134,6 +139,35 @@ def soft_maps(data, verts, normals, faces, part, uvs, points, brow):
     maps["beard"] *= mouth_box * (1 - np.clip(maps["lips"] * 1.6, 0, 1))
     maps["front"] = front
     return maps
+
+
+def _brow_maps(verts, body, brow):
+    """The brows' hair, and the place along them, from the nose outwards."""
+    x, _, z = verts.T
+    hair, along = np.zeros(len(verts)), np.zeros(len(verts))
+    for side in (1, -1):
+        ends = brow * [side, 1]
+        across = np.linspace(ends[0, 0], ends[-1, 0], 9)
+        arch = np.polyval(np.polyfit(ends[:, 0], ends[:, 1], 2), across)
+        distance, place = curve_distance(verts[:, :2], np.stack([across, arch], 1))
+        width = np.interp(place, [0, 0.15, 0.6, 1], [0.036, 0.046, 0.036, 0.012])
+        near = body * (x * side > 0) * (z > 0) * np.exp(-((distance / width) ** 2))
+        hair += near
+        along += near * place
+    return hair, along
+
+
+def _lash_maps(verts, body, points):
+    """The lashes of the upper and of the lower lids."""
+    lids = np.zeros(len(verts))
+    lower_lids = np.zeros(len(verts))
+    left, right = ((42, 43, 44, 45), (42, 47, 46, 45)), ((39, 38, 37, 36), (39, 40, 41, 36))
+    for upper, lower in (left, right):
+        for ids, width, target in ((upper, 0.016, lids), (lower, 0.012, lower_lids)):
+            curve = _through(points[list(ids)])
+            distance, place = curve_distance(verts, curve)
+            target += body * np.exp(-((distance / width) ** 2)) * smoothstep(0.05, 0.3, place)
+    return lids, lower_lids
 
 
 def _through(points):
@@ -167,7 +201,9 @@ def _mouth_side(verts, faces, points):
     return np.minimum(lower.min(0), away) - np.minimum(upper.min(0), away)
 
 
-def region_masks(maps, part, verts):
+def region_masks(
+    maps: dict[str, np.ndarray], part: Shaped[np.ndarray, "V"], verts: Float[np.ndarray, "V 3"]
+) -> dict[str, Bool[np.ndarray, "V"]]:
     """Named regions (V,) bool; see MorphableModel."""
     body = part == "body"
     cavity = maps["mouth_cavity"] > 0.5

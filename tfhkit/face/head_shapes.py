@@ -1,8 +1,11 @@
 """Builds the head's cage, its identities and its expressions from MakeHuman (build time only)."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int, Shaped
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 
@@ -37,15 +40,15 @@ class Cage:
         verts: (V, 3) of the untouched base mesh.
     """
 
-    keep: np.ndarray
-    quads: np.ndarray
-    uv_corners: np.ndarray
-    part: np.ndarray
-    mirror: np.ndarray
-    verts: np.ndarray
+    keep: Int[np.ndarray, "V"]
+    quads: Int[np.ndarray, "Q 4"]
+    uv_corners: Float[np.ndarray, "Q 4 2"]
+    part: Shaped[np.ndarray, "V"]
+    mirror: Int[np.ndarray, "V"]
+    verts: Float[np.ndarray, "V 3"]
 
 
-def crop_head(data):
+def crop_head(data: Path) -> Cage:
     """Head, a bit of neck, eyeballs, teeth and tongue out of the base mesh."""
     verts, quads, quad_uvs, uvs = makehuman.read_mesh(data)
     part = np.full(len(verts), "", object)
@@ -61,7 +64,7 @@ def crop_head(data):
     return Cage(keep, index[quads[inside]], uvs[quad_uvs[inside]], part[keep], mirror, verts[keep])
 
 
-def seam_loops(cage):
+def seam_loops(cage: Cage) -> dict[str, Int[np.ndarray, "n"]]:
     """Rings of edges where the texture is cut: the mouth's and the eyes' margins.
 
     Returns:
@@ -76,7 +79,7 @@ def seam_loops(cage):
     same = (ends[1:] == ends[:-1]).all(1)
     cut = ends[1:][same & (np.abs(uv[1:] - uv[:-1]).max(1) > 1e-6)]
     cut = cut[cage.part[cut[:, 0]] == "body"]
-    neighbours = {}
+    neighbours: dict[int, list[int]] = {}
     for a, b in cut:
         neighbours.setdefault(a, []).append(b)
         neighbours.setdefault(b, []).append(a)
@@ -111,7 +114,7 @@ def _longest_cycle(graph):
         ring.append(here)
 
 
-def mouth_halves(cage, ring):
+def mouth_halves(cage: Cage, ring: Int[np.ndarray, "n"]) -> list[np.ndarray]:
     """The mouth's ring as upper and lower rows, each from the right to the left corner (by x)."""
     x = cage.verts[ring, 0]
     a, b = sorted((int(np.argmin(x)), int(np.argmax(x))))
@@ -121,7 +124,7 @@ def mouth_halves(cage, ring):
     return rows
 
 
-def edge_graph(quads, verts):
+def edge_graph(quads: Int[np.ndarray, "Q 4"], verts: Float[np.ndarray, "V 3"]) -> Any:
     """Sparse symmetric graph of edge lengths."""
     ends = np.stack([quads, np.roll(quads, -1, 1)], -1).reshape(-1, 2)
     length = np.linalg.norm(verts[ends[:, 0]] - verts[ends[:, 1]], axis=1)
@@ -129,7 +132,9 @@ def edge_graph(quads, verts):
     return graph.maximum(graph.T)
 
 
-def mouth_closer(cage, upper, lower, reach=0.10):
+def mouth_closer(
+    cage: Cage, upper: Int[np.ndarray, "n"], lower: Int[np.ndarray, "m"], reach: float = 0.10
+) -> sparse.csr_matrix:
     """Linear map that draws the lips together: verts + closer @ verts.
 
     Each row of the ring is moved half way to the other one; the move fades with the distance
@@ -161,7 +166,13 @@ def mouth_closer(cage, upper, lower, reach=0.10):
     return total.tocsr()
 
 
-def lip_press(cage, upper, lower, amount, reach=0.05):
+def lip_press(
+    cage: Cage,
+    upper: Int[np.ndarray, "n"],
+    lower: Int[np.ndarray, "m"],
+    amount: float,
+    reach: float = 0.05,
+) -> Float[np.ndarray, "V"]:
     """Upward moves (V,) that press the lips `amount` dm into each other, but for the corners.
 
     The rows meet only up to half a millimetre; pressed together they hide the teeth of every
@@ -174,14 +185,16 @@ def lip_press(cage, upper, lower, amount, reach=0.05):
     return np.where(above < below, -amount, amount) * fade
 
 
-def close_mouth(closer, verts):
+def close_mouth(
+    closer: sparse.csr_matrix, verts: Float[np.ndarray, "... V 3"]
+) -> Float[np.ndarray, "... V 3"]:
     """Apply `mouth_closer`'s map to (..., V, 3) vertices or displacements."""
     flat = verts.reshape(-1, *verts.shape[-2:])
     moved = np.stack([np.column_stack([v[:, 0], v[:, 1:] + closer @ v[:, 1:]]) for v in flat])
     return moved.reshape(verts.shape)
 
 
-def local_features(data, keep):
+def local_features(data: Path, keep: Int[np.ndarray, "V"]) -> dict[str, tuple]:
     """Signed local shapes: dict name -> (negative (V, 3), positive (V, 3))."""
     features = {}
     for folder in LOCAL_FOLDERS:
@@ -210,7 +223,9 @@ def _other(name, ends, own):
     return None
 
 
-def sample_identities(data, cage, n_samples, rng):
+def sample_identities(
+    data: Path, cage: Cage, n_samples: int, rng: np.random.Generator
+) -> Float[np.ndarray, "n V 3"]:
     """Random adult heads, (n, V, 3), not yet aligned."""
     macros = makehuman.Macros(data, cage.keep)
     features = local_features(data, cage.keep)
@@ -242,7 +257,9 @@ def sample_identities(data, cage, n_samples, rng):
     return heads
 
 
-def align(heads, anchors, rounds=3):
+def align(
+    heads: Float[np.ndarray, "n V 3"], anchors: Int[np.ndarray, "k"], rounds: int = 3
+) -> Float[np.ndarray, "n V 3"]:
     """Remove rotation and translation (not size), by Procrustes on the anchor vertices."""
     heads = heads - heads[:, anchors].mean(1, keepdims=True)
     for _ in range(rounds):

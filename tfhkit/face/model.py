@@ -1,11 +1,14 @@
 """MorphableModel: shape and texture of a face from coefficients (Sec. 3.1)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from tfhkit.errors import ParameterError, check_shape
 
@@ -34,22 +37,23 @@ class MorphableModel:
         path: absolute path of the file or folder that it was read from; "" for the shipped one.
     """
 
+    # sizes that have to agree are checked by __post_init__, in words
     name: str
-    mean_shape: torch.Tensor
-    id_basis: torch.Tensor
-    exp_basis: torch.Tensor
-    mean_tex: torch.Tensor
-    tex_basis: torch.Tensor
-    faces: torch.Tensor
-    uvs: torch.Tensor
-    landmark_ids: torch.Tensor
-    contour_ids: torch.Tensor
-    regions: dict
-    action_names: tuple
-    actions: torch.Tensor
+    mean_shape: Float[Tensor, "V 3"]
+    id_basis: Float[Tensor, "_ _ 3"]
+    exp_basis: Float[Tensor, "_ _ 3"]
+    mean_tex: Float[Tensor, "V 3"]
+    tex_basis: Float[Tensor, "_ _ 3"]
+    faces: Int[Tensor, "F 3"]
+    uvs: Float[Tensor, "V 2"]
+    landmark_ids: Int[Tensor, "68"]
+    contour_ids: Int[Tensor, "17 K"]
+    regions: dict[str, Bool[Tensor, "V"]]
+    action_names: tuple[str, ...]
+    actions: Float[Tensor, "A 64"]
     path: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         n_verts = len(self.mean_shape)
         check_shape("mean_shape", self.mean_shape, ("V", 3))
         check_shape("id_basis", self.id_basis, (N_ID, n_verts, 3))
@@ -63,10 +67,10 @@ class MorphableModel:
         check_shape("actions", self.actions, (len(self.action_names), N_EXP))
 
     @property
-    def n_verts(self):
+    def n_verts(self) -> int:
         return len(self.mean_shape)
 
-    def shape(self, id, exp):
+    def shape(self, id: Float[Tensor, "..."], exp: Float[Tensor, "..."]) -> Float[Tensor, "B V 3"]:
         """Vertices of faces.
 
         Args:
@@ -82,18 +86,18 @@ class MorphableModel:
         verts = torch.addmm(person, exp, self.exp_basis.flatten(1))
         return verts.reshape(-1, self.n_verts, 3)
 
-    def texture(self, tex):
+    def texture(self, tex: Float[Tensor, "..."]) -> Float[Tensor, "B V 3"]:
         """Albedo of faces: (B, 80) -> (B, V, 3) RGB, about [0, 1], not clamped."""
         check_shape("tex", tex, ("B", N_TEX))
         albedo = tex @ self.tex_basis.reshape(N_TEX, -1)
         return self.mean_tex + albedo.reshape(-1, self.n_verts, 3)
 
-    def landmarks(self, verts):
+    def landmarks(self, verts: Float[Tensor, "... V 3"]) -> Float[Tensor, "... 68 3"]:
         """The 68 landmark points of vertices: (B, V, 3) -> (B, 68, 3)."""
         check_shape("verts", verts, (..., self.n_verts, 3))
         return verts[..., self.landmark_ids, :]
 
-    def to(self, device):
+    def to(self, device: str | torch.device) -> "MorphableModel":
         """The same model on another device."""
         moved = {
             field.name: getattr(self, field.name).to(device)
@@ -103,12 +107,12 @@ class MorphableModel:
         regions = {name: mask.to(device) for name, mask in self.regions.items()}
         return replace(self, regions=regions, **moved)
 
-    def any_region(self, *names):
+    def any_region(self, *names: str) -> Bool[Tensor, "V"]:
         """(V,) bool, vertices of any of these regions, as far as the model has them."""
         none = torch.zeros(self.n_verts, dtype=torch.bool, device=self.mean_shape.device)
         return torch.stack([self.regions.get(name, none) for name in names]).any(0)
 
-    def region_model(self, name):
+    def region_model(self, name: str) -> "MorphableModel":
         """The model restricted to the triangles whose vertices all lie in a region.
 
         Landmark and contour vertices outside of it stay as loose points, so that the landmarks
@@ -142,7 +146,9 @@ class MorphableModel:
         )
 
 
-def vertex_normals(verts, faces):
+def vertex_normals(
+    verts: Float[Tensor, "B V 3"], faces: Int[Tensor, "F 3"]
+) -> Float[Tensor, "B V 3"]:
     """Unit normals of vertices: area-weighted mean of the adjacent triangles' normals.
 
     Args:
@@ -159,7 +165,10 @@ def vertex_normals(verts, faces):
     return torch.nn.functional.normalize(normals, dim=-1, eps=1e-12)
 
 
-def actions_to_exp(model, actions):
+def actions_to_exp(
+    model: MorphableModel,
+    actions: Float[Tensor, "..."] | Float[np.ndarray, "..."] | Mapping[str, float],
+) -> Float[Tensor, "B 64"]:
     """Expression coefficients of facial actions.
 
     Args:
@@ -187,7 +196,7 @@ def actions_to_exp(model, actions):
     return actions @ model.actions
 
 
-def exp_to_actions(model, exp):
+def exp_to_actions(model: MorphableModel, exp: Float[Tensor, "B 64"]) -> Float[Tensor, "B A"]:
     """Non-negative strengths of the facial actions that come nearest to expressions.
 
     Nearest is meant in space: the sum of squared distances over the vertices.
@@ -213,7 +222,9 @@ def exp_to_actions(model, exp):
     return torch.as_tensor(strengths, dtype=exp.dtype, device=exp.device)
 
 
-def load_model(name="open", path=None, subdivide=True):
+def load_model(
+    name: str = "open", path: str | Path | None = None, subdivide: bool = True
+) -> MorphableModel:
     """Load a morphable model by name; loaded models are kept.
 
     Args:

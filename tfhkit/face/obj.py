@@ -1,13 +1,16 @@
 """Reads the vertices, faces and texture coordinates of Wavefront `.obj` files, fast."""
 
+from pathlib import Path
+
 import numpy as np
+from jaxtyping import Float, Int
 
 from tfhkit.errors import InputError
 
 REMEDY = "take the file again from where it came"
 
 
-def read_verts(path, n_verts):
+def read_verts(path: Path, n_verts: int) -> Float[np.ndarray, "V 3"]:
     """The vertices of a mesh.
 
     Args:
@@ -20,7 +23,9 @@ def read_verts(path, n_verts):
     return _verts(path, path_bytes(path), n_verts)
 
 
-def read_mesh(path, n_verts):
+def read_mesh(
+    path: Path, n_verts: int
+) -> tuple[Float[np.ndarray, "V 3"], Int[np.ndarray, "F 3"], Float[np.ndarray, "V 2"]]:
     """Vertices as of `read_verts`, triangles (F, 3) int64 and texture coordinates (n_verts, 2).
 
     A quad is cut into two triangles. A vertex at a cut of the texture takes the coordinates of
@@ -49,7 +54,7 @@ def read_mesh(path, n_verts):
     return verts, vert_ids[np.concatenate(fans)], uvs
 
 
-def path_bytes(path):
+def path_bytes(path: Path) -> bytes:
     """The content of a file, as bytes."""
     if not path.is_file():
         raise InputError(path, "no such file", REMEDY)

@@ -1,10 +1,14 @@
 """Ambient occlusion of a mesh by depth maps from many sides (build time only)."""
 
+from typing import no_type_check
+
 import numba
 import numpy as np
+from jaxtyping import Float, Int
 
 
 @numba.njit(cache=False)
+@no_type_check
 def _depth_map(points, faces, size):
     depth = np.full((size, size), -1e9)
     for f in range(len(faces)):
@@ -29,7 +33,14 @@ def _depth_map(points, faces, size):
     return depth
 
 
-def open_sky(verts, normals, faces, n_directions=160, size=400, bias=0.03):
+def open_sky(
+    verts: Float[np.ndarray, "V 3"],
+    normals: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    n_directions: int = 160,
+    size: int = 400,
+    bias: float = 0.03,
+) -> Float[np.ndarray, "V"]:
     """Share of the cosine-weighted sky that each vertex sees, (V,) in [0, 1].
 
     Args:

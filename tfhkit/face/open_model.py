@@ -22,7 +22,7 @@ KEYS = (
 NOT_ON_OUTLINE = ("ears", "eyes", "teeth", "tongue", "mouth_cavity")  # of the jaw
 
 
-def read_open_model(path=None, subdivide=True):
+def read_open_model(path: str | Path | None = None, subdivide: bool = True) -> MorphableModel:
     """Read the open model.
 
     Args:

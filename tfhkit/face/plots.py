@@ -1,11 +1,17 @@
 """Figures about the model: the 257-vector, the bases' variance, the camera before the head."""
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
+from jaxtyping import Float
 from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from torch import Tensor
 
 from tfhkit.camera import CROP_PX, DISTANCE, FOCAL_PX
 from tfhkit.coefficients import N_COEFFICIENTS, SLICES
+from tfhkit.face.model import MorphableModel
 
 # Okabe-Ito colours; green for what each frame has of its own, blue for what a clip shares.
 _SHARED, _OWN, _AXES = "#0072B2", "#009E73", {"x": "#D55E00", "y": "#009E73", "z": "#0072B2"}
@@ -19,7 +25,7 @@ _PARTS = {
 }
 
 
-def show_vector(values=None):
+def show_vector(values: Float[np.ndarray, "257"] | Float[Tensor, "257"] | None = None) -> Figure:
     """The 257 numbers of Sec. 3.1 in their order, as one bar, with their values below if given.
 
     Args:
@@ -55,7 +61,7 @@ def show_vector(values=None):
     return figure
 
 
-def show_variance(model, kept=None):
+def show_variance(model: MorphableModel, kept: Mapping[str, float] | None = None) -> Figure:
     """Share of the variance that the first components of each basis hold.
 
     A coefficient has unit variance, so a component's variance is the squared length of its basis
@@ -80,7 +86,7 @@ def show_variance(model, kept=None):
     return figure
 
 
-def show_camera(model):
+def show_camera(model: MorphableModel) -> Figure:
     """The camera before the head, to scale: from the side, and what the camera sees."""
     figure, (side, front) = plt.subplots(
         1, 2, figsize=(11.5, 3.1), gridspec_kw={"width_ratios": (3.4, 1)}

@@ -4,7 +4,10 @@ The model has no photographs behind it. Skin follows a Beer-Lambert law with two
 brows, eyes, stubble, hair and the inside of the mouth are painted over it by the maps.
 """
 
+from typing import Any
+
 import numpy as np
+from jaxtyping import Float, Shaped
 
 from tfhkit.face.eyeballs import IRIS_DEG, PUPIL_DEG
 from tfhkit.face.head_maps import smoothstep
@@ -18,19 +21,23 @@ DARK = np.array([0.15, 0.06, 0.055])  # sRGB of the mouth's depth
 SOCKET = np.array([0.60, 0.46, 0.43])  # sRGB of the eye's corners, behind the lids
 
 
-def to_srgb(linear):
+def to_srgb(linear: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """Linear RGB to sRGB values in [0, 1]."""
     linear = np.clip(linear, 0, 1)
     return np.where(linear < 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
-def skin_colour(melanin, haemoglobin):
+def skin_colour(
+    melanin: Float[np.ndarray, "*shape"], haemoglobin: Float[np.ndarray, "*shape"]
+) -> Float[np.ndarray, "*shape 3"]:
     """sRGB (..., 3) of skin with pigment amounts (...,)."""
     absorbed = melanin[..., None] * MELANIN + haemoglobin[..., None] * HAEMOGLOBIN
     return to_srgb(DERMIS * np.exp(-absorbed))
 
 
-def smooth_fields(verts, rng):
+def smooth_fields(
+    verts: Float[np.ndarray, "V 3"], rng: np.random.Generator
+) -> Float[np.ndarray, "n V"]:
     """Blotches: N_FIELDS random smooth fields (N_FIELDS, V) of unit variance, several sizes."""
     fields = []
     for i in range(N_FIELDS):
@@ -41,7 +48,14 @@ def smooth_fields(verts, rng):
     return np.stack(fields)
 
 
-def paint(maps, fields, sky, part, verts, person):
+def paint(
+    maps: dict[str, np.ndarray],
+    fields: Float[np.ndarray, "n V"],
+    sky: Float[np.ndarray, "V"],
+    part: Shaped[np.ndarray, "V"],
+    verts: Float[np.ndarray, "V 3"],
+    person: dict[str, Any],
+) -> Float[np.ndarray, "V 3"]:
     """Albedo (V, 3) in sRGB of one person.
 
     Args:
@@ -117,7 +131,7 @@ def _eyes(colour, maps, p):
     return colour
 
 
-def sample_person(rng):
+def sample_person(rng: np.random.Generator) -> dict[str, Any]:
     """Random pigments and habits of one adult."""
     melanin = np.clip(np.exp(rng.normal(np.log(0.58), 0.5)), 0.2, 2.2)
     male = rng.random() < 0.5
@@ -149,7 +163,15 @@ def sample_person(rng):
     }
 
 
-def texture_basis(maps, sky, part, verts, rng, n_people=900, n_components=80):
+def texture_basis(
+    maps: dict[str, np.ndarray],
+    sky: Float[np.ndarray, "V"],
+    part: Shaped[np.ndarray, "V"],
+    verts: Float[np.ndarray, "V 3"],
+    rng: np.random.Generator,
+    n_people: int = 900,
+    n_components: int = 80,
+) -> tuple[Float[np.ndarray, "V 3"], Float[np.ndarray, "K V 3"], float]:
     """Mean (V, 3) and components (80, V, 3) of unit variance of random people's albedo."""
     fields = smooth_fields(verts, rng)
     people = np.stack(

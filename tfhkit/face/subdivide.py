@@ -1,17 +1,24 @@
 """One Catmull-Clark step of a quad mesh as a sparse matrix, and triangles from quads."""
 
+from typing import Any
+
 import numpy as np
+from jaxtyping import Int
 from scipy import sparse
 
 
-def edges_of(quads):
+def edges_of(
+    quads: Int[np.ndarray, "Q 4"],
+) -> tuple[Int[np.ndarray, "E 2"], Int[np.ndarray, "Q 4"]]:
     """Edges (E, 2), ends and rows sorted, and the edges (Q, 4) of each quad."""
     ends = np.stack([quads, np.roll(quads, -1, axis=1)], -1).reshape(-1, 2)
     edges, edge_of = np.unique(np.sort(ends, axis=1), axis=0, return_inverse=True)
     return edges, edge_of.reshape(len(quads), 4)
 
 
-def catmull_clark(quads, n_verts):
+def catmull_clark(
+    quads: Int[np.ndarray, "Q 4"], n_verts: int
+) -> tuple[Any, Int[np.ndarray, "R 4"]]:
     """Matrix and quads of one Catmull-Clark step.
 
     The step is linear in the vertices, so one matrix refines mean and bases alike. The first
@@ -68,6 +75,6 @@ def catmull_clark(quads, n_verts):
     return operator, fine.reshape(-1, 4).astype(np.int64)
 
 
-def triangles(quads):
+def triangles(quads: Int[np.ndarray, "Q 4"]) -> Int[np.ndarray, "F 3"]:
     """(2 Q, 3) int64 triangles of (Q, 4) quads, same orientation."""
     return quads[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3).astype(np.int64)

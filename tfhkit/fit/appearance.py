@@ -8,16 +8,24 @@ texture for a given light; both are solved in turn by robust least squares over 
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
 
 from tfhkit.camera import Camera, project
+from tfhkit.coefficients import Coefficients
 from tfhkit.face.lighting import AMBIENT, sh_basis, with_ambient
-from tfhkit.face.model import MOUTH_INSIDE, vertex_normals
+from tfhkit.face.model import MOUTH_INSIDE, MorphableModel, vertex_normals
 from tfhkit.render.albedo import sample_bilinear
 from tfhkit.render.shading import posed_verts
 from tfhkit.render.visibility import facing, vertex_visibility
 
 
-def observe(model, coefficients, images, camera):
+def observe(
+    model: MorphableModel,
+    coefficients: Coefficients,
+    images: UInt8[np.ndarray, "B S S 3"],
+    camera: Camera,
+) -> tuple[Float[Tensor, "B V 3"], Float[Tensor, "B V 9"], Bool[Tensor, "B V"]]:
     """Colours, normals and a mask of the skin vertices that each frame shows.
 
     Args:
@@ -38,7 +46,13 @@ def observe(model, coefficients, images, camera):
     return colours, sh_basis(normals), seen
 
 
-def solve_light(colours, basis, albedo, weight, ridge=1e-2):
+def solve_light(
+    colours: Float[Tensor, "B V 3"],
+    basis: Float[Tensor, "B V 9"],
+    albedo: Float[Tensor, "V 3"],
+    weight: Float[Tensor, "B V 3"],
+    ridge: float = 1e-2,
+) -> Float[Tensor, "27"]:
     """Least-squares light (27,) for a given albedo.
 
     Args:
@@ -62,7 +76,13 @@ def solve_light(colours, basis, albedo, weight, ridge=1e-2):
     return light.reshape(27).float()
 
 
-def solve_texture(model, colours, shading, weight, prior):
+def solve_texture(
+    model: MorphableModel,
+    colours: Float[Tensor, "B V 3"],
+    shading: Float[Tensor, "B V 3"],
+    weight: Float[Tensor, "B V 3"],
+    prior: float,
+) -> Float[Tensor, "80"]:
     """Ridge solution for the texture coefficients (80,) under a given shading (B, V, 3)."""
     n = len(model.tex_basis)
     basis = model.tex_basis.reshape(n, -1).T.double()  # (3V, 80)
@@ -74,7 +94,14 @@ def solve_texture(model, colours, shading, weight, prior):
     return torch.linalg.solve(normal, basis.T @ target).float()
 
 
-def fit_appearance(model, coefficients, images, iterations=6, sigma=0.08, prior=4.0):
+def fit_appearance(
+    model: MorphableModel,
+    coefficients: Coefficients,
+    images: UInt8[np.ndarray, "B S S 3"],
+    iterations: int = 6,
+    sigma: float = 0.08,
+    prior: float = 4.0,
+) -> tuple[Float[Tensor, "80"], Float[Tensor, "27"], float]:
     """One texture and one light for the clip.
 
     Args:
@@ -104,7 +131,7 @@ def fit_appearance(model, coefficients, images, iterations=6, sigma=0.08, prior=
     return tex, light, float(error[shown].abs().mean())
 
 
-def spread_frames(angles, n):
+def spread_frames(angles: Float[np.ndarray, "T 3"], n: int) -> Int[np.ndarray, "n_chosen"]:
     """Indices of up to `n` frames spread over the clip's yaw, for texture and light.
 
     Args:

@@ -1,10 +1,17 @@
 """The morphable model at its landmarks, and the jaw landmarks that slide along the outline."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
-from tfhkit.camera import project
+from tfhkit.camera import Camera, project
+from tfhkit.face.model import MorphableModel
+
+if TYPE_CHECKING:  # it is written in terms of this module
+    from tfhkit.fit.start import BundleState
 
 
 @dataclass(frozen=True)
@@ -16,13 +23,15 @@ class LandmarkBasis:
         places: (68,) rows of the landmarks. contour: (17, K) rows that jaw landmarks slide over.
     """
 
-    mean: torch.Tensor
-    id_basis: torch.Tensor
-    exp_basis: torch.Tensor
-    places: torch.Tensor
-    contour: torch.Tensor
+    mean: Float[Tensor, "M 3"]
+    id_basis: Float[Tensor, "M 3 80"]
+    exp_basis: Float[Tensor, "M 3 64"]
+    places: Int[Tensor, "68"]
+    contour: Int[Tensor, "17 K"]
 
-    def shape(self, state, rows=None):
+    def shape(
+        self, state: "BundleState", rows: Int[Tensor, "T R"] | None = None
+    ) -> Float[Tensor, "T R 3"]:
         """Points of each frame in model space: (T, M, 3), or (T, R, 3) at rows (T, R)."""
         mean, id_basis, exp_basis = self.mean, self.id_basis, self.exp_basis
         if rows is None:
@@ -31,7 +40,7 @@ class LandmarkBasis:
         return neutral[rows] + torch.einsum("trck,tk->trc", exp_basis[rows], state.exp)
 
 
-def landmark_basis(model):
+def landmark_basis(model: MorphableModel) -> LandmarkBasis:
     """Reduce a MorphableModel to the vertices of its landmarks."""
     ids = torch.cat([model.landmark_ids, model.contour_ids.flatten()])
     used, rows = ids.unique(return_inverse=True)
@@ -44,7 +53,9 @@ def landmark_basis(model):
     )
 
 
-def landmark_rows(basis, state, camera):
+def landmark_rows(
+    basis: LandmarkBasis, state: "BundleState", camera: Camera
+) -> Int[Tensor, "T 68"]:
     """The rows of the basis that stand for the 68 landmarks in each frame.
 
     Of each jaw landmark's candidates the one that lies farthest out in the image counts, away

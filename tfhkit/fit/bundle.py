@@ -6,14 +6,18 @@ to the detected landmarks; the priors are |a|^2 and |b_t|^2. `tfhkit.fit.photome
 pixels, and with them the clip's texture d and light gamma to what the frames share.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from tfhkit.camera import project
-from tfhkit.fit.basis import landmark_rows
-from tfhkit.fit.normal import eliminate, normal_equations
+from tfhkit.camera import Camera, project
+from tfhkit.fit.basis import LandmarkBasis, landmark_rows
+from tfhkit.fit.normal import NormalEquations, eliminate, normal_equations
 from tfhkit.fit.start import BundleState, initial_state
+from tfhkit.progress import Progress
 
 N_FRAME = 70  # a frame's own unknowns: rotation 3, translation 3, expression 64
 N_ID, N_SHARED = 80, 187  # what frames share: identity 80, then texture 80, light 27
@@ -27,6 +31,10 @@ _SMOOTH_UNITS = torch.tensor([100.0] * 3 + [400.0, 400.0, 44.0] + [0.15] * 64, d
 # Precision of the light's bands. A brighter light on a darker skin looks the same, so band 0 is
 # held near its first estimate (and with it the white of eyes and teeth).
 _LIGHT_PRIOR = torch.tensor(([400.0] + [40.0] * 8) * 3, dtype=torch.float64)
+
+
+# the pixels' part: (BundleState of a chunk, its slice) -> equations to add
+MoreEquations = Callable[[BundleState, slice], NormalEquations]
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,20 @@ class BundleSettings:
     chunk: int = 256
 
 
-def landmark_weights():
+@dataclass(frozen=True)
+class SharedUnknowns:
+    """What of all that the frames share is unknown.
+
+    Args:
+        n: 80: the identity; 187: texture and light, too; 0: none of them.
+        light: (27,) its first estimate, where it is unknown.
+    """
+
+    n: int = N_ID
+    light: Float[Tensor, "27"] | None = None
+
+
+def landmark_weights() -> Float[Tensor, "68"]:
     """(68,) weight of each landmark in the fit."""
     weights = torch.ones(68, dtype=torch.float64)
     for start, stop, weight in _GROUPS:
@@ -67,7 +88,7 @@ def landmark_weights():
     return weights
 
 
-def cross_matrix(vectors):
+def cross_matrix(vectors: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape 3 3"]:
     """[v]x of (..., 3) vectors, so that [v]x w = v x w: (..., 3, 3)."""
     x, y, z = vectors.unbind(-1)
     zero = torch.zeros_like(x)
@@ -75,7 +96,9 @@ def cross_matrix(vectors):
     return rows.reshape(*vectors.shape, 3)
 
 
-def pixel_gradient(world, depth, camera):
+def pixel_gradient(
+    world: Float[Tensor, "*shape 3"], depth: Float[Tensor, "*shape"], camera: Camera
+) -> Float[Tensor, "*shape 2 3"]:
     """How projected pixels move with their points: (..., 2, 3) px per dm."""
     zero, x, y = torch.zeros_like(depth), world[..., 0], world[..., 1]
     f = camera.focal_px
@@ -118,8 +141,15 @@ def _neighbours(x):
 
 
 def bundle_step(
-    basis, state, points_px, confidence, camera, settings, more=None, n_shared=N_ID, light=None
-):
+    basis: LandmarkBasis,
+    state: BundleState,
+    points_px: Float[Tensor, "T 68 2"],
+    confidence: Float[Tensor, "T"],
+    camera: Camera,
+    settings: BundleSettings,
+    more: MoreEquations | None = None,
+    free: SharedUnknowns = SharedUnknowns(),
+) -> BundleState:
     """One Gauss-Newton step over all frames and what they share.
 
     Args:
@@ -130,15 +160,14 @@ def bundle_step(
         camera: Camera.
         settings: BundleSettings.
         more: callable (BundleState of a chunk, its slice) -> NormalEquations to add.
-        n_shared: 80: the identity is free; 187: texture and light, too; 0: none of them.
-        light: (27,) its first estimate, where it is free.
+        free: SharedUnknowns.
     Returns:
         BundleState.
     """
     shared = torch.cat([state.id, state.tex, state.light])
-    expected = torch.zeros_like(shared)
-    if light is not None:
-        expected[2 * N_ID :] = light
+    expected, n_shared = torch.zeros_like(shared), free.n
+    if free.light is not None:
+        expected[2 * N_ID :] = free.light
     prior = _priors(settings, len(points_px), n_shared)[1]
     normal, right = torch.diag(prior), prior * (expected - shared)[:n_shared]
     reduced = []
@@ -186,7 +215,15 @@ def _all_sums(basis, state, points_px, confidence, camera, settings, more, n_sha
         )
 
 
-def frame_sigma(basis, state, points_px, confidence, camera, settings, more=None):
+def frame_sigma(
+    basis: LandmarkBasis,
+    state: BundleState,
+    points_px: Float[Tensor, "T 68 2"],
+    confidence: Float[Tensor, "T"],
+    camera: Camera,
+    settings: BundleSettings,
+    more: MoreEquations | None = None,
+) -> Float[Tensor, "T 70"]:
     """Standard deviations of each frame's own unknowns, what they share being known.
 
     Arguments as of `bundle_step`.
@@ -199,7 +236,14 @@ def frame_sigma(basis, state, points_px, confidence, camera, settings, more=None
     return torch.cat(covariances).diagonal(dim1=1, dim2=2).sqrt()
 
 
-def solve_bundle(basis, points_px, confidence, camera, settings=None, progress=None):
+def solve_bundle(
+    basis: LandmarkBasis,
+    points_px: Float[Tensor, "T 68 2"],
+    confidence: Float[Tensor, "T"],
+    camera: Camera,
+    settings: BundleSettings | None = None,
+    progress: Progress | None = None,
+) -> BundleState:
     """Fit all frames' landmarks, from the mean head's pose to everything together.
 
     Args:
@@ -223,7 +267,7 @@ def solve_bundle(basis, points_px, confidence, camera, settings=None, progress=N
     return state
 
 
-def reproject(basis, state, camera):
+def reproject(basis: LandmarkBasis, state: BundleState, camera: Camera) -> Float[Tensor, "T 68 2"]:
     """The model's landmarks in crop pixels, (T, 68, 2)."""
     shape = basis.shape(state, landmark_rows(basis, state, camera))
     return project(shape @ state.rotation.mT + state.trans[:, None], camera)[0]

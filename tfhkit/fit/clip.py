@@ -1,16 +1,21 @@
 """From a clip's landmarks and frames to its 257 coefficients per frame (Sec. 3.1)."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int, UInt8
 
 from tfhkit.camera import CROP_PX, Camera, project, rotation_from_angles
 from tfhkit.coefficients import Coefficients
 from tfhkit.errors import InputError, check_shape
 from tfhkit.face import load_model
+from tfhkit.face.model import MorphableModel
 from tfhkit.fit.appearance import fit_appearance, spread_frames
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import BundleSettings, frame_sigma, reproject, solve_bundle
@@ -24,8 +29,12 @@ from tfhkit.fit.report import (
     landmark_errors,
     photometric_l1,
 )
+from tfhkit.fit.start import BundleState
+from tfhkit.landmarks import Landmarks
 from tfhkit.landmarks.smoothing import smooth_track
 from tfhkit.media import atomic_path, frames_at, json_text
+from tfhkit.media.clip import FrameSource
+from tfhkit.progress import Progress
 
 PHOTOMETRIC = PhotometricSettings()
 POSE_SIGMA_S = 0.06  # nods of up to about 4 a second pass
@@ -48,19 +57,19 @@ class Fit:
     """
 
     coefficients: Coefficients
-    landmarks_px: np.ndarray
-    gap: np.ndarray
-    times: np.ndarray
+    landmarks_px: Float[np.ndarray, "T 68 2"]
+    gap: Bool[np.ndarray, "T"]
+    times: Float[np.ndarray, "T"]
     crop: Crop
     model_name: str
-    report: dict = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
     model_path: str = ""
-    sigma_deg: np.ndarray | None = None
+    sigma_deg: Float[np.ndarray, "T 3"] | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.times)
 
-    def load_model(self, subdivide=True):
+    def load_model(self, subdivide: bool = True) -> MorphableModel:
         """The MorphableModel that was fitted; `subdivide` as of `tfhkit.face.load_model`.
 
         Raises:
@@ -68,7 +77,7 @@ class Fit:
         """
         return load_model(self.model_name, self.model_path or None, subdivide)
 
-    def save(self, path):
+    def save(self, path: str | Path) -> None:
         """Write everything to one `.npz`."""
         with atomic_path(path) as temporary:
             np.savez_compressed(
@@ -81,11 +90,11 @@ class Fit:
                 model_name=self.model_name,
                 report=json_text(self.report),
                 model_path=self.model_path,
-                **({} if self.sigma_deg is None else {"sigma_deg": self.sigma_deg}),
+                **({} if self.sigma_deg is None else {"sigma_deg": self.sigma_deg}),  # type: ignore
             )
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> "Fit":
         """Read what `save` wrote.
 
         Raises:
@@ -109,15 +118,15 @@ class Fit:
 
 
 def fit_clip(
-    clip,
-    landmarks,
-    model=None,
-    settings=None,
-    texture_frames=24,
-    photometric=PHOTOMETRIC,
-    crop=None,
-    progress=None,
-):
+    clip: FrameSource,
+    landmarks: Landmarks,
+    model: MorphableModel | None = None,
+    settings: BundleSettings | None = None,
+    texture_frames: int = 24,
+    photometric: PhotometricSettings | None = PHOTOMETRIC,
+    crop: Crop | None = None,
+    progress: Progress | None = None,
+) -> Fit:
     """Fit the morphable model to a clip: landmarks first, then the pixels.
 
     Args:
@@ -138,39 +147,24 @@ def fit_clip(
         ShapeError: landmarks that are not (T, 68, 2).
     """
     model = model or load_model()
-    points = np.asarray(landmarks.points_px, np.float64)
-    check_shape("landmarks.points_px", points, ("T", 68, 2))
-    if not np.isfinite(points).all():
-        frame = int(np.argwhere(~np.isfinite(points))[0, 0])
-        raise InputError(
-            f"{clip.path}, frame {frame}", "has landmarks that are not numbers", "detect them again"
-        )
-    if (interocular_px(points) < 1).any():
-        frame = int(np.argmin(interocular_px(points)))
-        raise InputError(
-            f"{clip.path}, frame {frame}", "has both eyes on one point", "detect them again"
-        )
+    points = _checked_points(clip, landmarks)
     times = clip.times[: len(points)]
-    camera = Camera()
     settings = settings or settings_for(times)
-    mean_px, _ = project(model.mean_shape[model.landmark_ids], camera)
-    crop = crop or clip_crop(points, mean_px.numpy().astype(np.float64))
-    inside = np.abs(crop.to_crop(points[:, INNER]) - CROP_PX / 2) < CROP_PX / 2
-    if inside.all(-1).mean() < 0.5:
-        raise InputError(clip.path, f"has most landmarks outside of {crop}", "leave crop out")
+    crop = _checked_crop(clip, points, model, crop)
     seen = Observed(
         torch.as_tensor(crop.to_crop(points)), torch.as_tensor(np.where(landmarks.gap, 0.05, 1.0))
     )
-    basis = landmark_basis(model)
+    basis, camera = landmark_basis(model), Camera()
     state = solve_bundle(basis, seen.points_px, seen.confidence, camera, settings, progress)
     sigma = frame_sigma(basis, state, seen.points_px, seen.confidence, camera, settings)
     chosen = spread_frames(state.angles.numpy(), texture_frames)
     size_px = (photometric or PHOTOMETRIC).size_px
-    few = seen.at(chosen, [crop.image(frame, size_px) for frame in read_frames(clip, chosen)])
-    tex, light, _ = fit_appearance(model, state[chosen].coefficients(), few.images)
+    crops = [crop.image(frame, size_px) for frame in read_frames(clip, chosen)]
+    few, images = seen.at(chosen, crops), np.stack(crops)
+    tex, light, _ = fit_appearance(model, state[chosen].coefficients(), images)
     state = replace(state, tex=tex.double(), light=light.double())
     before = {
-        "photometric_l1_landmarks": photometric_l1(model, state[chosen].coefficients(), few.images),
+        "photometric_l1_landmarks": photometric_l1(model, state[chosen].coefficients(), images),
         "jitter_deg_landmarks": jitter_deg(state.angles.numpy()),
     }
     if photometric:
@@ -188,7 +182,7 @@ def fit_clip(
     sigma_deg = np.degrees(sigma[:, :3].numpy()).astype(np.float32)
     report = fit_report(landmark_errors(points, predicted), fitted, landmarks.gap, times, sigma_deg)
     report |= before | {"landmark_sigma_px": settings.sigma_px}
-    report["photometric_l1"] = photometric_l1(model, fitted[chosen], few.images)
+    report["photometric_l1"] = photometric_l1(model, fitted[chosen], images)
     report["landmark_backend"] = landmarks.backend
     return Fit(
         fitted,
@@ -203,7 +197,36 @@ def fit_clip(
     )
 
 
-def calm_pose(state, times, sigma_s=POSE_SIGMA_S):
+def _checked_points(clip, landmarks):
+    """The landmarks (T, 68, 2) in float64, refused where nothing can be fitted to them."""
+    points = np.asarray(landmarks.points_px, np.float64)
+    check_shape("landmarks.points_px", points, ("T", 68, 2))
+    if not np.isfinite(points).all():
+        frame = int(np.argwhere(~np.isfinite(points))[0, 0])
+        raise InputError(
+            f"{clip.path}, frame {frame}", "has landmarks that are not numbers", "detect them again"
+        )
+    if (interocular_px(points) < 1).any():
+        frame = int(np.argmin(interocular_px(points)))
+        raise InputError(
+            f"{clip.path}, frame {frame}", "has both eyes on one point", "detect them again"
+        )
+    return points
+
+
+def _checked_crop(clip, points, model, crop):
+    """The crop given, or the clip's own; refused where most landmarks lie outside."""
+    mean_px, _ = project(model.mean_shape[model.landmark_ids], Camera())
+    crop = crop or clip_crop(points, mean_px.numpy().astype(np.float64))
+    inside = np.abs(crop.to_crop(points[:, INNER]) - CROP_PX / 2) < CROP_PX / 2
+    if inside.all(-1).mean() < 0.5:
+        raise InputError(clip.path, f"has most landmarks outside of {crop}", "leave crop out")
+    return crop
+
+
+def calm_pose(
+    state: BundleState, times: Float[np.ndarray, "T"], sigma_s: float = POSE_SIGMA_S
+) -> BundleState:
     """Smooth each frame's pose in time; the expression, and so the lips, stay as they are.
 
     The pixels bring down a frame's slow error, but leave it a small one of its own.
@@ -220,12 +243,14 @@ def calm_pose(state, times, sigma_s=POSE_SIGMA_S):
     return replace(state, rotation=rotation_from_angles(angles), trans=trans)
 
 
-def settings_for(times):
+def settings_for(times: Float[np.ndarray, "T"]) -> BundleSettings:
     """BundleSettings for the clip's frame rate: frames far apart are smoothed less."""
     step_s = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
     return BundleSettings(smooth_weight=0.5 * min(1.0, 0.04 / step_s) ** 2)
 
 
-def read_frames(clip, indices):
+def read_frames(
+    clip: FrameSource, indices: Iterable[int] | Int[np.ndarray, "n"]
+) -> list[UInt8[np.ndarray, "H W 3"]]:
     """The frames at sorted indices, decoded in one pass."""
     return [frame for _, frame in frames_at(clip, indices)]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from jaxtyping import Float, Real, UInt8
+from numpy.typing import ArrayLike
 
 from tfhkit.camera import CROP_PX
 
@@ -25,14 +27,14 @@ class Crop:
     offset_y: float
 
     @property
-    def offset(self):
+    def offset(self) -> Real[np.ndarray, "2"]:
         return np.array([self.offset_x, self.offset_y])
 
-    def to_crop(self, points_px):
+    def to_crop(self, points_px: ArrayLike) -> Float[np.ndarray, "... 2"]:
         """Frame pixels (..., 2) to pixels of the 224 px crop."""
         return np.asarray(points_px) * self.scale + self.offset
 
-    def to_frame(self, points_px):
+    def to_frame(self, points_px: ArrayLike) -> Float[np.ndarray, "... 2"]:
         """Pixels of the 224 px crop (..., 2) to frame pixels."""
         return (np.asarray(points_px) - self.offset) / self.scale
 
@@ -43,7 +45,9 @@ class Crop:
         shift = self.offset * zoom + 0.5 * scale - 0.5
         return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
 
-    def image(self, frame, size_px=CROP_PX):
+    def image(
+        self, frame: UInt8[np.ndarray, "H W 3"], size_px: int = CROP_PX
+    ) -> UInt8[np.ndarray, "S S 3"]:
         """Cut the crop out of a frame, antialiased where it shrinks.
 
         Args:
@@ -64,7 +68,12 @@ class Crop:
             borderMode=cv2.BORDER_REPLICATE,
         )
 
-    def paste(self, frame, image, alpha):
+    def paste(
+        self,
+        frame: UInt8[np.ndarray, "H W 3"],
+        image: UInt8[np.ndarray, "S S 3"],
+        alpha: Float[np.ndarray, "S S"],
+    ) -> UInt8[np.ndarray, "H W 3"]:
         """Blend a crop image into a frame.
 
         Args:
@@ -96,7 +105,11 @@ class Crop:
         return out
 
 
-def clip_crop(landmarks_px, model_points, margin_px=6.0):
+def clip_crop(
+    landmarks_px: Float[np.ndarray, "T 68 2"],
+    model_points: Float[np.ndarray, "68 2"],
+    margin_px: float = 6.0,
+) -> Crop:
     """The crop that shows the head at the model's own size, and all of its movement.
 
     Args:

@@ -1,12 +1,15 @@
 """Fitting one picture: the clip of one frame, whose only face is found or refused in one line."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, UInt8
 
 from tfhkit.errors import InputError
-from tfhkit.fit.clip import fit_clip
+from tfhkit.face.model import MorphableModel
+from tfhkit.fit.clip import Fit, fit_clip
 from tfhkit.landmarks import Landmarks, open_backend
 
 LEAST_FACE_PX = 40  # side of the detector's box; below, neither the lips nor the eyes are seen
@@ -24,16 +27,20 @@ class Still:
         times: (1,) seconds.
     """
 
-    path: Path
-    image: np.ndarray
-    times: np.ndarray
+    path: str | Path
+    image: UInt8[np.ndarray, "H W 3"]
+    times: Float[np.ndarray, "1"]
 
-    def iter_frames(self, start=0, stop=None):
+    def iter_frames(
+        self, start: int = 0, stop: int | None = None
+    ) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
         """The picture, once."""
         yield from [self.image][start:stop]
 
 
-def face_of_image(image, path="picture", backend="auto"):
+def face_of_image(
+    image: np.ndarray, path: str | Path = "picture", backend: str = "auto"
+) -> Landmarks:
     """The landmarks of the only face of a picture.
 
     Args:
@@ -69,7 +76,12 @@ def face_of_image(image, path="picture", backend="auto"):
     return Landmarks(points, score.astype(np.float32), np.zeros(1, bool), faces.name)
 
 
-def fit_image(image, path="picture", model=None, backend="auto"):
+def fit_image(
+    image: np.ndarray,
+    path: str | Path = "picture",
+    model: MorphableModel | None = None,
+    backend: str = "auto",
+) -> Fit:
     """Fit the morphable model to one picture; arguments and errors as of `face_of_image`.
 
     By its landmarks: one view's pixels cannot tell shape from shade, and teeth in a smile are

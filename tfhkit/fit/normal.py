@@ -7,6 +7,8 @@ cost stays linear in the number of frames.
 from dataclasses import dataclass, fields
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -18,18 +20,23 @@ class NormalEquations:
             shared: (m, m). frame_right: (t, n), shared_right: (m,), minus the gradients.
     """
 
-    frame: torch.Tensor
-    cross: torch.Tensor
-    shared: torch.Tensor
-    frame_right: torch.Tensor
-    shared_right: torch.Tensor
+    frame: Float[Tensor, "t n n"]
+    cross: Float[Tensor, "t n m"]
+    shared: Float[Tensor, "m m"]
+    frame_right: Float[Tensor, "t n"]
+    shared_right: Float[Tensor, "m"]
 
-    def __add__(self, other):
+    def __add__(self, other: "NormalEquations") -> "NormalEquations":
         pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
         return NormalEquations(*(a + b for a, b in pairs))
 
 
-def normal_equations(residual, jacobian, weight, n_frame):
+def normal_equations(
+    residual: Float[Tensor, "t N"],
+    jacobian: Float[Tensor, "t N n_unknown"],
+    weight: Float[Tensor, "t N"],
+    n_frame: int,
+) -> NormalEquations:
     """J^T W J and -J^T W r.
 
     Args:
@@ -60,13 +67,13 @@ class Reduced:
         gain: (t, n, m), offset: (t, n): the frames' step is offset - gain @ shared step.
     """
 
-    shared: torch.Tensor
-    right: torch.Tensor
-    gain: torch.Tensor
-    offset: torch.Tensor
+    shared: Float[Tensor, "m m"]
+    right: Float[Tensor, "m"]
+    gain: Float[Tensor, "t n m"]
+    offset: Float[Tensor, "t n"]
 
 
-def eliminate(sums):
+def eliminate(sums: NormalEquations) -> Reduced:
     """Eliminate the frames of NormalEquations (whose blocks `frame` are positive definite)."""
     factor = torch.linalg.cholesky(sums.frame)
     both = torch.cholesky_solve(torch.cat([sums.cross, sums.frame_right[..., None]], -1), factor)

@@ -10,25 +10,34 @@ it turns in the light (gradient of the harmonics). It is linear in the texture d
 gamma. So all 257 coefficients enter the normal equations of the bundle, beside the landmarks.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
 
 from tfhkit.camera import Camera, project
 from tfhkit.face.lighting import sh_basis, sh_gradient, with_ambient
+from tfhkit.face.model import MorphableModel
+from tfhkit.fit.basis import LandmarkBasis
 from tfhkit.fit.bundle import (
     N_FRAME,
     N_SHARED,
+    BundleSettings,
+    SharedUnknowns,
     bundle_step,
     cross_matrix,
     frame_sigma,
     pixel_gradient,
     reproject,
 )
-from tfhkit.fit.normal import normal_equations
+from tfhkit.fit.normal import NormalEquations, normal_equations
+from tfhkit.fit.start import BundleState
 from tfhkit.fit.surface import SurfacePoints, sample_with_gradient, seen_weight, surface_points
+from tfhkit.progress import Progress
 
 ROBUST = 4.0  # errors beyond so many sigma lose influence (Geman-McClure)
 LEAST_SIGMA_PX = 0.6  # of a landmark, by any tracker
@@ -58,7 +67,7 @@ class PhotometricSettings:
     sigma: float = 0.01
     points_per_fact: float = 30.0
     sigma_px: float = 6.0
-    blurs_px: tuple = (2.5, 1.2, 0.0)
+    blurs_px: tuple[float, ...] = (2.5, 1.2, 0.0)
     shared_steps: int = 4
     frame_steps: int = 3
     chunk: int = 32
@@ -78,13 +87,15 @@ class Photometry:
     """
 
     points: SurfacePoints
-    images: np.ndarray
-    seen: torch.Tensor
+    images: UInt8[np.ndarray, "T S S 3"]
+    seen: Float[Tensor, "T P"]
     settings: PhotometricSettings
     shared: bool = False
     blur_px: float = 0.0
 
-    def linearise(self, state, part):
+    def linearise(
+        self, state: BundleState, part: slice
+    ) -> tuple[Float[Tensor, "t P 3"], Float[Tensor, "t P 3 n_unknown"]]:
         """Residuals (t, P, 3) of frames `part` and their Jacobian (t, P, 3, 70 or 257)."""
         points, camera = self.points, Camera(self.images.shape[1])
         place, normal = points.at(state.id.float(), state.exp.float())
@@ -110,7 +121,7 @@ class Photometry:
             columns += [-irradiance[..., None] * points.tex_basis, -by_light.flatten(-2)]
         return colour - albedo * irradiance, torch.cat(columns, -1)
 
-    def equations(self, state, part):
+    def equations(self, state: BundleState, part: slice) -> NormalEquations:
         """NormalEquations of the frames `part`, to be added to those of the landmarks."""
         residual, jacobian = self.linearise(state, part)
         size = residual.square().mean(-1)
@@ -134,22 +145,37 @@ class Observed:
         images: (T, S, S, 3) uint8 crops; None where they are not in memory.
     """
 
-    points_px: torch.Tensor
-    confidence: torch.Tensor
-    images: np.ndarray | None = None
+    points_px: Float[Tensor, "T 68 2"]
+    confidence: Float[Tensor, "T"]
+    images: UInt8[np.ndarray, "T S S 3"] | None = None
 
-    def at(self, frames, images):
+    def at(
+        self,
+        frames: slice | Int[np.ndarray, "n"] | Int[Tensor, "n"],
+        images: Sequence[UInt8[np.ndarray, "S S 3"]],
+    ) -> "Observed":
         """Some of the frames (slice or index array) with their crops (a list)."""
         return Observed(self.points_px[frames], self.confidence[frames], np.stack(images))
 
 
-def photometry(model, points, state, seen, settings, shared, blur_px=0.0):
+def photometry(
+    model: MorphableModel,
+    points: SurfacePoints,
+    state: BundleState,
+    seen: Observed,
+    settings: PhotometricSettings,
+    shared: bool,
+    blur_px: float = 0.0,
+) -> Photometry:
     """The photometric term at a BundleState: which points each frame shows; see `Photometry`."""
+    assert seen.images is not None, "there are no pixels to compare with"
     weight = seen_weight(model, state.coefficients(), points.ids)
     return Photometry(points, seen.images, weight, settings, shared, blur_px)
 
 
-def landmark_sigma(basis, state, points_px):
+def landmark_sigma(
+    basis: LandmarkBasis, state: BundleState, points_px: Float[Tensor, "T 68 2"]
+) -> float:
     """Standard deviation of the landmarks along an axis, read off their residuals; px.
 
     The median of a Rayleigh distribution is 1.18 sigma, and outliers do not move it. A tracker's
@@ -159,7 +185,16 @@ def landmark_sigma(basis, state, points_px):
     return 2 * max(LEAST_SIGMA_PX, float(distance.median()) / 1.18)
 
 
-def refine_shared(model, basis, state, chosen, seen, bundle, settings, progress=None):
+def refine_shared(
+    model: MorphableModel,
+    basis: LandmarkBasis,
+    state: BundleState,
+    chosen: Int[np.ndarray, "n"] | Int[Tensor, "n"],
+    seen: Observed,
+    bundle: BundleSettings,
+    settings: PhotometricSettings,
+    progress: Progress | None = None,
+) -> Iterator[tuple[BundleState, float]]:
     """Identity, texture and light of a clip from some of its frames, in rounds, coarse to fine.
 
     Args:
@@ -188,8 +223,7 @@ def refine_shared(model, basis, state, chosen, seen, bundle, settings, progress=
                 Camera(),
                 now,
                 term.equations,
-                N_SHARED,
-                state.light,
+                SharedUnknowns(N_SHARED, state.light),
             )
             sigma_px = landmark_sigma(basis, few, seen.points_px)
             if progress:
@@ -206,7 +240,16 @@ def _scattered(state, chosen, few):
     return replace(state, id=few.id, tex=few.tex, light=few.light, **own)
 
 
-def refine_all(model, basis, state, seen, images, bundle, settings, progress=None):
+def refine_all(
+    model: MorphableModel,
+    basis: LandmarkBasis,
+    state: BundleState,
+    seen: Observed,
+    images: Iterable[UInt8[np.ndarray, "S S 3"]],
+    bundle: BundleSettings,
+    settings: PhotometricSettings,
+    progress: Progress | None = None,
+) -> tuple[BundleState, Float[Tensor, "T 70"]]:
     """Pose and expression of every frame, what they share being fixed.
 
     Args:
@@ -230,7 +273,7 @@ def refine_all(model, basis, state, seen, images, bundle, settings, progress=Non
             weights = now if round_ else lead
             fixed = (piece.points_px, piece.confidence, Camera(), weights, term.equations)
             for _ in range(settings.frame_steps):
-                part = bundle_step(basis, part, *fixed, n_shared=0)
+                part = bundle_step(basis, part, *fixed, SharedUnknowns(0))
         parts.append(part)
         sigmas.append(frame_sigma(basis, part, *fixed))
         if progress:

@@ -1,10 +1,19 @@
 """Figures about a fit: landmarks on frames, the fitted head over the picture, pose tracks."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
 
 from tfhkit.camera import CROP_PX, Camera, project, to_world
+from tfhkit.face.model import MorphableModel
+from tfhkit.fit.clip import Fit
 from tfhkit.render import render
 
 # iBUG order: jaw, brows, nose, eyes, lips.
@@ -29,7 +38,7 @@ COLOURS = {
 }
 
 
-def draw_landmarks(axis, points_px, **style):
+def draw_landmarks(axis: Axes, points_px: Float[np.ndarray, "68 2"], **style: Any) -> None:
     """Draw 68 landmarks as coloured lines on a matplotlib axis; points (68, 2), centres at +0.5."""
     points = np.asarray(points_px) - 0.5  # imshow puts pixel centres at whole numbers
     for part, ids in LINES:
@@ -37,7 +46,13 @@ def draw_landmarks(axis, points_px, **style):
         axis.plot(*line.T, "-o", color=COLOURS[part], ms=2.5, lw=1, **style)
 
 
-def draw_axes(axis, angles, trans, size_px=CROP_PX, length_dm=0.8):
+def draw_axes(
+    axis: Axes,
+    angles: Float[Tensor, "3"],
+    trans: Float[Tensor, "3"],
+    size_px: int = CROP_PX,
+    length_dm: float = 0.8,
+) -> None:
     """Draw the head's own axes, x, y and z, where they lie in a crop of `size_px` pixels.
 
     Args:
@@ -53,7 +68,13 @@ def draw_axes(axis, angles, trans, size_px=CROP_PX, length_dm=0.8):
     axis.plot(*origin, "o", color="#0072B2", ms=4)  # the z axis seen from its tip
 
 
-def show_frames(images, titles=None, landmarks=None, columns=4, width=2.6):
+def show_frames(
+    images: Sequence[UInt8[np.ndarray, "_ _ 3"]],
+    titles: Sequence[str] | None = None,
+    landmarks: Sequence[Float[np.ndarray, "68 2"]] | None = None,
+    columns: int = 4,
+    width: float = 2.6,
+) -> Figure:
     """A grid of pictures, with landmarks where given.
 
     Args:
@@ -85,14 +106,23 @@ def show_frames(images, titles=None, landmarks=None, columns=4, width=2.6):
     return figure
 
 
-def over(image, rgba):
+def over(
+    image: UInt8[np.ndarray, "S S 3"], rgba: Float[Any, "S S 4"]
+) -> UInt8[np.ndarray, "S S 3"]:
     """Put a rendering (S, S, 4) in [0, 1] over a picture (S, S, 3) uint8."""
     rgba = np.asarray(rgba)
     mixed = rgba[..., :3] * rgba[..., 3:] + image / 255 * (1 - rgba[..., 3:])
     return np.rint(255 * mixed.clip(0, 1)).astype(np.uint8)
 
 
-def overlay(model, fit, frame, index, size_px=CROP_PX, region="face"):
+def overlay(
+    model: MorphableModel,
+    fit: Fit,
+    frame: UInt8[np.ndarray, "H W 3"],
+    index: int,
+    size_px: int = CROP_PX,
+    region: str = "face",
+) -> tuple[UInt8[np.ndarray, "S S 3"], UInt8[np.ndarray, "S S 3"]]:
     """A frame's crop, and the fitted head over it: two (S, S, 3) uint8 pictures."""
     image = fit.crop.image(frame, size_px)
     one = fit.coefficients[[index]].map(torch.as_tensor)
@@ -101,7 +131,11 @@ def overlay(model, fit, frame, index, size_px=CROP_PX, region="face"):
     return image, over(image, rgba)
 
 
-def show_pose(times, angles, marks=None):
+def show_pose(
+    times: Float[np.ndarray, "T"],
+    angles: Float[np.ndarray, "T 3"],
+    marks: Iterable[float] | None = None,
+) -> Figure:
     """Pitch, yaw and roll in degrees over time; `marks` are times of vertical lines."""
     figure, axis = plt.subplots(figsize=(8, 2.6))
     for track, name, colour in zip(

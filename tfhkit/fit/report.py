@@ -1,10 +1,15 @@
 """Numbers that say how good a fit is, and where it is unsure."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, UInt8
 from scipy.ndimage import gaussian_filter1d
 
 from tfhkit.camera import Camera
+from tfhkit.coefficients import Coefficients
+from tfhkit.face.model import MorphableModel
 from tfhkit.render import render
 
 MOUTH = slice(48, 68)
@@ -14,19 +19,21 @@ _OUTER_EYE_CORNERS = (36, 45)
 _AXES = ("pitch", "yaw", "roll")
 
 
-def interocular_px(landmarks_px):
+def interocular_px(landmarks_px: Float[np.ndarray, "T 68 2"]) -> Float[np.ndarray, "T"]:
     """(T,) distance of the outer eye corners."""
     left, right = _OUTER_EYE_CORNERS
     return np.linalg.norm(landmarks_px[:, left] - landmarks_px[:, right], axis=-1)
 
 
-def landmark_errors(landmarks_px, predicted_px):
+def landmark_errors(
+    landmarks_px: Float[np.ndarray, "T 68 2"], predicted_px: Float[np.ndarray, "T 68 2"]
+) -> Float[np.ndarray, "T 68"]:
     """(T, 68) distances in percent of the distance of the outer eye corners; frame pixels."""
     distance = np.linalg.norm(landmarks_px - predicted_px, axis=-1)
     return 100 * distance / interocular_px(landmarks_px)[:, None]
 
 
-def jitter_deg(angles):
+def jitter_deg(angles: Float[np.ndarray, "T 3"]) -> float:
     """Noise of the pose: mean absolute second difference where the head keeps stillest.
 
     Args:
@@ -43,7 +50,9 @@ def jitter_deg(angles):
     return float(second[speed <= np.quantile(speed, 1 / 3)].mean())
 
 
-def photometric_l1(model, coefficients, images):
+def photometric_l1(
+    model: MorphableModel, coefficients: Coefficients, images: UInt8[np.ndarray, "B S S 3"]
+) -> float:
     """Mean absolute difference of rendering and picture over the pixels of the skin.
 
     Args:
@@ -59,7 +68,13 @@ def photometric_l1(model, coefficients, images):
     return float(error.abs().mean()) if len(error) else 0.0
 
 
-def fit_report(errors, coefficients, gap, times, sigma_deg):
+def fit_report(
+    errors: Float[np.ndarray, "T 68"],
+    coefficients: Coefficients,
+    gap: Bool[np.ndarray, "T"],
+    times: Float[np.ndarray, "T"],
+    sigma_deg: Float[np.ndarray, "T 3"],
+) -> dict[str, Any]:
     """Numbers of a whole clip.
 
     Args:

@@ -1,21 +1,25 @@
 """One clip's fit in one figure: pictures before and after, errors, doubts, numbers."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import offset_copy
 
 from tfhkit.camera import CROP_PX, Camera
+from tfhkit.face.model import MorphableModel
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import reproject
-from tfhkit.fit.clip import read_frames
+from tfhkit.fit.clip import Fit, read_frames
 from tfhkit.fit.plots import over
 from tfhkit.fit.report import INNER, MOUTH, landmark_errors
 from tfhkit.fit.start import BundleState
+from tfhkit.media.clip import FrameSource
 from tfhkit.render import render
 
 N_SHOWN = 5  # frames in the upper part
@@ -40,7 +44,9 @@ _NUMBERS = (
 )
 
 
-def show_fit(clip, before, after, model=None):
+def show_fit(
+    clip: FrameSource, before: Fit, after: Fit, model: MorphableModel | None = None
+) -> Figure:
     """All about one fit in a figure of a page's size.
 
     Above, frames spread over the yaw and the worst one: as they are, with the fit by landmarks
@@ -62,7 +68,7 @@ def show_fit(clip, before, after, model=None):
     facts = f"{report['frames']} frames, {report['duration_s']:.1f} s, "
     facts += f"{report['bridged_frames']} bridged; landmarks: {report['landmark_backend']}; "
     facts += f"face model: {after.model_name}"
-    style = {"fontsize": 9, "va": "top", "parse_math": False}
+    style: dict[str, Any] = {"fontsize": 9, "va": "top", "parse_math": False}
     figure.text(0.02, 0.988, _short(Path(clip.path).name), weight="bold", **style)
     figure.text(0.98, 0.988, facts, ha="right", **style)
     shown = shown_frames(after)
@@ -72,7 +78,7 @@ def show_fit(clip, before, after, model=None):
     return figure
 
 
-def shown_frames(fit):
+def shown_frames(fit: Fit) -> list[int]:
     """Up to five frames: from one end of the yaw to the other, and last the worst one.
 
     The worst frame's neighbours and bridged frames are left out.
@@ -87,7 +93,7 @@ def shown_frames(fit):
     return [*sorted(nearest, key=lambda i: yaw[i]), worst]
 
 
-def fit_errors(model, fit):
+def fit_errors(model: MorphableModel, fit: Fit) -> Float[np.ndarray, "T 68"]:
     """(T, 68) distances of the fit's landmarks from the detected ones; see `landmark_errors`."""
     state = BundleState.from_coefficients(fit.coefficients)
     predicted = reproject(landmark_basis(model), state, Camera())

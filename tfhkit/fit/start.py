@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
-from tfhkit.camera import DISTANCE, angles_from_rotation, rotation_from_angles
+from tfhkit.camera import DISTANCE, Camera, angles_from_rotation, rotation_from_angles
 from tfhkit.coefficients import Coefficients
+from tfhkit.fit.basis import LandmarkBasis
 
 
 def _zeros(size):
@@ -21,18 +25,18 @@ class BundleState:
         tex: (80,), light: (27,); zero until pixels are looked at.
     """
 
-    id: torch.Tensor
-    exp: torch.Tensor
-    rotation: torch.Tensor
-    trans: torch.Tensor
-    tex: torch.Tensor = _zeros(80)
-    light: torch.Tensor = _zeros(27)
+    id: Float[Tensor, "80"]
+    exp: Float[Tensor, "T 64"]
+    rotation: Float[Tensor, "T 3 3"]
+    trans: Float[Tensor, "T 3"]
+    tex: Float[Tensor, "80"] = _zeros(80)
+    light: Float[Tensor, "27"] = _zeros(27)
 
     @property
-    def angles(self):
+    def angles(self) -> Float[Tensor, "T 3"]:
         return angles_from_rotation(self.rotation)
 
-    def coefficients(self):
+    def coefficients(self) -> Coefficients:
         """Coefficients of T frames; float32 tensors."""
         count = len(self.exp)
         id, tex, light = (x.float().expand(count, -1) for x in (self.id, self.tex, self.light))
@@ -41,19 +45,21 @@ class BundleState:
         )
 
     @classmethod
-    def from_coefficients(cls, coefficients):
+    def from_coefficients(cls, coefficients: Coefficients) -> "BundleState":
         """The state of T fitted frames: inverse of `coefficients`; NumPy or tensors."""
         part = coefficients.map(lambda values: torch.as_tensor(values).double())
         rotation = rotation_from_angles(part.angles)
         return cls(part.id[0], part.exp, rotation, part.trans, part.tex[0], part.light[0])
 
-    def __getitem__(self, frames):
+    def __getitem__(self, frames: slice | Int[np.ndarray, "n"] | Int[Tensor, "n"]) -> "BundleState":
         """Some of the frames, by slice or index array."""
         parts = {name: getattr(self, name)[frames] for name in ("exp", "rotation", "trans")}
         return replace(self, **parts)
 
 
-def initial_state(points_px, basis, camera):
+def initial_state(
+    points_px: Float[Tensor, "T 68 2"], basis: LandmarkBasis, camera: Camera
+) -> BundleState:
     """Weak-perspective pose of the mean face for every frame (orthographic Procrustes).
 
     Args:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
 
 from tfhkit.camera import Camera
-from tfhkit.face.model import MOUTH_INSIDE, vertex_normals
+from tfhkit.coefficients import Coefficients
+from tfhkit.face.model import MOUTH_INSIDE, MorphableModel, vertex_normals
 from tfhkit.render.shading import posed_verts
 from tfhkit.render.visibility import facing, vertex_visibility
 
@@ -26,22 +29,24 @@ class SurfacePoints:
         reference: (80,) the identity at which the normals were linearised.
     """
 
-    ids: torch.Tensor
-    mean: torch.Tensor
-    id_basis: torch.Tensor
-    exp_basis: torch.Tensor
-    mean_tex: torch.Tensor
-    tex_basis: torch.Tensor
-    reference: torch.Tensor
+    ids: Int[Tensor, "P"]
+    mean: Float[Tensor, "P 6"]
+    id_basis: Float[Tensor, "P 6 80"]
+    exp_basis: Float[Tensor, "P 6 64"]
+    mean_tex: Float[Tensor, "P 3"]
+    tex_basis: Float[Tensor, "P 3 80"]
+    reference: Float[Tensor, "80"]
 
-    def at(self, id, exp):
+    def at(
+        self, id: Float[Tensor, "80"], exp: Float[Tensor, "T 64"]
+    ) -> tuple[Float[Tensor, "T P 3"], Float[Tensor, "T P 3"]]:
         """Places and unit normals (T, P, 3) each in model space: id (80,), exp (T, 64)."""
         both = self.mean + self.id_basis @ (id - self.reference)
         both = both + torch.einsum("pck,tk->tpc", self.exp_basis, exp)
         return both[..., :3], torch.nn.functional.normalize(both[..., 3:], dim=-1)
 
 
-def surface_points(model, id, spacing):
+def surface_points(model: MorphableModel, id: Float[Tensor, "80"], spacing: float) -> SurfacePoints:
     """Vertices of the face about `spacing` apart, with normals linearised about an identity.
 
     Args:
@@ -72,7 +77,9 @@ def surface_points(model, id, spacing):
     )
 
 
-def normal_changes(verts, faces, steps):
+def normal_changes(
+    verts: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], steps: Float[Tensor, "K V 3"]
+) -> Float[Tensor, "K V 3"]:
     """Derivatives of `vertex_normals` along directions.
 
     Args:
@@ -94,7 +101,9 @@ def normal_changes(verts, faces, steps):
     return (change - (change * unit).sum(-1, keepdim=True) * unit) / length
 
 
-def seen_weight(model, coefficients, ids, chunk=32):
+def seen_weight(
+    model: MorphableModel, coefficients: Coefficients, ids: Int[Tensor, "P"], chunk: int = 32
+) -> Float[Tensor, "T P"]:
     """How well each frame shows some vertices: 0 hidden or grazing, 1 towards the camera.
 
     Args:
@@ -112,7 +121,9 @@ def seen_weight(model, coefficients, ids, chunk=32):
     return torch.cat(weights)
 
 
-def sample_with_gradient(images, points_px, blur_px=0.0):
+def sample_with_gradient(
+    images: UInt8[np.ndarray, "T S S 3"], points_px: Float[Tensor, "T P 2"], blur_px: float = 0.0
+) -> tuple[Float[Tensor, "T P 3"], Float[Tensor, "T P 3 2"]]:
     """Colours of pictures at points, and how they change there.
 
     Args:

@@ -1,13 +1,18 @@
 """The 68 landmarks of the main speaker over a clip: the seam between dlib and face-alignment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Bool, Float, UInt8
 
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.landmarks import tracking
 from tfhkit.landmarks.footage import cuts_of, find_cuts, footage_facts, jumps_of, thumbnail
 from tfhkit.landmarks.smoothing import bridge, smooth
+from tfhkit.landmarks.tracking import FaceFinder
+from tfhkit.media.clip import Clip
+from tfhkit.progress import Progress
 
 BACKENDS = ("face-alignment", "dlib")  # the order of "auto"; the first whose weights are there
 N_PROBES = 6  # frames on which the detector's scale is chosen
@@ -29,15 +34,15 @@ class Landmarks:
         long_gap: (T,) bool, frames of gaps over half a second; do not learn from these.
     """
 
-    points_px: np.ndarray
-    score: np.ndarray
-    gap: np.ndarray
+    points_px: Float[np.ndarray, "T points 2"]
+    score: Float[np.ndarray, "T"]
+    gap: Bool[np.ndarray, "T"]
     backend: str
     faces_per_frame: float = 1.0
-    long_gap: np.ndarray = None
+    long_gap: Bool[np.ndarray, "T"] | None = None
 
 
-def choose_backend(backend="auto"):
+def choose_backend(backend: str = "auto") -> str:
     """The name that `backend` stands for: face-alignment where its weights are there, else dlib."""
     if backend == "auto":
         from tfhkit.landmarks import fan_backend
@@ -48,7 +53,7 @@ def choose_backend(backend="auto"):
     return backend
 
 
-def open_backend(backend, images):
+def open_backend(backend: str, images: Sequence[UInt8[np.ndarray, "H W 3"]]) -> FaceFinder:
     """A face finder with `find(image)` and `points(image, box)`, made for images like these."""
     if choose_backend(backend) == "dlib":
         from tfhkit.landmarks.dlib_backend import DlibFaces
@@ -59,7 +64,9 @@ def open_backend(backend, images):
     return FanFaces(images)
 
 
-def detect_image(image_rgb, backend="auto"):
+def detect_image(
+    image_rgb: UInt8[np.ndarray, "H W 3"], backend: str = "auto"
+) -> Float[np.ndarray, "n_faces 68 2"]:
     """Landmarks of all faces of one picture, largest face first.
 
     Args:
@@ -76,7 +83,7 @@ def detect_image(image_rgb, backend="auto"):
     return np.array(points, np.float32).reshape(-1, 68, 2)
 
 
-def detect(clip, backend="auto", progress=None):
+def detect(clip: Clip, backend: str = "auto", progress: Progress | None = None) -> Landmarks:
     """Landmarks of the clip's main speaker: find all faces, follow them, choose, refine, smooth.
 
     Args:

@@ -1,10 +1,12 @@
 """dlib: HOG face detector and the 68-point regression forest; works without a network."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import cv2
 import dlib
 import numpy as np
+from jaxtyping import Float, UInt8
 
 from tfhkit.assets import fetch
 
@@ -13,8 +15,10 @@ DETECT_PX = 110  # ... and to about this before it is looked for; the detector's
 WEAK = -0.4  # detector margin from which a box may continue a face that is already followed
 # The predictor returns whole pixels and depends a little on its box, so it is asked with several
 # boxes around the face: shift in x, shift in y (of the box's side), scale.
-JITTER = ((0, 0, 1), (0.03, 0, 1), (-0.03, 0, 1), (0, 0.03, 1), (0, -0.03, 1))
-JITTER += ((0, 0, 1.04), (0, 0, 0.96), (0.02, 0.02, 1.02), (-0.02, -0.02, 0.98))
+JITTER = (
+    (0, 0, 1), (0.03, 0, 1), (-0.03, 0, 1), (0, 0.03, 1), (0, -0.03, 1),
+    (0, 0, 1.04), (0, 0, 0.96), (0.02, 0.02, 1.02), (-0.02, -0.02, 0.98),
+)  # fmt: skip
 # Box of the detector as seen from the points: side over the points' spread, and its centre.
 BOX_SIDE = 3.5
 BOX_RISE = 0.08
@@ -30,7 +34,7 @@ class DlibFaces:
 
     name = "dlib"
 
-    def __init__(self, images):
+    def __init__(self, images: Sequence[UInt8[np.ndarray, "H W 3"]]) -> None:
         self._detector, self._predictor = _detector(), _predictor()
         self.scale = self._choose_scale(images)
 
@@ -47,7 +51,9 @@ class DlibFaces:
                 return min(probe, DETECT_PX / float(np.median(sides)))
         return min(2.0, 960 / width)
 
-    def find(self, image):
+    def find(
+        self, image: UInt8[np.ndarray, "H W 3"]
+    ) -> tuple[Float[np.ndarray, "n 4"], Float[np.ndarray, "n"]]:
         """Boxes (n, 4) float px as x0, y0, x1, y1, and margins (n,); above 0 is a face."""
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         how = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
@@ -56,7 +62,9 @@ class DlibFaces:
         corners = [(r.left(), r.top(), r.right() + 1, r.bottom() + 1) for r in found]
         return np.array(corners, np.float64).reshape(-1, 4) / self.scale, np.array(margins)
 
-    def points(self, image, box):
+    def points(
+        self, image: UInt8[np.ndarray, "H W 3"], box: Float[np.ndarray, "4"]
+    ) -> Float[np.ndarray, "68 2"]:
         """The 68 points (68, 2) float64 px in one box; pixel centres at +0.5.
 
         The first answer gives a better box for the second, averaged one.
@@ -88,7 +96,7 @@ class DlibFaces:
         return np.array([(p.x, p.y) for p in shape.parts()], np.float64) + 0.5
 
 
-def box_of(points):
+def box_of(points: Float[np.ndarray, "68 2"]) -> Float[np.ndarray, "4"]:
     """The square box (4,) that the detector would put around 68 points."""
     inner = points[17:]
     centre = inner.mean(0)
@@ -113,7 +121,9 @@ def _describer():
     return dlib.face_recognition_model_v1(str(fetch("dlib_descriptor")))
 
 
-def describe(image, points):
+def describe(
+    image: UInt8[np.ndarray, "H W 3"], points: Float[np.ndarray, "68 2"]
+) -> Float[np.ndarray, "128"]:
     """dlib's face descriptor (128,) of a face, by its 68 points; people differ by 0.6 and more."""
     parts = dlib.points([dlib.point(round(x - 0.5), round(y - 0.5)) for x, y in points])
     corners = box_of(points)

@@ -2,9 +2,11 @@
 
 import contextlib
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, UInt8
 
 from tfhkit.assets import ASSETS, fetch, path_of, present
 from tfhkit.errors import AssetError, MissingBackend
@@ -13,7 +15,7 @@ WEAK = -0.4
 WEIGHTS = ("fan_landmarks", "fan_detector")
 
 
-def available():
+def available() -> bool:
     """True where the package and both weight files are there (hashes are checked on opening)."""
     return bool(importlib.util.find_spec("face_alignment")) and all(map(present, WEIGHTS))
 
@@ -31,19 +33,25 @@ class FanFaces:
 
     name = "face-alignment"
 
-    def __init__(self, images=None, device=None):
+    def __init__(
+        self, images: Sequence[UInt8[np.ndarray, "H W 3"]] | None = None, device: str | None = None
+    ) -> None:
         if importlib.util.find_spec("face_alignment") is None:
             raise MissingBackend("landmarks", self.name, "pip install face-alignment")
         paths = {name: _weights(name) for name in WEIGHTS}
         self._fan = _open(paths, device)
 
-    def find(self, image):
+    def find(
+        self, image: UInt8[np.ndarray, "H W 3"]
+    ) -> tuple[Float[np.ndarray, "n 4"], Float[np.ndarray, "n"]]:
         """Boxes (n, 4) px and margins (n,): the detector's probability less one half."""
         found = np.array(self._fan.face_detector.detect_from_image(image.copy()))
         found = found.reshape(-1, 5).astype(np.float64)
         return found[:, :4], found[:, 4] - 0.5
 
-    def points(self, image, box):
+    def points(
+        self, image: UInt8[np.ndarray, "H W 3"], box: Float[np.ndarray, "4"]
+    ) -> Float[np.ndarray, "68 2"]:
         """The 68 points (68, 2) float64 px in one box; pixel centres at +0.5."""
         found = self._fan.get_landmarks_from_image(image, detected_faces=[box])
         # the package maps cell k of its heat map to k + 0.5: that is the kit's convention already

@@ -1,7 +1,16 @@
 """What the footage is like: cuts, leaps, duplicate frames, face size, sound."""
 
+from typing import TYPE_CHECKING, Any
+
 import cv2
 import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from tfhkit.media.clip import Clip
+from tfhkit.progress import Progress
+
+if TYPE_CHECKING:  # its own module imports this one
+    from tfhkit.landmarks import Landmarks
 
 THUMB = (48, 27)  # width, height
 CUT_CHANGE = 14.0  # grey levels of 255 that a cut changes at least, on average
@@ -10,12 +19,12 @@ DUPLICATE = 0.02  # grey levels: below, two frames show the same
 HOP_S, SILENT_DB, RANGE_DB = 0.02, -60.0, 35.0
 
 
-def thumbnail(frame):
+def thumbnail(frame: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "27 48 3"]:
     """(27, 48, 3) float32 of a frame, for comparing frames cheaply."""
     return cv2.resize(frame, THUMB, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def find_cuts(clip, progress=None):
+def find_cuts(clip: Clip, progress: Progress | None = None) -> Int[np.ndarray, "n"]:
     """Hard cuts of a clip.
 
     Args:
@@ -36,7 +45,7 @@ def _thumbnails(clip, progress=None):
     return np.stack(thumbs)
 
 
-def cuts_of(thumbs):
+def cuts_of(thumbs: Float[np.ndarray, "T h w 3"]) -> Int[np.ndarray, "n"]:
     """Hard cuts from thumbnails (T, h, w, 3): a large change that stands alone and stays.
 
     A moving camera changes many frames in a row, a flash changes back; neither is a cut.
@@ -53,13 +62,17 @@ def cuts_of(thumbs):
     return np.array(cuts, np.int64)
 
 
-def duplicates_of(thumbs):
+def duplicates_of(thumbs: Float[np.ndarray, "T h w 3"]) -> Bool[np.ndarray, "T"]:
     """(T,) bool: the frame repeats the one before."""
     change = np.abs(np.diff(thumbs, axis=0)).mean((1, 2, 3))
     return np.r_[False, change < DUPLICATE]
 
 
-def jumps_of(points_px, known, times):
+def jumps_of(
+    points_px: Float[np.ndarray, "T 68 2"],
+    known: Bool[np.ndarray, "T"],
+    times: Float[np.ndarray, "T"],
+) -> Int[np.ndarray, "n"]:
     """Frames at which the face leaps: a cut inside one setting.
 
     Args:
@@ -78,7 +91,7 @@ def jumps_of(points_px, known, times):
     return index[1:][(step > 0.3) & (step > 8 * usual) & near]
 
 
-def sound_facts(audio, sr_hz):
+def sound_facts(audio: Float[np.ndarray, "N"], sr_hz: int) -> dict[str, float]:
     """Level and silence of the sound.
 
     Returns:
@@ -98,7 +111,7 @@ def sound_facts(audio, sr_hz):
     }
 
 
-def footage_facts(clip, landmarks=None):
+def footage_facts(clip: Clip, landmarks: "Landmarks | None" = None) -> dict[str, Any]:
     """Facts on a clip that can be had without fitting.
 
     Args:

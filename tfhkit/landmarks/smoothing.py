@@ -1,13 +1,18 @@
 """Bridge short gaps in landmark tracks and smooth tracks in time, with care for the lips."""
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 SIGMA_S = 0.035  # Gaussian window for jaw, brows and nose
 QUICK_SIGMA_S = 0.016  # for lips and eyelids: closures last 50 ms and must survive
 QUICK = np.r_[36:48, 48:68]
 
 
-def bridge(points_px, known, times):
+def bridge(
+    points_px: Float[np.ndarray, "T 68 2"],
+    known: Bool[np.ndarray, "T"],
+    times: Float[np.ndarray, "T"],
+) -> Float[np.ndarray, "T 68 2"]:
     """Fill the frames without landmarks along straight lines between their neighbours.
 
     Args:
@@ -22,7 +27,12 @@ def bridge(points_px, known, times):
     return np.stack(filled, axis=1).reshape(len(times), 68, 2)
 
 
-def smooth(points_px, times, sigma_s=SIGMA_S, quick_sigma_s=QUICK_SIGMA_S):
+def smooth(
+    points_px: Float[np.ndarray, "T 68 2"],
+    times: Float[np.ndarray, "T"],
+    sigma_s: float = SIGMA_S,
+    quick_sigma_s: float = QUICK_SIGMA_S,
+) -> Float[np.ndarray, "T 68 2"]:
     """Zero-phase smoothing: a local parabola with Gaussian weights in seconds.
 
     A parabola keeps the height of peaks, such as a closing of the lips, where a mean would
@@ -43,7 +53,9 @@ def smooth(points_px, times, sigma_s=SIGMA_S, quick_sigma_s=QUICK_SIGMA_S):
     return result
 
 
-def smooth_track(values, times, sigma_s):
+def smooth_track(
+    values: Float[np.ndarray, "T ..."], times: Float[np.ndarray, "T"], sigma_s: float
+) -> Float[np.ndarray, "T ..."]:
     """The smoothing of `smooth` for any track.
 
     Args:

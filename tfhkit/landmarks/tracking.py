@@ -1,8 +1,12 @@
 """Follow faces over the frames and choose the main speaker."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float, Real, UInt8
 
 from tfhkit.errors import InputError
 
@@ -26,33 +30,52 @@ class Face:
         portrait: (128,) descriptor, or None.
     """
 
-    box: np.ndarray
+    box: Real[np.ndarray, "4"]
     margin: float
-    points: np.ndarray = None
-    portrait: np.ndarray = None
+    points: Float[np.ndarray, "68 2"] | None = None
+    portrait: Float[np.ndarray, "128"] | None = None
 
     @property
-    def side_px(self):
+    def side_px(self) -> float:
         return float(self.box[2] - self.box[0])
+
+
+@runtime_checkable
+class FaceFinder(Protocol):
+    """A landmarks backend that is open."""
+
+    name: str
+
+    def find(
+        self, image: UInt8[np.ndarray, "H W 3"]
+    ) -> tuple[Float[np.ndarray, "n 4"], Float[np.ndarray, "n"]]:
+        """Boxes and margins of the faces of a picture."""
+        ...
+
+    def points(
+        self, image: UInt8[np.ndarray, "H W 3"], box: Float[np.ndarray, "4"]
+    ) -> Float[np.ndarray, "68 2"]:
+        """The 68 points in one box."""
+        ...
 
 
 @dataclass
 class Track:
     """One person's face over time."""
 
-    frames: list = field(default_factory=list)
-    faces: list = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    faces: list[Face] = field(default_factory=list)
 
-    def add(self, frame, face):
+    def add(self, frame: int, face: Face) -> None:
         self.frames.append(frame)
         self.faces.append(face)
 
     @property
-    def side_px(self):
+    def side_px(self) -> float:
         return float(np.median([face.side_px for face in self.faces]))
 
     @property
-    def lip_motion(self):
+    def lip_motion(self) -> float:
         """How much the lips open and close, relative to the face's height."""
         points = np.array([face.points for face in self.faces if face.points is not None])
         if not len(points):
@@ -61,7 +84,7 @@ class Track:
         return float(np.std(opening / np.ptp(points[:, :, 1], axis=1)))
 
 
-def follow(found, times):
+def follow(found: Sequence[Sequence[Face]], times: Float[np.ndarray, "T"]) -> list[Track]:
     """Join the faces of all frames to tracks.
 
     Args:
@@ -70,7 +93,7 @@ def follow(found, times):
     Returns:
         list of Track, in order of appearance.
     """
-    tracks = []
+    tracks: list[Track] = []
     for frame, faces in enumerate(found):
         pairs = []
         for i, face in enumerate(faces):
@@ -100,16 +123,18 @@ def _distance(a, b):
     return centres / ((side_a + side_b) / 2) + resized
 
 
-def without_doubles(boxes, margins):
+def without_doubles(
+    boxes: Real[np.ndarray, "n 4"], margins: Sequence[float] | Float[np.ndarray, "n"]
+) -> list[Face]:
     """Faces of one frame from the detector's boxes; of boxes on the same face the strongest."""
-    faces = []
+    faces: list[Face] = []
     for i in np.argsort(-np.asarray(margins)):
         if all(_distance(boxes[i], face.box) > 0.4 for face in faces):
             faces.append(Face(boxes[i], float(margins[i])))
     return faces
 
 
-def main_track(tracks, n_frames, path):
+def main_track(tracks: list[Track], n_frames: int, path: str | Path) -> Track:
     """Choose the speaker: the largest and longest track; lips decide between equals.
 
     Args:
@@ -167,7 +192,9 @@ def _refuse_swap(best, tracks, n_frames, path):
                 )
 
 
-def refuse_other_person(track, times, path, n_faces):
+def refuse_other_person(
+    track: Track, times: Float[np.ndarray, "T"], path: str | Path, n_faces: int
+) -> None:
     """Raise where the followed face becomes another person's.
 
     Args:

@@ -1,6 +1,8 @@
 """Dataclasses of arrays in one `.npz`: every field under its own name, whole or not at all."""
 
 from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -9,7 +11,7 @@ from tfhkit.errors import InputError
 from tfhkit.media.files import atomic_path
 
 
-def save_arrays(path, content):
+def save_arrays(path: str | Path, content: Any) -> None:
     """Write a dataclass of arrays; fields that are None are left out.
 
     Args:
@@ -22,7 +24,7 @@ def save_arrays(path, content):
         np.savez(temporary, **{name: a for name, a in arrays.items() if a is not None})
 
 
-def load_arrays(path, kind):
+def load_arrays(path: str | Path, kind: type) -> Any:
     """Read what `save_arrays` wrote.
 
     Args:

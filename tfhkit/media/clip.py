@@ -1,10 +1,13 @@
 """A video clip: true frame times, frames by index, and the sound on the same clock."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import av
 import numpy as np
+from jaxtyping import Float, Int, UInt8
 
 from tfhkit.errors import InputError
 from tfhkit.media.files import sha256_of
@@ -12,6 +15,32 @@ from tfhkit.media.reader import FrameReader, display_size, frames_in_order, pict
 from tfhkit.media.sound import SR_HZ, decode_audio, open_container, refuse_silence
 
 MIN_SECONDS = 4.0  # below that, nothing can be learnt and held back from a clip
+
+
+@runtime_checkable
+class FrameStream(Protocol):
+    """Anything that gives frames one after the other, as a Clip does."""
+
+    def iter_frames(
+        self, start: int = 0, stop: int | None = None
+    ) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
+        """Frames start .. stop - 1."""
+        ...
+
+
+@runtime_checkable
+class FrameSource(FrameStream, Protocol):
+    """What a fit reads: a Clip, or a stand-in for one."""
+
+    @property
+    def path(self) -> str | Path:
+        """Where it came from, for messages."""
+        ...
+
+    @property
+    def times(self) -> Float[np.ndarray, "T"]:
+        """Seconds of every frame."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,27 +61,30 @@ class Clip:
 
     path: Path
     sha256: str
-    times: np.ndarray
+    times: Float[np.ndarray, "T"]
     height: int
     width: int
     fps: float
-    audio: np.ndarray
+    audio: Float[np.ndarray, "N"]
     sr_hz: int = SR_HZ
-    pts: np.ndarray = field(default=None, repr=False)
+    pts: Int[np.ndarray, "T"] | None = field(default=None, repr=False)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.times)
 
     @property
-    def duration_s(self):
+    def duration_s(self) -> float:
         """From the first frame's start to the last frame's end."""
         return float(self.times[-1] + 1.0 / self.fps)
 
-    def reader(self, cache=8):
+    def reader(self, cache: int = 8) -> FrameReader:
         """Random access: `with clip.reader() as frames: frames[i]` gives (H, W, 3) uint8 RGB."""
+        assert self.pts is not None, "`open_clip` gives them"
         return FrameReader(self.path, self.pts, self.height, self.width, cache)
 
-    def iter_frames(self, start=0, stop=None):
+    def iter_frames(
+        self, start: int = 0, stop: int | None = None
+    ) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
         """Frames start .. stop - 1 one after the other, (H, W, 3) uint8 RGB; flat memory."""
         stop = len(self) if stop is None else min(stop, len(self))
         with self.reader(cache=0) as frames:
@@ -60,7 +92,9 @@ class Clip:
                 yield frames[index]
 
 
-def frames_at(clip, indices):
+def frames_at(
+    clip: FrameStream, indices: Iterable[int] | Int[np.ndarray, "n"]
+) -> Iterator[tuple[int, UInt8[np.ndarray, "H W 3"]]]:
     """Yield (index, frame) for some frames of a clip, each once, in order, decoded in one pass."""
     wanted = {int(i) for i in indices}
     for index, frame in enumerate(clip.iter_frames(0, max(wanted) + 1)):
@@ -68,7 +102,7 @@ def frames_at(clip, indices):
             yield index, frame
 
 
-def open_clip(path, min_seconds=MIN_SECONDS, need_sound=True):
+def open_clip(path: str | Path, min_seconds: float = MIN_SECONDS, need_sound: bool = True) -> Clip:
     """Open a video of any frame rate, constant or not.
 
     Args:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tfhkit.errors import InputError
 
 
 @contextmanager
-def atomic_path(path):
+def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it on success, remove it on failure.
 
     The temporary name has the same suffix (NumPy and the video muxer look at it) and lies in
@@ -41,7 +42,7 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
-def check_writable(path, suffix):
+def check_writable(path: str | Path, suffix: str) -> Path:
     """A path that a long computation will write to, tried before it begins.
 
     Args:
@@ -66,7 +67,7 @@ def check_writable(path, suffix):
     return path
 
 
-def sha256_of(path):
+def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file as 64 hexadecimal digits.
 
     Raises:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from jaxtyping import Real, UInt8
 
 from tfhkit.errors import InputError, check_shape
 
 
-def jpeg_bytes(pixels, quality=92):
+def jpeg_bytes(pixels: Real[np.ndarray, "..."], quality: int = 92) -> bytes:
     """A picture as the bytes of a JPEG file.
 
     Args:
@@ -26,7 +27,7 @@ def jpeg_bytes(pixels, quality=92):
     return cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
-def read_picture(path):
+def read_picture(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
     """Read a picture file, turned upright.
 
     Args:

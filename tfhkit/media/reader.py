@@ -1,10 +1,16 @@
 """Frames of a video by index: seek, decode forward, keep the last few."""
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator
+from pathlib import Path
 
 import av
 import numpy as np
+from av import VideoFrame
+from av.container import InputContainer
 from av.video.reformatter import Interpolation
+from av.video.stream import VideoStream
+from jaxtyping import Int, UInt8
 
 from tfhkit.errors import InputError
 
@@ -15,7 +21,7 @@ STEPS_BACK_S = (0.0, 2.0, 10.0)  # where a seek lands too late, seek to earlier 
 PASSED_BYTES = 100e6  # of decoded frames that are kept on the way to a wanted one
 
 
-def picture_tracks(container):
+def picture_tracks(container: InputContainer) -> list:
     """The video streams, without the still picture that music files carry as one."""
     cover = av.stream.Disposition.attached_pic
     tracks = [stream for stream in container.streams.video if not stream.disposition & cover]
@@ -24,7 +30,7 @@ def picture_tracks(container):
     return tracks
 
 
-def frames_in_order(container, stream):
+def frames_in_order(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     """Decoded frames with strictly increasing stamps (repeated stamps are dropped everywhere)."""
     last = None
     for frame in container.decode(stream):
@@ -34,7 +40,7 @@ def frames_in_order(container, stream):
         yield frame
 
 
-def display_size(frame, stream):
+def display_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
     """(height, width) as displayed: pixel shape and rotation applied."""
     aspect = stream.sample_aspect_ratio
     width = round(frame.width * float(aspect)) if aspect else frame.width
@@ -42,7 +48,7 @@ def display_size(frame, stream):
     return (width, frame.height) if sideways else (frame.height, width)
 
 
-def picture(frame, height, width):
+def picture(frame: VideoFrame, height: int, width: int) -> UInt8[np.ndarray, "H W 3"]:
     """The frame as (height, width, 3) uint8 RGB, turned as its rotation tag says."""
     turns = round(frame.rotation / 90) % 4
     stored = (width, height) if turns % 2 else (height, width)
@@ -60,25 +66,28 @@ class FrameReader:
         cache: number of frames that are kept.
     """
 
-    def __init__(self, path, pts, height, width, cache=8):
+    def __init__(
+        self, path: str | Path, pts: Int[np.ndarray, "T"], height: int, width: int, cache: int = 8
+    ) -> None:
         self.path, self.pts, self.height, self.width = path, pts, height, width
-        self._size, self._kept = cache, OrderedDict()
+        self._size = cache
+        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
         self._container = None
         self._frames, self._next = iter(()), None  # decoded frames; index of the next one
         # a clip that plays backwards asks for just these next, and a seek decodes them all again
         n_passed = int(PASSED_BYTES / (1.5 * height * width)) if cache else 0
         self._passed = deque(maxlen=min(2 * SEEK_AHEAD, n_passed))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.pts)
 
-    def __enter__(self):
+    def __enter__(self) -> "FrameReader":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Release the file."""
         if self._container is not None:
             self._frames.close()
@@ -87,7 +96,7 @@ class FrameReader:
         self._kept.clear()
         self._passed.clear()
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | np.integer) -> UInt8[np.ndarray, "H W 3"]:
         """Frame `index` (negative counts from the end), (H, W, 3) uint8 RGB."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")

@@ -6,6 +6,8 @@ from pathlib import Path
 import av
 import numpy as np
 import soxr
+from av.container import InputContainer
+from jaxtyping import Float
 
 from tfhkit.errors import InputError, check_shape
 from tfhkit.media.files import atomic_path
@@ -16,7 +18,9 @@ GAP_S = 0.02  # time stamps are trusted over the sample count from this deviatio
 INT_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0, "i8": 9223372036854775808.0}
 
 
-def read_audio(path, sr_hz=SR_HZ, silent_ok=False):
+def read_audio(
+    path: str | Path, sr_hz: int = SR_HZ, silent_ok: bool = False
+) -> Float[np.ndarray, "N"]:
     """Read a sound file, or the sound of a video.
 
     Args:
@@ -41,7 +45,7 @@ def read_audio(path, sr_hz=SR_HZ, silent_ok=False):
     return audio
 
 
-def refuse_silence(path, audio):
+def refuse_silence(path: str | Path, audio: Float[np.ndarray, "N"]) -> None:
     """Raise InputError where the loudest sample is below -60 dB of full scale."""
     peak = float(np.abs(audio).max(initial=0.0))
     if peak < SILENT_PEAK:
@@ -49,7 +53,7 @@ def refuse_silence(path, audio):
         raise InputError(path, f"its sound is silent ({level})", "give a recording with speech")
 
 
-def open_container(path, kind):
+def open_container(path: Path, kind: str) -> InputContainer:
     """Open with PyAV; name the fault in one line where that fails."""
     if not path.exists():
         raise InputError(path, "no such file", "check the path")
@@ -67,7 +71,9 @@ def open_container(path, kind):
         ) from error
 
 
-def decode_audio(container, path, sr_hz, start_s=None):
+def decode_audio(
+    container: InputContainer, path: str | Path, sr_hz: int, start_s: float | None = None
+) -> tuple[Float[np.ndarray, "N"], float]:
     """Decode the first sound track of an open container.
 
     Samples are placed by their time stamps: holes in the track become silence, overlaps are cut.
@@ -84,18 +90,18 @@ def decode_audio(container, path, sr_hz, start_s=None):
         InputError: the track cannot be decoded.
     """
     stream = container.streams.audio[0]
-    rate, resampler, pieces = None, None, []
-    origin_s = written = 0
+    rate, resampler, pieces = 0, None, []
+    origin_s, written = 0.0, 0
     try:
         for frame in container.decode(stream):
             mono = _mono(frame)
-            if rate is None:
+            if resampler is None:
                 rate = frame.sample_rate
                 resampler = soxr.ResampleStream(rate, sr_hz, 1, dtype="float32", quality="HQ")
                 origin_s = frame.time or 0.0
             if frame.sample_rate != rate:
                 mono = soxr.resample(mono, frame.sample_rate, rate)
-            if frame.pts is not None:
+            if frame.time is not None:
                 ahead = round((float(frame.time) - origin_s) * rate) - written
                 if ahead > GAP_S * rate:
                     mono = np.concatenate([np.zeros(ahead, np.float32), mono])
@@ -109,7 +115,7 @@ def decode_audio(container, path, sr_hz, start_s=None):
             f"its sound cannot be decoded after {written / (rate or 1):.2f} s ({error.strerror})",
             "the file is broken or truncated; copy or export it again",
         ) from error
-    if not written:
+    if resampler is None or not written:
         return np.zeros(0, np.float32), 0.0
     pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
     audio = np.clip(np.concatenate(pieces), -1.0, 1.0)
@@ -131,7 +137,7 @@ def _mono(frame):
     return samples.mean(axis=0, dtype=np.float32) / np.float32(INT_SCALE.get(kind, 1.0))
 
 
-def write_wav(path, audio, sr_hz=SR_HZ):
+def write_wav(path: str | Path, audio: Float[np.ndarray, "..."], sr_hz: int = SR_HZ) -> None:
     """Write mono 16-bit PCM.
 
     Args:

@@ -8,6 +8,7 @@ import json
 import math
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 from tfhkit.media.files import atomic_path
 
@@ -15,7 +16,7 @@ DIGITS = 7  # significant ones; noise in the 15th changes them about once in 100
 FINEST = 10  # decimals; smaller than this is the rest of a subtraction
 
 
-def rounded(value):
+def rounded(value: object) -> Any:
     """Numbers of NumPy and torch as plain ones with seven significant digits, for a file.
 
     Args:
@@ -38,12 +39,12 @@ def rounded(value):
     return str(value)
 
 
-def json_text(content):
+def json_text(content: object) -> str:
     """`content` as JSON, indented, with its floats `rounded`."""
     return json.dumps(rounded(content), indent=1) + "\n"
 
 
-def write_json(path, content):
+def write_json(path: str | Path, content: object) -> None:
     """Write `content` as JSON, whole or not at all, with its floats `rounded`.
 
     Args:

@@ -1,5 +1,6 @@
 """Write H.264 video with AAC sound, marked as synthetic in the picture and in the metadata."""
 
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import chain
@@ -9,6 +10,7 @@ import av
 import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from jaxtyping import Float, UInt8
 
 from tfhkit.errors import MissingBackend, ShapeError, check_shape
 from tfhkit.media.files import atomic_path
@@ -28,15 +30,15 @@ X264 = {"preset": "veryfast"} | ({"x264-params": "asm=AVX2"} if AVX512 else {})
 
 
 def write_video(
-    path,
-    frames_iter,
-    times_or_fps,
-    audio=None,
-    sr_hz=SR_HZ,
-    visible_mark=True,
-    comment=SYNTHETIC_COMMENT,
-    quality=18,
-):
+    path: str | Path,
+    frames_iter: Iterable[np.ndarray],
+    times_or_fps: float | Fraction | Sequence[float] | Float[np.ndarray, "T"],
+    audio: Float[np.ndarray, "N"] | None = None,
+    sr_hz: int = SR_HZ,
+    visible_mark: bool = True,
+    comment: str = SYNTHETIC_COMMENT,
+    quality: int = 18,
+) -> Path:
     """Write frames and sound to an MP4 file, whole or not at all; flat memory.
 
     The same frames and sound give the same bytes, in any process on one machine.
@@ -71,9 +73,10 @@ def write_video(
         end = 0
         for frame in chain([first], frames_iter):
             check_shape("frame", frame, (height, width, 3))
-            start, end = next(stamps, (None, None))
-            if start is None:
+            span = next(stamps, None)
+            if span is None:
                 raise ShapeError("frames_iter: more frames than times")
+            start, end = span
             frame = draw_mark(frame) if visible_mark else frame
             encoded = _yuv(frame)
             encoded.pts, encoded.duration = start, end - start
@@ -177,7 +180,7 @@ class _Sound:
         self.out.mux(self.stream.encode())
 
 
-def draw_mark(frame):
+def draw_mark(frame: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
     """A copy of (H, W, 3) uint8 RGB with a small "synthetic" label in the lower right corner."""
     frame = frame.copy()
     label, alpha = _label(frame.shape[0], frame.shape[1])
@@ -221,7 +224,7 @@ def _label(frame_height, frame_width):
     return grey[..., None].astype(np.float32), alpha[..., None].astype(np.float32)
 
 
-def video_metadata(path):
+def video_metadata(path: str | Path) -> dict[str, str]:
     """The metadata of a media file, as a dict of strings."""
     with open_container(Path(path), "video file") as container:
         return dict(container.metadata)

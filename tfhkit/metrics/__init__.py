@@ -11,12 +11,14 @@ from tfhkit.metrics.companions import (
 from tfhkit.metrics.flicker import flicker, flicker_ratio, motion_between
 from tfhkit.metrics.head_pose import HeadPoseScore, head_pose_score, hs
 from tfhkit.metrics.image import psnr, psnr_published, resize_published, ssim
+from tfhkit.metrics.intervals import HsSettings
 from tfhkit.metrics.landmarks import detect_crops, lmd
 from tfhkit.metrics.perceptual import identity_similarity, lpips, lpips_available
 
 __all__ = [
     "HeadPoseReport",
     "HeadPoseScore",
+    "HsSettings",
     "auc",
     "calibration",
     "coupling_similarity",

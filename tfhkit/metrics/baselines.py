@@ -1,22 +1,24 @@
 """HS beside its baselines: still, replayed, shuffled, shifted and foreign heads, with intervals."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Real
 
 from tfhkit.audio.resampling import frame_step
 from tfhkit.errors import InputError
 from tfhkit.metrics.companions import companions
 from tfhkit.metrics.head_pose import (
     ANGLES,
-    N_BINS,
     HeadPoseScore,
     degrees_of,
     head_pose_score,
     hs,
     span_of,
 )
-from tfhkit.metrics.intervals import hs_intervals
+from tfhkit.metrics.intervals import AS_STATED, HsSettings, hs_intervals
 
 MIN_FRAMES = 8
 COMPANIONS = ("speed_ratio", "speed_hs", "spectrum", "coupling")
@@ -49,22 +51,22 @@ class HeadPoseReport:
     """
 
     score: HeadPoseScore
-    interval: tuple
+    interval: tuple[float, float]
     split_half: float
     frozen: float
-    above_frozen: tuple
+    above_frozen: tuple[float, float]
     skill: float
     frozen_training: float | None
-    above_frozen_training: tuple | None
+    above_frozen_training: tuple[float, float] | None
     replay: float | None
-    frames: tuple
-    rows: tuple
+    frames: tuple[int, int]
+    rows: tuple[dict[str, Any], ...]
 
-    def row(self, track):
+    def row(self, track: str) -> dict[str, Any]:
         """The row of a track by its name."""
         return next(row for row in self.rows if row["track"] == track)
 
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         """The numbers in one flat dict."""
         score, generated = self.score, self.rows[0]
         numbers = {"hs": score.hs, "hs_interval": list(self.interval)}
@@ -81,7 +83,7 @@ class HeadPoseReport:
             **{name: generated[name] for name in COMPANIONS},
             "frames": list(self.frames),
         }
-        if self.replay is not None:
+        if self.replay is not None and self.above_frozen_training is not None:
             numbers |= {
                 "hs_frozen_training": self.frozen_training,
                 "hs_minus_frozen_training_interval": list(self.above_frozen_training),
@@ -91,18 +93,14 @@ class HeadPoseReport:
 
 
 def head_pose_report(
-    real_rad,
-    generated_rad,
-    real_times,
-    generated_times=None,
-    others=None,
-    training_rad=None,
-    span="real",
-    n_bins=N_BINS,
-    n_bootstrap=200,
-    block_s=2.0,
-    seed=0,
-):
+    real_rad: Float[np.ndarray, "..."],
+    generated_rad: Float[np.ndarray, "..."],
+    real_times: Real[np.ndarray, "T"],
+    generated_times: Real[np.ndarray, "U"] | None = None,
+    others: Mapping[str, Float[np.ndarray, "_ 3"]] | None = None,
+    training_rad: Float[np.ndarray, "..."] | None = None,
+    settings: HsSettings = AS_STATED,
+) -> HeadPoseReport:
     """HS of a generated track beside what anybody could score.
 
     Args:
@@ -112,8 +110,7 @@ def head_pose_report(
             speaker.
         training_rad: (W, 3) the real person's part that was learned from, at the real times'
             rate; None where it is not known.
-        span, n_bins: as in `head_pose_score`.
-        n_bootstrap, block_s, seed: of the intervals.
+        settings: HsSettings; its seed also shuffles the real track.
     Returns:
         HeadPoseReport. Its rows hold the generated track; a still head at the real track's own
         mean; with `training_rad` a still head at its mean, and its replay; the real track itself
@@ -123,29 +120,14 @@ def head_pose_report(
         ShapeError, InputError, ParameterError: as `head_pose_score`; fewer than 8 frames.
     """
     generated_times = real_times if generated_times is None else generated_times
+    span, n_bins = settings.span, settings.n_bins
     given = {"real": real_rad, "generated": generated_rad}
     given |= {} if training_rad is None else {"training": training_rad}
-    tracks_deg = {name: degrees_of(name, track) for name, track in given.items()}
-    few = {name: len(track) for name, track in tracks_deg.items() if len(track) < MIN_FRAMES}
-    if few:
-        counts = " and ".join(f"{name} {count}" for name, count in few.items())
-        raise InputError("head poses", f"too few frames ({counts})", f"give {MIN_FRAMES} or more")
+    tracks_deg = _long_enough({name: degrees_of(name, track) for name, track in given.items()})
     real_deg, generated_deg = tracks_deg["real"], tracks_deg["generated"]
     real, generated = np.radians(real_deg), np.radians(generated_deg)
     real_s, generated_s = frame_step(real_times), frame_step(generated_times)
-    order = np.random.default_rng(seed).permutation(len(real))
-    tracks = {
-        "generated": (generated, generated_s),
-        FROZEN: (_still(real.mean(0), len(real)), real_s),
-    }
-    stills = [None]
-    if training_rad is not None:
-        training = np.radians(tracks_deg["training"])
-        stills.append(tracks_deg["training"].mean(0))
-        tracks[FROZEN_TRAINING] = (_still(training.mean(0), len(real)), real_s)
-        tracks[REPLAY] = (training, real_s)
-    tracks[SHUFFLED] = (real[order], real_s)
-    tracks[SHIFTED] = (np.roll(real, len(real) // 2, axis=0), real_s)
+    tracks = _compared(tracks_deg, real_s, generated_s, settings.seed)
     tracks |= {name: (np.asarray(track), generated_s) for name, track in (others or {}).items()}
     rows = {
         name: {
@@ -161,11 +143,11 @@ def head_pose_report(
     split_half = float((1 - np.minimum(1, apart)).mean())
     rows[HALVES] = {"track": HALVES, "hs": split_half, **companions(*halves, real_s, real_s)}
     score, frozen = head_pose_score(real, generated, span, n_bins), rows[FROZEN]["hs"]
-    interval, above = hs_intervals(
-        real_deg, generated_deg, real_times, generated_times, span_deg, stills,
-        n_bins, n_bootstrap, block_s, seed,
-    )  # fmt: skip
     with_training = training_rad is not None
+    stills = [None, tracks_deg["training"].mean(0)] if with_training else [None]
+    interval, above = hs_intervals(
+        real_deg, generated_deg, real_times, generated_times, span_deg, stills, settings
+    )
     return HeadPoseReport(
         score=score,
         interval=interval,
@@ -179,6 +161,32 @@ def head_pose_report(
         frames=(len(real), len(generated)),
         rows=tuple(rows.values()),
     )
+
+
+def _long_enough(tracks_deg):
+    """The tracks, or an InputError that counts the frames of those that are too short."""
+    few = {name: len(track) for name, track in tracks_deg.items() if len(track) < MIN_FRAMES}
+    if few:
+        counts = " and ".join(f"{name} {count}" for name, count in few.items())
+        raise InputError("head poses", f"too few frames ({counts})", f"give {MIN_FRAMES} or more")
+    return tracks_deg
+
+
+def _compared(tracks_deg, real_s, generated_s, seed):
+    """name -> (track in radians, its step in seconds): the generated one, then the baselines."""
+    real, generated = np.radians(tracks_deg["real"]), np.radians(tracks_deg["generated"])
+    order = np.random.default_rng(seed).permutation(len(real))
+    tracks = {
+        "generated": (generated, generated_s),
+        FROZEN: (_still(real.mean(0), len(real)), real_s),
+    }
+    if "training" in tracks_deg:
+        training = np.radians(tracks_deg["training"])
+        tracks[FROZEN_TRAINING] = (_still(training.mean(0), len(real)), real_s)
+        tracks[REPLAY] = (training, real_s)
+    tracks[SHUFFLED] = (real[order], real_s)
+    tracks[SHIFTED] = (np.roll(real, len(real) // 2, axis=0), real_s)
+    return tracks
 
 
 def _still(pose, n_frames):

@@ -1,6 +1,10 @@
 """What HS is worth: in degrees of an injected error, and between people and themselves."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
 from tfhkit.errors import InputError, ParameterError, check_shape
@@ -9,7 +13,13 @@ from tfhkit.metrics.head_pose import ANGLES, N_BINS, degrees_of, hs
 KINDS = ("offset", "noise", "wider", "narrower")
 
 
-def inject(real_rad, kind, amount_deg, angle=None, seed=0):
+def inject(
+    real_rad: Float[np.ndarray, "T 3"],
+    kind: str,
+    amount_deg: float,
+    angle: str | None = None,
+    seed: int = 0,
+) -> Float[np.ndarray, "T 3"]:
     """A track with a known error.
 
     Args:
@@ -42,7 +52,14 @@ def inject(real_rad, kind, amount_deg, angle=None, seed=0):
     return np.radians(real + change * touched)
 
 
-def calibration(real_rad, amounts_deg, angle=None, span="real", n_bins=N_BINS, seed=0):
+def calibration(
+    real_rad: Float[np.ndarray, "T 3"],
+    amounts_deg: Sequence[float] | Float[np.ndarray, "A"],
+    angle: str | None = None,
+    span: str | float = "real",
+    n_bins: int | None = N_BINS,
+    seed: int = 0,
+) -> dict[str, Float[np.ndarray, "A"]]:
     """HS of a track against itself with growing errors.
 
     Args:
@@ -61,7 +78,11 @@ def calibration(real_rad, amounts_deg, angle=None, span="real", n_bins=N_BINS, s
     }
 
 
-def degrees_for(drop, amounts_deg, curve):
+def degrees_for(
+    drop: float,
+    amounts_deg: Sequence[float] | Float[np.ndarray, "A"],
+    curve: Sequence[float] | Float[np.ndarray, "A"],
+) -> float:
     """How many degrees of error cost so much HS: where a calibration curve has fallen by `drop`.
 
     Args:
@@ -79,7 +100,13 @@ def degrees_for(drop, amounts_deg, curve):
     return float(amounts_deg[last - 1] + share * (amounts_deg[last] - amounts_deg[last - 1]))
 
 
-def same_and_different(tracks_rad, n_frames, centred=False, span="real", n_bins=N_BINS):
+def same_and_different(
+    tracks_rad: Float[np.ndarray, "..."],
+    n_frames: int,
+    centred: bool = False,
+    span: str | float = "real",
+    n_bins: int | None = N_BINS,
+) -> tuple[Float[np.ndarray, "P"], Float[np.ndarray, "P Q"]]:
     """HS of people against themselves and against each other, over clips of one length.
 
     Each track is cut at its middle; the part before is the real clip, the part behind it the
@@ -108,7 +135,7 @@ def same_and_different(tracks_rad, n_frames, centred=False, span="real", n_bins=
     return scores[own], scores[~own].reshape(len(scores), -1)
 
 
-def auc(same, different):
+def auc(same: ArrayLike, different: ArrayLike) -> float:
     """How often a value of `same` is above one of `different`: 0.5 is chance, 1 always."""
     same, different = np.ravel(same), np.ravel(different)
     ranks = rankdata(np.concatenate([same, different]))[: len(same)]

@@ -1,6 +1,7 @@
 """Scores beside HS that see what it does not: speed, rhythm, and how the angles go together."""
 
 import numpy as np
+from jaxtyping import Float
 from scipy.signal import welch
 from scipy.stats import wasserstein_distance
 
@@ -10,7 +11,12 @@ BAND_HZ = 5.0  # head motion lives below this
 _STILL_DEG = 1e-4
 
 
-def companions(real_rad, generated_rad, real_step_s, generated_step_s):
+def companions(
+    real_rad: Float[np.ndarray, "T 3"],
+    generated_rad: Float[np.ndarray, "U 3"],
+    real_step_s: float,
+    generated_step_s: float,
+) -> dict[str, float]:
     """All in a dict: speed_ratio, speed_hs, spectrum, coupling; arguments as of `speed_hs`."""
     tracks = real_rad, generated_rad
     return {
@@ -21,7 +27,12 @@ def companions(real_rad, generated_rad, real_step_s, generated_step_s):
     }
 
 
-def speed_hs(real_rad, generated_rad, real_step_s, generated_step_s):
+def speed_hs(
+    real_rad: Float[np.ndarray, "T 3"],
+    generated_rad: Float[np.ndarray, "U 3"],
+    real_step_s: float,
+    generated_step_s: float,
+) -> float:
     """HS of the angular velocities, normalised by the central 95 % of the real ones.
 
     Args:
@@ -29,16 +40,19 @@ def speed_hs(real_rad, generated_rad, real_step_s, generated_step_s):
     Returns:
         float in [0, 1].
     """
-    speeds = [
-        np.diff(track, axis=0) / step
-        for track, step in ((real_rad, real_step_s), (generated_rad, generated_step_s))
-    ]
-    low, high = np.percentile(np.degrees(speeds[0]), [2.5, 97.5], axis=0)
-    w1 = head_pose_score(*speeds, span=180.0, n_bins=None).w1_deg
+    real = np.diff(real_rad, axis=0) / real_step_s
+    generated = np.diff(generated_rad, axis=0) / generated_step_s
+    low, high = np.percentile(np.degrees(real), [2.5, 97.5], axis=0)
+    w1 = head_pose_score(real, generated, span=180.0, n_bins=None).w1_deg
     return float(1 - np.minimum(1, w1 / np.maximum(high - low, MIN_SPAN_DEG)).mean())
 
 
-def speed_ratio(real_rad, generated_rad, real_step_s, generated_step_s):
+def speed_ratio(
+    real_rad: Float[np.ndarray, "T 3"],
+    generated_rad: Float[np.ndarray, "U 3"],
+    real_step_s: float,
+    generated_step_s: float,
+) -> float:
     """How fast the generated head moves beside the real one: ratio of the rms speeds.
 
     Args:
@@ -55,7 +69,12 @@ def speed_ratio(real_rad, generated_rad, real_step_s, generated_step_s):
     return float(np.mean(rms[1][moves] / rms[0][moves])) if moves.any() else float("nan")
 
 
-def spectrum_similarity(real_rad, generated_rad, real_step_s, generated_step_s):
+def spectrum_similarity(
+    real_rad: Float[np.ndarray, "T 3"],
+    generated_rad: Float[np.ndarray, "U 3"],
+    real_step_s: float,
+    generated_step_s: float,
+) -> float:
     """Are nods and shakes as fast? 1 - W1 of the velocity's power over frequency, over 5 Hz.
 
     Args:
@@ -81,7 +100,9 @@ def spectrum_similarity(real_rad, generated_rad, real_step_s, generated_step_s):
     return float(np.mean(parts))
 
 
-def coupling_similarity(real_rad, generated_rad):
+def coupling_similarity(
+    real_rad: Float[np.ndarray, "T 3"], generated_rad: Float[np.ndarray, "U 3"]
+) -> float:
     """Do the angles go together alike (who turns, tilts)? 1 - mean |r - r'| / 2 over three pairs.
 
     r and r' are the correlations of pitch and yaw, pitch and roll, yaw and roll. HS compares the

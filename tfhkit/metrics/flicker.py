@@ -1,12 +1,22 @@
 """Flicker: what trembles from frame to frame, beside what the real clip does by itself."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
+from jaxtyping import Float, Shaped, UInt8
 
 from tfhkit.errors import InputError, check_shape
 
+# maps of pixels to the next frame and from it, per pair of neighbours
+FlowMaps = Sequence[tuple[Float[np.ndarray, "H W 2"], Float[np.ndarray, "H W 2"]]]
 
-def flicker(frames, mask=None, motion=None):
+
+def flicker(
+    frames: np.ndarray,
+    mask: Shaped[np.ndarray, "..."] | None = None,
+    motion: FlowMaps | None = None,
+) -> float:
     """Mean absolute second difference over time: what trembles, not what moves evenly.
 
     Args:
@@ -36,7 +46,7 @@ def flicker(frames, mask=None, motion=None):
         fault = f"is of {len(motion) + 1} frames, not of {len(frames)}"
         raise InputError("motion", fault, "take it from the real frames at the same times")
     total, count = 0.0, 0
-    for i in np.flatnonzero(inside.any((1, 2))):
+    for i in map(int, np.flatnonzero(inside.any((1, 2)))):
         if not 0 < i < len(frames) - 1:
             continue
         before, here, after = (frames[k].astype(np.float32) for k in (i - 1, i, i + 1))
@@ -48,7 +58,12 @@ def flicker(frames, mask=None, motion=None):
     return total / count
 
 
-def flicker_ratio(real, generated, mask=None, motion=None):
+def flicker_ratio(
+    real: np.ndarray,
+    generated: np.ndarray,
+    mask: Shaped[np.ndarray, "..."] | None = None,
+    motion: FlowMaps | None = None,
+) -> float:
     """Flicker of generated frames over that of the real ones at the same times; 1 is as real.
 
     Args:
@@ -66,7 +81,7 @@ def flicker_ratio(real, generated, mask=None, motion=None):
     return flicker(generated, mask, motion) / base
 
 
-def motion_between(frames):
+def motion_between(frames: UInt8[np.ndarray, "T H W 3"]) -> FlowMaps:
     """Dense optical flow between neighbouring frames, both ways.
 
     Args:
@@ -77,12 +92,12 @@ def motion_between(frames):
     Source: DIS optical flow (Kroeger et al. 2016), OpenCV's preset "medium".
     """
     check_shape("frames", frames, ("T", "H", "W", 3))
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     height, width = frames.shape[1:3]
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
     return [
-        (grid + flow.calc(a, b, None), grid + flow.calc(b, a, None))
+        (grid + flow.calc(a, b, None), grid + flow.calc(b, a, None))  # type: ignore[call-overload]
         for a, b in zip(grey[:-1], grey[1:])
     ]
 

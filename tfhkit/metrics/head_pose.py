@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 from scipy.stats import wasserstein_distance
 
 from tfhkit.errors import InputError, ParameterError, check_shape
@@ -25,12 +26,17 @@ class HeadPoseScore:
     """
 
     hs: float
-    per_angle: np.ndarray
-    w1_deg: np.ndarray
-    span_deg: np.ndarray
+    per_angle: Float[np.ndarray, "3"]
+    w1_deg: Float[np.ndarray, "3"]
+    span_deg: Float[np.ndarray, "3"]
 
 
-def hs(real_rad, generated_rad, span="real", n_bins=N_BINS):
+def hs(
+    real_rad: np.ndarray,
+    generated_rad: np.ndarray,
+    span: str | float = "real",
+    n_bins: int | None = N_BINS,
+) -> float:
     """HS = 1 - W1(P_real, P_gen), the mean over pitch, yaw and roll (Eq. 6).
 
     Args and errors: as in `head_pose_score`.
@@ -40,7 +46,12 @@ def hs(real_rad, generated_rad, span="real", n_bins=N_BINS):
     return head_pose_score(real_rad, generated_rad, span, n_bins).hs
 
 
-def head_pose_score(real_rad, generated_rad, span="real", n_bins=N_BINS):
+def head_pose_score(
+    real_rad: np.ndarray,
+    generated_rad: np.ndarray,
+    span: str | float = "real",
+    n_bins: int | None = N_BINS,
+) -> HeadPoseScore:
     """HS with its parts.
 
     Args:
@@ -78,7 +89,9 @@ def _w1_deg(real, generated, n_bins):
     return float(apart.sum() * (high - low) / n_bins)
 
 
-def span_of(span, real, generated):
+def span_of(
+    span: str | float, real: Float[np.ndarray, "T 3"], generated: Float[np.ndarray, "U 3"]
+) -> Float[np.ndarray, "3"]:
     """(3,) degrees to divide W1 by; tracks in degrees."""
     if span == "real":
         return np.maximum(np.ptp(real, axis=0), MIN_SPAN_DEG)
@@ -91,7 +104,7 @@ def span_of(span, real, generated):
     raise ParameterError("span", f"unknown {span!r}", f"choose {SPANS} or degrees above 0")
 
 
-def degrees_of(name, angles_rad):
+def degrees_of(name: str, angles_rad: np.ndarray) -> Float[np.ndarray, "T 3"]:
     """Angles (T, 3) in degrees, or an InputError."""
     angles = np.asarray(check_shape(name, np.asarray(angles_rad), ("T", 3)), np.float64)
     if not len(angles) or not np.isfinite(angles).all():

@@ -5,8 +5,11 @@ averaging), takes SSIM with scikit-image's defaults on colour (here: `ssim(..., 
 PSNR on grey values that it subtracts and squares as 8-bit numbers (here: `psnr_published`).
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
+from jaxtyping import Float, Shaped, UInt8
 from skimage.metrics import structural_similarity
 
 from tfhkit.errors import InputError, ParameterError, ShapeError, check_shape
@@ -14,7 +17,9 @@ from tfhkit.errors import InputError, ParameterError, ShapeError, check_shape
 PUBLISHED_PX = 256
 
 
-def psnr(real, generated, mask=None):
+def psnr(
+    real: np.ndarray, generated: np.ndarray, mask: Shaped[np.ndarray, "..."] | None = None
+) -> Float[np.ndarray, "..."] | float:
     """Peak signal-to-noise ratio in dB, per frame; the peak is 255.
 
     Args:
@@ -33,7 +38,7 @@ def psnr(real, generated, mask=None):
     return out[()]
 
 
-def psnr_published(real, generated):
+def psnr_published(real: np.ndarray, generated: np.ndarray) -> Float[np.ndarray, "..."] | float:
     """PSNR as the published evaluation computes it: 8-bit differences that wrap around.
 
     Grey values are subtracted and squared without leaving uint8, so every error of 16 or more
@@ -56,7 +61,12 @@ def psnr_published(real, generated):
     return out[()]
 
 
-def ssim(real, generated, mask=None, window="gauss"):
+def ssim(
+    real: np.ndarray,
+    generated: np.ndarray,
+    mask: Shaped[np.ndarray, "..."] | None = None,
+    window: str = "gauss",
+) -> Float[np.ndarray, "..."] | float:
     """Structural similarity, per frame, mean over the colour channels.
 
     Args:
@@ -76,7 +86,7 @@ def ssim(real, generated, mask=None, window="gauss"):
         raise ParameterError("window", f"unknown {window!r}", "choose 'gauss' or 'box'")
     if min(real.shape[-3:-1]) < 11:
         raise ShapeError(f"images: expected sides of at least 11 px, got {real.shape[-3:-1]}")
-    options = {"channel_axis": -1, "data_range": 255, "full": True}
+    options: dict[str, Any] = {"channel_axis": -1, "data_range": 255, "full": True}
     if window == "gauss":
         options |= {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     out = np.empty(real.shape[:-3])
@@ -87,7 +97,9 @@ def ssim(real, generated, mask=None, window="gauss"):
     return out[()]
 
 
-def resize_published(images):
+def resize_published(
+    images: UInt8[np.ndarray, "*shape H W 3"],
+) -> UInt8[np.ndarray, "*shape 256 256 3"]:
     """(..., H, W, 3) uint8 to (..., 256, 256, 3) by area averaging, as the published evaluation."""
     flat = images.reshape(-1, *images.shape[-3:])
     out = [cv2.resize(im, (PUBLISHED_PX,) * 2, interpolation=cv2.INTER_AREA) for im in flat]

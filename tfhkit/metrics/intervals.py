@@ -1,26 +1,49 @@
 """How sure HS is: intervals from a block bootstrap of both tracks' cumulative histograms."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+from jaxtyping import Float, Real
 from scipy.stats import norm, t
 
 from tfhkit.audio.resampling import block_weights, frame_step
+from tfhkit.metrics.head_pose import N_BINS
 
 LEVELS = (2.5, 97.5)  # percent
 MIN_BLOCKS = 4
 
 
+@dataclass(frozen=True)
+class HsSettings:
+    """How HS is counted, and how its intervals are drawn.
+
+    Args:
+        span, n_bins: as in `head_pose_score`.
+        n_draws: draws of the bootstrap.
+        block_s: length of its blocks; at most a quarter of a track is taken.
+        seed: of the draws.
+    """
+
+    span: str | float = "real"
+    n_bins: int | None = N_BINS
+    n_draws: int = 200
+    block_s: float = 2.0
+    seed: int = 0
+
+
+AS_STATED = HsSettings()
+
+
 def hs_intervals(
-    real_deg,
-    generated_deg,
-    real_times,
-    generated_times,
-    span_deg,
-    stills_deg=(),
-    n_bins=64,
-    n_draws=200,
-    block_s=2.0,
-    seed=0,
-):
+    real_deg: Float[np.ndarray, "T 3"],
+    generated_deg: Float[np.ndarray, "U 3"],
+    real_times: Real[np.ndarray, "T"],
+    generated_times: Real[np.ndarray, "U"],
+    span_deg: Float[np.ndarray, "3"],
+    stills_deg: Sequence[Float[np.ndarray, "3"] | None] = (),
+    settings: HsSettings = AS_STATED,
+) -> tuple[tuple[float, float], tuple[tuple[float, float], ...]]:
     """95 % intervals of HS, and of HS above that of still heads, from the same draws.
 
     What they cover: the HS that the same two ways of moving would reach over so long a time that
@@ -42,20 +65,20 @@ def hs_intervals(
         span_deg: (3,) what W1 is divided by.
         stills_deg: still heads' poses, each (3,); None for the real track's own mean, which is
             found anew for each draw.
-        n_bins: bins of the histograms, or None for very fine ones.
-        n_draws, block_s, seed: of the bootstrap; blocks of at most a quarter of a track.
+        settings: HsSettings; its span is not used, and n_bins of None gives very fine ones.
     Returns:
         (low, high) of HS, and a tuple of (low, high) of HS - HS(still), one for each still head.
     """
     weights, widen = [], 1.0
     for k, times in enumerate((real_times, generated_times)):
         length_s = len(times) * frame_step(times)
-        block = min(block_s, length_s / MIN_BLOCKS)
-        draws = block_weights(times, n_draws, block, seed + k)
+        block = min(settings.block_s, length_s / MIN_BLOCKS)
+        draws = block_weights(times, settings.n_draws, block, settings.seed + k)
         weights.append(np.vstack([np.ones(len(times)), draws]) / len(times))
         widen = max(widen, _widening(length_s / block))
+    n_bins = settings.n_bins or 1024
     w1, along, chance = [np.array(x) for x in zip(*(
-        _deviations(real_deg[:, k], generated_deg[:, k], weights, n_bins or 1024) for k in range(3)
+        _deviations(real_deg[:, k], generated_deg[:, k], weights, n_bins) for k in range(3)
     ))]  # fmt: skip
 
     def score(w1_deg):

@@ -1,14 +1,22 @@
 """Landmark distance: does the mouth do what the real one did (Sec. 4.3, LMD)."""
 
 import numpy as np
+from jaxtyping import Float
 
 from tfhkit.errors import InputError, ParameterError, check_shape
+from tfhkit.progress import Progress
 
 POINTS = {"mouth": slice(48, 68), "inner": slice(17, 68), "all": slice(0, 68)}
 OUTER_EYE_CORNERS = (36, 45)
 
 
-def lmd(real_px, generated_px, points="mouth", align="centre", unit="px"):
+def lmd(
+    real_px: Float[np.ndarray, "..."],
+    generated_px: Float[np.ndarray, "..."],
+    points: str = "mouth",
+    align: str = "centre",
+    unit: str = "px",
+) -> Float[np.ndarray, "T"]:
     """Mean distance of corresponding landmarks, per frame.
 
     Args:
@@ -48,7 +56,9 @@ def lmd(real_px, generated_px, points="mouth", align="centre", unit="px"):
     return distance / np.linalg.norm(left - right, axis=-1)
 
 
-def detect_crops(images, backend="auto", progress=None):
+def detect_crops(
+    images: np.ndarray, backend: str = "auto", progress: Progress | None = None
+) -> Float[np.ndarray, "T 68 2"]:
     """Landmarks of the surest face in each crop, frame by frame, without smoothing.
 
     Args:

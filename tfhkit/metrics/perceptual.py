@@ -4,10 +4,12 @@ import hashlib
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tfhkit.errors import AssetError, MissingBackend, check_shape
@@ -25,18 +27,24 @@ _BATCH = 32
 class LpipsNet(nn.Module):
     """AlexNet's five feature maps and one weight per channel; random until weights are loaded."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         from torchvision.models import alexnet
 
         super().__init__()
         self.features = alexnet(weights=None).features
         self.linear = nn.ParameterList(nn.Parameter(torch.rand(width)) for width in WIDTHS)
 
-    def forward(self, first, second, mask=None):
+    def forward(
+        self,
+        first: Float[Tensor, "B 3 H W"],
+        second: Float[Tensor, "B 3 H W"],
+        mask: Float[Tensor, "B 1 H W"] | None = None,
+    ) -> Float[Tensor, "B"]:
         """Distances (B,) of two batches (B, 3, H, W) in [-1, 1]; mask (B, 1, H, W) float."""
-        total, start = 0, 0
+        start = 0
         shift, scale = (torch.tensor(v).view(1, 3, 1, 1) for v in (_SHIFT, _SCALE))
         x = (torch.cat([first, second]) - shift) / scale
+        total = x.new_zeros(len(first))
         for end, weight in zip(_ENDS, self.linear):
             for layer in self.features[start:end]:
                 x = layer(x)
@@ -52,7 +60,12 @@ class LpipsNet(nn.Module):
 
 
 @torch.no_grad()
-def lpips(real, generated, mask=None, net=None):
+def lpips(
+    real: np.ndarray,
+    generated: np.ndarray,
+    mask: Shaped[np.ndarray, "..."] | None = None,
+    net: LpipsNet | None = None,
+) -> Float[np.ndarray, "T"]:
     """Learned perceptual distance, per frame; 0 for equal images, lower is better.
 
     Args:
@@ -83,13 +96,13 @@ def lpips(real, generated, mask=None, net=None):
     return np.concatenate(out)
 
 
-def lpips_available():
+def lpips_available() -> bool:
     """True where both files of the published weights are there."""
     return all(path.is_file() for path in _weight_files())
 
 
 @lru_cache(maxsize=1)
-def open_lpips():
+def open_lpips() -> LpipsNet:
     """LpipsNet with the published weights; arguments and errors as in `lpips`."""
     if not lpips_available():
         remedy = (
@@ -126,7 +139,13 @@ def _verified(path, expected):
     return path
 
 
-def identity_similarity(real, generated, landmarks_px, generated_landmarks_px=None, **encoder):
+def identity_similarity(
+    real: np.ndarray,
+    generated: np.ndarray,
+    landmarks_px: np.ndarray,
+    generated_landmarks_px: np.ndarray | None = None,
+    **encoder: Any,
+) -> Float[np.ndarray, "T"]:
     """Cosine of the identity features of real and generated frames, per frame; 1 is the same.
 
     Args:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from tfhkit.coefficients import read_mat
 from tfhkit.errors import InputError, check_shape
@@ -26,10 +27,10 @@ class PoseTrack:
     """
 
     name: str
-    angles_rad: np.ndarray
-    times: np.ndarray
+    angles_rad: Float[np.ndarray, "..."]
+    times: Float[np.ndarray, "..."]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_shape(f"{self.name}: angles", self.angles_rad, ("T", 3))
         check_shape(f"{self.name}: times", self.times, (len(self.angles_rad),))
         bad = ~(np.isfinite(self.angles_rad).all(1) & np.isfinite(self.times))
@@ -40,15 +41,15 @@ class PoseTrack:
             where = f"{self.name}, frame {int(np.argmax(np.diff(self.times) <= 0)) + 1}"
             raise InputError(where, "is not later than the frame before it", "sort by time")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.times)
 
-    def part(self, frames):
+    def part(self, frames: slice) -> "PoseTrack":
         """The frames of a slice."""
         return replace(self, angles_rad=self.angles_rad[frames], times=self.times[frames])
 
 
-def split_part(text):
+def split_part(text: str | Path) -> tuple[str, slice]:
     """Split "FILE[300:]" into "FILE" and slice(300, None).
 
     Without brackets, or where a file has that very name, the slice is of all frames.
@@ -60,7 +61,7 @@ def split_part(text):
     return found["path"], slice(*ends)
 
 
-def read_track(path, fps=25.0):
+def read_track(path: str | Path, fps: float = 25.0) -> PoseTrack:
     """Read a track of head poses.
 
     Args:
@@ -98,8 +99,8 @@ def _from_table(path):
         raise InputError(path, f"cannot be read as a table ({fault})", remedy) from fault
     missing = [name for name in COLUMNS if not rows or name not in rows[0]]
     if missing:
-        fault = f"has no column {missing[0]}" if rows else "has no rows"
-        raise InputError(path, fault, f"give the columns {', '.join(COLUMNS)} (s, degrees)")
+        words = f"has no column {missing[0]}" if rows else "has no rows"
+        raise InputError(path, words, f"give the columns {', '.join(COLUMNS)} (s, degrees)")
     table = np.empty((len(rows), len(COLUMNS)))
     for line, row in enumerate(rows):
         for k, name in enumerate(COLUMNS):
@@ -107,6 +108,6 @@ def _from_table(path):
                 table[line, k] = float(row[name])
             except (TypeError, ValueError):
                 where = f"{path}, row {line + 1}"
-                fault = f"{name} is {row[name]!r}, which is not a number"
-                raise InputError(where, fault, "fill or cut such rows") from None
+                words = f"{name} is {row[name]!r}, which is not a number"
+                raise InputError(where, words, "fill or cut such rows") from None
     return PoseTrack(str(path), np.radians(table[:, 1:]), table[:, 0])

@@ -2,14 +2,17 @@
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int, UInt8
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
+from torch import Tensor
 
 from tfhkit.camera import Camera, project
+from tfhkit.coefficients import Coefficients
 from tfhkit.errors import check_shape
 from tfhkit.face.lighting import shade_sh
-from tfhkit.face.model import MOUTH_INSIDE, vertex_normals
+from tfhkit.face.model import MOUTH_INSIDE, MorphableModel, vertex_normals
 from tfhkit.render.shading import posed_verts
 from tfhkit.render.visibility import facing, vertex_visibility
 
@@ -18,7 +21,9 @@ _DARK = 0.15  # irradiance below which a division would amplify noise
 _FOREIGN = 0.45  # distance from the model's colour that is more like a collar than like a face
 
 
-def choose_albedo_frame(coefficients, usable=None):
+def choose_albedo_frame(
+    coefficients: Coefficients, usable: Bool[np.ndarray, "T"] | None = None
+) -> int:
     """The frame with the most neutral expression and the smallest rotation angles.
 
     Both are measured in units of the clip's own mean, and summed.
@@ -37,7 +42,9 @@ def choose_albedo_frame(coefficients, usable=None):
     return int(np.argmin(score))
 
 
-def eyes_open(landmarks_px, least=0.75):
+def eyes_open(
+    landmarks_px: Float[np.ndarray, "T 68 2"], least: float = 0.75
+) -> Bool[np.ndarray, "T"]:
     """Frames whose eyes are about as open as they usually are in the clip.
 
     A blink leaves hardly a trace in the expression, but a detailed albedo would keep it for good.
@@ -57,7 +64,9 @@ def eyes_open(landmarks_px, least=0.75):
     return ratio > least * np.median(ratio)
 
 
-def sample_bilinear(image, points_px):
+def sample_bilinear(
+    image: UInt8[np.ndarray, "H W 3"], points_px: Float[Tensor, "V 2"]
+) -> Float[Tensor, "V 3"]:
     """Colours of an image at points.
 
     Args:
@@ -76,8 +85,14 @@ def sample_bilinear(image, points_px):
 
 
 def detailed_albedo(
-    model, coefficients, crop_image, camera=None, visibility=True, fill=True, smoothness=0.03
-):
+    model: MorphableModel,
+    coefficients: Coefficients,
+    crop_image: UInt8[np.ndarray, "..."],
+    camera: Camera | None = None,
+    visibility: bool = True,
+    fill: bool = True,
+    smoothness: float = 0.03,
+) -> Float[Tensor, "V 3"]:
     """Per-vertex albedo from one frame: project, sample, divide by the irradiance.
 
     Where a vertex is not seen, or at a grazing angle, its colour comes from its mirror vertex
@@ -138,7 +153,7 @@ def _view_weight(model, verts, normals, camera):
     return weight * ~model.any_region(*MOUTH_INSIDE)
 
 
-def mirror_verts(model):
+def mirror_verts(model: MorphableModel) -> Int[np.ndarray, "V"]:
     """(V,) for each vertex the vertex nearest to its mirror image in the mean shape."""
     shape = model.mean_shape.numpy()
     return cKDTree(shape).query(shape * [-1, 1, 1])[1]

@@ -8,8 +8,10 @@ gradients reach the vertices with every backend (but not through the silhouette)
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
-from tfhkit.camera import DISTANCE
+from tfhkit.camera import DISTANCE, Pinhole
 from tfhkit.errors import MissingBackend, check_shape
 
 BACKENDS = ("numba", "pytorch3d")
@@ -26,18 +28,18 @@ class Fragments:
         dists: always None here (pytorch3d's distance to the edge; no blur is used).
     """
 
-    pix_to_face: torch.Tensor
-    zbuf: torch.Tensor
-    bary_coords: torch.Tensor
-    dists: torch.Tensor | None = None
+    pix_to_face: Int[Tensor, "B H W 1"]
+    zbuf: Float[Tensor, "B H W 1"]
+    bary_coords: Float[Tensor, "B H W 1 3"]
+    dists: Float[Tensor, "B H W 1"] | None = None
 
     @property
-    def covered(self):
+    def covered(self) -> Bool[Tensor, "B H W"]:
         """(B, H, W) bool: the pixel sees a face."""
         return self.pix_to_face[..., 0] >= 0
 
 
-def choose_backend(backend, device_type):
+def choose_backend(backend: str, device_type: str) -> str:
     """Name of the rasteriser to use.
 
     Args:
@@ -72,7 +74,13 @@ def _importable(name):
     return True
 
 
-def rasterize(verts_world, faces, camera, backend="auto", cull_backfaces=True):
+def rasterize(
+    verts_world: Float[Tensor, "..."],
+    faces: Int[Tensor, "..."],
+    camera: Pinhole,
+    backend: str = "auto",
+    cull_backfaces: bool = True,
+) -> Fragments:
     """Find the nearest face of every pixel.
 
     Back faces (clockwise as seen by the camera) are left out by default, for both backends:
@@ -105,7 +113,12 @@ def rasterize(verts_world, faces, camera, backend="auto", cull_backfaces=True):
     return fragments
 
 
-def barycentric(verts_world, faces, pix_to_face, camera):
+def barycentric(
+    verts_world: Float[Tensor, "B V 3"],
+    faces: Int[Tensor, "F 3"],
+    pix_to_face: Int[Tensor, "B H W 1"],
+    camera: Pinhole,
+) -> tuple[Float[Tensor, "B H W 1 3"], Float[Tensor, "B H W 1"]]:
     """Perspective-correct barycentrics and depth, differentiable in the vertices.
 
     The ray of a pixel passes the corners a, b, c at the sideways offsets p_a, p_b, p_c, each
@@ -141,7 +154,12 @@ def barycentric(verts_world, faces, pix_to_face, camera):
     return bary[..., None, :], zbuf[..., None]
 
 
-def interpolate(fragments, faces, attributes, empty=0.0):
+def interpolate(
+    fragments: Fragments,
+    faces: Int[Tensor, "F 3"],
+    attributes: Float[Tensor, "..."],
+    empty: float = 0.0,
+) -> Float[Tensor, "B H W D"]:
     """Spread per-vertex attributes over the pixels.
 
     Args:

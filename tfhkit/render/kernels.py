@@ -1,9 +1,14 @@
 """The compiled loops of the numba backend: project, z-buffer, fill in, light.
 
 Every function works on a span of frames (and rows), needs no lock, and allocates its scratch once.
+They are `no_type_check`, as numba cannot compile what the tests' checker puts around a function.
 """
 
+from collections.abc import Callable
+from typing import Any, no_type_check
+
 import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, Int32
 from numba import njit
 
 NEAR = 0.1  # dm; faces that come nearer to the camera than this are left out
@@ -12,9 +17,9 @@ LOW = 0xFFFFFFFF  # the half of a key that names the face
 ON_EDGE = -1e-9  # barycentric; a pixel centre on an edge belongs to both faces, so nothing leaks
 
 
-def compiled(function):
+def compiled(function: Callable) -> Callable:
     """Compile, with a cache on disk where one can be written."""
-    options = {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache is writable
@@ -22,6 +27,7 @@ def compiled(function):
 
 
 @compiled
+@no_type_check
 def _project(verts, focal, centre, distance, screen):
     """World (V, 3) -> screen (V, 3): x, y in pixels and 1/depth; NaN where too near."""
     for v in range(verts.shape[0]):
@@ -33,6 +39,7 @@ def _project(verts, focal, centre, distance, screen):
 
 
 @compiled
+@no_type_check
 def _zbuffer(screen, faces, cull, top, bottom, keys):
     """Fill rows top..bottom-1 of keys (S, S + LANES) int64 with the nearest face of each pixel.
 
@@ -93,6 +100,7 @@ def _zbuffer(screen, faces, cull, top, bottom, keys):
 
 
 @compiled
+@no_type_check
 def _weights(screen, a, b, c, x, y):
     """Perspective-correct barycentrics of the point (x, y) of the picture, and its depth."""
     ax, ay = screen[a, 0] - x, screen[a, 1] - y
@@ -106,16 +114,34 @@ def _weights(screen, a, b, c, x, y):
 
 
 @compiled
+@no_type_check
 def _mix(paint, a, b, c, u, v, w, k):
     """Channel k of the colours of three corners, mixed and kept in [0, 1]."""
     return min(1.0, max(0.0, u * paint[a, k] + v * paint[b, k] + w * paint[c, k]))
 
 
 @compiled
+@no_type_check
 def draw_fragments(
-    verts, faces, focal, centre, distance, cull, first, last, top, bottom, pix, zbuf, bary
-):
-    """Rows top..bottom-1 of frames first..last-1 to packed ids, depth and barycentrics."""
+    verts: Float32[np.ndarray, "B V 3"],
+    faces: Int32[np.ndarray, "F 3"],
+    view: tuple[float, float, float, bool],
+    part: tuple[int, int, int, int],
+    pix: Int[np.ndarray, "B S S"],
+    zbuf: Float[np.ndarray, "B S S"],
+    bary: Float[np.ndarray, "B S S 3"],
+) -> None:
+    """Packed ids, depth and barycentrics of a part of the pictures.
+
+    Args:
+        verts: (B, V, 3) world space. faces: (F, 3).
+        view: focal length and centre in px, the camera's distance, and whether faces that look
+            away are left out.
+        part: first, last, top, bottom: rows top..bottom-1 of frames first..last-1.
+        pix, zbuf: (B, S, S), bary: (B, S, S, 3); written to.
+    """
+    focal, centre, distance, cull = view
+    first, last, top, bottom = part
     size, n_faces = pix.shape[1], faces.shape[0]
     screen = np.empty((verts.shape[1], 3))
     keys = np.empty((size, size + LANES), np.int64)
@@ -141,11 +167,26 @@ def draw_fragments(
 
 
 @compiled
+@no_type_check
 def paint_frames(
-    verts, colours, faces, shown, focal, centre, distance, samples, first, last, top, bottom, rgba
-):
-    """Rows top..bottom-1 of frames first..last-1 to straight RGBA, the average of
-    samples x samples points per pixel."""
+    verts: Float32[np.ndarray, "B V 3"],
+    colours: Float32[np.ndarray, "B V 3"],
+    faces: Int32[np.ndarray, "F 3"],
+    shown: Bool[np.ndarray, "F"],
+    view: tuple[float, float, float, int],
+    part: tuple[int, int, int, int],
+    rgba: Float[np.ndarray, "B S S 4"],
+) -> None:
+    """Straight RGBA of a part of the pictures, the average of samples x samples points per pixel.
+
+    Args:
+        verts, colours: (B, V, 3). faces: (F, 3). shown: (F,) bool.
+        view: focal length and centre in px, the camera's distance, samples.
+        part: first, last, top, bottom: rows top..bottom-1 of frames first..last-1.
+        rgba: (B, S, S, 4); written to.
+    """
+    focal, centre, distance, samples = view
+    first, last, top, bottom = part
     size, n_faces = rgba.shape[1], faces.shape[0]
     screen = np.empty((verts.shape[1], 3))
     keys = np.empty((size * samples, size * samples + LANES), np.int64)
@@ -177,7 +218,16 @@ def paint_frames(
 
 
 @compiled
-def light_frames(verts, faces, albedo, harmonics, first, last, colours):
+@no_type_check
+def light_frames(
+    verts: Float32[np.ndarray, "B V 3"],
+    faces: Int32[np.ndarray, "F 3"],
+    albedo: Float32[np.ndarray, "#B V 3"],
+    harmonics: Float[np.ndarray, "B 3 9"],
+    first: int,
+    last: int,
+    colours: Float[np.ndarray, "B V 3"],
+) -> None:
     """Colours of frames first..last-1: area-weighted vertex normals, then albedo times light.
 
     harmonics (B, 3, 9) weigh 1, x, y, z, xy, yz, xz, x^2 - y^2 and z^2 of the unit normal.

@@ -11,8 +11,10 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
-from tfhkit.camera import DISTANCE
+from tfhkit.camera import DISTANCE, Pinhole
 from tfhkit.face.lighting import sh_basis, with_ambient
 from tfhkit.render import kernels
 from tfhkit.render.fragments import Fragments
@@ -38,7 +40,12 @@ def _array(tensor, dtype):
     return np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype)
 
 
-def rasterize(verts_world, faces, camera, cull_backfaces=True):
+def rasterize(
+    verts_world: Float[Tensor, "B V 3"],
+    faces: Int[Tensor, "F 3"],
+    camera: Pinhole,
+    cull_backfaces: bool = True,
+) -> Fragments:
     """Fragments by the z-buffer; arguments as in `tfhkit.render.rasterize`."""
     verts, corner_ids = _array(verts_world, np.float32), _array(faces, np.int32)
     n_frames, size = len(verts), camera.size_px
@@ -49,7 +56,7 @@ def rasterize(verts_world, faces, camera, cull_backfaces=True):
     _share(
         n_frames,
         size,
-        lambda *part: kernels.draw_fragments(verts, corner_ids, *view, *part, pix, zbuf, bary),
+        lambda *part: kernels.draw_fragments(verts, corner_ids, view, part, pix, zbuf, bary),
     )
     device = verts_world.device
     return Fragments(
@@ -59,7 +66,14 @@ def rasterize(verts_world, faces, camera, cull_backfaces=True):
     )
 
 
-def draw_colours(verts_world, colours, faces, shown, camera, supersample=1):
+def draw_colours(
+    verts_world: Float[Tensor, "B V 3"],
+    colours: Float[Tensor, "B V 3"],
+    faces: Int[Tensor, "F 3"],
+    shown: Bool[Tensor, "F"],
+    camera: Pinhole,
+    supersample: int = 1,
+) -> Float[Tensor, "B S S 4"]:
     """Rasterise and interpolate vertex colours at once, without gradients.
 
     Args:
@@ -78,12 +92,17 @@ def draw_colours(verts_world, colours, faces, shown, camera, supersample=1):
     _share(
         len(verts),
         size,
-        lambda *part: kernels.paint_frames(verts, shades, corner_ids, kept, *view, *part, rgba),
+        lambda *part: kernels.paint_frames(verts, shades, corner_ids, kept, view, part, rgba),
     )
     return torch.from_numpy(rgba).to(verts_world)
 
 
-def light_verts(verts_world, faces, albedo, light):
+def light_verts(
+    verts_world: Float[Tensor, "B V 3"],
+    faces: Int[Tensor, "F 3"],
+    albedo: Float[Tensor, "#B V 3"],
+    light: Float[Tensor, "B 27"],
+) -> Float[Tensor, "B V 3"]:
     """Normals and SH light at once: `shade_sh(albedo, vertex_normals(verts, faces), light)`.
 
     Args:

@@ -2,10 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
 
+from tfhkit.camera import Pinhole
 from tfhkit.render.fragments import rasterize
 from tfhkit.render.kernels import compiled
 
@@ -18,7 +22,15 @@ class _Fine:
     focal_px: float
 
 
-def draw_pictures(verts_world, paint, faces, picture, camera, under, supersample=1):
+def draw_pictures(
+    verts_world: Float[Tensor, "B V 3"],
+    paint: Float[np.ndarray, "#B V 8"],
+    faces: Int[Tensor, "F 3"],
+    picture: UInt8[np.ndarray, "H W 3"],
+    camera: Pinhole,
+    under: Float[np.ndarray, "B S S 3"],
+    supersample: int = 1,
+) -> Float[np.ndarray, "B S S 3"]:
     """Draw meshes that show parts of a picture over other pictures.
 
     Args:
@@ -50,6 +62,7 @@ def draw_pictures(verts_world, paint, faces, picture, camera, under, supersample
 
 
 @compiled
+@no_type_check
 def _lay_over(ids, frame, bary, faces, paint, picture, samples, out):
     """One frame of `draw_pictures`: `out` (S, S, 3) holds what lies under it."""
     height, width = picture.shape[0], picture.shape[1]

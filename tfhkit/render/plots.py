@@ -1,28 +1,42 @@
 """Pictures of heads for figures and explorers: portraits in a studio, on paper."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
+from numpy.typing import ArrayLike
+from torch import Tensor
 
 from tfhkit.camera import Camera
 from tfhkit.coefficients import SIZES, Coefficients
 from tfhkit.face.lighting import lamp_light
+from tfhkit.face.model import MorphableModel
 from tfhkit.render.shading import render
 
 PAPER = 0.96  # grey level behind a portrait
 CLAY = 0.72  # albedo of a head without its texture
 
 
-def studio_light():
+def studio_light() -> Float[Tensor, "1 27"]:
     """(1, 27): a lamp from above, in front, and from the image's left."""
     return lamp_light([[-0.5, 0.6, 1.0]], strength=0.75, ambient=0.42)
 
 
-def clay(model):
+def clay(model: MorphableModel) -> Float[Tensor, "V 3"]:
     """(V, 3) albedo of an unpainted head, so that only its shape is seen."""
     return torch.full((model.n_verts, 3), CLAY)
 
 
-def portraits(model, size_px=224, albedo=None, region="all", back_dm=0.0, supersample=2, **parts):
+def portraits(
+    model: MorphableModel,
+    size_px: int = 224,
+    albedo: Float[Tensor, "V 3"] | None = None,
+    region: str = "all",
+    back_dm: float = 0.0,
+    supersample: int = 2,
+    **parts: ArrayLike | Float[Tensor, "..."],
+) -> UInt8[np.ndarray, "B S S 3"]:
     """Heads of which only some coefficients are said, in a studio, on paper.
 
     Args:
@@ -47,7 +61,7 @@ def portraits(model, size_px=224, albedo=None, region="all", back_dm=0.0, supers
         return on_paper(render(model, face, Camera(size_px), albedo, region, "auto", supersample))
 
 
-def on_paper(rgba):
+def on_paper(rgba: Float[Any, "*shape 4"]) -> UInt8[np.ndarray, "*shape 3"]:
     """Lay renderings (..., 4) in [0, 1] on light grey paper: (..., 3) uint8."""
     rgba = np.asarray(rgba)
     mixed = rgba[..., :3] * rgba[..., 3:] + PAPER * (1 - rgba[..., 3:])

@@ -5,14 +5,17 @@ camera), so the view transform is a half turn about y and a shift of 10 dm along
 """
 
 import warnings
+from typing import Any
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
-from tfhkit.camera import DISTANCE
+from tfhkit.camera import DISTANCE, Pinhole
 from tfhkit.render.fragments import Fragments
 
 
-def make_camera(camera, n_frames=1, device="cpu"):
+def make_camera(camera: Pinhole, n_frames: int = 1, device: str | torch.device = "cpu") -> Any:
     """Our Camera as pytorch3d's PerspectiveCameras in pixels (screen space).
 
     Args:
@@ -35,7 +38,12 @@ def make_camera(camera, n_frames=1, device="cpu"):
     )
 
 
-def make_rasterizer(camera, n_frames=1, cull_backfaces=True, device="cpu"):
+def make_rasterizer(
+    camera: Pinhole,
+    n_frames: int = 1,
+    cull_backfaces: bool = True,
+    device: str | torch.device = "cpu",
+) -> Any:
     """pytorch3d's MeshRasterizer with the settings under which both backends agree."""
     from pytorch3d.renderer import MeshRasterizer, RasterizationSettings
 
@@ -49,7 +57,12 @@ def make_rasterizer(camera, n_frames=1, cull_backfaces=True, device="cpu"):
     return MeshRasterizer(make_camera(camera, n_frames, device), settings)
 
 
-def rasterize(verts_world, faces, camera, cull_backfaces=True):
+def rasterize(
+    verts_world: Float[Tensor, "B V 3"],
+    faces: Int[Tensor, "F 3"],
+    camera: Pinhole,
+    cull_backfaces: bool = True,
+) -> Fragments:
     """Fragments by pytorch3d; arguments as in `tfhkit.render.rasterize`."""
     from pytorch3d.structures import Meshes
 

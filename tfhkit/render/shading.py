@@ -3,17 +3,20 @@
 from dataclasses import replace
 
 import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
-from tfhkit.camera import Camera, to_world
+from tfhkit.camera import Camera, Pinhole, to_world
+from tfhkit.coefficients import Coefficients
 from tfhkit.errors import ParameterError, ShapeError, check_shape
 from tfhkit.face.lighting import shade_sh
-from tfhkit.face.model import vertex_normals
+from tfhkit.face.model import MorphableModel, vertex_normals
 from tfhkit.render.fragments import choose_backend, interpolate, rasterize
 
 CHUNK = 16  # frames in memory at once
 
 
-def region_faces(model, region):
+def region_faces(model: MorphableModel, region: str) -> Bool[Tensor, "F"]:
     """Which triangles have all three corners in a region.
 
     Args:
@@ -42,13 +45,18 @@ def _once_if_same(rows):
     return rows[:1] if same else rows
 
 
-def posed_verts(model, coefficients):
+def posed_verts(model: MorphableModel, coefficients: Coefficients) -> Float[Tensor, "B V 3"]:
     """Vertices in world space: (B, V, 3), from Coefficients of B frames (torch)."""
     verts = model.shape(_once_if_same(coefficients.id), coefficients.exp)
     return to_world(verts, coefficients.angles, coefficients.trans)
 
 
-def vertex_colours(model, coefficients, verts_world, albedo=None):
+def vertex_colours(
+    model: MorphableModel,
+    coefficients: Coefficients,
+    verts_world: Float[Tensor, "B V 3"],
+    albedo: Float[Tensor, "..."] | None = None,
+) -> Float[Tensor, "B V 3"]:
     """Albedo times irradiance per vertex.
 
     Args:
@@ -76,15 +84,15 @@ def vertex_colours(model, coefficients, verts_world, albedo=None):
 
 
 def render(
-    model,
-    coefficients,
-    camera=None,
-    albedo=None,
-    region="face",
-    backend="auto",
-    supersample=1,
-    chunk=CHUNK,
-):
+    model: MorphableModel,
+    coefficients: Coefficients,
+    camera: Camera | None = None,
+    albedo: Float[Tensor, "..."] | None = None,
+    region: str = "face",
+    backend: str = "auto",
+    supersample: int = 1,
+    chunk: int = CHUNK,
+) -> Float[Tensor, "B S S 4"]:
     """Render frames of coefficients.
 
     Colours are lit per vertex and interpolated over the triangles (Gouraud). Without gradients
@@ -135,7 +143,15 @@ def _render_chunk(model, coefficients, camera, albedo, shown, backend, supersamp
     return draw_differentiable(verts, colours, model.faces, shown, camera, backend, supersample)
 
 
-def draw_differentiable(verts_world, colours, faces, shown, camera, backend="auto", supersample=1):
+def draw_differentiable(
+    verts_world: Float[Tensor, "B V 3"],
+    colours: Float[Tensor, "B V 3"],
+    faces: Int[Tensor, "F 3"],
+    shown: Bool[Tensor, "F"],
+    camera: Pinhole,
+    backend: str = "auto",
+    supersample: int = 1,
+) -> Float[Tensor, "B S S 4"]:
     """Rasterise and interpolate vertex colours in torch; result as of `render`.
 
     Gradients flow to the colours and, through the barycentrics, to the vertices.

@@ -1,12 +1,19 @@
 """Which vertices and triangles the camera sees, by the z-buffer of all faces."""
 
 import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
-from tfhkit.camera import DISTANCE, project
+from tfhkit.camera import DISTANCE, Pinhole, project
 from tfhkit.render.fragments import rasterize
 
 
-def vertex_visibility(verts_world, faces, camera, tolerance=0.03):
+def vertex_visibility(
+    verts_world: Float[Tensor, "B V 3"],
+    faces: Int[Tensor, "F 3"],
+    camera: Pinhole,
+    tolerance: float = 0.03,
+) -> Bool[Tensor, "B V"]:
     """Which vertices lie on the front-most surface of their pixel.
 
     Args:
@@ -25,7 +32,9 @@ def vertex_visibility(verts_world, faces, camera, tolerance=0.03):
     return inside & ((surface < 0) | (depth <= surface + tolerance))
 
 
-def drawn_verts(verts_world, faces, camera):
+def drawn_verts(
+    verts_world: Float[Tensor, "B V 3"], faces: Int[Tensor, "F 3"], camera: Pinhole
+) -> Bool[Tensor, "B V"]:
     """Vertices of the triangles of which some pixel's centre sees a part.
 
     More than `vertex_visibility` where a triangle is half hidden: what is drawn of it needs the
@@ -41,7 +50,9 @@ def drawn_verts(verts_world, faces, camera):
     return drawn
 
 
-def facing(verts_world, normals):
+def facing(
+    verts_world: Float[Tensor, "B V 3"], normals: Float[Tensor, "B V 3"]
+) -> Float[Tensor, "B V"]:
     """Cosine between a vertex' normal and its direction to the camera: (B, V)."""
     to_eye = verts_world.new_tensor([0.0, 0.0, DISTANCE]) - verts_world
     return (normals * torch.nn.functional.normalize(to_eye, dim=-1)).sum(-1)

@@ -46,6 +46,7 @@ def correlate_file(
         ParameterError: an option out of range, or a fit of another clip.
     """
     from tfhkit.audio import (
+        PairSettings,
         correlate,
         lagged_correlation,
         mfcc_windows,
@@ -72,11 +73,9 @@ def correlate_file(
             audio,
             chosen,
             times,
-            radius=radius,
-            min_gap_s=min_gap_s,
+            settings=PairSettings(radius=radius, min_gap_s=min_gap_s, **options),
             motion="pitch, yaw, roll" if axis == "all" else axis,
             progress=terminal_progress(),
-            **options,
         )
         lagged = lagged_correlation(
             sound_series(mfcc_windows(audio, times), prosody(audio, times)),

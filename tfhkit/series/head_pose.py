@@ -23,7 +23,7 @@ def compare_heads(real, generated, training=None, span="real", n_bins=64, fps=25
         InputError: not a pose file, too few frames, what is not a number.
         ParameterError: span, bins or rate.
     """
-    from tfhkit.metrics import head_pose_report
+    from tfhkit.metrics import HsSettings, head_pose_report
 
     span = _span(span)
     if not n_bins >= 2:
@@ -39,9 +39,7 @@ def compare_heads(real, generated, training=None, span="real", n_bins=64, fps=25
         first.times,
         second.times,
         training_rad=None if learned is None else learned.angles_rad,
-        span=span,
-        n_bins=n_bins,
-        seed=seed,
+        settings=HsSettings(span=span, n_bins=n_bins, seed=seed),
     )
     files = {"real": str(real), "generated": str(generated)}
     files |= {} if training is None else {"training": str(training)}
