@@ -107,7 +107,7 @@ def test_names_and_hashes():
 
 def test_shipped_files_are_checked_against_the_note_beside_them(tmp_path, monkeypatch):
     monkeypatch.setenv("TFHKIT_ASSETS", str(tmp_path))
-    with pytest.raises(AssetError, match=r"model\.npz: is missing; install from a whole clone"):
+    with pytest.raises(AssetError, match=r"model\.npz: is missing; install tfhkit again"):
         assets.shipped("model.npz")
     (tmp_path / "model.npz").write_bytes(CONTENT)
     with pytest.raises(AssetError, match=r"model\.json: is missing"):

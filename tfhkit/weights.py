@@ -4,16 +4,18 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from tfhkit.errors import InputError
 from tfhkit.media import atomic_path, sha256_of
 
 
-def save_weights(path, module, about, half=False):
+def save_weights(path: str | Path, module: nn.Module, about: dict, half: bool = False) -> Path:
     """Write a net's weights, and beside them a `.json` with what they are.
 
     Args:
@@ -36,7 +38,7 @@ def save_weights(path, module, about, half=False):
     return path
 
 
-def read_about(path, kind, remedy):
+def read_about(path: str | Path, kind: str, remedy: str) -> dict:
     """What the `.json` beside weights says of them, after both files were checked: dict.
 
     Args:
@@ -65,7 +67,7 @@ def read_about(path, kind, remedy):
     return about
 
 
-def read_tensors(path):
+def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file, or an InputError that says it is broken."""
     try:
         return load_file(str(path))
@@ -74,7 +76,9 @@ def read_tensors(path):
         raise InputError(path, fault, "delete it and train again") from error
 
 
-def load_weights(module, tensors, path):
+def load_weights(
+    module: nn.Module, tensors: dict[str, torch.Tensor], path: str | Path
+) -> None:
     """Put tensors into a module, as 32-bit floats; names and shapes must all fit."""
     wide = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     try:
@@ -88,7 +92,7 @@ def load_weights(module, tensors, path):
         ) from error
 
 
-def fingerprint(*parts):
+def fingerprint(*parts: Any) -> str:
     """Short hash of arrays, dataclasses and plain values: what a checkpoint belongs to."""
     digest = hashlib.sha256()
     for part in parts:
@@ -102,7 +106,12 @@ def fingerprint(*parts):
     return digest.hexdigest()[:16]
 
 
-def save_checkpoint(path, modules, optimisers, state):
+def save_checkpoint(
+    path: str | Path,
+    modules: dict[str, nn.Module],
+    optimisers: dict[str, torch.optim.Optimizer],
+    state: dict,
+) -> None:
     """Write modules, optimisers and a JSON-able state into one safetensors file.
 
     Args:
@@ -121,7 +130,12 @@ def save_checkpoint(path, modules, optimisers, state):
         save_file(tensors, str(temporary), metadata={"state": json.dumps(state)})
 
 
-def load_checkpoint(path, modules, optimisers, expected_fingerprint):
+def load_checkpoint(
+    path: str | Path | None,
+    modules: dict[str, nn.Module],
+    optimisers: dict[str, torch.optim.Optimizer],
+    expected_fingerprint: str,
+) -> dict | None:
     """Put a checkpoint into modules and optimisers.
 
     Returns:
@@ -148,6 +162,6 @@ def load_checkpoint(path, modules, optimisers, expected_fingerprint):
     return state
 
 
-def _under(tensors, name):
+def _under(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
     prefix = name + "."
     return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}

@@ -5,7 +5,9 @@ import sys
 import time
 from functools import partial
 
-from tfhkit.background.images import composite, face_holes
+import numpy as np
+
+from tfhkit.background.images import composite, face_holes, fill_hole
 from tfhkit.refine import refine, retrieve_identity
 from tfhkit.render import render
 
@@ -50,12 +52,16 @@ def _step(refiner, model, driven, sources, backgrounds, times, precision, supers
     size_px = backgrounds.shape[1]
     draw = partial(timed, "render", partial(render, model, supersample=supersample))
     holes = timed("holes", face_holes, model, sources, size_px)
-    images = timed("composite", composite, draw, driven, backgrounds, holes)
+    filled = timed("composite", _fill, backgrounds, holes)
+    renders, *_ = timed("composite", composite, draw, driven, filled, holes)
     spent["composite"] -= spent["render"]
-    renders = images["render"]
     identity = timed("memory", retrieve_identity, refiner, renders, times).identity
     timed("generator", refine, refiner, renders, times, identity, precision=precision)
     return {name: spent[name] for name in ("holes", "render", "composite", "memory", "generator")}
+
+
+def _fill(backgrounds, holes):
+    return np.stack([fill_hole(*pair) for pair in zip(backgrounds, holes)])
 
 
 def peak_memory_gb():
