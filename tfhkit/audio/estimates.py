@@ -156,7 +156,7 @@ def write_table(path, rows):
 def check_table_path(path):
     """Raise InputError for a path that cannot become a table."""
     if Path(path).suffix.lower() != ".csv":
-        raise InputError(path, "is no .csv file", "give a name that ends in .csv")
+        raise InputError(path, "is not a .csv file", "give a name that ends in .csv")
     if Path(path).is_dir():
         raise InputError(path, "is a folder", "name a file")
 

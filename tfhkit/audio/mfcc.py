@@ -151,7 +151,7 @@ def checked_times(times, duration_s):
     if len(times) and beyond > len(times) / 2:
         raise InputError(
             "times",
-            f"{beyond} of {len(times)} frames lie beyond the {duration_s:.2f} s of sound",
+            f"{beyond} of {len(times)} frames are beyond the {duration_s:.2f} s of sound",
             "give times in seconds on the sound's clock",
         )
     return times

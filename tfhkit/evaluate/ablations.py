@@ -39,12 +39,10 @@ ABLATIONS = (
         "none",
     ),
     Ablation("mean identity", "not as good, fewer details (Fig. 6)", "identity", "mean"),
-    Ablation(
-        "no attention", "not tried; taken over from GANimation (Sec. 3.4)", "attention", False
-    ),
-    Ablation("one frame", "not tried; a window of three (Sec. 3.4)", "window", 1),
-    Ablation("general only", "Ours-G: for one picture of a person (Sec. 4.3.2)", "steps", 0),
-    Ablation("personal only", "not tried; fine-tunes the general one (Sec. 4.1)", "general", None),
+    Ablation("no attention", "not tested; taken from GANimation (Sec. 3.4)", "attention", False),
+    Ablation("one frame", "not tested; a window of three (Sec. 3.4)", "window", 1),
+    Ablation("general only", "Ours-G: for a single picture (Sec. 4.3.2)", "steps", 0),
+    Ablation("personal only", "not tested; fine-tunes the general one (Sec. 4.1)", "general", None),
 )
 NEED_GENERAL = ("general only", "personal only")
 
@@ -170,7 +168,7 @@ def _chosen(names, general):
     known = [row.name for row in ABLATIONS]
     for name in names or ():
         if name not in known:
-            raise ParameterError("names", f"unknown ablation {name!r}", f"choose of {known}")
+            raise ParameterError("names", f"unknown ablation {name!r}", f"choose one of {known}")
         if name in NEED_GENERAL and general is None:
             fault = f"{name!r} needs general weights"
             raise ParameterError("names", fault, "give `general`, or leave it out")

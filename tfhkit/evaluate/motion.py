@@ -162,7 +162,7 @@ def split(fit, n_train):
     if held_s < LEAST_HELD_S:
         raise ParameterError(
             "--frames",
-            f"{n_train} of the clip's {n_frames} frames to learn from hold back {held_s:.1f} s",
+            f"{n_train} of the clip's {n_frames} frames to learn from hold out {held_s:.1f} s",
             f"leave {LEAST_HELD_S:g} s or more, or take a longer clip",
         )
     return slice(0, n_train), slice(n_train, n_frames)

@@ -101,7 +101,7 @@ def _load(path):
     try:
         return {key: np.asarray(content[key], np.float32) for key in (*REQUIRED, "keypoints")}
     except (ValueError, TypeError) as fault:
-        raise InputError(path, f"holds what are no numbers ({fault})", REMEDY) from fault
+        raise InputError(path, f"contains values that are not numbers ({fault})", REMEDY) from fault
 
 
 def _cylinder_uvs(verts):

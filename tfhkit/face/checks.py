@@ -27,7 +27,7 @@ def check_indices(where, ids, n_verts, remedy, name):
     check_finite(where, {name: ids}, remedy)
     ids = ids.astype(np.int64)
     if ids.size and (ids.min() < 0 or ids.max() >= n_verts):
-        raise InputError(where, f"{name} points outside of the {n_verts} vertices", remedy)
+        raise InputError(where, f"{name} points outside the {n_verts} vertices", remedy)
     return ids
 
 
@@ -35,7 +35,7 @@ def check_finite(where, arrays, remedy):
     """Refuse NaN and infinity in any of `arrays`, a dict name -> array."""
     for name, values in arrays.items():
         if not np.isfinite(values).all():
-            raise InputError(where, f"{name} holds values that are not finite", remedy)
+            raise InputError(where, f"{name} contains values that are not finite", remedy)
 
 
 def check_units(where, verts, ids, unit="decimetres"):

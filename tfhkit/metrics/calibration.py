@@ -26,9 +26,9 @@ def inject(real_rad, kind, amount_deg, angle=None, seed=0):
         ParameterError: an unknown kind or angle.
     """
     if kind not in KINDS:
-        raise ParameterError("kind", f"unknown {kind!r}", f"choose of {', '.join(KINDS)}")
+        raise ParameterError("kind", f"unknown {kind!r}", f"choose one of {', '.join(KINDS)}")
     if angle is not None and angle not in ANGLES:
-        raise ParameterError("angle", f"unknown {angle!r}", f"choose of {', '.join(ANGLES)}")
+        raise ParameterError("angle", f"unknown {angle!r}", f"choose one of {', '.join(ANGLES)}")
     real = degrees_of("real", real_rad)
     if kind == "offset":
         change = np.full(real.shape, float(amount_deg))

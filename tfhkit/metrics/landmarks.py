@@ -33,7 +33,7 @@ def lmd(real_px, generated_px, points="mouth", align="centre", unit="px"):
         ("unit", unit, ("px", "interocular")),
     ):
         if value not in known:
-            raise ParameterError(name, f"unknown {value!r}", f"choose of {', '.join(known)}")
+            raise ParameterError(name, f"unknown {value!r}", f"choose one of {', '.join(known)}")
     real, generated = (
         np.asarray(p, np.float64)[:, POINTS[points]] for p in (real_px, generated_px)
     )

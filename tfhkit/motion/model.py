@@ -184,7 +184,7 @@ class MotionWeights:
         try:
             about = json.loads(path.with_suffix(".json").read_text())
             if about["sha256"] != sha256_of(path):
-                raise ValueError("its SHA-256 is not the one in the .json beside it")
+                raise ValueError("its SHA-256 is not the one in the .json next to it")
             config = MotionConfig(
                 **{k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()}
             )
@@ -196,7 +196,7 @@ class MotionWeights:
         except (KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
             text = str(error).splitlines()[0]
             raise InputError(
-                path, f"holds no motion weights ({text})", "train them again"
+                path, f"contains no motion weights ({text})", "train them again"
             ) from error
         return cls(net.eval(), norm, about.get("card", {}))
 

@@ -146,7 +146,7 @@ def load_refiner(path, device="cpu"):
         config = config_from_dict(json.loads(beside.read_text())["config"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            beside, f"is no refiner's configuration ({error})", "train again"
+            beside, f"is not a refiner's configuration ({error})", "train again"
         ) from error
     refiner = Refiner(config)
     load_weights(refiner, read_tensors(path), path)
@@ -180,6 +180,6 @@ def load_weights(module, tensors, path):
         first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
         raise InputError(
             path,
-            f"holds weights of another size or encoder ({first})",
+            f"contains weights of another size or encoder ({first})",
             "train again or use the settings it was trained with",
         ) from error

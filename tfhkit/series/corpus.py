@@ -43,7 +43,7 @@ def write_corpus(
         from tfhkit.virtual.corpus import make_motion_corpus
 
         if Path(output).suffix != ".npz" or Path(output).is_dir():
-            raise ParameterError("--output", f"{output} is no .npz file", "name one")
+            raise ParameterError("--output", f"{output} is not an .npz file", "name one")
         corpus = make_motion_corpus(
             speakers, seconds, seed, workers, progress, path=output, language=language
         )

@@ -128,7 +128,7 @@ def _check(frames, axis, n_null, max_lag_s, radius, min_gap_s, seed):
     if seed < 0:
         raise ParameterError("--seed", f"is {seed}", "give 0 or more")
     if n_null < 19:
-        fault = f"{n_null} chance tracks cannot give p = 0.05"
+        fault = f"{n_null} surrogate tracks cannot give p = 0.05"
         raise ParameterError("--nulls", fault, "take 19 or more")
     for name, value in (("--max-lag", max_lag_s), ("--min-gap", min_gap_s)):
         if not 0 <= value < np.inf:

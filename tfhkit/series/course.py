@@ -142,6 +142,6 @@ def closing(course, more):
         course.write("failed", text=" ".join(str(error).split()))
         raise
     except BaseException as error:
-        course.write("failed", text=f"unforeseen {type(error).__name__}: {error}")
+        course.write("failed", text=f"unexpected {type(error).__name__}: {error}")
         raise
     course.write("finished", **more)

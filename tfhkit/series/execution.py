@@ -76,7 +76,7 @@ def execute(notebook, out, values, course):
         traceback = "\n".join(error.traceback)
         raise StageError(notebook.stem, text, 2 if ours else 1, traceback) from None
     except DeadKernelError:
-        text = "its process died, most likely for want of memory; close other programs, or set " \
+        text = "its process died, most likely for lack of memory; close other programs, or set " \
                "a smaller max_train_frames"  # fmt: skip
         raise StageError(notebook.stem, text, exit_code=1) from None
 

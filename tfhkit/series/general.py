@@ -63,9 +63,11 @@ def train_general(
         InputError: `lrw` is not LRW's folder, or has no clip that can be used.
     """
     if n_speakers < 1 or held_out < 1:
-        raise ParameterError("n_speakers", "there must be at least one, and one held out", "give 1")
+        raise ParameterError(
+            "n_speakers", "give at least one to train on, and one to hold out", "give 1"
+        )
     if lrw is not None and lrw_cache is None:
-        raise ParameterError("lrw_cache", "is needed with lrw", "say where to keep the fits")
+        raise ParameterError("lrw_cache", "is needed with lrw", "say where to save the fits")
     path, began = Path(path), time.monotonic()
     config, model = MotionConfig.of_size(size), load_model()
     common = {"workers": workers, "progress": progress, "model": model}
@@ -156,7 +158,7 @@ def general_weights(
         return speaking_about(MotionWeights.load(shipped(SHIPPED)), model)
     if path is None or settings is None:
         raise ParameterError(
-            "path", f"is needed for size {size!r}", "say where to keep the weights"
+            "path", f"is needed for size {size!r}", "say where to save the weights"
         )
     if Path(path).is_file():
         return speaking_about(MotionWeights.load(path), model)

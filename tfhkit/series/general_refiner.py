@@ -83,7 +83,9 @@ def train_general_refiner(
         ParameterError: no speakers, or an unknown size.
     """
     if n_speakers < 1 or held_out < 1:
-        raise ParameterError("n_speakers", "there must be at least one, and one held out", "give 1")
+        raise ParameterError(
+            "n_speakers", "give at least one to train on, and one to hold out", "give 1"
+        )
     path, began = Path(path), time.monotonic()
     config = refiner_config(size, slots=slots, spatial="random")
     work = path.with_suffix(".work")

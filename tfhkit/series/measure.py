@@ -101,7 +101,9 @@ def run_benchmarks(names=()):
     known = sorted(module.name for module in pkgutil.iter_modules(tfhkit.bench.__path__))
     for name in names:
         if name not in known:
-            raise ParameterError(f"bench {name}", "there is no such one", f"choose of {known}")
+            raise ParameterError(
+                f"bench {name}", "there is no such benchmark", f"choose one of {known}"
+            )
     result = {}
     for name in names or known:
         function = getattr(importlib.import_module(f"tfhkit.bench.{name}"), f"bench_{name}")

@@ -124,7 +124,7 @@ def make_portrait(
     if not 64 <= size_px <= 2048:
         raise ParameterError("size", f"must be 64 to 2048 px, got {size_px}", "e.g. 512")
     if not str(output).endswith(".mp4"):
-        raise ParameterError("output", f"{output} is no .mp4", "e.g. portrait.mp4")
+        raise ParameterError("output", f"{output} is not an .mp4", "e.g. portrait.mp4")
     began = time.perf_counter()
     image, name = read_portrait(picture)
     if speech == "sentence":

@@ -91,13 +91,13 @@ def default_out(clip):
 def _chosen(folder, only):
     names = places.names_of(folder)
     if not names:
-        raise InputError(folder, "holds no notebooks", "'make notebooks' builds the series")
+        raise InputError(folder, "contains no notebooks", "'make notebooks' builds the series")
     chosen = []
     for text in only:
         found = [name for name in names if text in (name, name.split("_")[0])]
         if not found:
             raise ParameterError(f"--only {text}", "there is no such notebook",
-                                 "choose of " + ", ".join(names))  # fmt: skip
+                                 "choose one of " + ", ".join(names))  # fmt: skip
         chosen += found
     return [name for name in names if name in chosen] if only else names
 

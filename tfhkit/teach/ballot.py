@@ -51,7 +51,7 @@ def _lines(votes, viewer):
     )
     rows = [found["overall"], *found["trials"], *found["catch"]] if judged else []
     n_open = len(votes) - len(judged)
-    tail = f"{n_open} of them by {viewer}, who is not through: not judged yet." if n_open else ""
+    tail = f"{n_open} of them by {viewer}, who is not finished: not counted yet." if n_open else ""
     return head, [row for row in rows if row], tail
 
 

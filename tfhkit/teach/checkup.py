@@ -74,7 +74,7 @@ def _advice_of(text, path):
         result = json.loads(text)
     except ValueError:
         remedy = f"run 'tfhkit doctor {path}' in a terminal to see why"
-        raise InputError(path, "the examination ended without an answer", remedy) from None
+        raise InputError(path, "the check ended without an answer", remedy) from None
     if "error" in result:
         raise InputError(path, result["error"].removeprefix(f"{path}: "), "choose another clip")
     return advice(result)
@@ -89,7 +89,7 @@ def advice(result):
     facts, problems = result["footage"], result["problems"]
     words = [f"{facts['seconds']:.1f} s, {facts['frames']} frames, {facts['fps']:.3g} per second"]
     if facts.get("face_px") is not None:
-        words.append(f"the face is {facts['face_px']:.0f} px wide and seen in "
+        words.append(f"the face is {facts['face_px']:.0f} px wide and visible in "
                      f"{facts['face_share']:.0%} of the frames")  # fmt: skip
     if "yaw_deg" in facts:
         low, high = facts["yaw_deg"]

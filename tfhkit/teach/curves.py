@@ -17,7 +17,7 @@ PANELS = (
     ),
     ("generator against discriminator", {"gan": BLUE, "discriminator": RED}),
 )
-ALT = "Losses of the refiner and PSNR of held-back frames over the training's steps."
+ALT = "Losses of the refiner and PSNR of held-out frames over the training steps."
 
 
 class LiveCurves:
@@ -108,7 +108,7 @@ def draw_curves(history, levels=None):
         axes[2].axhline(level_db, color=GREY, ls=style, label=name)
     if levels:
         axes[2].legend(frameon=False, fontsize=7)
-    axes[2].set(xlabel="step", ylabel="PSNR (dB)", title="held-back frames, face")
+    axes[2].set(xlabel="step", ylabel="PSNR (dB)", title="held-out frames, face")
     for axis in axes:
         axis.title.set_fontsize(10)
     return figure

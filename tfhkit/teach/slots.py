@@ -54,7 +54,7 @@ def map_slots(
     left.set(
         xlabel=f"1st principal component ({100 * share[0]:.0f} %)",
         ylabel=f"2nd ({100 * share[1]:.0f} %)",
-        title=f"{len(used)} of {len(reads)} slots in use, {(~silent).sum()} read",
+        title=f"{len(used)} of {len(reads)} slots used, {(~silent).sum()} read",
     )
     left.margins(0.12)
     shown = _apart(place, reads[used], n_thumbnails)
@@ -67,7 +67,7 @@ def map_slots(
     right.scatter(
         retrieval.frames, retrieval.similarity, c=colour[retrieval.slots], s=14, zorder=2, **look
     )
-    right.set(xlabel="asked frame", ylabel="cosine", title="nearest key of every asked frame")
+    right.set(xlabel="asked frame", ylabel="cosine", title="nearest key of each held-out frame")
     figure.colorbar(dots, ax=right, label=label if values is not None else "reads of the slot")
     return figure
 
