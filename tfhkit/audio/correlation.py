@@ -137,17 +137,17 @@ def pair_correlation(
         radius: of the neighbourhood, as a share of the anchor's norm.
         min_gap_s: pairs nearer than this in time are left out; also across the track's ends, so
             that a turned track keeps the rule.
-        lag_s: the pose so much later than the sound is taken (its track turned by the lag, so
-            that no frame is lost); turns of the null keep away from the true match.
+        lag_s: the pose so much later than the sound is taken (its track shifted by the lag, so
+            that no frame is lost); shifts of the null keep away from the true match.
         min_neighbours: an anchor with fewer has no correlation of its own (per anchor).
         n_null: shifted tracks; 0 for none. n_phase: phase-randomised tracks; None for as many.
         n_bootstrap: draws for the interval; 0 for none.
         min_shift_s, block_s: see `tfhkit.audio.resampling`.
-        seed: of the surrogates and the bootstrap.
+        seed: random seed of the surrogates and the bootstrap.
     Returns:
         PairCorrelation; r is NaN where no pair is near enough, or nothing varies.
     Raises:
-        InputError: NaN in the input, or a track that is too short to be turned.
+        InputError: NaN in the input, or a track that is too short to be shifted.
     Source: paper App. A, which leaves feature, pooling and neighbours in time open.
     """
     features = np.asarray(check_shape("features", features, ("T", None)), np.float64)

@@ -27,7 +27,7 @@ class PairCorrelation:
         sound, motion, feature: names of what was compared.
         pooling, radius, min_gap_s, lag_s: as in `pair_correlation`.
         interval: (low, high), 95 %, block bootstrap; NaN if none was asked for.
-        shift_null: (K,) r of the pose track turned against the sound.
+        shift_null: (K,) r of the pose track, circularly shifted against the sound.
         phase_null: (K,) r of phase-randomised pose tracks.
         p_shift, p_phase: one-sided p-values of r against them; NaN without a null.
     """
@@ -74,7 +74,7 @@ class CorrelationReport:
     def p_corrected(self):
         """(2 + variants,) p-values of all estimates, in the order of `rows`, family-wise.
 
-        All estimates have the same turned tracks, so the largest of them in each turn is known:
+        All estimates use the same shifts, so the largest of them at each shift is known:
         see `tfhkit.audio.resampling.corrected_p_values`. NaN for an estimate without pairs.
         """
         every = (self.paper, self.no_neighbours, *self.variants)

@@ -6,9 +6,9 @@ from tfhkit.errors import InputError, ParameterError
 
 
 def circular_shifts(times, n=200, min_shift_s=1.0, seed=0):
-    """Frame counts by which a track may be turned against the sound to break their tie.
+    """Frame counts by which a track may be shifted against the sound to break their dependence.
 
-    Each turned track is the real one, with its own speed and range; only its match in time is
+    Each shifted track is the real one, with its own speed and range; only its match in time is
     gone (but for one seam). Shifts shorter than `min_shift_s`, in both directions, are left out.
 
     Args:
@@ -35,7 +35,7 @@ def circular_shifts(times, n=200, min_shift_s=1.0, seed=0):
 def phase_randomised(series, n=200, seed=0):
     """Tracks with the power spectrum of `series` and random phases.
 
-    All channels get the same random phases, so what ties the channels to each other stays.
+    All channels get the same random phases, so the correlations between the channels stay.
 
     Args:
         series: (T, C).
@@ -48,7 +48,7 @@ def phase_randomised(series, n=200, seed=0):
 
 
 def random_phases(n_frames, n=200, seed=0):
-    """Factors (n, n_frames // 2 + 1) of modulus 1 for the spectra of chance tracks."""
+    """Factors (n, n_frames // 2 + 1) of modulus 1 for the spectra of surrogate tracks."""
     phases = np.random.default_rng(seed).uniform(0, 2 * np.pi, (n, n_frames // 2 + 1))
     phases[:, 0] = 0  # the mean stays
     if n_frames % 2 == 0:
@@ -100,13 +100,13 @@ def corrected_p_values(observed, nulls):
 
     Each estimate is brought to the scale of its own chance values (mean 0, deviation 1; the
     observed one counts among them), and compared with the largest of all estimates in each
-    chance track. Estimates that say the same thing so cost no more than one of them.
+    surrogate track. Estimates that say the same thing so cost no more than one of them.
 
     Args:
         observed: (E,) estimates; NaN where there is none.
-        nulls: (E, K) their values in the same K chance tracks; K may be 0.
+        nulls: (E, K) their values in the same K surrogate tracks; K may be 0.
     Returns:
-        (E,) p-values; NaN without an estimate or without chance tracks.
+        (E,) p-values; NaN without an estimate or without surrogate tracks.
     Source: single-step max-T, Westfall & Young 1993.
     """
     values = np.column_stack([observed, np.asarray(nulls, np.float64)])

@@ -54,13 +54,13 @@ class AblationRow:
     Args:
         ablation: Ablation.
         psnr, ssim, flicker_ratio: see `judge_frames`.
-        outside: mean absolute error outside of the region, grey levels: what should be kept.
+        outside: mean absolute error outside the region, grey levels: what should be kept.
         change: mean difference of PSNR to the full model, dB.
         interval: (low, high), 95 % of it by a block bootstrap over the frames; None for the full
             model. It covers other frames of the clip, not another run of the training.
         steps: of personal training. seconds: of it.
         parameters: of the generator.
-        refined: (M, S, S, 3) uint8, the held-back frames.
+        refined: (M, S, S, 3) uint8, the held-out frames.
     """
 
     ablation: Ablation
@@ -85,16 +85,16 @@ class AblationRow:
 def run_ablations(
     material, config, train, general=None, names=None, seed=0, device="auto", progress=None
 ):
-    """Train each variant alike and judge all of them on the same held-back frames.
+    """Train each variant alike and judge all of them on the same held-out frames.
 
     Args:
-        material: Material (`refine_material`): what is learned from, what is held back.
+        material: Material (`refine_material`): what is learned from, what is held out.
         config: RefinerConfig of the full model.
         train: TrainConfig, the same for every row but "general only".
         general: Refiner that the personal trainings begin with; None begins from nothing. Then
             NEED_GENERAL are left out: one of them has nothing to use, the other is the full model.
         names: rows that are wanted; the full model is always there. None takes all.
-        seed: of everything random. device: see `train_refiner`.
+        seed: random seed. device: see `train_refiner`.
         progress: called as progress(done, total, text).
     Returns:
         tuple of AblationRow in the order of ABLATIONS.

@@ -1,4 +1,4 @@
-"""How well sound gives motion: a clip's held-back part, and virtual speakers, beside baselines."""
+"""How well sound gives motion: a clip's held-out part, and virtual speakers, beside baselines."""
 
 import time
 from dataclasses import replace
@@ -55,12 +55,12 @@ def evaluate_clip(fit, audio, general, model, n_train=300, settings=None, seed=0
     Args:
         fit: Fit of the clip. audio: (N,) its sound, 16 kHz.
         general: MotionWeights. model: MorphableModel of the fit.
-        n_train: frames to learn from; the rest is held back.
-        settings: TrainSettings of the fine-tuning. seed: of everything random.
+        n_train: frames to learn from; the rest is held out.
+        settings: TrainSettings of the fine-tuning. seed: random seed.
         progress: called as progress(done, total, text).
     Returns:
-        dict: lip_corr (correlation of the held-back lip opening) and lmd_mouth (mean distance of
-        the 20 mouth points without the head's pose, mm), each also for the rivals
+        dict: lip_corr (correlation of the held-out lip opening) and lmd_mouth (mean distance of
+        the 20 mouth points without the head's pose, mm), each also for the baselines
         _shuffled (the sound turned by eight different times), _frozen (distance only: the mean
         mouth), _general (the general mapping with the person's statistics), _personal (without
         the general mapping) and _ridge (`evaluate.ridge`); lip_corr_interval; lag_s; of
@@ -121,12 +121,12 @@ def evaluate_curve(
 ):
     """What the general mapping is worth, by how many frames of a person there are (App. B).
 
-    Each training takes the frames that lie right before the held-back part, so that all are
+    Each training takes the frames that lie right before the held-out part, so that all are
     judged on the same frames.
 
     Args:
         fit, audio, general, model, settings, progress: as for `evaluate_clip`.
-        held_from: first frame of the held-back part.
+        held_from: first frame of the held-out part.
         n_frames: numbers of frames to learn from; those that the clip does not have are left out.
     Returns:
         list of dicts: frames, and lip_corr, lmd_mouth for "both", "personal", "general" each.
@@ -153,7 +153,7 @@ def evaluate_curve(
 
 
 def split(fit, n_train):
-    """Slices of the frames to learn from and of those held back; refuses what is too little."""
+    """Slices of the frames to learn from and of the held-out ones; refuses too few."""
     n_frames = len(fit)
     held_s = fit.times[-1] - fit.times[min(n_train, n_frames - 1)]
     if n_train < LEAST_TRAIN:
@@ -213,7 +213,7 @@ def judge_lips(model, person, exp, true):
 
 
 def turned_sounds(audio, n=_N_SHIFTS):
-    """The sound turned by n different times, none near to none."""
+    """The sound, circularly shifted by n different times, none near zero."""
     places = np.linspace(0.15, 0.85, n)
     return [np.roll(audio, int(place * len(audio))) for place in places]
 

@@ -1,4 +1,4 @@
-"""How good refined frames are: a clip's held-back part beside what anybody could show."""
+"""How good refined frames are: a clip's held-out part beside what anybody could show."""
 
 import time
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ class Material:
         train: dict of `training_images`: render, real, changed, frames.
         points_px: (N, 68, 2) landmarks of the training crops.
         identity: IdentityFeatures of the training frames.
-        judged: dict of `training_images` of the held-back frames; none of them is in train.
-        region: (M, S, S) bool, where the held-back composites differ from the frames.
-        times: (M,) seconds of the held-back frames.
+        judged: dict of `training_images` of the held-out frames; none of them is in train.
+        region: (M, S, S) bool, where the held-out composites differ from the frames.
+        times: (M,) seconds of the held-out frames.
     """
 
     train: dict
@@ -53,7 +53,7 @@ def refine_material(
 
     Args:
         clip: Clip. fit: its Fit. model: MorphableModel of the fit. size_px: side of the crops.
-        known, held: slices of the frames to learn from and of those held back; frames without a
+        known, held: slices of the frames to learn from and of the held-out ones; frames without a
             face are left out.
         encoder, arcface_file: see `identity_features`.
         seed: see `training_images`. progress: called as progress(done, total, text).
@@ -63,7 +63,7 @@ def refine_material(
         InputError: a part has fewer than three frames with a face.
     """
     frames = [np.flatnonzero(~fit.gap[part]) + part.start for part in (known, held)]
-    for name, part in zip(("to learn from", "held back"), frames):
+    for name, part in zip(("to learn from", "held out"), frames):
         if len(part) < 3:
             fault = f"{len(part)} of the frames {name} show a face"
             raise InputError("clip", fault, "take a longer clip")
@@ -109,10 +109,10 @@ def evaluate_refine(
         mapping: MotionWeights, general, from sound to motion.
         train: TrainConfig of the personal training.
         size: of the generator. general: Refiner to start from, or None: from nothing.
-        n_train: frames to learn from; the rest is held back.
+        n_train: frames to learn from; the rest is held out.
         slots: of the memory. motion: TrainSettings of the mapping's fine-tuning.
         encoder, arcface_file: see `identity_features`. device: of the refiner.
-        seed: of everything random. deep: as in `judge_frames`.
+        seed: random seed. deep: as in `judge_frames`.
         progress: called as progress(done, total, text).
     Returns:
         (numbers, Material, dict of the answers' frames by coefficients and name). The numbers are
@@ -120,7 +120,7 @@ def evaluate_refine(
         answers refined, unrefined (the composite) and nearest_frame (the real training frame
         whose composite is nearest), and coefficients
 
-        - true: as fitted to the held-back frames, so only the refinement is judged;
+        - true: as fitted to the held-out frames, so only the refinement is judged;
         - predicted: expression and pose from the sound, over matched backgrounds. The head then
           stands elsewhere than it did: PSNR and SSIM say little there, lips and identity do;
         - predicted_expression: the predicted expression with the true pose and background;
@@ -228,7 +228,7 @@ def predicted_images(
 
     Args:
         clip, fit, mapping, model, size_px: as in `evaluate_refine`. known: slice of frames.
-        frames: (M,) held-back frame numbers.
+        frames: (M,) held-out frame numbers.
         settings: TrainSettings of the mapping's fine-tuning.
     Returns:
         dict: "predicted", "predicted_expression" -> dict as of `driven_images`.

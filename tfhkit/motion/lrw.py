@@ -28,7 +28,7 @@ def load_lrw(
     """MotionTracks of LRW's clips, one for each clip and each of a speaker of its own.
 
     A clip is decoded, its landmarks found and the model fitted to them (no pixels) once; the
-    result is kept under the hash of the file's content, so that a call that was stopped goes on
+    result is kept under the hash of the file's content, so that a call that was stopped resumes
     and a second call only reads. A track takes about 50 kB of memory.
 
     Args:

@@ -1,4 +1,4 @@
-"""The predicted head at home, and as lively as the person: what a regression takes away."""
+"""Predicted poses, moved to the person's resting pose and scaled to the person's range."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ def calibrate_pose(net, data, norm):
 
     The less the sound says about the pose, the nearer a regression stays to the mean. HS compares
     how often each pose occurs, and a viewer sees how much a head moves. So the prediction's median
-    is laid on the median of the truth, where the head is at home (one turn of a second drags the
+    is laid on the median of the truth, the resting pose (one turn of a second drags the
     mean of a short clip away from there), and its deviation is scaled to the truth's.
 
     Args:

@@ -1,4 +1,4 @@
-"""State of a training in one file, so that a killed training goes on where it stood."""
+"""State of a training in one file, so that a killed training resumes."""
 
 import hashlib
 import json

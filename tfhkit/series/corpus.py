@@ -17,7 +17,7 @@ def write_corpus(
         lrw: folder for clips of single words, see `make_lrw_corpus`.
         speakers, seconds, language: of `output`; seconds are each speaker's.
         words: of `lrw`, names with commas between them, or None. train, val, test: clips a word.
-        seed: of everything random. workers: processes.
+        seed: random seed. workers: processes.
         progress: callable (done, total, text).
     Returns:
         dict: file, speakers, minutes of sound, languages; or folder, words, clips; and seconds.

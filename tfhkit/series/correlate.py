@@ -33,11 +33,11 @@ def correlate_file(
         radius, min_gap_s: see `tfhkit.audio.pair_correlation`.
         max_lag_s: of the lagged correlations; an eighth of the clip where that is less.
         axis: "all", "pitch", "yaw" or "roll": of the pose, for the pairs.
-        n_null: chance tracks of each kind, and draws of the bootstrap.
+        n_null: surrogate tracks in each null distribution, and draws of the bootstrap.
         seed: of both.
     Returns:
         dict: clip, frames, seconds, the numbers of `CorrelationReport.summary` (`p_value` is that
-        of the estimate without neighbours in time against turned tracks), estimates_found (pairs
+        of the estimate without neighbours in time against circularly shifted tracks), estimates_found (pairs
         at p_corrected < 0.05), lagged_found (likewise), lagged_chance_95, rows (the
         tidy table, all pairs, and the ten strongest lagged ones; the file has them all).
         What is unknown (an estimate without pairs) is None.

@@ -13,7 +13,7 @@ from tfhkit.series import places
 from tfhkit.series.sources import EXERCISE_TAGS
 from tfhkit.series.watch import Watch
 
-MAY_RAISE = "raises-exception"  # the tag at which an execution goes on behind an error
+MAY_RAISE = "raises-exception"  # the tag with which an execution continues after an error
 
 
 class StageError(TfhkitError):

@@ -47,11 +47,11 @@ def train_general(
 
     Args:
         path: .safetensors to write; the card goes into the .json beside it. A training that was
-            stopped goes on from the checkpoint beside it.
+            stopped resumes from the checkpoint next to it.
         size: "small" or "paper".
         n_speakers, seconds_each: the corpus. held_out: further speakers, for the scores only.
         epochs, sequences_per_epoch: of 32 frames each, 16 in a step.
-        seed: of everything random. workers: processes that speak the corpus.
+        seed: random seed. workers: processes that speak the corpus.
         device: torch device. progress: called as progress(done, total, text).
         lrw: LRW's folder, whose clips of the split "train" are learned from too, as a fit sees
             them; sequences are then as short as the shortest of its clips. None does without.

@@ -75,7 +75,7 @@ def train_general_refiner(
         size: see `tfhkit.refine.SIZES`.
         n_speakers, stretches: the pairs, see `make_pairs`. held_out: speakers for the scores only.
         steps, batch: of training. slots: of the memory.
-        seed: of everything random. workers: processes that film. device: see `train_refiner`.
+        seed: random seed. workers: processes that film. device: see `train_refiner`.
         progress: called as progress(done, total, text).
     Returns:
         Refiner.

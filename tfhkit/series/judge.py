@@ -36,7 +36,7 @@ def evaluate_motion(clip=None, frames=300, speakers=24, fit=None, curve=False, s
         speakers: virtual speakers that the general mapping has not met; 0 for none.
         fit: a Fit of the whole clip (.npz, of `tfhkit fit -o`); None fits the clip.
         curve: measure what the general mapping is worth by numbers of frames, too.
-        seed: of everything random.
+        seed: random seed.
     Returns:
         dict of `evaluate_clip`, `evaluate_speakers`, seconds; with curve, a list of rows.
     """
@@ -79,7 +79,7 @@ def evaluate_refine(
         steps: of the personal training; None takes the profile's, which also limits its minutes.
         size: of the generator: small, medium or paper.
         ablations: leave out the parts of the method one by one, too (Sec. 4.2).
-        seed: of everything random.
+        seed: random seed.
     Returns:
         dict of `tfhkit.evaluate.refine.evaluate_refine`, clip, size, seconds; with ablations, a
         list of rows.

@@ -32,7 +32,7 @@ def run_series(
     Args:
         clip: a video file, or "sample". speech: a sound file, or "sentence".
         out: the run directory; None: `runs/sample`, or `runs/` and the clip's name.
-        profile: "quick", "full" or "tiny". seed: of everything random.
+        profile: "quick", "full" or "tiny". seed: random seed.
         only: numbers or names of notebooks; empty for all. What they read from earlier ones
             is made by those first, where it is missing.
         set_values: "NAME=VALUE" or "05.NAME=VALUE" texts, or a dict (see `parameters.assign`).

@@ -84,7 +84,7 @@ def draw_curves(history, levels=None):
     Returns:
         matplotlib Figure, not known to pyplot (which would show it a second time): L1, its
         gradient, attention and triplet loss on a log scale; the two sides of the GAN, with the
-        loss of a discriminator that guesses, 2 log 2; PSNR of held-back frames.
+        loss of a discriminator that guesses, 2 log 2; PSNR of held-out frames.
     """
     from matplotlib.figure import Figure
 

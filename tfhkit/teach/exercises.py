@@ -31,7 +31,7 @@ _STUB = "raise NotAttempted  # write your code here, then run the check below"
 
 
 class NotAttempted(Exception):
-    """What the stub of an exercise raises; a check then says 'not attempted' and goes on."""
+    """What the stub of an exercise raises; a check then says 'not attempted' and continues."""
 
 
 class CheckFailed(AssertionError):

@@ -10,7 +10,7 @@ MAP = "cividis"
 def map_slots(
     memory, retrieval, train_frames, train_pictures, values=None, label="", n_thumbnails=16
 ):
-    """Draw all slots in use: their keys in a plane, and how near the asked frames come to them.
+    """Draw all used slots: their keys in a plane, and how close the queried frames are to them.
 
     Args:
         memory: Memory of a trained refiner.
@@ -73,7 +73,7 @@ def map_slots(
 
 
 def slots_by_reads(memory, retrieval):
-    """Numbers of the slots in use, those that answered most first: (K,) int64."""
+    """Numbers of the used slots, most read first: (K,) int64."""
     used = np.flatnonzero(memory.used.cpu().numpy())
     reads = np.bincount(retrieval.slots, minlength=len(memory.used))
     return used[np.argsort(-reads[used], kind="stable")]

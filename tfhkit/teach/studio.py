@@ -116,7 +116,7 @@ class Panel:
         threading.Thread(target=self._follow, daemon=True).start()
 
     def end(self):
-        """Look no more, and end what goes on here; a job goes on."""
+        """Look no more, and end what is running here; a job continues."""
         self._ended.set()
         self.intake.close()
 

@@ -23,7 +23,7 @@ ALT = (
 
 
 def make_teaser(out, path):
-    """Real, coarse and refined pictures of the held-back part beside each other, with sound.
+    """Real, coarse and refined pictures of the held-out part beside each other, with sound.
 
     Args:
         out: Path of a finished run on the sample clip, the only clip that may be shipped.

@@ -46,7 +46,7 @@ class Session:
             self._end()
 
     def begin(self, message):
-        """Take a viewer's name; who has voted before goes on where they stopped."""
+        """Take a viewer's name; who has voted before resumes where they stopped."""
         viewer = " ".join(str(message.get("viewer", "")).split())[:40]
         if not viewer:
             raise ParameterError("name", "is empty", "type any name")

@@ -67,7 +67,7 @@ def make_pairs(n_speakers, stretches=2, size_px=128, seed=0, workers=2, progress
         size_px: side of the crops.
         seed: int. workers: processes.
         progress: called as progress(done, total, text).
-        folder: keeps each speaker's pairs as a file, so that stopped work goes on; None keeps none.
+        folder: keeps each speaker's pairs as a file, so that stopped work resumes; None keeps none.
     Returns:
         Pairs, in order of the seeds.
     Raises:

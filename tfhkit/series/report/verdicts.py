@@ -48,7 +48,7 @@ class StepNumbers:
 
 
 def beside(value, rivals, label, lower_is_better=False):
-    """The rest of a sentence on a number: what its rivals have, and which of them it beats.
+    """The rest of a sentence on a number: what its baselines score, and which of them it beats.
 
     Args:
         value: the number. rivals: dict of what -> number, or None where it is not known.
@@ -63,10 +63,10 @@ def beside(value, rivals, label, lower_is_better=False):
 
 
 def compared(value, rivals, label, lower_is_better=False):
-    """Which rivals a number beats; numbers that are shown alike are level.
+    """Which baselines a number beats; numbers that look the same are level.
 
     Args:
-        value, rivals, label, lower_is_better: as in `beside`, every rival is known.
+        value, rivals, label, lower_is_better: as in `beside`, every baseline is known.
     Returns:
         (verdict, words), such as "better than the rendering, worse than a copy".
     """
