@@ -1,4 +1,4 @@
-"""Correlation between sound and head pose over pairs of frames (App. A), and what chance gives."""
+"""Correlation of sound and head pose over pairs of frames (App. A), and its null distributions."""
 
 from itertools import product
 
@@ -37,13 +37,14 @@ def correlate(
 
     The stated definition is taken as: plain MFCCs (no pre-emphasis, no lifter), the whole 28 x 12
     window as the feature, all pairs pooled, radius 0.5. With the network's own MFCC settings
-    the radius holds hardly any pair, as lifted coefficients differ by more than half their norm.
+    hardly any pair is inside the radius, because liftered coefficients differ by more than half
+    their norm.
 
     Args:
         audio: (N,) float, mono; audio[0] is at time 0.
         angles_rad: (T, A) pitch, yaw, roll, or some of them; motion: what to call them.
         times: (T,) seconds, even steps.
-        radius: of the neighbourhood, as a share of the anchor's norm.
+        radius: radius of the neighbourhood, as a share of the anchor's norm.
         min_gap_s: pairs nearer in time are left out of the second estimate.
         n_null, n_bootstrap, seed: see `pair_correlation`; the phase null is drawn for the two
             main estimates only.
@@ -125,7 +126,7 @@ def pair_correlation(
     |s_j - s_i| <= radius |s_i|. Over the pairs, the distance of the features is correlated with
     the distance of the poses (Euclidean, over the angles). Neighbours in time share most of their
     window and most of their pose, so they alone give a large r; `min_gap_s` leaves them out, and
-    the two nulls show what such tracks give by chance.
+    the two null distributions show what such tracks give by chance.
 
     Args:
         features: (T, D), from `feature_vectors`.
@@ -134,10 +135,10 @@ def pair_correlation(
         sound, motion, feature: names for the result.
         pooling: "pooled", one correlation over all pairs; "per_anchor", the mean of the anchors'
             own correlations.
-        radius: of the neighbourhood, as a share of the anchor's norm.
+        radius: radius of the neighbourhood, as a share of the anchor's norm.
         min_gap_s: pairs nearer than this in time are left out; also across the track's ends, so
             that a turned track keeps the rule.
-        lag_s: the pose so much later than the sound is taken (its track shifted by the lag, so
+        lag_s: lag of the pose after the sound (its track shifted by the lag, so
             that no frame is lost); shifts of the null keep away from the true match.
         min_neighbours: an anchor with fewer has no correlation of its own (per anchor).
         n_null: shifted tracks; 0 for none. n_phase: phase-randomised tracks; None for as many.

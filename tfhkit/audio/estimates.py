@@ -1,4 +1,4 @@
-"""What the correlation analyses found: pair estimates with their choices, and one tidy table."""
+"""What the correlation analyses found: pair estimates with their settings, and one tidy table."""
 
 import csv
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class PairCorrelation:
-    """One estimate over pairs of frames, with the choices that made it.
+    """One estimate over pairs of frames, with its settings.
 
     Args:
         r: Pearson correlation of sound distance and pose distance over the pairs.
-        n_pairs: (anchor, neighbour) pairs; n_anchors: frames that have neighbours enough.
+        n_pairs: (anchor, neighbour) pairs; n_anchors: frames that have enough neighbours.
         sound, motion, feature: names of what was compared.
         pooling, radius, min_gap_s, lag_s: as in `pair_correlation`.
         interval: (low, high), 95 %, block bootstrap; NaN if none was asked for.
@@ -92,10 +92,9 @@ class CorrelationReport:
     def summary(self):
         """The numbers in one flat dict; `p_value` is the shift null's, without neighbours.
 
-        That is the honest one: the stated estimate's own p-value is `paper_p_shift`, and
-        `p_corrected` is `p_value` after all estimates of the report are taken into account.
-        Turns in 12 s are few and alike: of 240 pairs of unrelated virtual clips `p_value` was at
-        most 0.05 for 8 %, `p_phase` for 5 %; of 100 pairs of 30 s, for 5 and 4 %.
+        The stated estimate's own p-value is `paper_p_shift`; `p_corrected` is `p_value`,
+        corrected for all estimates of the report. On 12 s `p_value` rejects slightly too often
+        (docs/findings.md).
         """
         mean, std = _mean_std(self.paper.shift_null)
         phase_mean, phase_std = _mean_std(self.paper.phase_null)

@@ -1,4 +1,4 @@
-"""Correlation of head motion with the sound at many lags, corrected for looking at many."""
+"""Correlation of head motion with the sound at many lags, corrected for multiple testing."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class LaggedCorrelation:
         null_mean, null_std: (A, M) of max over lags |r| in surrogate tracks.
         p_single: (A, M) p-value of max over lags |r|, corrected for the lags alone.
         p_corrected: (A, M) the same, corrected for all pairs as well (family-wise).
-        n_frames: how long the series are.
+        n_frames: length of the series.
         chance_95: |r| that the largest of all A x M x L exceeds in 5 % of surrogate tracks.
     """
 
@@ -78,7 +78,7 @@ def sound_series(windows, voice):
 
 
 def motion_series(angles_rad, times):
-    """Named series of the head: the three angles in degrees, their speeds, and the whole speed.
+    """Named series of the head: the three angles in degrees, their speeds, and the total speed.
 
     Args:
         angles_rad: (T, 3) pitch, yaw, roll.
@@ -99,17 +99,16 @@ def lagged_correlation(
 ):
     """Pearson correlation of each sound with each motion, the motion moved by each lag.
 
-    Straight trends are taken out first, and a lagged track is a turned one, so that no frame is
-    lost. The largest |r| over lags alone, or over all pairs too, is compared with the largest of
-    tracks whose phases are random. All motions of a surrogate track get the same phases, so what
-    ties them to each other stays. Circular shifts, the null of the pair estimates, would not do:
-    a largest value over many lags leaves few independent turns. With lags to half a second in
-    12 s, p was at most 0.05 for 15 % of unrelated AR(1) tracks; with random phases for 5 to 10 %.
+    Linear trends are removed first, and a lagged track is a circularly shifted one, so that no
+    frame is lost. The largest |r| over lags alone, or over all pairs too, is compared with the
+    largest of tracks whose phases are random. All motions of a surrogate track get the same phases,
+    so the correlations between them stay. Circular shifts, the null of the pair estimates, would
+    reject too often: a maximum over many lags leaves few independent shifts (docs/findings.md).
 
     Args:
         sounds, motions: dicts of name -> (T,) series at the frame times.
         times: (T,) seconds, even steps.
-        max_lag_s: lags to either side that are looked at.
+        max_lag_s: largest lag to either side.
         n_null: number of surrogate tracks. n_bootstrap: draws for the intervals; 0 for none.
         block_s: see `tfhkit.audio.resampling.block_weights`.
         seed: of both.

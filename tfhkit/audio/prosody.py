@@ -36,11 +36,11 @@ def prosody(audio, times, sr_hz=SR_HZ, fmin_hz=60.0, fmax_hz=450.0):
         audio: (N,) float, mono; audio[0] is at time 0.
         times: (T,) seconds.
         sr_hz: sample rate of `audio`.
-        fmin_hz, fmax_hz: where the voice's fundamental is looked for.
+        fmin_hz, fmax_hz: search range of the voice's fundamental.
     Returns:
         Prosody.
     Raises:
-        InputError: NaN, silent or empty sound, or most frames lie beyond the sound.
+        InputError: NaN, silent or empty sound, or most frames are beyond the end of the sound.
     Source: pitch by probabilistic YIN (Mauch & Dixon 2014), librosa's implementation.
     """
     audio = checked_audio(audio, sr_hz, allow_silent=False)

@@ -1,4 +1,4 @@
-"""Chance for time series: shifted and phase-randomised tracks, block bootstrap, p-values."""
+"""Null distributions for time series: circular shifts, random phases, block bootstrap, p-values."""
 
 import numpy as np
 
@@ -8,8 +8,8 @@ from tfhkit.errors import InputError, ParameterError
 def circular_shifts(times, n=200, min_shift_s=1.0, seed=0):
     """Frame counts by which a track may be shifted against the sound to break their dependence.
 
-    Each shifted track is the real one, with its own speed and range; only its match in time is
-    gone (but for one seam). Shifts shorter than `min_shift_s`, in both directions, are left out.
+    Each shifted track is the real one, with its own speed and range; only its alignment in time is
+    gone (except for one seam). Shifts shorter than `min_shift_s`, in both directions, are left out.
 
     Args:
         times: (T,) seconds.
@@ -62,10 +62,8 @@ def block_weights(times, n=200, block_s=1.0, seed=0):
     Args:
         times: (T,) seconds.
         n: number of draws.
-        block_s: length of a block; it should be longer than the track's memory. In 12 s
-            there is no such length: of AR(1) tracks with a true r of 0.5, intervals of 95 % held it
-            in 89 % (memory 0.4 s) and in 69 % (1.6 s) of the cases with blocks of 1 s, in 77 % and
-            80 % with blocks of 2 s. Such intervals are too narrow; trust the p-values first.
+        block_s: length of a block; it should be longer than the track's memory. On 12 s the
+            intervals are too narrow with any length (docs/findings.md); trust the p-values first.
     Returns:
         (n, T) int64; every row sums to T.
     Source: circular block bootstrap, Politis & Romano 1992.
@@ -82,11 +80,11 @@ def block_weights(times, n=200, block_s=1.0, seed=0):
 
 
 def p_value(observed, null):
-    """Share of chance values that are at least as large; never 0, as the observed one counts too.
+    """Share of null values that are at least as large; never 0, because the observed one counts.
 
     Args:
         observed: a number, or an array that broadcasts against `null`'s leading axes.
-        null: (..., K) values under chance; NaNs are left out.
+        null: (..., K) values under the null hypothesis; NaNs are left out.
     Returns:
         (1 + number of null >= observed) / (1 + K), one-sided.
     """
@@ -96,11 +94,11 @@ def p_value(observed, null):
 
 
 def corrected_p_values(observed, nulls):
-    """One-sided p-values of several estimates, corrected for looking at all of them.
+    """One-sided p-values of several estimates, corrected for multiple testing.
 
-    Each estimate is brought to the scale of its own chance values (mean 0, deviation 1; the
+    Each estimate is standardised by its own null distribution (mean 0, deviation 1; the
     observed one counts among them), and compared with the largest of all estimates in each
-    surrogate track. Estimates that say the same thing so cost no more than one of them.
+    surrogate track. Estimates that agree thus cost no more than one of them.
 
     Args:
         observed: (E,) estimates; NaN where there is none.

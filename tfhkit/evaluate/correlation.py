@@ -61,11 +61,12 @@ def tied_speakers(n_speakers=6, seconds=_SPEECH_S, fps=_FPS, seed=SEED, progress
     """Virtual speakers whose heads depend on their voices by any share.
 
     `head_motion` makes a head's own motion uncorrelated with the sound over the utterance, which
-    chance does not; an independent head would be detected too seldom. So a head's own motion is
-    taken from the same style and chance beside somebody else's speech.
+    real chance does not; independent heads would then be rejected too seldom. So a head's own
+    motion is taken from the same style and seed, with somebody else's speech.
 
     Args:
-        n_speakers: 2 or more. seconds: of speech each. fps: of the frames. seed: of the first.
+        n_speakers: 2 or more. seconds: of speech each. fps: of the frames. seed: random seed of the
+            first.
         progress: callable (done, total, text).
     Returns:
         list of TiedSpeaker.
@@ -208,7 +209,7 @@ def _clips(speaker, seconds):
 
 
 def _p_values(clip, share, radius, min_gap_s, max_lag_s):
-    """p-values of the three TESTS; 1 where a test has nothing to go by."""
+    """p-values of the three TESTS; 1 where a test has no pairs."""
     angles = clip.angles(share)
     few = {"n_null": _N_NULL, "n_phase": 0, "n_bootstrap": 0}
     options = {"radius": radius, "min_gap_s": min_gap_s, **few}

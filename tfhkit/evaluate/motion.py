@@ -1,4 +1,4 @@
-"""How well sound gives motion: a clip's held-out part, and virtual speakers, beside baselines."""
+"""How well motion is predicted from sound: held-out frames and virtual speakers, with baselines."""
 
 import time
 from dataclasses import replace
@@ -32,7 +32,7 @@ _N_SHIFTS, _N_DRAWS = 8, 500
 
 
 def evaluate_speakers(general, model, n_speakers=24, seconds_each=30.0, workers=2, progress=None):
-    """The general mapping on virtual speakers that no training has met.
+    """The general mapping on virtual speakers that are in no training set.
 
     Args:
         general: MotionWeights. model: MorphableModel.
@@ -61,13 +61,13 @@ def evaluate_clip(fit, audio, general, model, n_train=300, settings=None, seed=0
     Returns:
         dict: lip_corr (correlation of the held-out lip opening) and lmd_mouth (mean distance of
         the 20 mouth points without the head's pose, mm), each also for the baselines
-        _shuffled (the sound turned by eight different times), _frozen (distance only: the mean
-        mouth), _general (the general mapping with the person's statistics), _personal (without
-        the general mapping) and _ridge (`evaluate.ridge`); lip_corr_interval; lag_s; of
+        _shuffled (the sound, circularly shifted by eight different times), _frozen (distance only:
+        the mean mouth), _general (the general mapping with the person's statistics), _personal
+        (without the general mapping) and _ridge (`evaluate.ridge`); lip_corr_interval; lag_s; of
         `head_pose_report` hs and its companions; pose_corr (3,); train_frames, held_frames,
         train_seconds, times_real_time (the sound's length by the time that it took).
     Raises:
-        ParameterError: n_train leaves too little to learn from, or to judge by.
+        ParameterError: n_train leaves too little to train or to evaluate on.
     """
     known, held = split(fit, n_train)
     settings = settings or TrainSettings(seed=seed)
@@ -119,10 +119,10 @@ def evaluate_clip(fit, audio, general, model, n_train=300, settings=None, seed=0
 def evaluate_curve(
     fit, audio, general, model, held_from, n_frames=CURVE_FRAMES, settings=None, progress=None
 ):
-    """What the general mapping is worth, by how many frames of a person there are (App. B).
+    """The gain from the general mapping against the number of training frames (App. B).
 
-    Each training takes the frames that lie right before the held-out part, so that all are
-    judged on the same frames.
+    Each training takes the frames right before the held-out part, so that all are
+    evaluated on the same frames.
 
     Args:
         fit, audio, general, model, settings, progress: as for `evaluate_clip`.
@@ -182,7 +182,7 @@ def learning_track(fit, audio, general, model, known):
 
 
 def with_statistics(general, track):
-    """The general mapping with a person's mean, deviation and lag, and nothing else learned."""
+    """The general mapping with a person's mean, standard deviation and lag, without fine-tuning."""
     own = measure_normalisation([track])
     sound = {"mfcc_mean": general.norm.mfcc_mean, "mfcc_std": general.norm.mfcc_std}
     return replace(general, norm=replace(own, **sound))
@@ -191,8 +191,8 @@ def with_statistics(general, track):
 def personal_only(track, general, audio, times, settings, model, progress=None, folds=FOLDS):
     """Expression (T, 64) as predicted without general training, at its best.
 
-    As many networks as `train_personal` trains, each from chance; their weights cannot be
-    averaged, so their answers are.
+    As many networks as `train_personal` trains, each from random weights; their weights cannot be
+    averaged, so their predictions are.
     """
     answers = []
     for k in range(folds):

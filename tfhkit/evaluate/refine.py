@@ -1,4 +1,4 @@
-"""How good refined frames are: a clip's held-out part beside what anybody could show."""
+"""How good refined frames are: a clip's held-out part, compared with baselines."""
 
 import time
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ ANSWERS = ("refined", "unrefined", "nearest_frame")
 
 @dataclass(frozen=True)
 class Material:
-    """What the refiner of a clip is trained on, and judged by with true coefficients.
+    """What the refiner of a clip is trained on, and evaluated on with true coefficients.
 
     Args:
         train: dict of `training_images`: render, real, changed, frames.
@@ -102,13 +102,13 @@ def evaluate_refine(
     deep=True,
     progress=None,
 ):
-    """Learn from a clip's first frames, make the rest again, and compare with what happened.
+    """Learn from a clip's first frames, synthesise the rest, and compare with the real frames.
 
     Args:
         clip: Clip with sound. fit: its Fit. model: MorphableModel of the fit.
         mapping: MotionWeights, general, from sound to motion.
         train: TrainConfig of the personal training.
-        size: of the generator. general: Refiner to start from, or None: from nothing.
+        size: of the generator. general: Refiner to start from, or None: random weights.
         n_train: frames to learn from; the rest is held out.
         slots: of the memory. motion: TrainSettings of the mapping's fine-tuning.
         encoder, arcface_file: see `identity_features`. device: of the refiner.
@@ -120,7 +120,7 @@ def evaluate_refine(
         answers refined, unrefined (the composite) and nearest_frame (the real training frame
         whose composite is nearest), and coefficients
 
-        - true: as fitted to the held-out frames, so only the refinement is judged;
+        - true: as fitted to the held-out frames, so only the refinement is evaluated;
         - predicted: expression and pose from the sound, over matched backgrounds. The head then
           stands elsewhere than it did: PSNR and SSIM say little there, lips and identity do;
         - predicted_expression: the predicted expression with the true pose and background;
@@ -202,7 +202,8 @@ def train_on(material, config, train, general=None, seed=0, device="auto", progr
 
     Args:
         material: Material. config: RefinerConfig. train: TrainConfig.
-        general: Refiner whose weights are the start, see `start_from`; None starts from nothing.
+        general: Refiner whose weights are the start, see `start_from`; None starts from random
+            weights.
         seed, device, progress: as in `train_refiner`.
     """
     own = material.train
@@ -224,7 +225,7 @@ def train_on(material, config, train, general=None, seed=0, device="auto", progr
 def predicted_images(
     clip, fit, mapping, model, size_px, known, frames, settings=None, seed=0, progress=None
 ):
-    """Composites of motion that was predicted from sound: notebooks 03 and 04 in short.
+    """Composites of motion that was predicted from sound: notebooks 03 and 04 in brief.
 
     Args:
         clip, fit, mapping, model, size_px: as in `evaluate_refine`. known: slice of frames.

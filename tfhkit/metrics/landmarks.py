@@ -1,4 +1,4 @@
-"""Landmark distance: does the mouth do what the real one did (Sec. 4.3, LMD)."""
+"""Landmark distance (LMD, Sec. 4.3): how far the mouth's shape is from the real one's."""
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def lmd(real_px, generated_px, points="mouth", align="centre", unit="px"):
 
 
 def detect_crops(images, backend="auto", progress=None):
-    """Landmarks of the surest face in each crop, frame by frame, without smoothing.
+    """Landmarks of the most confident face in each crop, frame by frame, without smoothing.
 
     Args:
         images: (T, S, S, 3) uint8.
