@@ -57,7 +57,7 @@ class Step:
 
     @property
     def speech_path(self):
-        """Path of the driving sound; "sentence" is spoken by espeak-ng, once for a run."""
+        """Path of the driving sound; "sentence" is spoken by espeak-ng, once per run."""
         return self._file("speech")
 
     def _file(self, what):

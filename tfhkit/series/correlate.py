@@ -23,7 +23,7 @@ def correlate_file(
     n_null=200,
     seed=0,
 ):
-    """Correlate sound and head pose of a clip (App. A), by all definitions, with null distributions.
+    """Correlate sound and head pose of a clip (App. A), with null distributions.
 
     Args:
         clip: a video file, or "sample".

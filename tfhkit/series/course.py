@@ -128,7 +128,7 @@ class Course:
 
 @contextlib.contextmanager
 def closing(course, more):
-    """How a run ends is told to its Course too, whatever ends it.
+    """How a run ends is told to its Course too, however it ends.
 
     Args:
         more: dict that the run fills with what the last line shall hold besides (report, videos).

@@ -1,4 +1,4 @@
-"""Execute one notebook by papermill, in a kernel that nobody watches."""
+"""Execute one notebook by papermill, in a headless kernel."""
 
 import os
 import sys
@@ -17,10 +17,10 @@ MAY_RAISE = "raises-exception"  # the tag with which an execution continues afte
 
 
 class StageError(TfhkitError):
-    """A notebook stopped; the text is what it said, behind its name.
+    """A notebook stopped; the text is its name and what it said.
 
     Attributes:
-        exit_code: 2 where the kit refused its input, 1 where something unforeseen happened.
+        exit_code: 2 where the kit refused its input, 1 where something unexpected happened.
         traceback: the notebook's own, for --debug.
     """
 
@@ -118,7 +118,7 @@ def _our_errors():
 
 @contextmanager
 def _environment(folder, progress):
-    """Environment of the kernels: this Python's own, told where it is and that nobody watches."""
+    """Environment of the kernels: this Python's own, told where it is and that it is headless."""
     old = dict(os.environ)
     kernels = str(Path(sys.prefix) / "share" / "jupyter")
     os.environ.update(

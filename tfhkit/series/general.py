@@ -46,7 +46,7 @@ def train_general(
     (`seen_expression`), because that is what the mapping is fine-tuned on later.
 
     Args:
-        path: .safetensors to write; the card goes into the .json beside it. A training that was
+        path: .safetensors to write; the card goes into the .json next to it. A training that was
             stopped resumes from the checkpoint next to it.
         size: "small" or "paper".
         n_speakers, seconds_each: the corpus. held_out: further speakers, for the scores only.
@@ -135,7 +135,7 @@ def _about_clips(clips, skipped, settings):
 
 
 def basis_mark(model):
-    """Which expression basis weights speak about: name and hash."""
+    """Which expression basis the weights refer to: name and hash."""
     basis = model.exp_basis.cpu().contiguous().numpy()
     return f"{model.name} {hashlib.sha256(basis.tobytes()).hexdigest()[:16]}"
 
@@ -150,7 +150,7 @@ def general_weights(
         path: where the trained weights of another size are kept.
         settings: the profile's Settings: motion_speakers, motion_minutes, motion_general_epochs.
         seed, device, progress: as for `train_general`.
-        model: the MorphableModel that shall move; by default the open one, which was learned on.
+        model: the MorphableModel to move; by default the open one, which was learned on.
     Returns:
         MotionWeights; see `speaking_about`.
     """
@@ -176,10 +176,10 @@ def general_weights(
 
 
 def speaking_about(weights, model):
-    """General weights whose expression is that of a model: the open one's are carried over.
+    """General weights whose expression is that of a model: the open one's are transferred.
 
     The coefficients of the open model are turned into those with which a landmark fit of the
-    other model would have seen the same face. `card["basis"]` says what they speak about.
+    other model would have seen the same face. `card["basis"]` says which one they refer to.
 
     Args:
         weights: MotionWeights about the open model. model: MorphableModel or None.
@@ -187,7 +187,7 @@ def speaking_about(weights, model):
     if model is None or model.name == "open":
         return weights
     matrix = carry_expression(load_model(), model) @ seen_expression(model)
-    basis = f"{model.name}, carried over from {weights.card['basis']} by the 68 landmarks"
+    basis = f"{model.name}, transferred from {weights.card['basis']} by the 68 landmarks"
     return replace(carry_weights(weights, matrix), card={**weights.card, "basis": basis})
 
 

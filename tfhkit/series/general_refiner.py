@@ -36,7 +36,7 @@ def general_refiner(size="small", path=None):
         path: other weights that `train_general_refiner` wrote.
     Returns:
         Refiner, or None where there are no general weights of that size: a personal training
-        then begins from the start.
+        then starts from random weights.
     Raises:
         InputError: not a refiner of this size. AssetError: a damaged file in the assets.
     """
@@ -70,8 +70,8 @@ def train_general_refiner(
     """Train the general refiner on pairs of virtual speakers and write it with its card.
 
     Args:
-        path: .safetensors to write; the card goes into the .json beside it. What a stopped
-            training leaves in the folder beside it is gone on from.
+        path: .safetensors to write; the card goes into the .json next to it. What a stopped
+            training leaves in the folder next to it is resumed.
         size: see `tfhkit.refine.SIZES`.
         n_speakers, stretches: the pairs, see `make_pairs`. held_out: speakers for the scores only.
         steps, batch: of training. slots: of the memory.
@@ -139,7 +139,7 @@ def train_general_refiner(
 
 
 def pair_scores(refiner, pairs):
-    """How near a refiner brings coarse renderings of virtual speakers to their frames.
+    """How close a refiner brings coarse renderings of virtual speakers to their frames.
 
     Args:
         refiner: Refiner. pairs: Pairs.

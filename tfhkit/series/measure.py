@@ -38,7 +38,7 @@ def fit_file(
     Args:
         path: a video file, or "sample". output: where to write the Fit (.npz), or its coefficients
             (.mat, key `coeff`); None writes nothing.
-        frames: take the first so many frames only. landmarks: the backend's name.
+        frames: take the first N frames only. landmarks: the backend's name.
         model, model_path: see `tfhkit.face.load_model`.
         report: where to draw the fit (.png or .pdf), see `tfhkit.fit.report_plots`; or None.
     Returns:

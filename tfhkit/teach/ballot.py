@@ -28,7 +28,7 @@ def refresh_ballots(path, viewer=None):
     """Show the votes anew wherever they are shown.
 
     Args:
-        path: the `.csv`. viewer: one who is not through: their votes are counted, not judged.
+        path: the `.csv`. viewer: one who has not finished: their votes are counted, not scored.
     """
     for handle in _SHOWN.get(Path(path).resolve(), ()):
         handle.update(_bundle(path, viewer), raw=True)

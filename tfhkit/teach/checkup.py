@@ -26,7 +26,7 @@ class Checkup:
         self.path, self._ended = path, False
 
     def end(self):
-        """Break it off; `run` then returns None."""
+        """Stop it; `run` then returns None."""
         self._ended = True
 
     def run(self, tell):
@@ -35,7 +35,7 @@ class Checkup:
         Args:
             tell: callable (share in [0, 1], text) that is called now and then.
         Returns:
-            advice(...) of what was found, or None where it was broken off.
+            advice(...) of what was found, or None where it was stopped.
         Raises:
             InputError: the clip is no video, or the examination stopped.
         """

@@ -1,4 +1,4 @@
-"""Curves of a training that draw themselves anew while it runs, in a notebook."""
+"""Curves of a training that are redrawn while it runs, in a notebook."""
 
 import io
 import time
@@ -25,7 +25,7 @@ class LiveCurves:
 
     One picture, with the steps done and the time left below it, is replaced in place, at most
     every 2 s (every 20 s where nobody watches), so a stored notebook keeps the last one only.
-    Outside of notebooks nothing is drawn.
+    Outside notebooks nothing is drawn.
 
     Args:
         levels: dict name -> PSNR in dB of other answers to the same frames, drawn as lines.
@@ -37,14 +37,14 @@ class LiveCurves:
         self._handle, self._next, self._first = None, 0.0, None
 
     def __call__(self, history):
-        """Draw the history so far, unless that was done a moment ago."""
+        """Draw the history so far, at most once in a while."""
         if self._first is None and history["steps"]:
             self._first = time.monotonic(), history["steps"][-1]["step"]
         if time.monotonic() >= self._next and in_notebook():
             self._draw(history, self._left(history))
 
     def show(self, history):
-        """Draw the history of a training that is through."""
+        """Draw the history of a finished training."""
         if in_notebook():
             self._draw(history, "")
 

@@ -1,6 +1,6 @@
 """Pairs of coarse rendering and detailed frame of virtual speakers: what the refiner learns first.
 
-The detailed frames stand for real ones: skin that no texture coefficients give, shine, hair, a
+The detailed frames stand for real ones: skin that no texture coefficients represent, shine, hair, a
 collar, a room, a camera. The coarse ones go the way that a fitted clip goes: coefficients with a
 fit's errors, low-frequency albedo, the frame's own background with the hole around the face.
 """

@@ -1,4 +1,4 @@
-"""What the numbers of a run are called for people: words, unit, digits."""
+"""What the numbers of a run are called in the report: words, unit, digits."""
 
 import re
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ class Label:
 
     Args:
         text: words for it.
-        unit: written behind the number; "%" of a share wants scale=100.
-        digits: behind the point; None leaves whole numbers whole, and four digits of others.
+        unit: written after the number; "%" of a share wants scale=100.
+        digits: after the decimal point; None leaves whole numbers whole, and four digits of others.
         scale: factor on the number before it is shown.
         interval: name of its 95 % interval (a pair), or names of its two ends; these get no
             line of their own.
         parts: names of the items of a list.
         inside: dict of name -> Label for a dict, or for each dict of a list.
-        nothing: what stands for a value that is None.
+        nothing: text for a value that is None.
     """
 
     text: str

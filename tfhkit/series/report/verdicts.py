@@ -1,4 +1,4 @@
-"""How a number of a run stands against its baselines, in words."""
+"""How a number of a run compares with its baselines, in words."""
 
 from tfhkit.series.report.labels import label_of
 from tfhkit.series.report.tables import value_text
@@ -54,7 +54,7 @@ def beside(value, rivals, label, lower_is_better=False):
         value: the number. rivals: dict of what -> number, or None where it is not known.
         label: Label of all of them. lower_is_better: for errors.
     Returns:
-        (verdict, text): text begins behind the number and ends with a full stop.
+        (verdict, text): text begins after the number and ends with a full stop.
     """
     known = {what: rival for what, rival in rivals.items() if rival is not None}
     verdict, words = compared(value, known, label, lower_is_better)
