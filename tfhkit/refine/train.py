@@ -53,7 +53,7 @@ def train_refiner(
             judged, never trained on.
         start: a Refiner of the same configuration to go on from; `start_from` makes one of the
             general mapping's. The memory's input and the mean identity are taken from the frames.
-        seed: of the weights, the batches and the memory.
+        seed: random seed of the weights, the batches and the memory.
         checkpoint: file for the training's state; a matching one is continued.
         device: "auto", "cpu" or "cuda".
         progress: callable(done, total, text).
