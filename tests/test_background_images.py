@@ -11,6 +11,7 @@ from tfhkit.background.images import (
     driven_images,
     face_holes,
     fill_hole,
+    open_backdrops,
     read_crops,
     training_images,
 )
@@ -72,22 +73,23 @@ def test_training_images_show_no_pixel_of_the_real_face(model, scene):
     clip, fit = scene
     red = torch.tensor([0.9, 0.1, 0.1]).expand(model.n_verts, 3)
     images = training_images(clip, fit, model, SIZE, [0, 2, 3], albedo=red)
-    assert images["render"].shape == images["real"].shape == (3, SIZE, SIZE, 3)
-    assert images["mask"].shape == images["changed"].shape == (3, SIZE, SIZE)
-    assert images["frames"].tolist() == [0, 2, 3]
-    assert all(images[name].dtype == np.uint8 for name in ("render", "real", "mask", "changed"))
-    assert greenness(images["real"]).max() > 60
-    assert greenness(images["render"]).max() < 12
-    untouched = images["changed"] == 0
-    assert (images["render"][untouched] == images["real"][untouched]).all()
+    assert images.render.shape == images.real.shape == (3, SIZE, SIZE, 3)
+    assert images.mask.shape == images.changed.shape == (3, SIZE, SIZE)
+    assert images.frames.tolist() == [0, 2, 3]
+    parts = images.render, images.real, images.mask, images.changed
+    assert all(part.dtype == np.uint8 for part in parts)
+    assert greenness(images.real).max() > 60
+    assert greenness(images.render).max() < 12
+    untouched = images.changed == 0
+    assert (images.render[untouched] == images.real[untouched]).all()
 
 
 def test_the_own_albedo_reproduces_the_real_frame(model, scene):
     clip, fit = scene
     green = torch.tensor([0.1, 0.9, 0.1]).expand(model.n_verts, 3)
     images = training_images(clip, fit, model, SIZE, range(6), albedo=green)
-    solid = images["mask"] == 255
-    error = np.abs(images["render"].astype(int) - images["real"])[solid]
+    solid = images.mask == 255
+    error = np.abs(images.render.astype(int) - images.real)[solid]
     assert np.median(error) <= 2
 
 
@@ -99,21 +101,23 @@ def test_a_chin_that_sticks_out_of_the_background_is_taken_away(model, scene):
     pose = fit.coefficients.pose[source].copy()
     pose[:, 5] -= 1.5  # farther away, so smaller
     exp = np.zeros((4, 64), np.float32)
-    images = driven_images(clip, fit, model, exp, pose, source, SIZE, albedo=red)
-    assert greenness(images["render"]).max() < 12
-    assert (images["mask"] == 255).sum() < 0.9 * (images["changed"] == 255).sum()
-    assert images["frames"].tolist() == source.tolist() and "real" not in images
+    behind = open_backdrops(clip, fit, model, source, SIZE)
+    images = driven_images(behind, fit, model, exp, pose, source, source / 12, albedo=red)
+    assert greenness(images.render).max() < 12
+    assert (images.mask == 255).sum() < 0.9 * (images.changed == 255).sum()
+    assert images.frames.tolist() == source.tolist() and images.real is None
 
 
 def test_driving_with_the_own_motion_is_the_training_image_inside_the_face(model, scene):
     clip, fit = scene
     frames = np.array([0, 3, 5])
     own = fit.coefficients[frames]
-    driven = driven_images(clip, fit, model, own.exp, own.pose, frames, SIZE, real_frames=frames)
+    behind = open_backdrops(clip, fit, model, frames, SIZE)
+    driven = driven_images(behind, fit, model, own.exp, own.pose, frames, frames / 12)
     trained = training_images(clip, fit, model, SIZE, frames)
-    assert (driven["mask"] == trained["mask"]).all() and (driven["real"] == trained["real"]).all()
-    inside = driven["mask"] == 255
-    difference = np.abs(driven["render"].astype(int) - trained["render"])[inside]
+    assert (driven.mask == trained.mask).all()
+    inside = driven.mask == 255
+    difference = np.abs(driven.render.astype(int) - trained.render)[inside]
     assert np.quantile(difference, 0.8) <= 1
 
 
@@ -126,7 +130,7 @@ def test_frames_are_decoded_once_and_no_further_than_needed(model, scene):
 
 def test_the_same_seed_gives_the_same_images(model, scene):
     first, second = (training_images(*scene, model, SIZE, range(6), seed=3) for _ in range(2))
-    assert (first["render"] == second["render"]).all()
+    assert (first.render == second.render).all()
 
 
 def test_filling_a_hole_keeps_the_rest_and_is_smooth():
@@ -162,5 +166,6 @@ def test_bad_frames_and_shapes_are_refused(model, scene):
         training_images(clip, fit, model, SIZE, [4, 9])
     with pytest.raises(InputError, match="frames: has frames none"):
         training_images(clip, fit, model, SIZE, [])
+    behind = open_backdrops(clip, fit, model, [0], SIZE)
     with pytest.raises(ShapeError, match="exp: expected shape"):
-        driven_images(clip, fit, model, np.zeros((2, 64)), np.zeros((1, 6)), [0], SIZE)
+        driven_images(behind, fit, model, np.zeros((2, 64)), np.zeros((1, 6)), [0], [0.0])

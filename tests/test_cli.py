@@ -12,9 +12,11 @@ from scipy.io import loadmat
 from series_toys import toy_notebooks
 
 from tfhkit import cli
+from tfhkit.cli.parser import COMMANDS
 from tfhkit.coefficients import neutral, read_mat
 from tfhkit.errors import InputError
 from tfhkit.fit import Crop, Fit
+from tfhkit.media import write_wav
 from tfhkit.series import footage, measure, tables
 from tfhkit.series.places import kit_dir
 
@@ -42,7 +44,7 @@ def test_the_command_line_imports_nothing_heavy():
     assert not heavy & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("name", ["", "run", "fit", "doctor", "evaluate", "bench", "notebooks"])
+@pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_help(capfd, name):
     code, out, _ = call(capfd, *([name] if name else []), "--help")
     assert code == 0 and out.startswith("usage: tfhkit")
@@ -68,6 +70,16 @@ def test_help(capfd, name):
         (["evaluate", "refine", "--size", "huge"], "size: unknown generator 'huge'; use one of"),
         (["evaluate", "refine", "--steps", "0"], "--steps: 0 are too few; take 1 or more"),
         (["bench", "soup"], "bench soup: there is no such benchmark; choose one of"),
+        (["learn", "nowhere.mp4", "-o", "me"], "nowhere.mp4: there is no such clip file"),
+        (["learn", "sample", "-o", "file"], "file: is a file; name a directory for the person"),
+        (["learn", "sample", "-o", "me", "--profile", "x"], "profile: 'x' is not one; choose"),
+        (["learn", "sample"], "the following arguments are required: -o/--output"),
+        (["talk", "nobody", "sentence"], "nobody: there is no such clip file; check the path"),
+        (["talk", ".", "sentence"], ".: is not a person's directory (it has no person.json); make"),
+        (["talk", "sample", "nowhere.wav"], "nowhere.wav: there is no such speech file"),
+        (["talk", "sample", "silent.wav"], "its sound is silent (digital silence); give a rec"),
+        (["talk", "sample", "sentence", "-o", "x.avi"], "x.avi: is not named .mp4; name a file"),
+        (["talk", "sample", "sentence", "-o", "file/x.mp4"], "file/x.mp4: cannot be written (Fil"),
         (["run", "--clip", "nowhere.mp4"], "nowhere.mp4: there is no such clip file"),
         (["run", "--profile", "fast"], "profile: 'fast' is not one; choose one of quick"),
         (["run", "--set", "nothing=1"], "--set nothing: no notebook of this run has such"),
@@ -83,6 +95,7 @@ def test_refusals_are_one_line_and_exit_2(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").write_text("")
+    write_wav(tmp_path / "silent.wav", np.zeros(16000, np.float32))
     if arguments[0] == "run":
         arguments = [*arguments, "--notebooks", notebooks, "--out", tmp_path / "run"]
     code, out, err = call(capfd, *arguments)

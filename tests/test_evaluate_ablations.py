@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tfhkit.background.images import Coarse
 from tfhkit.errors import ParameterError
 from tfhkit.evaluate.ablations import (
     ABLATIONS,
@@ -29,6 +30,7 @@ from tfhkit.refine import (
     start_from,
 )
 from tfhkit.refine.identity import ENCODERS
+from tfhkit.refine.personal import PersonalFrames
 from tfhkit.refine.spatial import build_resnet18
 
 SIZE, N, HELD = 32, 6, 4
@@ -59,14 +61,13 @@ def material():
     features /= np.linalg.norm(features, axis=1, keepdims=True)
 
     def part(rows):
-        return {"render": pictures[0, rows], "real": pictures[1, rows], "changed": changed[rows],
-                "frames": np.arange(N + HELD)[rows]}  # fmt: skip
+        frames, mask = np.arange(N + HELD)[rows], changed[rows]
+        return Coarse(frames / 25, frames, pictures[0, rows], mask, mask, pictures[1, rows])
 
-    judged = part(slice(N, None))
     identity = IdentityFeatures(features, np.ones(N, bool), ENCODERS["dlib"])
     points = rng.uniform(8, 24, (N, 68, 2)).astype(np.float32)
-    region, times = judged["changed"] > 0, judged["frames"] / 25
-    return Material(part(slice(0, N)), points, identity, judged, region, times)
+    own = PersonalFrames(part(slice(0, N)), points, identity)
+    return Material(own, part(slice(N, None)))
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +118,13 @@ def test_each_setting_is_changed_once():
 def test_all_rows_are_judged_on_the_same_frames_after_equal_training(rows, material):
     assert list(rows) == NAMES
     answers = {name: row.refined for name, row in rows.items()}
-    scores = judge_frames(material.judged["real"], answers, material.region)
+    scores = judge_frames(material.judged.real, answers, material.region)
     full = scores[FULL]["psnr_frames"]
     for name, row in rows.items():
-        assert row.refined.shape == material.judged["real"].shape
+        assert row.refined.shape == material.judged.real.shape
         assert row.psnr == pytest.approx(scores[name]["psnr"])
         assert row.change == pytest.approx((scores[name]["psnr_frames"] - full).mean(), abs=1e-9)
-        off = np.abs(row.refined.astype(float) - material.judged["real"]).mean(-1)
+        off = np.abs(row.refined.astype(float) - material.judged.real).mean(-1)
         assert row.outside == pytest.approx(off[~material.region].mean())
         assert row.steps == (0 if name == "general only" else TRAIN.steps)
         if name == FULL:
@@ -140,7 +141,7 @@ def test_general_only_is_the_general_refiner_with_its_own_memory(rows, material,
     large = start_from(general, refiner_config("small", **COMMON | {"size_px": 64}))
     large.load_state_dict(general.state_dict())  # crops of another size, the same weights
     assert general_only(large, CONFIG).config == CONFIG
-    answer, _ = refine(general, material.judged["render"], material.times)
+    answer, _ = refine(general, material.judged.render, material.judged.times)
     assert np.array_equal(rows["general only"].refined, answer)
     assert rows["general only"].seconds == 0 and general.memory.used.sum() == 1
 
@@ -150,13 +151,13 @@ def begun(monkeypatch, general):
     """What each training began with, by its configuration; nothing is trained."""
     seen = []
 
-    def train_on(material, config, train, start, *_):
+    def train(own, config, train, start, *_, **__):
         seen.append((config, start))
         refiner = start_from(general, config)
         refiner.memory.update(torch.eye(512)[:1], torch.eye(128)[:1])
         return refiner.eval(), {"trained_steps": train.steps, "seconds": 0.0}
 
-    monkeypatch.setattr("tfhkit.evaluate.ablations.train_on", train_on)
+    monkeypatch.setattr("tfhkit.evaluate.ablations.train_personal_refiner", train)
     return seen
 
 

@@ -20,7 +20,7 @@ from tfhkit.evaluate.motion import (
 from tfhkit.evaluate.ridge import log_mel_windows, ridge_predict
 from tfhkit.face import load_model
 from tfhkit.motion import TrainSettings, correlation, make_track
-from tfhkit.series.general import general_weights
+from tfhkit.motion.general import general_mapping
 from tfhkit.virtual import perform, random_speaker
 
 QUICK = TrainSettings(epochs=1, sequences_per_epoch=2)
@@ -116,7 +116,7 @@ def test_too_little_on_either_side_of_the_split(fit):
 
 
 def test_statistics_alone_make_the_general_mapping_the_person_s(fit, performance):
-    general, known = general_weights(), slice(0, 200)
+    general, known = general_mapping(), slice(0, 200)
     part = fit.coefficients[known]
     track = make_track(performance.audio, fit.times[known], part.exp, part.pose, lag_s=0.04)
     own = with_statistics(general, track)
@@ -127,7 +127,7 @@ def test_statistics_alone_make_the_general_mapping_the_person_s(fit, performance
 def test_a_clip_is_judged_with_all_its_rivals(fit, performance, model):
     told = []
     result = evaluate_clip(
-        fit, performance.audio, general_weights(), model, 200, QUICK,
+        fit, performance.audio, general_mapping(), model, 200, QUICK,
         progress=lambda *a: told.append(a),
     )  # fmt: skip
     rivals = ("", "_shuffled", "_general", "_personal", "_ridge")
@@ -144,14 +144,14 @@ def test_a_clip_is_judged_with_all_its_rivals(fit, performance, model):
 def test_more_of_a_person_never_needs_more_than_there_is(fit, performance, model):
     held_from = len(fit) - 100
     rows = evaluate_curve(
-        fit, performance.audio, general_weights(), model, held_from, (100, 200, 5000), QUICK
+        fit, performance.audio, general_mapping(), model, held_from, (100, 200, 5000), QUICK
     )
     assert [row["frames"] for row in rows] == [100, 200]
     assert all(row["lip_corr_general"] > 0.3 for row in rows)
 
 
 def test_virtual_speakers_give_the_shipped_score(model):
-    general = general_weights()
+    general = general_mapping()
     scores = evaluate_speakers(general, model, n_speakers=2, seconds_each=8, workers=1)
     assert 0.3 < scores["virtual_lip_r2"] <= 1 and scores["virtual_lip_corr"] > 0.6
     deaf = replace(general, norm=replace(general.norm, exp_std=0 * general.norm.exp_std))

@@ -18,8 +18,8 @@ from tfhkit.face import load_model
 from tfhkit.fit import Crop, Fit, fit_clip
 from tfhkit.landmarks import detect
 from tfhkit.media import open_clip
-from tfhkit.refine import Refiner, refiner_config
-from tfhkit.series import general_refiner, judge
+from tfhkit.refine import Refiner, general, refiner_config
+from tfhkit.series import judge
 from tfhkit.series.context import resolve
 
 N, SIZE = 12, 32
@@ -184,7 +184,7 @@ def test_the_command_on_the_sample(capfd, monkeypatch, tmp_path):
     fit = fit_clip(clip, detect(clip, "dlib"), photometric=None)
     fit.save(tmp_path / "fit.npz")
     asked = []
-    monkeypatch.setattr(general_refiner, "general_refiner", asked.append)
+    monkeypatch.setattr(general, "general_refiner", asked.append)
     options = ["--fit", str(tmp_path / "fit.npz"), "--steps", "12", "--json"]
     assert main(["evaluate", "refine", *options]) == 0
     result = json.loads(capfd.readouterr().out)

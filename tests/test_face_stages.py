@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tfhkit.audio import mfcc_windows
-from tfhkit.background.images import driven_images, training_images
+from tfhkit.background.images import driven_images, open_backdrops, training_images
 from tfhkit.camera import Camera
 from tfhkit.coefficients import neutral
 from tfhkit.errors import InputError, ParameterError
@@ -25,9 +25,9 @@ from tfhkit.motion import (
     predict_motion,
     predict_windows,
 )
-from tfhkit.motion.carry import carry_weights
+from tfhkit.motion.general import general_mapping
+from tfhkit.motion.transfer import transfer_weights
 from tfhkit.render import choose_albedo_frame, detailed_albedo, render
-from tfhkit.series.general import general_weights
 from tfhkit.virtual import perform, random_speaker
 from tfhkit.virtual.footage import render_footage
 from tfhkit.virtual.scenery import random_scene
@@ -116,15 +116,17 @@ def test_detailed_albedo_is_the_persons_skin(model, truth, fit, clip):
 
 def test_images_for_training_and_driving(model, fit, clip):
     images = training_images(clip, fit, model, 96, range(N))
-    solid = images["mask"] == 255
+    solid = images.mask == 255
     assert solid.mean() > 0.1
-    error = np.abs(images["render"].astype(int) - images["real"])[solid]
+    error = np.abs(images.render.astype(int) - images.real)[solid]
     assert error.mean() < 12, error.mean()
     source = np.array([0, 3, 7])
     exp = fit.coefficients.exp[source] + 0.3
-    driven = driven_images(clip, fit, model, exp, fit.coefficients.pose[source], source, 96)
-    assert driven["render"].shape == (3, 96, 96, 3)
-    assert (driven["render"] != images["render"][source]).any()
+    behind = open_backdrops(clip, fit, model, source, 96)
+    pose = fit.coefficients.pose[source]
+    driven = driven_images(behind, fit, model, exp, pose, source, fit.times[source])
+    assert driven.render.shape == (3, 96, 96, 3)
+    assert (driven.render != images.render[source]).any()
 
 
 @pytest.fixture(scope="module")
@@ -147,18 +149,18 @@ def test_expressions_are_carried_over_by_their_landmarks(model, performance):
 
 
 def test_carried_weights_predict_the_carried_expression(model, performance):
-    general, matrix = general_weights(), carry_expression(load_model(), model)
+    general, matrix = general_mapping(), carry_expression(load_model(), model)
     windows = mfcc_windows(performance.audio, performance.times)
     exp, pose = predict_windows(general, windows)
-    moved, same_pose = predict_windows(carry_weights(general, matrix), windows)
+    moved, same_pose = predict_windows(transfer_weights(general, matrix), windows)
     np.testing.assert_allclose(moved, exp @ matrix, atol=1e-4)
     np.testing.assert_array_equal(same_pose, pose)
 
 
 def test_the_general_mapping_moves_the_lips_of_the_model(model, performance):
-    weights = general_weights(model=model)
+    weights = general_mapping(model=model)
     assert weights.card["basis"].startswith(f"{model.name}, transferred from open ")
-    assert general_weights(model=load_model()).card["basis"].startswith("open ")
+    assert general_mapping(model=load_model()).card["basis"].startswith("open ")
     exp, _ = predict_motion(weights, performance.audio, performance.times)
     truth = lip_opening(load_model(), np.zeros(80), performance.coefficients.exp)
     opening = lip_opening(model, np.zeros(80), exp)

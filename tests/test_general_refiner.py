@@ -9,12 +9,13 @@ import pytest
 from tfhkit.assets import shipped
 from tfhkit.errors import AssetError, InputError, ParameterError
 from tfhkit.refine import Refiner, refine, refiner_config, save_refiner
-from tfhkit.series import general_refiner as general
+from tfhkit.refine.general import FILE, general_refiner
 from tfhkit.virtual.pairs import STRETCH, Pairs, speaker_pairs
+from tfhkit.virtual.pretrain.refiner import pair_scores, train_general_refiner
 
 
 def test_the_shipped_weights_are_small_and_say_where_they_come_from():
-    path = shipped(general.FILE.format("small"))
+    path = shipped(FILE.format("small"))
     assert path.stat().st_size < 15e6
     card = json.loads(path.with_suffix(".json").read_text())["card"]
     assert card["licence"] == "CC0" and "no pictures of people" in card["data"]
@@ -26,7 +27,7 @@ def test_the_shipped_weights_are_small_and_say_where_they_come_from():
 @pytest.mark.slow
 def test_the_shipped_weights_refine_an_unknown_virtual_person():
     pairs = speaker_pairs(90_500, stretches=1)
-    scores = general.pair_scores(general.general_refiner(), pairs)
+    scores = pair_scores(general_refiner(), pairs)
     assert scores["psnr_db"] > scores["psnr_db_unrefined"] + 1
 
 
@@ -40,34 +41,34 @@ def test_scores_of_a_refiner_that_copies_are_those_of_the_rendering():
     frames = np.concatenate([np.arange(STRETCH), 100 + np.arange(STRETCH)])
     rest = {"identity": None, "landmarks_px": None, "speaker": None}
     pairs = Pairs(*pictures, np.full(pictures.shape[1:4], 255, np.uint8), frames=frames, **rest)
-    scores = general.pair_scores(refiner.eval(), pairs)
+    scores = pair_scores(refiner.eval(), pairs)
     assert scores["psnr_db"] == pytest.approx(scores["psnr_db_unrefined"], abs=0.01)
     assert scores["ssim"] == pytest.approx(scores["ssim_unrefined"], abs=0.001)
 
 
 def test_other_sizes_have_none_unless_a_file_is_given(tmp_path):
-    assert general.general_refiner("paper") is None
+    assert general_refiner("paper") is None
     path = tmp_path / "general.safetensors"
     save_refiner(Refiner(refiner_config("medium", size_px=64)), path)
-    assert general.general_refiner("medium", path).config.generator.size_px == 64
+    assert general_refiner("medium", path).config.generator.size_px == 64
     with pytest.raises(InputError, match="'small' has.*give general weights of this size"):
-        general.general_refiner("small", path)
+        general_refiner("small", path)
 
 
 def test_weights_that_were_trained_into_the_assets_are_found(tmp_path, monkeypatch):
     monkeypatch.setenv("TFHKIT_ASSETS", str(tmp_path))
-    assert general.general_refiner("medium") is None
-    path = tmp_path / general.FILE.format("medium")
+    assert general_refiner("medium") is None
+    path = tmp_path / FILE.format("medium")
     save_refiner(Refiner(refiner_config("medium", size_px=64)), path)
-    assert general.general_refiner("medium").config.generator.size_px == 64
+    assert general_refiner("medium").config.generator.size_px == 64
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(AssetError, match="SHA-256"):
-        general.general_refiner("medium")
+        general_refiner("medium")
 
 
 def test_nobody_to_learn_from(tmp_path):
     with pytest.raises(ParameterError, match="at least one"):
-        general.train_general_refiner(tmp_path / "g.safetensors", n_speakers=0)
+        train_general_refiner(tmp_path / "g.safetensors", n_speakers=0)
 
 
 @pytest.mark.slow
@@ -80,11 +81,11 @@ def test_a_stopped_training_goes_on_and_cleans_up(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        general.train_general_refiner(path, steps=4, progress=stop, **common)
+        train_general_refiner(path, steps=4, progress=stop, **common)
     assert not path.exists() and len(list((tmp_path / "g.work").glob("pairs*"))) == 2
-    refiner = general.train_general_refiner(path, steps=4, **common)
+    refiner = train_general_refiner(path, steps=4, **common)
     assert [file.name for file in sorted(tmp_path.iterdir())] == ["g.json", "g.safetensors"]
-    again = general.general_refiner("small", path)
+    again = general_refiner("small", path)
     picture = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
     off = refine(refiner, picture)[0].astype(int) - refine(again, picture)[0]
     assert np.abs(off).max() <= 3  # stored as 16-bit floats

@@ -17,8 +17,8 @@ from tfhkit.teach.build import MAX_BYTES, check_stored, out_of_step, sources_in
 
 KIT = kit_dir()
 ROWS = (
-    "errors coefficients camera media assets face landmarks render fit audio motion background "
-    "refine metrics virtual evaluate bench series teach cli"
+    "errors profiles coefficients camera media assets face landmarks render fit audio motion "
+    "background refine metrics person talk virtual evaluate bench series teach cli"
 ).split()
 MODULES = sorted((KIT / "tfhkit").rglob("*.py"))
 NOTEBOOKS = sorted((KIT / "notebooks").glob("*.ipynb"))

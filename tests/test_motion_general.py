@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from tfhkit.assets import shipped
-from tfhkit.errors import ParameterError
 from tfhkit.face import load_model
 from tfhkit.motion import (
     MotionWeights,
@@ -20,10 +19,11 @@ from tfhkit.motion import (
     mouth_points,
     predict_motion,
 )
+from tfhkit.motion.general import FILE, basis_mark, general_mapping
 from tfhkit.motion.loss import landmark_map, motion_loss
-from tfhkit.motion.seen import seen_expression
-from tfhkit.series.general import SHIPPED, basis_mark, general_weights, train_general
+from tfhkit.motion.transfer import visible_expression
 from tfhkit.virtual import perform, random_speaker
+from tfhkit.virtual.pretrain.mapping import train_general
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def opening(model, performance, exp):
 
 
 def test_landmarks_see_the_jaw_and_not_the_gaze(model):
-    seen = seen_expression(model)
+    seen = visible_expression(model)
     names = list(model.action_names)
     jaw, gaze = (model.actions[names.index(n)].numpy() for n in ("jawOpen", "eyeLookOutLeft"))
     person = np.zeros(80)
@@ -59,7 +59,7 @@ def test_landmarks_see_the_jaw_and_not_the_gaze(model):
 
 
 def test_what_was_seen_once_is_seen_again(model):
-    seen = seen_expression(model)
+    seen = visible_expression(model)
     exp = np.random.default_rng(0).normal(size=(20, 64)).astype(np.float32)
     once, twice = exp @ seen, exp @ seen @ seen
     person = np.zeros(80)
@@ -89,9 +89,9 @@ def test_landmark_map_interpolates_between_coefficients_and_landmarks(model):
 
 
 def test_shipped_weights_belong_to_the_shipped_model(model):
-    path = shipped(SHIPPED)
+    path = shipped(FILE.format("small"))
     weights = MotionWeights.load(path)
-    assert weights.card["basis"] == basis_mark(model), "train them again: tfhkit train-general"
+    assert weights.card["basis"] == basis_mark(model), "train them again: tfhkit pretrain mapping"
     assert path.stat().st_size < 8e6
     card = json.loads(path.with_suffix(".json").read_text())["card"]
     for key in ("data", "command", "seed", "total_minutes", "scores", "licence", "held_out"):
@@ -100,7 +100,7 @@ def test_shipped_weights_belong_to_the_shipped_model(model):
 
 
 def test_shipped_weights_move_the_lips_of_a_stranger(model, performance):
-    weights, true = general_weights("small"), performance.coefficients.exp
+    weights, true = general_mapping("small"), performance.coefficients.exp
     exp, _ = predict_motion(weights, performance.audio, performance.times)
     half = np.roll(performance.audio, len(performance.audio) // 2)
     shuffled, _ = predict_motion(weights, half, performance.times)
@@ -114,14 +114,14 @@ def test_a_delay_of_the_sound_is_found(model, performance, lag_s):
     delayed = np.concatenate([np.zeros(int(16000 * lag_s), np.float32), performance.audio])
     truth = performance.coefficients
     found, scores = find_lag(
-        general_weights("small"), model, delayed, performance.times, truth.exp, truth.id[0]
+        general_mapping("small"), model, delayed, performance.times, truth.exp, truth.id[0]
     )
     assert found == pytest.approx(lag_s, abs=0.045)
     assert max(scores) > 0.6
 
 
 def test_a_lag_is_kept_with_the_weights_and_used(tmp_path, performance):
-    weights = general_weights("small")
+    weights = general_mapping("small")
     late = replace(weights, norm=replace(weights.norm, lag_s=0.08))
     late = MotionWeights.load(late.save(tmp_path / "late.safetensors"))
     silence = np.zeros(int(0.08 * 16000), np.float32)
@@ -134,9 +134,8 @@ def test_a_lag_is_kept_with_the_weights_and_used(tmp_path, performance):
     assert track[5:].lag_s == 0.08
 
 
-def test_unknown_size_needs_a_place():
-    with pytest.raises(ParameterError, match="where to keep"):
-        general_weights("paper")
+def test_other_sizes_have_none_unless_they_were_trained():
+    assert general_mapping("paper") is None
 
 
 @pytest.mark.slow

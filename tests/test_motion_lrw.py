@@ -12,8 +12,8 @@ from tfhkit.motion import TrainSettings, train_motion
 from tfhkit.motion import lrw as lrw_module
 from tfhkit.motion.lrw import find_clips, load_lrw
 from tfhkit.series.corpus import write_corpus
-from tfhkit.series.general import train_general
 from tfhkit.virtual.lrw import make_lrw_corpus
+from tfhkit.virtual.pretrain.mapping import train_general
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from tfhkit.errors import InputError, ParameterError, ShapeError
 from tfhkit.motion import (
     MotionConfig,
     MotionNet,
-    MotionStream,
     MotionWeights,
     Normalisation,
     lip_opening,
@@ -20,7 +19,7 @@ from tfhkit.motion import (
     predict_windows,
 )
 from tfhkit.motion.lips import correlation, explained
-from tfhkit.motion.pose_range import pose_from_units
+from tfhkit.motion.predict import pose_from_units
 
 TINY = MotionConfig("custom", (2, 2, 3, 3, 4), (2, 2), (8, 6), 7, 2, 0.1)
 
@@ -69,15 +68,13 @@ def test_outputs_and_state_have_the_documented_shapes():
 
 
 def test_a_sequence_in_pieces_is_the_sequence():
-    weights = tiny_weights("weights")
-    windows = np.random.default_rng(0).normal(size=(17, 28, 12)).astype(np.float32)
-    whole = predict_windows(weights, windows)
-    stream = MotionStream(weights)
-    pieces = [stream(windows[a:b]) for a, b in [(0, 1), (1, 6), (6, 17)]]
-    exp, pose = (np.concatenate([p[part] for p in pieces]) for part in range(2))
-    assert np.allclose(exp, whole[0], atol=1e-5)
-    for axis in range(6):  # a stream does not know the whole track's range
-        assert np.corrcoef(pose[:, axis], whole[1][:, axis])[0, 1] == pytest.approx(1, abs=1e-5)
+    net, windows = MotionNet(TINY).eval(), torch.randn(1, 17, 28, 12)
+    whole, state, pieces = net(windows), None, []
+    for first, last in ((0, 1), (1, 6), (6, 17)):
+        *piece, state = net(windows[:, first:last], state)
+        pieces.append(piece)
+    for part, values in enumerate(whole[:2]):
+        assert torch.allclose(torch.cat([p[part] for p in pieces], 1), values, atol=1e-5)
 
 
 def test_a_batch_is_one_by_one():

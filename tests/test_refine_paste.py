@@ -5,6 +5,7 @@ import pytest
 
 from tfhkit.errors import InputError, ShapeError
 from tfhkit.fit.crop import Crop
+from tfhkit.person import Refined
 from tfhkit.refine.identity import align_arcface, identity_features
 from tfhkit.refine.paste import (
     full_frames,
@@ -70,13 +71,18 @@ class Still:
         return nullcontext(np.full((8, 120, 160, 3), 100, np.uint8))
 
 
+def finished(pictures, region, frames):
+    """Refined frames with the rendering all over the region."""
+    kept = np.zeros_like(region)
+    return Refined(np.arange(len(pictures)) / 25, np.array(frames), pictures, kept, region, region)
+
+
 def test_full_frames_change_the_face_alone():
     crop = Crop(2.0, -80.0, -40.0)  # the 224 px crop shows 112 px from (40, 20)
     refined = np.full((3, SIZE, SIZE, 3), 200, np.uint8)
     masks = np.stack([disc()] * 3)
-    for mask in (None, masks):
-        frames = list(full_frames(Still(), crop, [0, 1, 1], refined, masks, mask=mask))
-        assert (frames[2] != 100).any()
+    frames = list(full_frames(Still(), crop, [finished(refined, masks, [0, 1, 1])]))
+    assert (frames[2] != 100).any()
     assert len(frames) == 3 and frames[0].shape == (120, 160, 3)
     row, column = 20 + 56, 40 + 56
     assert (frames[0][row, column] == 200).all()
@@ -94,10 +100,9 @@ def test_videos(tmp_path):
         tmp_path / "head.mp4",
         Still(),
         crop,
-        np.arange(8),
-        refined,
-        region,
-        audio=sound,
+        [finished(refined[:5], region[:5], range(5)), finished(refined[5:], region[5:], [5, 6, 7])],
+        np.arange(8) / 25,
+        sound,
         progress=lambda *a: told.append(a),
     )
     with av.open(str(path)) as video:
@@ -117,8 +122,6 @@ def test_wrong_lengths(tmp_path):
     with pytest.raises(ShapeError, match="mask: expected shape"):
         paste_alpha(disc(), mask=np.ones((8, 8)))
     refined = np.zeros((3, SIZE, SIZE, 3), np.uint8)
-    with pytest.raises(ShapeError, match="source_index"):
-        write_talking_head(tmp_path / "x.mp4", Still(), None, [0, 1], refined, refined[..., 0])
     with pytest.raises(ShapeError, match="coarse: expected shape"):
         write_side_by_side(tmp_path / "x.mp4", {"real": refined, "coarse": refined[:2]}, 25)
 

@@ -211,7 +211,7 @@ def trained(**changes):
 
 def test_memory_answers_with_stored_identities():
     refiner, renders = trained(), toy()[0]
-    found = retrieve_identity(refiner, renders, every_frame=True)
+    found = retrieve_identity(refiner, renders, looked=np.arange(len(renders)))
     assert len(found.slots) == len(renders) and refiner.memory.used[found.slots].all()
     assert np.allclose(found.identity.norm(dim=-1), 1, atol=1e-5)
 

@@ -6,10 +6,10 @@ import os
 import pytest
 
 from tfhkit.errors import InputError, ParameterError
+from tfhkit.profiles import PROFILES, settings_of
 from tfhkit.series import places, sources
 from tfhkit.series.manifest import fingerprint
 from tfhkit.series.parameters import assign, convert, own_parameters, parameters_of
-from tfhkit.series.settings import PROFILES, settings_of
 
 
 def notebook(*cells):

@@ -7,9 +7,10 @@ not the expected one is never opened.
 Environment:
     TFHKIT_CACHE: folder of fetched files; default `~/.cache/tfhkit`.
     TFHKIT_OFFLINE=1: use what is there, never the network.
-    TFHKIT_ASSETS: folder of shipped files; default `assets/` of the clone that is installed.
+    TFHKIT_ASSETS: folder of shipped files; default `assets/` of the clone, or the wheel's.
 """
 
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -98,9 +99,32 @@ def cache_dir():
 
 
 def assets_dir():
-    """Folder of shipped files: beside the package, so install the kit with `pip install -e .`."""
-    beside = Path(__file__).resolve().parent.parent / "assets"
-    return Path(os.environ.get("TFHKIT_ASSETS") or beside)
+    """Folder of shipped files."""
+    return Path(os.environ.get("TFHKIT_ASSETS") or kit_folder("assets"))
+
+
+def clone_dir():
+    """The clone that the package lies in, or None where it was installed from a wheel."""
+    above = Path(__file__).resolve().parent.parent
+    return above if (above / "pyproject.toml").is_file() else None
+
+
+def kit_folder(name):
+    """Where `assets` or `notebooks` lie: in the clone, else where the wheel put them.
+
+    Raises:
+        AssetError: the installation lacks them.
+    """
+    if clone_dir():
+        return clone_dir() / name
+    try:
+        files = importlib.metadata.files("tfhkit") or ()
+    except importlib.metadata.PackageNotFoundError:
+        files = ()
+    for file in files:  # share/tfhkit/NAME/..., see pyproject.toml
+        if file.parts[-3:-1] == ("tfhkit", name) and "share" in file.parts:
+            return Path(file.locate()).resolve().parent
+    raise AssetError(name, "did not come with the installation", "install tfhkit again")
 
 
 def offline():
@@ -197,7 +221,7 @@ def shipped(name):
         raise AssetError(
             path if not path.is_file() else note,
             "is missing",
-            "install from a whole clone with pip install -e ., or set TFHKIT_ASSETS to its assets/",
+            "install tfhkit again, or set TFHKIT_ASSETS to the assets/ of a clone",
         )
     try:
         expected = json.loads(note.read_text())["sha256"]

@@ -21,7 +21,7 @@
 #
 # **Before**: notebooks 00, 01. **Time**: about a minute (quick), several (full).
 # **In**: the clip's sound, the new speech, `fit.npz` (01).
-# **Out**: `features.npz` (windows of the clip and of the speech), `correlation.json`,
+# **Out**: `correlation.json`,
 # `correlation.csv` (the table of `tfhkit correlate CLIP -o FILE.csv`).
 #
 # **Builds on**: Davis and Mermelstein 1980 (MFCCs); App. A of the paper ([arXiv 2002.10137](https://arxiv.org/abs/2002.10137));
@@ -221,24 +221,9 @@ plt.show()
 
 # %%
 windows = mfcc_windows(sound, times)
+fps = (len(times) - 1) / (times[-1] - times[0])
 print("windows", windows.shape, windows.dtype, f"{windows.nbytes / 1e6:.1f} MB")
 assert windows.shape == (len(times), 28, 12) and np.isfinite(windows).all()
-
-# %%
-from tfhkit.media import atomic_path, read_audio
-
-voice = read_audio(step.speech_path)
-fps = (len(times) - 1) / (times[-1] - times[0])
-speech_times = np.arange(0, len(voice) / 16000, 1 / fps)
-speech_windows = mfcc_windows(voice, speech_times)
-with atomic_path(step.path("features.npz")) as temporary:
-    np.savez(
-        temporary,
-        times=times,
-        windows=windows,
-        speech_times=speech_times,
-        speech_windows=speech_windows,
-    )
 
 # %%
 from tfhkit.audio import prosody

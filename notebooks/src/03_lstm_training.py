@@ -21,8 +21,8 @@
 #
 # **Before**: notebooks 01, 02. **Time**: two minutes (quick), more where the paper's network is
 # trained (full).
-# **In**: `fit.npz` (01), `features.npz` (02), the clip's sound, the new speech.
-# **Out**: `motion.safetensors` with `.json`, and `predicted.npz`.
+# **In**: `fit.npz` (01), the clip's sound, the new speech.
+# **Out**: `mapping.safetensors` with `.json`, the person's mapping from sound to motion.
 #
 # **Builds on**: Sec. 3.2 of the paper ([arXiv 2002.10137](https://arxiv.org/abs/2002.10137)); LSTM (Hochreiter and Schmidhuber 1997);
 # the audio encoder of ATVG (Chen et al., CVPR 2019); co-articulation by blended visemes (Cohen and Massaro 1993); weight averaging (Wortsman et al. 2022).
@@ -67,11 +67,9 @@ from tfhkit.fit import Fit
 from tfhkit.media import open_clip
 
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
-features = np.load(step.input("02_mfcc_pose_correlation", "features.npz"))
 model, video = fit.load_model(), open_clip(step.clip_path)
-n_known = int((1 - step.settings.held_back) * len(fit))
-train = slice(0, min(n_known, step.settings.max_train_frames))
-held = slice(n_known, len(fit))
+train, held = step.settings.split(len(fit))
+n_known = held.start
 print(f"{train.stop} frames to learn from, {len(fit) - n_known} held out")
 
 # %% [markdown]
@@ -86,8 +84,10 @@ person = motion.id[0]
 opening_mm = lip_opening(model, person, motion.exp)
 
 # %%
+from tfhkit.audio import mfcc_windows
+
 figure, (top, low) = plt.subplots(2, 1, figsize=(8, 3.6), sharex=True)
-windows = features["windows"]
+windows = mfcc_windows(video.audio, fit.times)
 top.pcolormesh(fit.times, np.arange(1, 13), windows[:, 13:15].mean(1).T, cmap="cividis")
 top.set_ylabel("MFCC")
 low.plot(fit.times, opening_mm, color=BLUE)
@@ -95,7 +95,6 @@ low.axvspan(fit.times[n_known], fit.times[-1], color="0.93")
 low.set(xlabel="time (s)", ylabel="lip opening (mm)")
 low.text(fit.times[n_known], opening_mm.max(), " held out", va="top")
 plt.show()
-assert len(windows) == len(fit), "features and fit are of different clips"
 
 # %% [markdown]
 # ## Equation 1: a network with a memory
@@ -247,11 +246,11 @@ plt.show()
 # make it personal, before any fine-tuning.
 
 # %%
-from tfhkit.series.general import general_weights
+from tfhkit.virtual.pretrain.mapping import load_or_train
 
 size = size or step.settings.motion_size
 kept = step.dir / "general.safetensors"  # of sizes that do not come with the kit
-general = general_weights(size, kept, step.settings, seed, step.device, step.progress, model)
+general = load_or_train(size, kept, step.settings, seed, step.device, step.progress, model)
 print(general.card["data"])
 print("the expression is that of", general.card["basis"])
 for name, value in general.card["scores"].items():
@@ -272,7 +271,7 @@ from tfhkit.evaluate.motion import with_statistics
 from tfhkit.motion import make_track, predict_motion
 
 moves = act.coefficients
-heard = general_weights(size, kept, step.settings, seed, model=open_head)
+heard = load_or_train(size, kept, step.settings, seed, model=open_head)
 its_track = make_track(
     act.audio, act.times, moves.exp, moves.pose, speaker="virtual", id=moves.id[0]
 )
@@ -317,19 +316,9 @@ play(
 # agrees best with the training frames. This is a single number, estimated from all training frames.
 
 # %%
-from tfhkit.motion import LAGS_S, find_lag, make_track
+from tfhkit.motion import LAGS_S, personal_track
 
-known = (fit.times[train], motion.exp[train])
-lag_s, agreement = find_lag(general, model, video.audio, *known, person)
-track = make_track(
-    video.audio,
-    *known,
-    motion.pose[train],
-    gap=fit.gap[train],
-    speaker="person",
-    id=person,
-    lag_s=lag_s,
-)
+track, lag_s, agreement = personal_track(fit, video.audio, general, model, train)
 print(f"{len(track)} frames on the 25 Hz grid, {track.valid.mean():.0%} with truth")
 
 # %%
@@ -361,7 +350,7 @@ from tfhkit.motion import TrainSettings, predict_motion, train_motion, train_per
 epochs = epochs or step.settings.motion_epochs
 settings = TrainSettings(epochs=epochs, smoothness=smoothness, seed=seed)
 common = {"model": model, "device": step.device, "progress": step.progress}
-common["checkpoint"] = step.dir / "motion.pt"  # a run that was stopped resumes from here
+common["checkpoint"] = step.dir / "mapping.unfinished"  # a run that was stopped resumes from here
 if use_general:
     weights, histories = train_personal(track, general, settings, **common)
 else:
@@ -369,7 +358,7 @@ else:
         [track], config=MotionConfig.of_size(size), settings=settings, **common
     )
     histories = [history]
-weights.save(step.path("motion.safetensors"))
+weights.save(step.path("mapping.safetensors"))
 card = weights.card
 print(f"best epochs {card['best_epoch']}, {60 * card['minutes']:.0f} s")
 
@@ -500,7 +489,7 @@ for name, full_name in {**names_of_all, "general": "general, own statistics"}.it
 # ## Does the sound move the head?
 # Much less of the pose can be predicted from sound (notebook 02), so the plain prediction hardly leaves the mean.
 # Its median is therefore moved to the person's resting pose, and its standard deviation scaled to
-# the person's, over the frames that are asked for (`tfhkit/motion/pose_range.py`). That makes the
+# the person's, over the frames that are asked for (`tfhkit/motion/predict.py`). That makes the
 # head as lively as it was, but not more correct.
 
 # %%
@@ -676,9 +665,9 @@ def lstm_case(seed):
 check("a step of the LSTM", lstm_step, [lstm_case(1), lstm_case(2), lstm_case(3)])
 
 # %% [markdown]
-# ## Two results for the notebooks that follow
-# (a) the held-out quarter from its own sound, at the clip's frame times; (b) the new speech, at
-# the clip's mean frame rate.
+# ## The new speech
+# The same mapping with another voice, at the clip's mean frame rate. The notebooks that follow load
+# the mapping and predict the motion that they need with `tfhkit.talk.drive`.
 
 # %%
 from tfhkit.media import read_audio
@@ -688,21 +677,6 @@ fps = (len(times) - 1) / (times[-1] - times[0])
 speech_times = np.arange(0, len(voice) / 16000, 1 / fps)
 speech_exp, speech_pose = predict_motion(weights, voice, speech_times)
 print(f"{len(speech_times)} frames for {speech_times[-1]:.1f} s of speech, {fps:.2f} per second")
-
-# %%
-from tfhkit.media import atomic_path
-
-with atomic_path(step.path("predicted.npz")) as temporary:
-    np.savez(
-        temporary,
-        held_back_frames=np.arange(n_known, len(fit)),
-        held_back_times=times[held],
-        held_back_exp=best_exp[held],
-        held_back_pose=held_pose,
-        speech_times=speech_times,
-        speech_exp=speech_exp,
-        speech_pose=speech_pose,
-    )
 
 # %%
 figure, axis = plt.subplots(figsize=(8, 2.6))

@@ -21,9 +21,9 @@
 #   the sound and how much from the background.
 #
 # **Before**: notebooks 01 and 03. **Time**: about half a minute (quick), a minute (full).
-# **In**: the clip, `fit.npz`, `predicted.npz`. **Out**: `background.npz` (which frame is behind
-# which, and the pose to render) and `images_train.npz`, `images_held_back.npz`,
-# `images_speech.npz`, the coarse pictures that notebook 05 refines.
+# **In**: the clip, the speech, `fit.npz` (01), `mapping.safetensors` (03). **Out**: how the head
+# moves, and in front of which frames (`motion_held_back.npz`, `motion_speech.npz`), and the coarse
+# pictures that notebook 05 refines (`coarse_train.npz`, `coarse_held_back.npz`, `coarse_speech.npz`).
 #
 # **Builds on**: Sec. 3.3 of the paper ([arXiv 2002.10137](https://arxiv.org/abs/2002.10137)); edge functions (Pineda 1988);
 # SH irradiance (Ramamoorthi and Hanrahan 2001); the renderer of Genova et al. 2018; [pytorch3d](https://pytorch3d.org) (Ravi et al. 2020);
@@ -63,12 +63,16 @@ step = open_step(
 from tfhkit.errors import ParameterError
 from tfhkit.fit import Fit
 from tfhkit.media import open_clip
+from tfhkit.motion import MotionWeights
+from tfhkit.person import Person
 
 if albedo not in ("low", "detailed"):
     raise ParameterError("albedo", f"must be low or detailed, got {albedo!r}", "choose one")
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
-predicted = np.load(step.input("03_lstm_training", "predicted.npz"))
-model, video = fit.load_model(), open_clip(step.clip_path)
+mapping = MotionWeights.load(step.input("03_lstm_training", "mapping.safetensors"))
+train, held = step.settings.split(len(fit))
+person = Person(open_clip(step.clip_path), fit, mapping, None, step.settings, train, held)
+model, video = person.model, person.clip
 
 # %% [markdown]
 # ## 1 · Where does a vertex land?
@@ -91,8 +95,8 @@ from tfhkit.render.shading import posed_verts
 camera = Camera(224)
 usable = eyes_open(fit.landmarks_px) & ~fit.gap
 calm = choose_albedo_frame(fit.coefficients, usable)
-person = fit.coefficients[[calm]].map(torch.as_tensor)  # of one frame, seen from another side
-turned = replace(person, angles=torch.tensor([[0.1, 0.5, 0.0]]))
+one_face = fit.coefficients[[calm]].map(torch.as_tensor)  # of one frame, seen from another side
+turned = replace(one_face, angles=torch.tensor([[0.1, 0.5, 0.0]]))
 verts = posed_verts(model, turned)
 
 # %%
@@ -384,7 +388,7 @@ if "pytorch3d" in backends:
     ours = rasterize(verts, model.faces, small, "numba")
     same = ours.pix_to_face == theirs.pix_to_face
     both = same & (ours.pix_to_face >= 0)
-    skin = model.texture(person.tex)[0]
+    skin = model.texture(one_face.tex)[0]
     painted = interpolate_face_attributes(
         theirs.pix_to_face, theirs.bary_coords, skin[model.faces]
     )[0, ..., 0, :]
@@ -497,7 +501,7 @@ plt.show()
 from tfhkit.face.lighting import irradiance, sh_basis, shade_sh
 from tfhkit.render.plots import clay
 
-frontal = replace(person, angles=torch.zeros(1, 3))
+frontal = replace(one_face, angles=torch.zeros(1, 3))
 bands = torch.zeros(18, 3, 9)
 for band in range(9):
     bands[band, :, band], bands[9 + band, :, band] = 0.4, -0.4
@@ -599,7 +603,7 @@ halfway = torch.nn.functional.normalize(towards + torch.tensor([0.0, 0.0, 1.0]),
 # %%
 cosine = (head_normals[0] @ towards).clamp_min(0)[:, None]
 gloss = 0.25 * (head_normals[0] @ halfway).clamp_min(0)[:, None] ** 24
-skin = model.texture(person.tex)[0]
+skin = model.texture(one_face.tex)[0]
 shadowed = 0.25 + 0.9 * cosine * reached[:, None]
 ways = {
     "nine bands": shade_sh(skin, head_normals, lamp)[0],
@@ -625,7 +629,7 @@ plt.show()
 # says so, but only among the normals that the camera sees: the others light no pixel of the clip.
 
 # %%
-own = irradiance(torch.nan_to_num(ball()).reshape(1, -1, 3), person.light).reshape(112, 112, 3)
+own = irradiance(torch.nan_to_num(ball()).reshape(1, -1, 3), one_face.light).reshape(112, 112, 3)
 own = torch.where(ball().isnan().any(-1, keepdim=True), 0.96, 0.7 * own)
 clay_head = render(model, frontal, Camera(112), clay(model), "all", rasterizer, 2)
 skin_head = render(model, frontal, Camera(112), None, "all", rasterizer, 2)
@@ -634,7 +638,7 @@ show_frames(pictures, ["a ball", "clay", "with the texture"], columns=3, width=2
 plt.show()
 
 # %%
-glow = irradiance(normals.reshape(1, -1, 3), person.light).reshape(91, 181, 3).mean(-1)
+glow = irradiance(normals.reshape(1, -1, 3), one_face.light).reshape(91, 181, 3).mean(-1)
 for name, allowed in (("facing the camera", normals[..., 2] > 0.3), ("all", normals[..., 2] > -2)):
     best = torch.where(allowed, glow, -torch.inf).argmax()
     at = np.degrees([longitude.flatten()[best], latitude.flatten()[best]])
@@ -653,7 +657,7 @@ for name, allowed in (("facing the camera", normals[..., 2] > 0.3), ("all", norm
 # %%
 from tfhkit.render.plots import portraits
 
-one = {"id": person.id, "exp": person.exp}
+one = {"id": one_face.id, "exp": one_face.exp}
 
 
 def lamp_and_head(azimuth=-40.0, elevation=30.0, lamp=0.9, surrounding=0.25, pitch=0.0, yaw=20.0):
@@ -686,13 +690,13 @@ explore(
 
 # %%
 coarse, tiny = fit.load_model(subdivide=False), Camera(64)  # a lighter mesh, the same coefficients
-target = render(coarse, person, tiny)
-beside = person.angles + torch.tensor([[0.05, -0.08, 0.04]])
+target = render(coarse, one_face, tiny)
+beside = one_face.angles + torch.tensor([[0.05, -0.08, 0.04]])
 
 
 def picture_error(pose, backend=rasterizer):
     """Mean absolute difference of the target and the rendering of a pose."""
-    guess = render(coarse, replace(person, angles=pose), tiny, backend=backend)
+    guess = render(coarse, replace(one_face, angles=pose), tiny, backend=backend)
     return (guess - target)[target[..., 3] == 1].abs().mean()
 
 
@@ -717,7 +721,7 @@ for _ in range(40):
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
-    track.append(torch.rad2deg(pose - person.angles).detach()[0])
+    track.append(torch.rad2deg(pose - one_face.angles).detach()[0])
 
 # %%
 figure, axis = plt.subplots(figsize=(5, 2.6))
@@ -733,8 +737,8 @@ assert track[-1].abs().max() < 2.0
 
 # %%
 with torch.no_grad():
-    found, start = (render(coarse, replace(person, angles=a), Camera(128)) for a in (pose, beside))
-    goal = render(coarse, person, Camera(128))
+    found, start = (render(coarse, replace(one_face, angles=a), Camera(128)) for a in (pose, beside))
+    goal = render(coarse, one_face, Camera(128))
 figure, axes = plt.subplots(1, 5, figsize=(11, 2.5))
 for axis, image, title in zip(axes, (goal, start, found), ("target", "start", "found")):
     axis.imshow(on_paper(image)[0])
@@ -767,7 +771,7 @@ plt.show()
 from tfhkit.background.images import read_crops
 from tfhkit.render import detailed_albedo
 
-n_train = min(int(predicted["held_back_frames"][0]), step.settings.max_train_frames)
+n_train = train.stop
 calm = choose_albedo_frame(fit.coefficients[:n_train], usable[:n_train])
 sideways = int((np.abs(fit.coefficients.angles[:n_train, 1]) * usable[:n_train]).argmax())
 crops = dict(read_crops(video, fit.crop, sorted({calm, sideways}), 224))
@@ -783,7 +787,7 @@ def frame_albedo(frame, visibility=True):
 # Without a visibility test each of them takes the colour of the pixel in front of it.
 
 # %%
-made = replace(person, angles=torch.tensor([[0.0, 0.7, 0.0]]))
+made = replace(one_face, angles=torch.tensor([[0.0, 0.7, 0.0]]))
 frame = on_paper(render(model, made, camera, region="all", backend=rasterizer, supersample=2))[0]
 made_verts = posed_verts(model, made)
 frontal_view, this_view = (
@@ -801,7 +805,7 @@ figure, axes = plt.subplots(1, 4, figsize=(11, 3))
 axes[0].imshow(frame)
 axes[0].plot(*(project(made_verts[0, hidden], camera)[0].T - 0.5), ".", ms=1.5, color="#E69F00")
 axes[0].set(title="the frame", xlim=(-0.5, 223.5), ylim=(223.5, -0.5))
-other_side = replace(person, angles=torch.tensor([[0.0, -0.5, 0.0]]))
+other_side = replace(one_face, angles=torch.tensor([[0.0, -0.5, 0.0]]))
 for axis, (name, colours) in zip(axes[1:], rebuilt.items()):
     axis.imshow(
         on_paper(render(model, other_side, camera, colours, backend=rasterizer, supersample=2))[0]
@@ -840,7 +844,7 @@ for axis, frame in zip(axes[:, 0], (calm, sideways)):
     axis.imshow(crops[frame])
     axis.set_title(f"real, frame {frame}", fontsize=9)
 for rows, yaw in zip(axes, (0.0, float(far_side))):
-    view = replace(person, angles=torch.tensor([[0.0, yaw, 0.0]]))
+    view = replace(one_face, angles=torch.tensor([[0.0, yaw, 0.0]]))
     for axis, (name, colours) in zip(rows[1:], choices.items()):
         image = render(model, view, Camera(224), colours, backend=rasterizer, supersample=2)
         axis.imshow(on_paper(image)[0])
@@ -875,22 +879,28 @@ plt.show()
 # one frame, that of the median pose, and only the expression moves.
 
 # %%
+from tfhkit.talk import drive
+
+motions = {  # what this run continues with
+    "held_back": drive(person, video.audio, fit.times[held], pose_mode),
+    "speech": drive(person, step.speech_path, pose_mode=pose_mode),
+}
+
+# %% [markdown]
+# `drive` predicts expression and pose (Eq. 1) and then calls `match_background`. Here are all three
+# ways for the same predicted poses:
+
+# %%
 from tfhkit.background import match_background
 
-source, source_times = fit.coefficients[:n_train].pose, fit.times[:n_train]
-
-
-def match_all(mode):
-    """Matches of the held-back part and of the new speech."""
-    parts = {}
-    for name in ("held_back", "speech"):
-        pose, times = predicted[f"{name}_pose"], predicted[f"{name}_times"]
-        parts[name] = match_background(pose, source, times, source_times, mode=mode)
-    return parts
-
-
-by_mode = {mode: match_all(mode) for mode in ("paper", "published", "still")}
-matches = match_all(pose_mode)  # what this run continues with
+source, source_times = fit.coefficients[train].pose, fit.times[train]
+by_mode = {
+    mode: {
+        name: match_background(m.predicted_pose, source, m.times, source_times, mode=mode)
+        for name, m in motions.items()
+    }
+    for mode in ("paper", "published", "still")
+}
 
 # %% [markdown]
 # ### Whose motion is it?
@@ -912,8 +922,8 @@ from tfhkit.background.provenance import provenance
 
 shares = {}
 for mode in by_mode:
-    for name in ("held_back", "speech"):
-        pose, times = predicted[f"{name}_pose"], predicted[f"{name}_times"]
+    for name, m in motions.items():
+        pose, times = m.predicted_pose, m.times
         _, shares[mode, name] = provenance(pose, source, times, source_times, mode=mode, seed=seed)
 
 # %% tags=["report"]
@@ -921,7 +931,7 @@ from tfhkit.background.provenance_plot import draw_shares, draw_tracks
 
 figure, axes = plt.subplots(3, 3, figsize=(9.6, 5.4), width_ratios=(3, 3, 1.7))
 part = "speech"
-pose, times = predicted[f"{part}_pose"], predicted[f"{part}_times"]
+pose, times = motions[part].predicted_pose, motions[part].times
 for column, mode in zip(axes.T, ("paper", "published")):
     draw_tracks(column, times, pose, source, by_mode[mode][part])
     column[0].set_title(mode, fontsize=10)
@@ -969,28 +979,25 @@ assert not shares["published", part].shape.any() and not shares["still", part].c
 # same way, so that the refiner of notebook 05 sees the same kind of picture in both.
 
 # %%
-from tfhkit.background.images import driven_images, training_images
+from tfhkit.background.images import read_crops
+from tfhkit.talk import draw, draw_own
 
-chosen = detailed if albedo == "detailed" else None
-size_px = step.settings.refine_px
-train_frames = np.flatnonzero(~fit.gap[:n_train])
-common = {"albedo": chosen, "backend": rasterizer, "progress": step.progress}
-images = {"train": training_images(video, fit, model, size_px, train_frames, seed=seed, **common)}
+look = {"albedo": detailed if albedo == "detailed" else None, "backend": rasterizer}
+images = {"train": draw_own(person, train, seed, step.progress, **look)}
+for name, motion in motions.items():
+    images[name] = draw(person, motion, progress=step.progress, **look)
+    print(f"{name}: {len(motion)} frames")
 
 # %%
-for name, match in matches.items():
-    real = predicted["held_back_frames"] if name == "held_back" else None
-    exp = predicted[f"{name}_exp"]
-    images[name] = driven_images(
-        video, fit, model, exp, match.pose, match.source_index, size_px, real, **common
-    )
-    print(f"{name}: {len(exp)} frames")
+filmed = read_crops(video, fit.crop, range(held.start, held.stop), step.settings.refine_px)
+filmed = np.stack([crop for _, crop in filmed])  # what happened in the held-out part
+images["held_back"] = replace(images["held_back"], real=filmed)
 
 # %%
 figure, axes = plt.subplots(4, 6, figsize=(7.8, 5.4))
 rows = [("train", "real"), ("train", "render"), ("held_back", "render"), ("speech", "render")]
 for line, (name, kind) in zip(axes, rows):
-    pictures = images[name][kind]
+    pictures = getattr(images[name], kind)
     for axis, i in zip(line, np.linspace(0, len(pictures) - 1, 6).astype(int)):
         axis.imshow(pictures[i])
         axis.set(xticks=[], yticks=[])
@@ -1008,19 +1015,17 @@ plt.show()
 # The same moments of the held-out part in the three modes, below the filmed frames.
 
 # %%
-moments = np.linspace(0, len(predicted["held_back_frames"]) - 1, 6).astype(int)
+moments = np.linspace(0, len(filmed) - 1, 6).astype(int)
 strips = {}
 for mode, parts in by_mode.items():
-    match, exp = parts["held_back"], predicted["held_back_exp"][moments]
-    strips[mode] = driven_images(
-        video, fit, model, exp, match.pose[moments], match.source_index[moments], size_px,
-        albedo=chosen, backend=rasterizer,
-    )["render"]  # fmt: skip
-strips = {"filmed": images["held_back"]["real"][moments], **strips}
+    match = parts["held_back"]
+    moved = replace(motions["held_back"], pose=match.pose, source_index=match.source_index)
+    strips[mode] = draw(person, moved[moments], **look).render
+strips = {"filmed": filmed[moments], **strips}
 
 # %% tags=["report"]
 figure, axes = plt.subplots(4, 6, figsize=(7.8, 5.4))
-seconds = predicted["held_back_times"][moments]
+seconds = motions["held_back"].times[moments]
 for line, (name, pictures) in zip(axes, strips.items()):
     for axis, picture in zip(line, pictures):
         axis.imshow(picture)
@@ -1038,13 +1043,13 @@ plt.show()
 # %%
 from tfhkit.metrics import head_pose_report
 
-real = fit.coefficients[predicted["held_back_frames"]].angles
-tracks = {"predicted": predicted["held_back_pose"]}
+real = fit.coefficients[held].angles
+tracks = {"predicted": motions["held_back"].predicted_pose}
 tracks |= {mode: parts["held_back"].pose for mode, parts in by_mode.items()}
 scores = {}
 print("            HS    95 %            turned away from background    curve from sound")
 for name, track in tracks.items():
-    report = head_pose_report(real, track[:, :3], predicted["held_back_times"])
+    report = head_pose_report(real, track[:, :3], motions["held_back"].times)
     scores[name] = report.score.hs
     line = f"{name:10} {scores[name]:.2f}  ({report.interval[0]:.2f} to {report.interval[1]:.2f})"
     if name in by_mode:
@@ -1059,20 +1064,15 @@ for name, track in tracks.items():
 # modes apart.
 
 # %%
-from tfhkit.media import atomic_path
-
-for name, content in images.items():
-    with atomic_path(step.path(f"images_{name}.npz")) as temporary:
-        np.savez(temporary, **content)
-background = {f"{name}_source_index": match.source_index for name, match in matches.items()}
-background |= {f"{name}_pose": match.pose for name, match in matches.items()}
-with atomic_path(step.path("background.npz")) as temporary:
-    np.savez(temporary, **background)
+for name, coarse in images.items():
+    coarse.save(step.path(f"coarse_{name}.npz"))
+for name, motion in motions.items():
+    motion.save(step.path(f"motion_{name}.npz"))
 
 # %%
-train = images["train"]
-inside = train["mask"] == 255
-error = (train["render"][inside].astype(float) - train["real"][inside]) / 255
+own = images["train"]
+inside = own.mask == 255
+error = (own.render[inside].astype(float) - own.real[inside]) / 255
 psnr_db = -10 * np.log10((error**2).mean())
 print(f"rendering against real inside the face, training frames: {psnr_db:.1f} dB")
 assert psnr_db > 12, "the rendering does not look like the clip: see notebook 01's overlays"
@@ -1080,7 +1080,7 @@ assert psnr_db > 12, "the rendering does not look like the clip: see notebook 01
 # %%
 step.finish(
     {
-        "train_images": len(train["frames"]),
+        "train_images": len(own),
         "psnr_face_db": float(psnr_db),
         "hs_held_back": scores,
         **{f"{m}_{name}": shares[m, name].numbers() for m, name in shares if m != "still"},

@@ -21,7 +21,7 @@
 # - repeat the ablations of Sec. 4.2, and say what they can show at this size and what they cannot.
 #
 # **Before**: notebook 04. **Time**: about five minutes (quick), depends on the GPU (full).
-# **In**: `images_*.npz` and `background.npz` (04), `predicted.npz` (03), `fit.npz` (01), the clip, the speech.
+# **In**: `coarse_*.npz` (04), `mapping.safetensors` (03), `fit.npz` (01), the clip, the speech.
 # **Out**: `refiner.safetensors` with `.json`, `refined_held_back.npz`, `refined_speech.npz`,
 # `talking_head_held_back.mp4`, `talking_head_speech.mp4`, `side_by_side.mp4`.
 #
@@ -75,20 +75,24 @@ settings = step.settings
 plt.rcParams["figure.dpi"] = 80  # many pictures
 
 # %%
+from tfhkit.background.images import Coarse
 from tfhkit.fit import Fit
 from tfhkit.media import open_clip
+from tfhkit.motion import MotionWeights
+from tfhkit.person import Person
 
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
-predicted = np.load(step.input("03_lstm_training", "predicted.npz"))
-background = np.load(step.input("04_rendering", "background.npz"))
+mapping = MotionWeights.load(step.input("03_lstm_training", "mapping.safetensors"))
+parts = settings.split(len(fit))  # frames to learn from, and those held out
+person = Person(open_clip(step.clip_path), fit, mapping, None, settings, *parts)
 images = {
-    name: dict(np.load(step.input("04_rendering", f"images_{name}.npz")))
+    name: Coarse.load(step.input("04_rendering", f"coarse_{name}.npz"))
     for name in ("train", "held_back", "speech")
 }
-train, video = images["train"], open_clip(step.clip_path)
-size_px = train["render"].shape[1]
-for name, content in images.items():
-    print(f"{name:10}{len(content['render']):4} renderings of {size_px} x {size_px} px")
+train, video = images["train"], person.clip
+size_px = train.render.shape[1]
+for name, coarse in images.items():
+    print(f"{name:10}{len(coarse):4} renderings of {size_px} x {size_px} px")
 
 # %% [markdown]
 # ## 1 · What is there to learn from?
@@ -112,7 +116,7 @@ def strip(rows, n=5, height=1.45):
     plt.show()
 
 
-strip({"rendering r": train["render"], "real g": train["real"]})
+strip({"rendering r": train.render, "real g": train.real})
 
 # %% [markdown]
 # *Five moments of the training part: the rendering over its background, and the real frame.*
@@ -123,11 +127,7 @@ strip({"rendering r": train["render"], "real g": train["real"]})
 # %%
 import cv2
 
-
-def in_crop(frames):
-    """Landmarks (T, 68, 2) of frames of the clip, in pixels of the crops."""
-    points = fit.crop.to_crop(fit.landmarks_px[frames]) * size_px / 224
-    return points.astype(np.float32)
+from tfhkit.refine.personal import points_in_crop
 
 
 def parts_of(points, changed):
@@ -144,9 +144,9 @@ def parts_of(points, changed):
 
 
 # %%
-points = in_crop(train["frames"])
-error = np.abs(train["render"].astype(np.float32) - train["real"]).mean(-1)
-for name, mask in parts_of(points, train["changed"]).items():
+points = points_in_crop(fit, train.frames, size_px)
+error = np.abs(train.render.astype(np.float32) - train.real).mean(-1)
+for name, mask in parts_of(points, train.changed).items():
     share = error[mask].sum() / error.sum()
     print(f"{name:17}{error[mask].mean():5.1f} grey levels, {mask.mean():4.0%} of the pixels,"
           f" {share:4.0%} of the error")  # fmt: skip
@@ -168,7 +168,7 @@ def in_place(pictures, points, target):
 
 target = points.mean(0)
 error_map = in_place(error, points, target).mean(0)
-mean_face = in_place(train["real"], points, target).mean(0).astype(np.uint8)
+mean_face = in_place(train.real, points, target).mean(0).astype(np.uint8)
 
 
 # %%
@@ -209,7 +209,7 @@ plt.show()
 from tfhkit.refine import Generator, generator_config
 
 untrained = Generator(generator_config("small", size_px=size_px)).eval()
-current = torch.as_tensor(train["render"][:1]).permute(0, 3, 1, 2) / 127.5 - 1
+current = torch.as_tensor(train.render[:1]).permute(0, 3, 1, 2) / 127.5 - 1
 with torch.no_grad():
     refined, kept, colour = untrained(current.repeat(1, 3, 1, 1), torch.zeros(1, 128))
 assert torch.allclose(refined, kept * current + (1 - kept) * colour, atol=1e-6)
@@ -340,11 +340,11 @@ plt.show()
 from tfhkit.refine import identity_features
 
 found = identity_features(
-    train["real"],
+    train.real,
     points,
     backend=encoder,
     weights=arcface_file or None,
-    every=max(1, len(train["frames"]) // 60),  # 60 ms each: interpolate in between
+    every=max(1, len(train.frames) // 60),  # 60 ms each: interpolate in between
     progress=step.progress,
 )
 likeness = found.features @ found.features.T
@@ -363,8 +363,8 @@ axes[1].hist(inner[np.triu_indices(len(inner), 1)], bins=40, color=BLUE)
 axes[1].axvline(found.encoder.match, color=RED)
 axes[1].set(xlabel="cosine", ylabel="pairs of frames", title="orange: alike")
 for axis, i in zip(axes[2:], far):
-    axis.imshow(train["real"][i])
-    axis.set_title(f"frame {train['frames'][i]}", fontsize=9)
+    axis.imshow(train.real[i])
+    axis.set_title(f"frame {train.frames[i]}", fontsize=9)
     axis.axis("off")
 figure.tight_layout()
 plt.show()
@@ -513,7 +513,7 @@ assert patches["paper"] == (70, 8)
 figure, axes = plt.subplots(1, 2, figsize=(5.6, 2.8), layout="constrained")
 for axis, (name, (side, pace)) in zip(axes, patches.items()):
     share = size_px / generator_config(name).size_px
-    axis.imshow(train["real"][0])
+    axis.imshow(train.real[0])
     for k, tint in enumerate((RED, "w", BLUE)):
         corner = (size_px - side * share) / 2 + (k - 1) * 2 * pace * share
         box = plt.Rectangle((corner, corner), side * share, side * share, fill=False, ec=tint, lw=2)
@@ -576,7 +576,7 @@ plt.show()
 from tfhkit.refine.losses import attention_norm as norm_of
 from tfhkit.refine.losses import attention_smoothness, to_unit
 
-coarse_l1 = 100 * (to_unit(train["render"]) - to_unit(train["real"])).abs().mean().item()
+coarse_l1 = 100 * (to_unit(train.render) - to_unit(train.real)).abs().mean().item()
 print(f"100 x L1 of the untouched rendering: {coarse_l1:.2f}")
 whole = torch.ones(1, 1, size_px, size_px)
 hole = whole.clone()
@@ -628,9 +628,9 @@ for weight_of_it in (2, 0.1):
 # %%
 from tfhkit.refine import region_weight
 
-weight = region_weight(train["changed"], points)
-edges = np.abs(np.diff(train["real"][0].mean(-1), axis=1))
-panels = {"real": train["real"][0], "weight of the L1": weight[0], "horizontal differences": edges}
+weight = region_weight(train.changed, points)
+edges = np.abs(np.diff(train.real[0].mean(-1), axis=1))
+panels = {"real": train.real[0], "weight of the L1": weight[0], "horizontal differences": edges}
 figure, axes = plt.subplots(1, 3, figsize=(7.6, 2.4), layout="constrained")
 for axis, (title, picture) in zip(axes, panels.items()):
     shown = axis.imshow(picture, cmap="cividis")
@@ -683,16 +683,15 @@ plt.show()
 # (augmentation). Held-out frames, rendered with their true coefficients, are evaluated now and then and never trained on.
 
 # %%
-from tfhkit.background.images import training_images
+from tfhkit.talk import draw_own
 
 n_judge = {"tiny": 8, "quick": 48, "full": 100}[settings.profile]
-judged_frames = predicted["held_back_frames"][:n_judge]
-judged_frames = judged_frames[~fit.gap[judged_frames]]
-judged = training_images(video, fit, fit.load_model(), size_px, judged_frames, seed=seed)
-region, times = judged["changed"] > 0, fit.times[judged_frames]
-judged_points = in_crop(judged_frames)
-assert not set(judged_frames) & set(train["frames"])
-print(f"{len(train['frames'])} training frames, {len(judged_frames)} held-out frames")
+first = person.held.start
+judged = draw_own(person, slice(first, min(first + n_judge, len(fit))), seed)
+region, times = judged.changed > 0, judged.times
+judged_points = points_in_crop(fit, judged.frames, size_px)
+assert not set(judged.frames) & set(train.frames)
+print(f"{len(train)} training frames, {len(judged)} held-out frames")
 
 # %%
 from tfhkit.refine import LossWeights, refiner_config, train_config
@@ -728,17 +727,17 @@ how = train_config(
 
 # %%
 from tfhkit.evaluate.ablations import general_only
-from tfhkit.refine import refine, start_from
-from tfhkit.series.general_refiner import general_refiner
+from tfhkit.refine import refine
+from tfhkit.refine.general import general_refiner
 
 base = general_refiner(settings.refine_size) if general else None
-answers = {"rendering": judged["render"]}
+answers = {"rendering": judged.render}
 if base is None:
     print("starts from random weights: none of this size come with the kit, or general=False")
 else:
-    answers["general only"], _ = refine(general_only(base, config), judged["render"], times)
+    answers["general only"], _ = refine(general_only(base, config), judged.render, times)
     print("starts from the general weights")
-strip({**answers, "real": judged["real"]})
+strip({**answers, "real": judged.real})
 
 # %% [markdown]
 # *Held-out frames: the rendering, what the general refiner makes of it without any personal training
@@ -750,10 +749,10 @@ from tfhkit.teach.curves import LiveCurves
 few = slice(0, 16)
 levels = {}
 for name, answer in answers.items():
-    squares = (answer[few].astype(np.float32) - judged["real"][few]) ** 2
+    squares = (answer[few].astype(np.float32) - judged.real[few]) ** 2
     levels[name] = float(10 * np.log10(255**2 / squares[region[few]].mean()))
     print(
-        f"{name:13}{levels[name]:6.2f} dB on the first {len(judged['real'][few])} held-out frames"
+        f"{name:13}{levels[name]:6.2f} dB on the first {len(judged.real[few])} held-out frames"
     )
 curves = LiveCurves(levels, n_steps)
 
@@ -763,22 +762,19 @@ curves = LiveCurves(levels, n_steps)
 # then appears below, it is done again.
 
 # %%
-from tfhkit.refine import train_refiner
+from tfhkit.refine.personal import PersonalFrames, train_personal_refiner
 from tfhkit.teach.training import drop_finished, tell_training
 
 if retrain:
     drop_finished(step.path("training.safetensors"), how)
-refiner, history = train_refiner(
-    train["render"],
-    train["real"],
-    found.features,
+own = PersonalFrames(train, points, found)
+refiner, history = train_personal_refiner(
+    own,
     config,
     how,
-    frames=train["frames"],
-    weight=weight,
-    validation=(judged["render"][few], judged["real"][few], region[few]),
-    start=start_from(base, config, seed) if base else None,
-    seed=seed,
+    base,
+    seed,
+    validation=(judged.render[few], judged.real[few], region[few]),
     checkpoint=step.path("training.safetensors"),
     device=step.device,
     progress=step.progress,
@@ -809,15 +805,15 @@ print(f"held-out frames: {levels['rendering']:.1f} dB before, {gains[-1]:.1f} dB
 
 # %% tags=["report"]
 refined, kept, painted = refine(
-    refiner, judged["render"], times, colour=True, progress=step.progress
+    refiner, judged.render, times, colour=True, progress=step.progress
 )
 strip(
     {
-        "rendering r": judged["render"],
+        "rendering r": judged.render,
         "attention A": kept,
         "colour C": painted,
         "refined o": refined,
-        "real g": judged["real"],
+        "real g": judged.real,
     }
 )
 
@@ -828,7 +824,7 @@ strip(
 # may paint what it likes. Where it is dark, the network paints. Eyes and mouth are darkest; cheeks and nose are a mix.
 
 # %%
-where = parts_of(judged_points, judged["changed"])
+where = parts_of(judged_points, judged.changed)
 for name, mask in where.items():
     print(f"{name:17} attention {kept[mask].mean():.2f}")
 if attention and attention_weight <= 0.1 and settings.profile != "tiny":
@@ -843,9 +839,9 @@ if attention and attention_weight <= 0.1 and settings.profile != "tiny":
 # %%
 from tfhkit.evaluate.frames import judge_frames, nearest_frames, paired_interval
 
-rows = nearest_frames(train["render"], judged["render"])
-answers |= {"nearest frame": train["real"][rows], "refined": refined}
-scores = judge_frames(judged["real"], answers, region, deep=True, progress=step.progress)
+rows = nearest_frames(train.render, judged.render)
+answers |= {"nearest frame": train.real[rows], "refined": refined}
+scores = judge_frames(judged.real, answers, region, deep=True, progress=step.progress)
 base_db = scores["rendering"]["psnr_frames"]
 print("                PSNR   to the rendering, 95 %    SSIM  mouth error  identity  flicker")
 for name, s in scores.items():
@@ -874,8 +870,8 @@ assert settings.profile == "tiny" or gain_low > 0, "the refiner made the renderi
 
 # %% tags=["report"]
 before, after = (
-    np.abs(answer.astype(np.float32) - judged["real"]).mean(-1)
-    for answer in (judged["render"], refined)
+    np.abs(answer.astype(np.float32) - judged.real).mean(-1)
+    for answer in (judged.render, refined)
 )
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 3), layout="constrained")
 for axis, values, title in zip(axes, (before, after), ("rendering", "refined")):
@@ -903,7 +899,7 @@ def close_up(pictures, points, width=0.28, height=0.28):
 
 
 shown = {name: answers[name] for name in answers if name != "nearest frame"}
-shown["real"] = judged["real"]
+shown["real"] = judged.real
 strip({name: close_up(p, judged_points[:, 48:68]) for name, p in shown.items()}, 7, 1.15)
 
 # %% [markdown]
@@ -953,9 +949,9 @@ print(f"flicker of the refined frames along the real motion: {warped:.2f} of the
 def equation3(frame=0, gain=1.0):
     """Rendering, attention, colour and their mix by Eq. 3 for one held-out frame."""
     a = np.clip(gain * kept[frame], 0, 1)[..., None]
-    mix = (a * judged["render"][frame] + (1 - a) * painted[frame]).astype(np.uint8)
-    panels = {"r": judged["render"][frame], "A": a[..., 0], "C": painted[frame], "o": mix}
-    panels["real"] = judged["real"][frame]
+    mix = (a * judged.render[frame] + (1 - a) * painted[frame]).astype(np.uint8)
+    panels = {"r": judged.render[frame], "A": a[..., 0], "C": painted[frame], "o": mix}
+    panels["real"] = judged.real[frame]
     _, axes = plt.subplots(1, 5, figsize=(9, 2.1))
     for axis, (name, picture) in zip(axes, panels.items()):
         axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
@@ -979,9 +975,9 @@ stored = read_tensors(step.path("training.safetensors"))
 judge.load_state_dict(
     {k.removeprefix("judge."): v for k, v in stored.items() if k.startswith("judge.")}
 )
-renders = torch.as_tensor(judged["render"])
+renders = torch.as_tensor(judged.render)
 windows = gather_windows(renders, torch.as_tensor(window_indices(len(renders), window)))
-questions = {"rendering": judged["render"], "refined": refined, "real": judged["real"]}
+questions = {"rendering": judged.render, "refined": refined, "real": judged.real}
 with torch.no_grad():
     verdicts = {name: judge(windows, to_unit(p)).sigmoid()[:, 0] for name, p in questions.items()}
 
@@ -1013,9 +1009,9 @@ from tfhkit.teach.slot_map import show_slots
 
 if identity == "memory":
     memory = refiner.memory
-    asked = retrieve_identity(refiner, judged["render"], times, every_frame=True)
-    yaw = np.degrees(fit.coefficients.angles[train["frames"], 1])
-    frames = train["frames"], train["real"], judged["render"]
+    asked = retrieve_identity(refiner, judged.render, times, np.arange(len(times)))
+    yaw = np.degrees(fit.coefficients.angles[train.frames, 1])
+    frames = train.frames, train.real, judged.render
     show_slots(memory, asked, *frames, yaw, "yaw (degrees)")
 
 # %% [markdown]
@@ -1039,10 +1035,10 @@ from tfhkit.teach.slots import writers_of
 
 def moment(row):
     """Rendering, attention, refined and real frame, and who wrote the slot that answered."""
-    newest = writers_of(memory, asked.slots[row], train["frames"])[:1]
-    writer = train["real"][newest[0]] if len(newest) else np.zeros_like(train["real"][0])
-    shown = {"rendering": judged["render"][row], "attention": grey_picture(kept[row])}
-    return shown | {"refined": refined[row], "real": judged["real"][row], "slot's writer": writer}
+    newest = writers_of(memory, asked.slots[row], train.frames)[:1]
+    writer = train.real[newest[0]] if len(newest) else np.zeros_like(train.real[0])
+    shown = {"rendering": judged.render[row], "attention": grey_picture(kept[row])}
+    return shown | {"refined": refined[row], "real": judged.real[row], "slot's writer": writer}
 
 
 # %%
@@ -1060,15 +1056,15 @@ if identity == "memory":
 
 # %%
 if identity == "memory":
-    every = max(1, len(judged_frames) // 30)
+    every = max(1, len(judged) // 30)
     true = identity_features(
-        judged["real"], judged_points, encoder, arcface_file or None, every, step.progress
+        judged.real, judged_points, encoder, arcface_file or None, every, step.progress
     ).features
     mean = found.features[found.found].mean(0)
     given = {
         "mean": np.tile(mean / np.linalg.norm(mean), (len(true), 1)),
         "nearest slot": memory.values[asked.slots].cpu().numpy(),
-        "smoothed": retrieve_identity(refiner, judged["render"], times).identity.cpu().numpy(),
+        "smoothed": retrieve_identity(refiner, judged.render, times).identity.cpu().numpy(),
         "true": true,
     }
 
@@ -1082,14 +1078,14 @@ if identity == "memory":
     marks = {}
     for name, features in given.items():
         pictures, _ = refine(
-            refiner, judged["render"], times, identity=features, progress=step.progress
+            refiner, judged.render, times, identity=features, progress=step.progress
         )
-        marks[name] = (features * true).sum(-1), psnr(judged["real"], pictures, region)
+        marks[name] = (features * true).sum(-1), psnr(judged.real, pictures, region)
         line = f"{name:14}"
         for mark, mean_mark, form in zip(marks[name], marks["mean"], (".4f", ".2f")):
             low, high = paired_interval(mark, mean_mark, times, seed)
             line += f"{mark.mean():{form}} ({low:+{form}} to {high:+{form}})".ljust(41)
-        print(f"{line}{flicker_ratio(judged['real'], pictures, region):.2f}")
+        print(f"{line}{flicker_ratio(judged.real, pictures, region):.2f}")
     for name in ("smoothed", "true"):
         gain = marks[name][1].mean() - marks["mean"][1].mean()
         low, high = paired_interval(marks[name][1], marks["mean"][1], times, seed)
@@ -1108,7 +1104,7 @@ if identity == "memory":
 
 # %%
 if identity != "none":
-    others = {f"frame {train['frames'][k]}": found.features[k] for k in far}
+    others = {f"frame {train.frames[k]}": found.features[k] for k in far}
     if base is not None and base.config.encoder == found.encoder.name:
         strangers = base.memory.values[base.memory.used].numpy()
         others["a stranger"] = strangers[(strangers @ found.features[far[0]]).argmin()]
@@ -1116,7 +1112,7 @@ if identity != "none":
     for name, feature in others.items():
         given = np.tile(feature, (len(renders), 1))
         swapped[name], _ = refine(
-            refiner, judged["render"], times, identity=given, progress=step.progress
+            refiner, judged.render, times, identity=given, progress=step.progress
         )
     first, *rest = swapped.values()
     for name, pictures in zip(list(swapped)[1:], rest):
@@ -1166,7 +1162,7 @@ if n_ablation > 0:
     full = refiner_config(
         settings.refine_size, found.encoder.name, slots=settings.memory_slots, size_px=size_px
     )
-    material = Material(train, points, found, judged, region, times)
+    material = Material(own, judged)
     short = replace(how, steps=n_ablation, validate_every=n_ablation)
     ablations = run_ablations(
         material, full, short, base, seed=seed, device=step.device, progress=step.progress
@@ -1191,7 +1187,7 @@ for row in ablations:
 # %%
 if ablations:
     rows = {row.ablation.name: row.refined for row in ablations}
-    rows = {"real": judged["real"], **rows}
+    rows = {"real": judged.real, **rows}
     near = {name: close_up(p, judged_points[:, 48:68]) for name, p in rows.items()}
     some = np.linspace(0, len(times) - 1, 7).astype(int)
     figure, axes = plt.subplots(len(near), 7, figsize=(7.6, 1.0 * len(near)))
@@ -1236,25 +1232,21 @@ if ablations:
 # Now with the coefficients that were predicted from the sound, over the matched backgrounds.
 
 # %%
-from tfhkit.media import atomic_path, read_audio
+from tfhkit import talk
 from tfhkit.refine import save_refiner
 
 save_refiner(refiner, step.path("refiner.safetensors"))
-results = {}
+person, results = replace(person, refiner=refiner), {}
 for name in ("held_back", "speech"):
-    times = predicted[f"{name}_times"]
-    frames, mask = refine(refiner, images[name]["render"], times, progress=step.progress)
-    results[name] = {"refined": frames, "attention": mask, "times": times}
-    with atomic_path(step.path(f"refined_{name}.npz")) as temporary:
-        stored = {"attention": np.rint(255 * mask).astype(np.uint8)}
-        np.savez(temporary, **{**results[name], **stored})
+    results[name] = talk.refine(person, images[name], progress=step.progress)
+    results[name].save(step.path(f"refined_{name}.npz"))
 
 # %%
 strip(
     {
-        "rendering": images["held_back"]["render"],
-        "refined": results["held_back"]["refined"],
-        "real": images["held_back"]["real"],
+        "rendering": images["held_back"].render,
+        "refined": results["held_back"].pictures,
+        "real": images["held_back"].real,
     }
 )
 
@@ -1265,7 +1257,7 @@ strip(
 # motion.
 
 # %%
-strip({"rendering": images["speech"]["render"], "refined": results["speech"]["refined"]})
+strip({"rendering": images["speech"].render, "refined": results["speech"].pictures})
 
 # %% [markdown]
 # *The new speech: rendering and refined.*
@@ -1275,48 +1267,39 @@ strip({"rendering": images["speech"]["render"], "refined": results["speech"]["re
 # something, with a soft edge. Then the sound is added.
 
 # %%
-from tfhkit.refine.paste import paste_alpha, write_side_by_side, write_talking_head
+from tfhkit.media import read_audio
 
-began = predicted["held_back_times"][0]
-sounds = {"held_back": video.audio[round(16000 * began) :], "speech": read_audio(step.speech_path)}
-common = {"visible_mark": visible_mark, "quality": settings.video_crf, "progress": step.progress}
-for name, result in results.items():
-    write_talking_head(
-        step.path(f"talking_head_{name}.mp4"),
-        video,
-        fit.crop,
-        background[f"{name}_source_index"],
-        result["refined"],
-        images[name]["changed"],
-        result["attention"],
-        result["times"],
-        sounds[name],
-        mask=images[name]["mask"],
-        **common,
-    )
+held = results["held_back"]
+own_sound = video.audio[round(16000 * held.times[0]) :]
+sounds = {"held_back": own_sound, "speech": read_audio(step.speech_path)}
+common = {"visible_mark": visible_mark, "progress": step.progress}
+for name, refined in results.items():
+    talk.film(person, refined, sounds[name], step.path(f"talking_head_{name}.mp4"), **common)
 
 # %%
+from tfhkit.refine.paste import paste_alpha, write_side_by_side
+
 write_side_by_side(
     step.path("side_by_side.mp4"),
     {
-        "real": images["held_back"]["real"],
-        "coarse rendering": images["held_back"]["render"],
-        "refined": results["held_back"]["refined"],
+        "real": images["held_back"].real,
+        "coarse rendering": images["held_back"].render,
+        "refined": held.pictures,
     },
-    predicted["held_back_times"],
+    held.times,
     sounds["held_back"],
+    quality=settings.video_crf,
     **common,
 )
 
 # %%
 from tfhkit.teach.player import play
 
-held = results["held_back"]
 play(
     {
-        "real": (images["held_back"]["real"], held["times"], sounds["held_back"]),
-        "coarse rendering": (images["held_back"]["render"], held["times"]),
-        "refined": (held["refined"], held["times"]),
+        "real": (images["held_back"].real, held.times, sounds["held_back"]),
+        "coarse rendering": (images["held_back"].render, held.times),
+        "refined": (held.pictures, held.times),
     },
     "The held-out part of the clip, cropped to the face.",
     step.path("side_by_side.mp4"),
@@ -1351,9 +1334,9 @@ with written.reader() as reader:
     for axis, i in zip(axes, some):
         axis.imshow(reader[int(i)])
         axis.set_title(f"{written.times[i]:.1f} s", fontsize=8)
-middle = len(images["speech"]["changed"]) // 2
-parts = [images["speech"]["changed"], results["speech"]["attention"]]
-weight = paste_alpha(*(part[middle] for part in parts), mask=images["speech"]["mask"][middle])
+said = results["speech"]
+middle = len(said) // 2
+weight = paste_alpha(said.changed[middle], said.attention[middle] / 255, mask=said.mask[middle])
 axes[4].imshow(weight, cmap="gray")
 axes[4].set_title("weight in the crop", fontsize=8)
 for axis in axes:

@@ -20,8 +20,8 @@
 # - find a metric's blind spot, and a second metric that covers it.
 #
 # **Before**: notebooks 01 to 05. **Time**: under half a minute (quick), two minutes (full).
-# **In**: `fit.npz` (01), `predicted.npz` (03), `background.npz` and `images_*.npz` (04),
-# `refined_held_back.npz` (05). **Out**: `metrics.json`.
+# **In**: `fit.npz` (01), `motion_*.npz` and `coarse_*.npz` (04), `refined_held_back.npz` (05).
+# **Out**: `metrics.json`.
 #
 # **Builds on**: Sec. 4.3 and 4.4 of the paper ([arXiv 2002.10137](https://arxiv.org/abs/2002.10137)); SSIM (Wang et al. 2004);
 # LMD (Chen et al., ECCV 2018); the Wasserstein distance (Villani 2003).
@@ -62,27 +62,29 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font
 # with the *true* pose of the held-out frame, which no method has at test time.
 
 # %%
+from tfhkit.background.images import Coarse
 from tfhkit.fit import Fit
+from tfhkit.person import Motion, Refined
 
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
-predicted = np.load(step.input("03_lstm_training", "predicted.npz"))
-background = np.load(step.input("04_rendering", "background.npz"))
-coarse = np.load(step.input("04_rendering", "images_held_back.npz"))
-training = np.load(step.input("04_rendering", "images_train.npz"))
-refined = np.load(step.input("05_memory_gan", "refined_held_back.npz"))["refined"]
-held = predicted["held_back_frames"]
-real, mask = coarse["real"], coarse["mask"] > 127
+motions = {name: Motion.load(step.input("04_rendering", f"motion_{name}.npz"))
+           for name in ("held_back", "speech")}  # fmt: skip
+coarse = Coarse.load(step.input("04_rendering", "coarse_held_back.npz"))
+training = Coarse.load(step.input("04_rendering", "coarse_train.npz"))
+refined = Refined.load(step.input("05_memory_gan", "refined_held_back.npz")).pictures
+held = np.arange(len(fit))[step.settings.split(len(fit))[1]]
+real, mask = coarse.real, coarse.mask > 127
 print(f"{len(held)} held-out frames, {real.shape[1]} px")
 assert real.shape == refined.shape, "notebooks 04 and 05 are of different runs"
 
 # %%
 angles = fit.coefficients.angles
-turn = np.degrees(angles[held][:, None] - angles[training["frames"]][None])
+turn = np.degrees(angles[held][:, None] - angles[training.frames][None])
 nearest = np.linalg.norm(turn, axis=-1).argmin(1)
 candidates = {
     "refined": refined,
-    "unrefined": coarse["render"],
-    "nearest frame (oracle)": training["real"][nearest],
+    "unrefined": coarse.render,
+    "nearest frame (oracle)": training.real[nearest],
 }
 
 # %% tags=["report"]
@@ -217,7 +219,7 @@ plt.show()
 # %%
 from tfhkit.metrics import head_pose_score, hs
 
-real_rad, drawn_rad = angles[held], background["held_back_pose"][:, :3]
+real_rad, drawn_rad = angles[held], motions["held_back"].pose[:, :3]
 score = head_pose_score(real_rad, drawn_rad, n_bins=n_bins)
 for k, name in enumerate(("pitch", "yaw", "roll")):
     print(f"{name:5s} W1 {score.w1_deg[k]:4.1f} of {score.span_deg[k]:4.1f} degrees, ", end="")
@@ -315,8 +317,8 @@ utterance = default_speech()
 other_times = np.arange(0, utterance.duration_s, float(np.median(np.diff(times))))
 other = head_motion(utterance, random_style(seed + 1), other_times, seed).pose[:, :3]
 others = {
-    "predicted, before 04": predicted["held_back_pose"][:, :3],
-    "generated for the speech": background["speech_pose"][:, :3],
+    "predicted, before 04": motions["held_back"].predicted_pose[:, :3],
+    "generated for the speech": motions["speech"].pose[:, :3],
     "another speaker": other,
 }
 

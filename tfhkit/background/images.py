@@ -8,6 +8,7 @@ refiner meets the same kind of ring around the face in training and at test time
 code trains on one kind of composite and runs on another.)
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import cv2
@@ -18,26 +19,66 @@ from scipy import ndimage
 from tfhkit.background.compose import compose
 from tfhkit.camera import Camera
 from tfhkit.errors import InputError, check_shape
-from tfhkit.media import frames_at
+from tfhkit.media import frames_at, load_arrays, save_arrays
 from tfhkit.render import render
 
 BATCH = 16
+SUPERSAMPLE = 2  # antialiasing of the renderings
 _MARGIN = 0.02  # of the crop's side: how far the hole reaches beyond the rendered face
 _FEATHER = 1 / 64  # of the crop's side: the rendering's soft edge
 
 
+@dataclass(frozen=True, eq=False)
+class Coarse:
+    """Composited renderings in time order: what the refiner refines (Sec. 3.3).
+
+    Args:
+        times: (T,) seconds.
+        frames: (T,) int64 numbers of the clip's frames that lie behind.
+        render: (T, S, S, 3) uint8, the rendering over its background.
+        mask: (T, S, S) uint8, alpha of the rendering.
+        changed: (T, S, S) uint8, above 0 where the background was changed: rendering and hole.
+        real: (T, S, S, 3) uint8, what was filmed at that moment, where it is known.
+    """
+
+    times: np.ndarray
+    frames: np.ndarray
+    render: np.ndarray
+    mask: np.ndarray
+    changed: np.ndarray
+    real: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.frames)
+
+    def save(self, path):
+        """Write everything to one `.npz`."""
+        save_arrays(path, self)
+
+    @classmethod
+    def load(cls, path):
+        """Read what `save` wrote; InputError where the file holds something else."""
+        return load_arrays(path, cls)
+
+
+@dataclass(frozen=True, eq=False)
+class Backdrops:
+    """A clip's frames with the person's own face taken out of them.
+
+    Args:
+        frames: (N,) int64 frame numbers, increasing.
+        pictures: (N, S, S, 3) uint8 crops, filled where the face was.
+        holes: (N, S, S) uint8, 255 where they were filled.
+    """
+
+    frames: np.ndarray
+    pictures: np.ndarray
+    holes: np.ndarray
+
+
 def training_images(
-    clip,
-    fit,
-    model,
-    size_px,
-    frames,
-    albedo=None,
-    supersample=2,
-    backend="auto",
-    seed=0,
-    progress=None,
-):
+    clip, fit, model, size_px, frames, albedo=None, backend="auto", seed=0, progress=None
+):  # fmt: skip
     """Renderings of frames with their own coefficients, over their own backgrounds.
 
     Args:
@@ -45,19 +86,17 @@ def training_images(
         size_px: side of the crops.
         frames: (N,) frame numbers, at most len(fit).
         albedo: (V, 3), or None for the coefficients' texture.
-        supersample: antialiasing of the rendering. backend: rasteriser.
+        backend: rasteriser.
         seed: by how many frames the track is shifted that gives each hole its other outline.
         progress: called as progress(done, total, text).
     Returns:
-        dict of arrays: render (N, S, S, 3) uint8, the composite; real (N, S, S, 3) uint8; mask
-        (N, S, S) uint8, the rendering's alpha; changed (N, S, S) uint8, rendering and hole;
-        frames (N,) int64.
+        Coarse, with real.
     """
     frames = _frame_numbers("frames", frames, len(fit))
     real = np.stack([crop for _, crop in read_crops(clip, fit.crop, frames, size_px)])
-    draw = partial(render, model, albedo=albedo, backend=backend, supersample=supersample)
+    draw = partial(render, model, albedo=albedo, backend=backend, supersample=SUPERSAMPLE)
     images = own_images(draw, model, fit.coefficients[frames], real, backend, seed, progress)
-    return {**images, "real": real, "frames": frames}
+    return Coarse(fit.times[frames], frames, *images, real)
 
 
 def own_images(draw, model, coefficients, real, backend="auto", seed=0, progress=None):
@@ -68,7 +107,7 @@ def own_images(draw, model, coefficients, real, backend="auto", seed=0, progress
         model: MorphableModel. coefficients: of the N frames. real: (N, S, S, 3) uint8 crops.
         backend, seed, progress: as in `training_images`.
     Returns:
-        dict of arrays as from `training_images`: render, mask, changed.
+        render, mask, changed, as from `composite`.
     """
     # Shifted in time, not shuffled: the ring then moves as smoothly as it does at test time.
     n_frames, size_px = real.shape[:2]
@@ -78,60 +117,56 @@ def own_images(draw, model, coefficients, real, backend="auto", seed=0, progress
         face_holes(model, coefficients, size_px, backend),
         face_holes(model, disguised, size_px, backend),
     )
-    return composite(draw, coefficients, real, holes, progress)
+    filled = np.stack([fill_hole(*pair) for pair in zip(real, holes)])
+    return composite(draw, coefficients, filled, holes, progress)
+
+
+def open_backdrops(clip, fit, model, frames, size_px, backend="auto"):
+    """Backdrops of some frames of a clip.
+
+    Args:
+        clip: Clip. fit: its Fit. model: MorphableModel (CPU).
+        frames: (N,) frame numbers in any order, repeated or not.
+        size_px: side of the crops. backend: rasteriser.
+    Returns:
+        Backdrops, each frame once.
+    """
+    frames = np.unique(_frame_numbers("source_index", frames, len(fit)))
+    holes = face_holes(model, fit.coefficients[frames], size_px, backend)
+    crops = read_crops(clip, fit.crop, frames, size_px)
+    pictures = np.stack([fill_hole(crop, hole) for (_, crop), hole in zip(crops, holes)])
+    return Backdrops(frames, pictures, holes)
 
 
 def driven_images(
-    clip,
-    fit,
-    model,
-    exp,
-    pose,
-    source_index,
-    size_px,
-    real_frames=None,
-    albedo=None,
-    supersample=2,
-    backend="auto",
+    backdrops, fit, model, exp, pose, source_index, times, albedo=None, backend="auto",
     progress=None,
-):
+):  # fmt: skip
     """Renderings of other motion, over matched background frames.
 
     Identity and texture are the clip's; the light is that of the background frame.
 
     Args:
-        clip: Clip. fit: its Fit. model: MorphableModel (CPU).
+        backdrops: Backdrops that hold these frames. fit: Fit of the clip.
+        model: MorphableModel (CPU).
         exp: (T, 64). pose: (T, 6), angles then translation.
-        source_index: (T,) frame numbers of the backgrounds.
-        size_px: side of the crops.
-        real_frames: (T,) frame numbers of what really happened, where it is known.
-        albedo, supersample, backend, progress: as in `training_images`.
+        source_index: (T,) frame numbers of the backgrounds. times: (T,) seconds.
+        albedo, backend, progress: as in `training_images`.
     Returns:
-        dict as from `training_images`; frames is source_index; real only with real_frames.
+        Coarse without real; its frames are source_index.
     """
     source_index = _frame_numbers("source_index", source_index, len(fit))
     check_shape("exp", exp, (len(source_index), 64))
     check_shape("pose", pose, (len(source_index), 6))
-    wanted = source_index
-    if real_frames is not None:
-        real_frames = _frame_numbers("real_frames", real_frames, len(clip))
-        check_shape("real_frames", real_frames, (len(source_index),))
-        wanted = np.concatenate([source_index, real_frames])
-    crops = dict(read_crops(clip, fit.crop, np.unique(wanted), size_px))
-    unique, place = np.unique(source_index, return_inverse=True)
-    holes = face_holes(model, fit.coefficients[unique], size_px, backend)[place]
-    backgrounds = np.stack([crops[i] for i in source_index])
+    rows = np.searchsorted(backdrops.frames, source_index)
     driven = fit.coefficients[source_index].with_motion(np.asarray(exp), np.asarray(pose))
-    draw = partial(render, model, albedo=albedo, backend=backend, supersample=supersample)
-    images = composite(draw, driven, backgrounds, holes, progress)
-    images["frames"] = source_index
-    if real_frames is not None:
-        images["real"] = np.stack([crops[i] for i in real_frames])
-    return images
+    draw = partial(render, model, albedo=albedo, backend=backend, supersample=SUPERSAMPLE)
+    images = composite(draw, driven, backdrops.pictures[rows], backdrops.holes[rows], progress)
+    return Coarse(np.asarray(times), source_index, *images)
 
 
 def composite(draw, coefficients, backgrounds, holes, progress=None):
-    """Draw in batches over backgrounds, whose holes are filled first.
+    """Draw in batches over backgrounds whose holes are filled.
 
     Args:
         draw: callable (Coefficients, Camera) -> (B, S, S, 4) RGBA tensor.
@@ -139,7 +174,7 @@ def composite(draw, coefficients, backgrounds, holes, progress=None):
         backgrounds: (N, S, S, 3) uint8. holes: (N, S, S) uint8 of `face_holes`.
         progress: called as progress(done, total, text).
     Returns:
-        dict of arrays as from `training_images`: render, mask, changed.
+        render (N, S, S, 3), mask (N, S, S), changed (N, S, S), all uint8; see `Coarse`.
     """
     n_frames, size_px = backgrounds.shape[:2]
     result = np.empty_like(backgrounds)
@@ -148,12 +183,11 @@ def composite(draw, coefficients, backgrounds, holes, progress=None):
         part = slice(first, min(first + BATCH, n_frames))
         with torch.no_grad():
             rgba = draw(coefficients[part], Camera(size_px)).cpu().numpy()
-        filled = np.stack([fill_hole(*pair) for pair in zip(backgrounds[part], holes[part])])
-        result[part] = compose(rgba, filled, feather_px=size_px * _FEATHER)
+        result[part] = compose(rgba, backgrounds[part], feather_px=size_px * _FEATHER)
         mask[part] = np.rint(rgba[..., 3] * 255).astype(np.uint8)
         if progress:
             progress(part.stop, n_frames, "rendering")
-    return {"render": result, "mask": mask, "changed": np.maximum(mask, holes)}
+    return result, mask, np.maximum(mask, holes)
 
 
 def face_holes(model, coefficients, size_px, backend="auto"):

@@ -6,8 +6,8 @@ import numpy as np
 
 from tfhkit.errors import ParameterError
 from tfhkit.evaluate.frames import judge_frames, paired_interval
-from tfhkit.evaluate.refine import train_on
 from tfhkit.refine import Refiner, refine
+from tfhkit.refine.personal import train_personal_refiner
 
 FULL = "full model"
 
@@ -111,17 +111,18 @@ def run_ablations(
             refiner = general_only(general, config)
             history = {"trained_steps": row.value, "seconds": 0.0}
         else:
-            refiner, history = train_on(
-                material, ablated(config, row), train, start, seed, device, step
+            options = {"device": device, "progress": step}
+            refiner, history = train_personal_refiner(
+                material.own, ablated(config, row), train, start, seed, **options
             )
-        answers[row.name], _ = refine(refiner, material.judged["render"], material.times)
+        answers[row.name], _ = refine(refiner, material.judged.render, material.judged.times)
         facts[row.name] = {
             "steps": history["trained_steps"],
             "seconds": history["seconds"],
             "parameters": sum(p.numel() for p in refiner.generator.parameters()),
         }
-    scores = judge_frames(material.judged["real"], answers, material.region)
-    full = scores[FULL]["psnr_frames"]
+    scores = judge_frames(material.judged.real, answers, material.region)
+    full, times = scores[FULL]["psnr_frames"], material.judged.times
     return tuple(
         AblationRow(
             ablation=row,
@@ -130,7 +131,7 @@ def run_ablations(
             change=float(np.mean(scores[row.name]["psnr_frames"] - full)),
             interval=None
             if row.name == FULL
-            else tuple(paired_interval(scores[row.name]["psnr_frames"], full, material.times)),
+            else tuple(paired_interval(scores[row.name]["psnr_frames"], full, times)),
             **facts[row.name],
             refined=answers[row.name],
         )
@@ -180,7 +181,7 @@ def _chosen(names, general):
 
 def _outside(material, refined):
     """Mean absolute error in grey levels where the rendering was not drawn."""
-    error = np.abs(refined.astype(np.int16) - material.judged["real"])
+    error = np.abs(refined.astype(np.int16) - material.judged.real)
     return float(error[~material.region].mean())
 
 

@@ -6,24 +6,23 @@ from dataclasses import replace
 import numpy as np
 
 from tfhkit.audio.resampling import block_weights
-from tfhkit.errors import InputError, ParameterError
+from tfhkit.errors import ParameterError
 from tfhkit.evaluate.ridge import log_mel_windows, ridge_predict
-from tfhkit.evaluate.speakers import HELD_OUT_SEED, speaker_scores
 from tfhkit.metrics import head_pose_report
 from tfhkit.motion import (
     TrainSettings,
     correlation,
-    find_lag,
     lip_opening,
-    make_track,
     measure_normalisation,
     mouth_points,
+    personal_track,
     predict_motion,
     train_motion,
     train_personal,
 )
 from tfhkit.motion.personal import FOLDS
 from tfhkit.virtual.corpus import make_motion_corpus
+from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED, speaker_scores
 
 LEAST_TRAIN, LEAST_HELD_S = 16, 2.0
 CURVE_FRAMES = (100, 200, 300, 500, 800)  # App. B
@@ -72,7 +71,7 @@ def evaluate_clip(fit, audio, general, model, n_train=300, settings=None, seed=0
     known, held = split(fit, n_train)
     settings = settings or TrainSettings(seed=seed)
     person, coefficients, times = fit.coefficients.id[0], fit.coefficients, fit.times
-    track, lag_s = learning_track(fit, audio, general, model, known)
+    track, lag_s, _ = personal_track(fit, audio, general, model, known)
     began = time.perf_counter()
     weights, _ = train_personal(track, general, settings, model=model, progress=progress)
     train_seconds = time.perf_counter() - began
@@ -135,7 +134,7 @@ def evaluate_curve(
     person, true = fit.coefficients.id[0], fit.coefficients.exp
     for n in sorted(n for n in n_frames if n <= held_from):
         known = slice(held_from - n, held_from)
-        track, _ = learning_track(fit, audio, general, model, known)
+        track, _, _ = personal_track(fit, audio, general, model, known)
         if len(track) < FOLDS / (FOLDS - 1) * settings.sequence_frames * 2:
             continue
         weights, _ = train_personal(track, general, settings, model=model, progress=progress)
@@ -166,19 +165,6 @@ def split(fit, n_train):
             f"leave {LEAST_HELD_S:g} s or more, or take a longer clip",
         )
     return slice(0, n_train), slice(n_train, n_frames)
-
-
-def learning_track(fit, audio, general, model, known):
-    """The MotionTrack of some frames at the lag that fits best, and that lag in s."""
-    coefficients, times = fit.coefficients[known], fit.times[known]
-    if times[-1] - times[0] < 1.0:
-        raise InputError("clip", "has less than 1 s to learn from", "take a longer clip")
-    person = coefficients.id[0]
-    lag_s, _ = find_lag(general, model, audio, times, coefficients.exp, person)
-    track = make_track(
-        audio, times, coefficients.exp, coefficients.pose, fit.gap[known], "person", person, lag_s
-    )
-    return track, lag_s
 
 
 def with_statistics(general, track):

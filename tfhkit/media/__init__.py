@@ -1,7 +1,8 @@
 """Read and write video and audio with a true time base (PyAV)."""
 
+from tfhkit.media.arrays import load_arrays, save_arrays
 from tfhkit.media.clip import MIN_SECONDS, Clip, frames_at, open_clip
-from tfhkit.media.files import atomic_path, sha256_of
+from tfhkit.media.files import atomic_path, check_writable, sha256_of
 from tfhkit.media.pictures import jpeg_bytes, read_picture
 from tfhkit.media.reader import FrameReader
 from tfhkit.media.sound import SR_HZ, read_audio, write_wav
@@ -15,14 +16,17 @@ __all__ = [
     "Clip",
     "FrameReader",
     "atomic_path",
+    "check_writable",
     "draw_mark",
     "frames_at",
     "jpeg_bytes",
     "json_text",
+    "load_arrays",
     "open_clip",
     "read_audio",
     "read_picture",
     "rounded",
+    "save_arrays",
     "sha256_of",
     "video_metadata",
     "write_json",

@@ -41,6 +41,31 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
+def check_writable(path, suffix):
+    """A path that a long computation will write to, tried before it begins.
+
+    Args:
+        path: the file to write. suffix: the one that it must have, such as ".mp4".
+    Returns:
+        Path.
+    Raises:
+        InputError: another suffix, a folder, or a folder that cannot be written to.
+    """
+    path = Path(path).expanduser()
+    if path.suffix.lower() != suffix:
+        raise InputError(path, f"is not named {suffix}", f"name a file that ends in {suffix}")
+    if path.is_dir():
+        raise InputError(path, "is a folder", f"name a file that ends in {suffix}")
+    probe = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}")
+    try:
+        with atomic_path(probe):
+            pass
+    except InputError as error:
+        raise InputError(path, error.fault, error.remedy) from error
+    probe.unlink()
+    return path
+
+
 def sha256_of(path):
     """SHA-256 of a file as 64 hexadecimal digits.
 

@@ -8,12 +8,11 @@ from tfhkit.motion.data import (
     measure_normalisation,
     resample,
 )
-from tfhkit.motion.lag import LAGS_S, find_lag
 from tfhkit.motion.lips import correlation, explained, lip_opening, mouth_points
 from tfhkit.motion.loss import LAMBDAS, motion_loss
 from tfhkit.motion.model import MotionConfig, MotionNet, MotionWeights, n_parameters
-from tfhkit.motion.personal import train_personal
-from tfhkit.motion.predict import MotionStream, predict_motion, predict_windows
+from tfhkit.motion.personal import LAGS_S, find_lag, personal_track, train_personal
+from tfhkit.motion.predict import predict_motion, predict_windows
 from tfhkit.motion.train import TrainSettings, train_motion
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
     "LAMBDAS",
     "MotionConfig",
     "MotionNet",
-    "MotionStream",
     "MotionTrack",
     "MotionWeights",
     "Normalisation",
@@ -36,6 +34,7 @@ __all__ = [
     "motion_loss",
     "mouth_points",
     "n_parameters",
+    "personal_track",
     "predict_motion",
     "predict_windows",
     "resample",

@@ -134,7 +134,7 @@ class Normalisation:
         exp_mean, exp_std: (64,) of the training expression.
         pose_mean, pose_std: (6,) of the speaker's pose; the network learns (p - mean) / std.
         pose_centre, pose_spread: (6,) median and deviation of the trained network's answers;
-            0 and 1 as long as they are not known. See `tfhkit.motion.pose_range`.
+            0 and 1 as long as they are not known. See `tfhkit.motion.predict`.
         lag_s: the sound of a frame is taken so much later than its picture.
     """
 

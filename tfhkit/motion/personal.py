@@ -4,14 +4,18 @@ import copy
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from tfhkit.errors import InputError
 from tfhkit.motion.batches import prepare
-from tfhkit.motion.data import measure_normalisation
-from tfhkit.motion.pose_range import calibrate_pose
+from tfhkit.motion.data import make_track, measure_normalisation
+from tfhkit.motion.lips import correlation, lip_opening
+from tfhkit.motion.predict import calibrate_pose, predict_windows
 from tfhkit.motion.train import TrainSettings, train_motion
 
 FOLDS = 5
+LAGS_S = tuple(round(0.02 * k, 2) for k in range(-3, 10))  # -60 to 180 ms
 
 
 def train_personal(
@@ -91,3 +95,55 @@ def average(nets):
     }
     net.load_state_dict(mean)
     return net.eval()
+
+
+def personal_track(fit, audio, general, model, frames):
+    """A person's MotionTrack to fine-tune on, with the lag at which their lips move.
+
+    Args:
+        fit: Fit of the clip. audio: (N,) its sound, 16 kHz. general: general MotionWeights.
+        model: MorphableModel of the fit. frames: slice of the frames to learn from.
+    Returns:
+        MotionTrack, its lag_s, and the agreement at every candidate of LAGS_S.
+    Raises:
+        InputError: less than a second to learn from.
+    """
+    coefficients, times = fit.coefficients[frames], fit.times[frames]
+    if times[-1] - times[0] < 1.0:
+        raise InputError("clip", "has less than 1 s to learn from", "take a longer clip")
+    person = coefficients.id[0]
+    lag_s, agreement = find_lag(general, model, audio, times, coefficients.exp, person)
+    gap = fit.gap[frames]
+    track = make_track(
+        audio, times, coefficients.exp, coefficients.pose, gap, "person", person, lag_s
+    )
+    return track, lag_s, agreement
+
+
+def find_lag(weights, model, audio, times, exp, id, lags_s=LAGS_S):
+    """The lag at which the general mapping's lips agree best with a person's.
+
+    Lips move before they are heard, people differ, and so do cameras and the delays of sound
+    tracks: tens of milliseconds, which is a good part of a syllable. One number, found on the
+    training frames without any training, so it holds on the shortest clip.
+
+    Args:
+        weights: general MotionWeights. model: MorphableModel.
+        audio: (N,) 16 kHz. times: (T,) s. exp: (T, 64). id: (80,) identity.
+        lags_s: candidates; positive: the sound comes after the picture.
+    Returns:
+        lag_s, and the correlations of the lip opening at every candidate, (len(lags_s),).
+    """
+    pose = np.zeros((len(exp), 6), np.float32)
+    scores = []
+    for lag_s in lags_s:
+        track = make_track(audio, times, exp, pose, id=id, lag_s=lag_s)
+        own = measure_normalisation([track])
+        own = replace(own, mfcc_mean=weights.norm.mfcc_mean, mfcc_std=weights.norm.mfcc_std)
+        predicted, _ = predict_windows(replace(weights, norm=own), track.windows)
+        openings = [lip_opening(model, id, e) for e in (predicted, track.exp)]
+        scores.append(correlation(*openings))
+    # The scores are a smooth curve with a broad top: its middle is surer than its highest point.
+    scores = np.array(scores)
+    smooth = np.convolve(np.pad(scores, 1, mode="edge"), np.ones(3) / 3, "valid")
+    return float(lags_s[int(smooth.argmax())]), scores

@@ -1,4 +1,6 @@
-"""From sound to coefficients: whole tracks at any times, or in a stream."""
+"""From sound to coefficients at any times, with the pose in the person's range (Eq. 1)."""
+
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -6,7 +8,9 @@ import torch
 from tfhkit.audio import mfcc_windows
 from tfhkit.errors import check_shape
 from tfhkit.motion.data import STEP_S, grid_times, normalise_sound, resample
-from tfhkit.motion.pose_range import pose_from_units
+
+LARGEST_GAIN = 4.0
+KNOWN_FRAMES = 50  # how much the training's statistics count beside those of the track at hand
 
 
 def predict_motion(weights, audio, times, sr_hz=16000):
@@ -14,7 +18,7 @@ def predict_motion(weights, audio, times, sr_hz=16000):
 
     Inside, the network runs on a 25 Hz grid from the sound's beginning, so that weights hold for
     every frame rate and a frame in the middle has heard what came before. The pose is brought to
-    the person's range over the times that are asked for; see `tfhkit.motion.pose_range`.
+    the person's range over the times that are asked for; see `pose_from_units`.
 
     Args:
         weights: MotionWeights.
@@ -52,34 +56,53 @@ def predict_windows(weights, windows, asked=slice(None)):
     return _exp_from_units(exp, weights.norm), pose_from_units(pose, weights.norm, pose[asked])
 
 
-class MotionStream:
-    """The same mapping for sound that arrives bit by bit: keeps h and c of Eq. 1.
-
-    Args:
-        weights: MotionWeights.
-        sound_mean, sound_std: (12,) of the MFCCs of this voice and microphone, from earlier
-            sound, if the weights standardise per track; by default the training set's.
-
-    The windows are to be taken at the frames' times plus `weights.norm.lag_s`. The pose's range is
-    that of the training: a stream does not know what is still to come.
-    """
-
-    def __init__(self, weights, sound_mean=None, sound_std=None):
-        self.weights, self.state = weights, None
-        norm = weights.norm
-        self.mean = norm.mfcc_mean if sound_mean is None else np.asarray(sound_mean)
-        self.std = norm.mfcc_std if sound_std is None else np.asarray(sound_std)
-
-    @torch.no_grad()
-    def __call__(self, windows):
-        """The next windows (T, 28, 12) of the 25 Hz grid to exp (T, 64), pose (T, 6)."""
-        check_shape("windows", windows, ("T", 28, 12))
-        self.weights.net.eval()
-        sound = torch.as_tensor(((windows - self.mean) / self.std).astype(np.float32))
-        exp, pose, self.state = self.weights.net(sound[None], self.state)
-        exp, pose, norm = exp[0].numpy(), pose[0].numpy(), self.weights.norm
-        return _exp_from_units(exp, norm), pose_from_units(pose, norm)
-
-
 def _exp_from_units(exp, norm):
     return (norm.exp_mean + norm.exp_std * exp).astype(np.float32)
+
+
+@torch.no_grad()
+def calibrate_pose(net, data, norm):
+    """The Normalisation that brings predicted poses to the person's range.
+
+    The less the sound says about the pose, the nearer a regression stays to the mean. HS compares
+    how often each pose occurs, and a viewer sees how much a head moves. So the prediction's median
+    is laid on the median of the truth, the resting pose (one turn of a second drags the
+    mean of a short clip away from there), and its deviation is scaled to the truth's.
+
+    Args:
+        net: MotionNet. data: Prepared. norm: Normalisation as trained.
+    Returns:
+        norm with pose_mean (now the median of the truth), pose_centre and pose_spread; of several
+        tracks the median over tracks.
+    """
+    net.eval()
+    homes, centres, spreads = [], [], []
+    for d in data:
+        predicted, true = net(d.windows[None])[1][0][d.learn].cpu(), d.pose[d.learn].cpu()
+        homes.append(true.median(0).values.numpy())
+        centres.append(predicted.median(0).values.numpy())
+        spreads.append((predicted.std(0) / true.std(0).clamp_min(1e-6)).numpy())
+    home, centre, spread = (np.median(v, 0).astype(np.float32) for v in (homes, centres, spreads))
+    home = (norm.pose_mean + norm.pose_std * home).astype(np.float32)
+    return replace(norm, pose_mean=home, pose_centre=centre, pose_spread=spread)
+
+
+def pose_from_units(pose, norm, track=None):
+    """Network units to coefficients, in the person's range.
+
+    Args:
+        pose: (T, 6) as the network gives it.
+        norm: Normalisation.
+        track: (N, 6) the same over a whole track: its own median and deviation count beside those
+            of the training, the more the longer it is, since another voice, or another half
+            minute, shifts the prediction as a whole. None takes the training's alone.
+    Returns:
+        (T, 6) float32 radians and dm.
+    """
+    centre, spread = norm.pose_centre, norm.pose_spread
+    if track is not None and norm.calibrated:
+        share = len(track) / (len(track) + KNOWN_FRAMES)
+        centre = share * np.median(track, 0) + (1 - share) * centre
+        spread = share * np.std(track, 0) + (1 - share) * spread
+    gain = 1 / np.maximum(spread, 1 / LARGEST_GAIN)
+    return (norm.pose_mean + norm.pose_std * gain * (pose - centre)).astype(np.float32)

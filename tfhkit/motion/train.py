@@ -13,7 +13,7 @@ from tfhkit.motion.checkpoint import read_checkpoint, write_checkpoint
 from tfhkit.motion.data import measure_normalisation
 from tfhkit.motion.loss import LAMBDAS, landmark_map, motion_loss
 from tfhkit.motion.model import MotionConfig, MotionNet, MotionWeights
-from tfhkit.motion.pose_range import calibrate_pose
+from tfhkit.motion.predict import calibrate_pose
 
 
 @dataclass(frozen=True)

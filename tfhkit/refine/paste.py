@@ -69,74 +69,43 @@ def _border_fade(size):
     return np.minimum.outer(ramp, ramp).astype(np.float32)
 
 
-def full_frames(clip, crop, source_index, refined, region, attention=None, mask=None):
-    """Yield full frames with the refined crop pasted in; one frame in memory at a time.
+def full_frames(clip, crop, parts):
+    """Yield full frames with the refined crops pasted in; one frame in memory at a time.
 
     Args:
         clip: Clip whose frames lie behind.
         crop: `fit.Crop` of the clip.
-        source_index: (T,) number of the background frame of each output frame.
-        refined: (T, S, S, 3) uint8.
-        region: (T, S, S) uint8, above 0 where the compositing changed the frame.
-        attention: (T, S, S) in [0, 1] or None.
-        mask: (T, S, S) uint8 or None, see `paste_alpha`.
+        parts: yields Refined; one after the other they are the video.
     Yields:
         (H, W, 3) uint8.
     """
     with clip.reader() as reader:
-        for i, source in enumerate(source_index):
-            parts = [None if part is None else part[i] for part in (attention, mask)]
-            alpha = paste_alpha(region[i], parts[0], mask=parts[1])
-            yield crop.paste(reader[int(source)], refined[i], alpha)
+        for part in parts:
+            for i, source in enumerate(part.frames):
+                kept = part.attention[i] / 255
+                alpha = paste_alpha(part.changed[i], kept, mask=part.mask[i])
+                yield crop.paste(reader[int(source)], part.pictures[i], alpha)
 
 
 def write_talking_head(
-    path,
-    clip,
-    crop,
-    source_index,
-    refined,
-    region,
-    attention=None,
-    times_or_fps=None,
-    audio=None,
-    visible_mark=True,
-    quality=18,
-    progress=None,
-    mask=None,
-):
+    path, clip, crop, parts, times, audio=None, visible_mark=True, quality=18, progress=None
+):  # fmt: skip
     """Write the talking head in the clip's full frame, with sound, marked as synthetic.
 
     Args:
-        path: `.mp4` to write.
-        clip, crop, source_index, refined, region, attention: see `full_frames`.
-        times_or_fps: (T,) seconds or frames per second; None is the clip's frame rate.
+        path: `.mp4` to write, whole or not at all.
+        clip, crop, parts: see `full_frames`.
+        times: (T,) seconds of all frames.
         audio: (N,) float32, 16 kHz, sample 0 at the first frame; None is no sound.
         visible_mark: draw the mark; the metadata says "synthetic" in any case.
         quality: x264's CRF.
         progress: callable(done, total, text).
-        mask: (T, S, S) uint8 or None, see `paste_alpha`.
     Returns:
         Path.
-    Raises:
-        ShapeError: the arrays differ in length or size.
     """
-    n = len(refined)
-    check_shape("refined", refined, ("T", "S", "S", 3))
-    check_shape("region", region, refined.shape[:3])
-    check_shape("source_index", np.asarray(source_index), (n,))
-    for name, part in (("attention", attention), ("mask", mask)):
-        if part is not None:
-            check_shape(name, part, refined.shape[:3])
-    frames = full_frames(clip, crop, source_index, refined, region, attention, mask)
+    frames = _counted(full_frames(clip, crop, parts), len(times), progress, "filming")
     return write_video(
-        path,
-        _counted(frames, n, progress, "pasting"),
-        clip.fps if times_or_fps is None else times_or_fps,
-        audio=audio,
-        sr_hz=SR_HZ,
-        visible_mark=visible_mark,
-        quality=quality,
+        path, frames, times, audio, SR_HZ, visible_mark=visible_mark, quality=quality
     )
 
 

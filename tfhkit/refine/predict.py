@@ -30,37 +30,52 @@ class Retrieval:
 
 
 @torch.no_grad()
-def retrieve_identity(refiner, renders, times=None, every_frame=False):
+def retrieve_identity(refiner, renders, times=None, looked=None):
     """Identity features of rendered frames, from the memory (Sec. 3.4).
 
     Args:
         refiner: Refiner.
-        renders: (T, S, S, 3) uint8.
-        times: (T,) seconds; None means 25 fps.
-        every_frame: look every frame up (to browse the memory), not only the knots between
-            which the features are interpolated.
+        renders: (K, S, S, 3) uint8, the frames to look up.
+        times: (T,) seconds of all frames; None means 25 fps.
+        looked: (K,) which of all frames these are. None: `renders` holds all T frames, and the
+            knots of `frames_to_look_up` are picked from them.
     Returns:
-        Retrieval.
+        Retrieval, with features for all T frames.
     """
-    n, config = len(renders), refiner.config
-    times = np.arange(n) / 25.0 if times is None else np.asarray(times, np.float64)
-    check_shape("times", times, (n,))
+    config = refiner.config
+    times = np.arange(len(renders)) / 25.0 if times is None else np.asarray(times, np.float64)
+    n = len(times)
+    if looked is None:
+        check_shape("times", times, (len(renders),))
+        looked = frames_to_look_up(config, times)
+        renders = renders[looked]
     if config.identity != "memory":
         # the mean of the training frames' features is what the generator saw in training
         identity = refiner.mean_identity.expand(n, -1)
         none = np.zeros(0, np.int64)
         return Retrieval(none, none, none.astype(np.float32), identity)
-    spaced = config.smooth_s > 0 and n >= 3
-    looked = np.arange(n)
-    if spaced and not every_frame:
-        looked = np.array(knot_indices(times, config.smooth_s))
-    pool5 = pool5_features(refiner.resnet, renders[looked]).to(refiner.device)
+    pool5 = pool5_features(refiner.resnet, renders).to(refiner.device)
     values, slots, similarity = refiner.memory.retrieve(refiner.memory.query(pool5))
     features = torch.zeros(n, values.shape[1], device=refiner.device)
     features[torch.as_tensor(looked, device=refiner.device)] = values
-    if spaced:
+    if _interpolates(config, n):
         features = smooth_features(features, times, config.smooth_s)
     return Retrieval(looked, slots.cpu().numpy(), similarity.cpu().numpy(), features)
+
+
+def frames_to_look_up(config, times):
+    """Frames whose identity comes from the memory; it is interpolated between them: (K,) int64.
+
+    Args:
+        config: RefinerConfig. times: (T,) seconds.
+    """
+    if _interpolates(config, len(times)):
+        return np.array(knot_indices(times, config.smooth_s))
+    return np.arange(len(times))
+
+
+def _interpolates(config, n_frames):
+    return config.smooth_s > 0 and n_frames >= 3
 
 
 @torch.no_grad()

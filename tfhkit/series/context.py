@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tfhkit.errors import InputError, ParameterError, TfhkitError
 from tfhkit.media import rounded, sha256_of, write_wav
+from tfhkit.profiles import settings_of
 from tfhkit.series import manifest as manifests
 from tfhkit.series import places, sources
 from tfhkit.series.parameters import own_parameters
 from tfhkit.series.progress import report_progress
-from tfhkit.series.settings import settings_of
 from tfhkit.series.watch import followed
 
 SENTENCE = "sentence.wav"
@@ -26,7 +26,7 @@ class Step:
     Attributes:
         name: e.g. "03_lstm_training".
         out: Path of the run directory; `dir`: this step's folder in it.
-        settings: the profile's numbers (`tfhkit.series.settings.Settings`).
+        settings: the profile's numbers (`tfhkit.profiles.Settings`).
         seed, own: as given. device: "cuda" or "cpu", by the profile and the machine.
         clip_path, speech_path: the resolved files; asking for one makes it an input.
         progress: callable (done, total, text) to hand to functions of the kit.

@@ -13,6 +13,7 @@ from tfhkit.series import places
 from tfhkit.series.sources import EXERCISE_TAGS
 from tfhkit.series.watch import Watch
 
+_PACKAGE = str(Path(errors.__file__).resolve().parents[1])  # kernels import this tfhkit
 MAY_RAISE = "raises-exception"  # the tag with which an execution continues after an error
 
 
@@ -126,7 +127,7 @@ def _environment(folder, progress):
         TFHKIT_PROGRESS=progress,
         TFHKIT_NOTEBOOKS=str(folder),
         JUPYTER_PATH=os.pathsep.join([kernels, *filter(None, [old.get("JUPYTER_PATH")])]),
-        PYTHONPATH=os.pathsep.join([str(places.kit_dir()), *filter(None, [old.get("PYTHONPATH")])]),
+        PYTHONPATH=os.pathsep.join([_PACKAGE, *filter(None, [old.get("PYTHONPATH")])]),
         PYDEVD_DISABLE_FILE_VALIDATION="1",
         JUPYTER_PLATFORM_DIRS="1",
         PLOTLY_RENDERER="plotly_mimetype",  # the default stores 4 MB of JavaScript in a notebook

@@ -20,9 +20,9 @@ from pathlib import Path
 
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.media import atomic_path
+from tfhkit.profiles import settings_of
 from tfhkit.series import places
 from tfhkit.series.progress import counted, in_words
-from tfhkit.series.settings import settings_of
 from tfhkit.series.watch import last_line
 
 LOCK, RECORD = ".job.lock", ".job.json"

@@ -1,6 +1,7 @@
 """What `tfhkit evaluate` does: one stage scored against ground truth and baselines."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tfhkit.errors import ParameterError
@@ -44,8 +45,8 @@ def evaluate_motion(clip=None, frames=300, speakers=24, fit=None, curve=False, s
     from tfhkit.face import load_model
     from tfhkit.media import open_clip
     from tfhkit.motion import TrainSettings
+    from tfhkit.motion.general import general_mapping
     from tfhkit.series.context import resolve
-    from tfhkit.series.general import general_weights
 
     if speakers < 0:
         raise ParameterError("--speakers", f"{speakers} are too few", "take 0 or more")
@@ -54,13 +55,13 @@ def evaluate_motion(clip=None, frames=300, speakers=24, fit=None, curve=False, s
     opened = open_clip(path)
     made = fit_for(opened, fit, progress=progress)
     model = made.load_model()
-    general = general_weights(model=model)
+    general = general_mapping(model=model)
     n_train, settings = min(frames, int(0.75 * len(made))), TrainSettings(seed=seed)
     common = (made, opened.audio, general, model)
     result = {"clip": str(clip or "sample")}
     result |= evaluate_clip(*common, n_train, settings, seed, progress)
     if speakers:
-        result |= evaluate_speakers(general_weights(), load_model(), speakers, progress=progress)
+        result |= evaluate_speakers(general_mapping(), load_model(), speakers, progress=progress)
     if curve:
         rows = evaluate_curve(*common, n_train, settings=settings, progress=progress)
         result["curve"] = rows
@@ -87,11 +88,12 @@ def evaluate_refine(
     from tfhkit.evaluate import refine as judging
     from tfhkit.evaluate.motion import split
     from tfhkit.media import open_clip
+    from tfhkit.motion.general import general_mapping
+    from tfhkit.person import Person
+    from tfhkit.profiles import settings_of
     from tfhkit.refine import refiner_config, train_config
+    from tfhkit.refine.general import general_refiner
     from tfhkit.series.context import resolve
-    from tfhkit.series.general import general_weights
-    from tfhkit.series.general_refiner import general_refiner
-    from tfhkit.series.settings import settings_of
 
     if steps is not None and steps < 1:
         raise ParameterError("--steps", f"{steps} are too few", "take 1 or more")
@@ -109,24 +111,19 @@ def evaluate_refine(
         budget_s=None if steps else 60 * profile.refine_minutes,
     )
     general = general_refiner(size)
+    size_px = refiner_config(size).generator.size_px
+    settings = replace(profile, refine_size=size, refine_px=size_px)
+    person = Person(opened, made, None, None, settings, *split(made, n_train))
+    mapping = general_mapping(profile.motion_size, model)
     numbers, material, _ = judging.evaluate_refine(
-        opened,
-        made,
-        general_weights(model=model),
-        model,
-        train,
-        size,
-        general,
-        n_train,
-        profile.memory_slots,
-        seed=seed,
-        progress=progress,
+        person, mapping, train, general, seed=seed, progress=progress
     )
     result = {"clip": str(clip or "sample"), "size": size, **numbers}
     if ablations:
         from tfhkit.evaluate.ablations import run_ablations
 
-        config = refiner_config(size, material.identity.encoder.name, slots=profile.memory_slots)
+        encoder = material.own.identity.encoder.name
+        config = refiner_config(size, encoder, slots=profile.memory_slots)
         rows = run_ablations(material, config, train, general, seed=seed, progress=progress)
         result["ablations"] = [row.numbers() for row in rows]
     result["seconds"] = time.perf_counter() - began

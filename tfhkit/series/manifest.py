@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tfhkit.media import atomic_path, sha256_of
-from tfhkit.series.settings import settings_of
+from tfhkit.profiles import settings_of
 
 FILE = "manifest.json"
 

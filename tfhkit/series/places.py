@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from tfhkit.assets import clone_dir, kit_folder
 from tfhkit.errors import InputError
 
 STEPS = (
@@ -20,8 +21,9 @@ COMMON = ("clip", "speech", "out", "profile", "seed")  # parameters that every n
 
 
 def kit_dir():
-    """The folder that holds `tfhkit/`, `notebooks/` and `assets/`."""
-    return Path(__file__).resolve().parents[2]
+    """The clone, with `tfhkit/`, `notebooks/` and `assets/`; the current folder where the package
+    was installed from a wheel."""
+    return clone_dir() or Path.cwd()
 
 
 def notebooks_dir():
@@ -31,7 +33,7 @@ def notebooks_dir():
     if named:
         return Path(named)
     copies = all((here / f"{name}.ipynb").is_file() for name in STEPS)
-    return here if copies else kit_dir() / "notebooks"
+    return here if copies else kit_folder("notebooks")
 
 
 def base_dir():

@@ -15,7 +15,7 @@ from tfhkit.face.head_maps import smoothstep
 from tfhkit.fit.image import fit_image
 from tfhkit.media import SR_HZ, read_audio, read_picture, write_video
 from tfhkit.motion import predict_motion
-from tfhkit.series.general import general_weights
+from tfhkit.motion.general import general_mapping
 from tfhkit.series.places import resolve_input
 from tfhkit.virtual.prosody import prosody
 from tfhkit.virtual.speaker import action_matrix
@@ -85,7 +85,7 @@ def speaking(portrait, fit, audio, times, weights=None, seed=0):
         PortraitMotion.
     """
     model = portrait.model
-    speech, pose = predict_motion(weights or general_weights(), audio, times)
+    speech, pose = predict_motion(weights or general_mapping(), audio, times)
     fade = lambda over_s: smoothstep(0, over_s, np.minimum(times, times[-1] - times))  # noqa: E731
     step_s = times[1] - times[0]
     angles = gaussian_filter1d(pose[:, :3].astype(np.float64), 0.06 / step_s, axis=0)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.media import sha256_of
+from tfhkit.profiles import settings_of
 from tfhkit.series import manifest as manifests
 from tfhkit.series import places, sources
 from tfhkit.series.context import KEYWORDS, resolve
 from tfhkit.series.course import Course
 from tfhkit.series.execution import StageError, execute
 from tfhkit.series.parameters import assign, own_parameters, parameters_of
-from tfhkit.series.settings import settings_of
 
 
 def run_series(

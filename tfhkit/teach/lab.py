@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tfhkit.assets import kit_folder
 from tfhkit.errors import InputError
 from tfhkit.media import atomic_path
 from tfhkit.series import places
@@ -27,10 +28,10 @@ def prepare_copies(kit=None):
     Raises:
         InputError: the folder cannot be written.
     """
-    kit = Path(kit or places.kit_dir())
-    folder, copied, outdated = kit / FOLDER, [], []
-    for name in places.names_of(kit / "notebooks"):
-        stored, copy = kit / "notebooks" / f"{name}.ipynb", folder / f"{name}.ipynb"
+    folder, copied, outdated = Path(kit or places.kit_dir()) / FOLDER, [], []
+    source = Path(kit) / "notebooks" if kit else kit_folder("notebooks")
+    for name in places.names_of(source):
+        stored, copy = source / f"{name}.ipynb", folder / f"{name}.ipynb"
         if not copy.exists():
             try:
                 folder.mkdir(exist_ok=True)

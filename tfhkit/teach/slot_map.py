@@ -29,7 +29,7 @@ def show_slots(
 
     Args:
         memory: Memory of a trained refiner.
-        retrieval: Retrieval of the asked frames, see `retrieve_identity(..., every_frame=True)`.
+        retrieval: Retrieval of the asked frames, from `retrieve_identity` that looked all up.
         train_frames: (N,) frame numbers of the training.
         train_pictures: (N, S, S, 3) uint8. asked_pictures: (T, S, S, 3) uint8.
         values: (N,) of the training frames, such as yaw in degrees: a slot has the colour of its

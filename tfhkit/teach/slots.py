@@ -14,7 +14,7 @@ def map_slots(
 
     Args:
         memory: Memory of a trained refiner.
-        retrieval: Retrieval of the asked frames; from `retrieve_identity(..., every_frame=True)`
+        retrieval: Retrieval of the asked frames; from `retrieve_identity` that looked all up
             every frame is there, otherwise the knots alone.
         train_frames: (N,) frame numbers of the training.
         train_pictures: (N, S, S, 3) uint8, real frames or renderings.

@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 
 from tfhkit.assets import assets_dir
+from tfhkit.background.images import Coarse
 from tfhkit.media import open_clip, sha256_of, write_video
+from tfhkit.person import Refined
 from tfhkit.refine.paste import label_band
 from tfhkit.series import manifest as manifests
 from tfhkit.series import places
@@ -31,18 +33,14 @@ def make_teaser(out, path):
     Returns:
         Path.
     """
-    images = np.load(out / "04_rendering" / "images_held_back.npz")
-    refined = np.load(out / "05_memory_gan" / "refined_held_back.npz")
-    columns = {
-        "filmed": images["real"],
-        "rendered": images["render"],
-        "finished": refined["refined"],
-    }
+    images = Coarse.load(out / "04_rendering" / "coarse_held_back.npz")
+    refined = Refined.load(out / "05_memory_gan" / "refined_held_back.npz")
+    columns = {"filmed": images.real, "rendered": images.render, "finished": refined.pictures}
     clip = open_clip(resolve("clip", "sample", out))
-    sound = clip.audio[round(clip.sr_hz * refined["times"][0]) :]
+    sound = clip.audio[round(clip.sr_hz * refined.times[0]) :]
     head = np.hstack([label_band(name, PANEL_PX) for name in columns])
     frames = [np.vstack([head, np.hstack(_larger(row))]) for row in zip(*columns.values())]
-    write_video(path, frames, refined["times"], sound)
+    write_video(path, frames, refined.times, sound)
     made = manifests.read(out / "05_memory_gan")
     card = {
         "sha256": sha256_of(path),

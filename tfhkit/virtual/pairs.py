@@ -119,14 +119,14 @@ def speaker_pairs(seed, stretches=2, size_px=128):
         rgba = render(model, coefficients, camera, supersample=2)
         return torch.cat([torch.as_tensor(grade(rgba[..., :3].numpy())), rgba[..., 3:]], -1)
 
-    images = own_images(draw, model, coarse, reals, seed=seed)
+    renders, _, changed = own_images(draw, model, coarse, reals, seed=seed)
     points = _landmarks(performance.coefficients, model, size_px)
     found = identity_features(reals, points, "dlib", every=4)
     frames = np.concatenate([_GAP * s + np.arange(STRETCH) for s in range(stretches)])
     return Pairs(
-        renders=images["render"],
+        renders=renders,
         reals=reals,
-        changed=images["changed"],
+        changed=changed,
         identity=found.features,
         landmarks_px=points,
         frames=frames.astype(np.int64),

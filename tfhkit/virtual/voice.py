@@ -97,7 +97,7 @@ def speak(text, voice="en-us", rate_wpm=165, pitch=50, pitch_range=50):
 
 
 def default_speech():
-    """The default sentence, about 7 s, voice en-us; it says that it is synthetic."""
+    """The kit's default sentence, about 7 s, voice en-us; it says that it is synthetic."""
     return speak(
         "This is a synthetic voice that was made by a computer program, "
         "and the person in this video never said these words.",

@@ -1,27 +1,20 @@
-"""The general mapping (Sec. 3.2): trained on virtual speakers, shipped for the small network."""
+"""Training of the general mapping (Sec. 3.2) on virtual speakers."""
 
-import argparse
-import hashlib
-import json
 import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tfhkit.assets import assets_dir, shipped
-from tfhkit.errors import ParameterError, TfhkitError
-from tfhkit.evaluate.speakers import HELD_OUT_SEED, as_seen, speaker_scores
+from tfhkit.errors import ParameterError
 from tfhkit.face import load_model
-from tfhkit.face.carry import carry_expression
 from tfhkit.motion import MotionConfig, MotionWeights, TrainSettings, train_motion
-from tfhkit.motion.carry import carry_weights
+from tfhkit.motion.general import basis_mark, for_model, general_mapping
 from tfhkit.motion.lrw import load_lrw
-from tfhkit.motion.seen import seen_expression
-from tfhkit.series.progress import report_progress
+from tfhkit.motion.transfer import visible_expression
 from tfhkit.virtual.corpus import make_motion_corpus
+from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED, as_seen, speaker_scores
 from tfhkit.virtual.workers import in_workers
 
-SHIPPED = "motion_small.safetensors"
 SEQUENCE_FRAMES = 32  # of a training sequence; no longer than the shortest track
 
 
@@ -43,7 +36,7 @@ def train_general(
     """Train the general mapping on a virtual corpus and write it with its card.
 
     The corpus' exact expressions are brought to what a fit to landmarks would give
-    (`seen_expression`), because that is what the mapping is fine-tuned on later.
+    (`visible_expression`), because that is what the mapping is fine-tuned on later.
 
     Args:
         path: .safetensors to write; the card goes into the .json next to it. A training that was
@@ -77,7 +70,7 @@ def train_general(
         clips, skipped = load_lrw(lrw, lrw_cache, share=share, progress=progress)
     corpus = make_motion_corpus(n_speakers, seconds_each, 1 + 1000 * seed, **common)
     others = make_motion_corpus(held_out, min(30.0, seconds_each), HELD_OUT_SEED, **common)
-    seen = seen_expression(model)
+    seen = visible_expression(model)
     tracks = [as_seen(speaker, seen) for speaker in corpus] + list(clips)
     settings = TrainSettings(
         epochs=epochs,
@@ -106,7 +99,7 @@ def train_general(
         "what": "general mapping from sound to expression and head pose",
         "data": f"{n_speakers} virtual speakers, {seconds_each:.0f} s each; espeak-ng voices, "
         "open morphable model; " + _about_clips(clips, skipped, settings),
-        "command": f"python -m tfhkit.series.general --size {size} --speakers {n_speakers} "
+        "command": f"tfhkit pretrain mapping --size {size} --speakers {n_speakers} "
         f"--seconds {seconds_each:g} --epochs {epochs} --seed {seed}"
         + (" --lrw DIR --cache DIR" if clips else ""),
         "parameters": sum(p.numel() for p in weights.net.parameters()),
@@ -134,95 +127,30 @@ def _about_clips(clips, skipped, settings):
     )
 
 
-def basis_mark(model):
-    """Which expression basis the weights refer to: name and hash."""
-    basis = model.exp_basis.cpu().contiguous().numpy()
-    return f"{model.name} {hashlib.sha256(basis.tobytes()).hexdigest()[:16]}"
-
-
-def general_weights(
-    size="small", path=None, settings=None, seed=0, device="cpu", progress=None, model=None
-):
-    """The general mapping of a size: shipped, or trained once and kept.
+def load_or_train(size, path, settings, seed=0, device="cpu", progress=None, model=None):
+    """The general mapping of a size: the one in the assets, or trained once and kept.
 
     Args:
-        size: "small" comes with the kit; "paper" is trained on first use.
-        path: where the trained weights of another size are kept.
+        size: "small" or "paper".
+        path: where weights that are not in the assets are kept.
         settings: the profile's Settings: motion_speakers, motion_minutes, motion_general_epochs.
         seed, device, progress: as for `train_general`.
         model: the MorphableModel to move; by default the open one, which was learned on.
     Returns:
-        MotionWeights; see `speaking_about`.
+        MotionWeights.
     """
-    if size == "small":
-        return speaking_about(MotionWeights.load(shipped(SHIPPED)), model)
-    if path is None or settings is None:
-        raise ParameterError(
-            "path", f"is needed for size {size!r}", "say where to save the weights"
+    general = general_mapping(size, model)
+    if general is not None:
+        return general
+    if not Path(path).is_file():
+        train_general(
+            path,
+            size,
+            n_speakers=settings.motion_speakers,
+            seconds_each=60 * settings.motion_minutes,
+            epochs=settings.motion_general_epochs,
+            seed=seed,
+            device=device,
+            progress=progress,
         )
-    if Path(path).is_file():
-        return speaking_about(MotionWeights.load(path), model)
-    weights = train_general(
-        path,
-        size,
-        n_speakers=settings.motion_speakers,
-        seconds_each=60 * settings.motion_minutes,
-        epochs=settings.motion_general_epochs,
-        seed=seed,
-        device=device,
-        progress=progress,
-    )
-    return speaking_about(weights, model)
-
-
-def speaking_about(weights, model):
-    """General weights whose expression is that of a model: the open one's are transferred.
-
-    The coefficients of the open model are turned into those with which a landmark fit of the
-    other model would have seen the same face. `card["basis"]` says which one they refer to.
-
-    Args:
-        weights: MotionWeights about the open model. model: MorphableModel or None.
-    """
-    if model is None or model.name == "open":
-        return weights
-    matrix = carry_expression(load_model(), model) @ seen_expression(model)
-    basis = f"{model.name}, transferred from {weights.card['basis']} by the 68 landmarks"
-    return replace(carry_weights(weights, matrix), card={**weights.card, "basis": basis})
-
-
-def main(argv=None):
-    """`python -m tfhkit.series.general`: train, write to the kit's assets, print the card."""
-    options = argparse.ArgumentParser(description=main.__doc__)
-    options.add_argument("--out", help="file to write; by default the shipped one")
-    options.add_argument("--size", default="small", choices=("small", "paper"))
-    options.add_argument("--speakers", type=int, default=320)
-    options.add_argument("--seconds", type=float, default=60.0)
-    options.add_argument("--epochs", type=int, default=50)
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--workers", type=int, default=2)
-    options.add_argument("--device", default="cpu")
-    options.add_argument("--lrw", help="LRW's folder, to learn from its training split too")
-    options.add_argument("--cache", help="folder that keeps the fits of LRW's clips")
-    given = options.parse_args(argv)
-    try:
-        weights = train_general(
-            given.out or assets_dir() / SHIPPED,
-            given.size,
-            n_speakers=given.speakers,
-            seconds_each=given.seconds,
-            epochs=given.epochs,
-            seed=given.seed,
-            workers=given.workers,
-            device=given.device,
-            progress=report_progress("general mapping"),
-            lrw=given.lrw,
-            lrw_cache=given.cache,
-        )
-    except TfhkitError as error:
-        options.exit(2, f"tfhkit: {error}\n")
-    print(json.dumps(weights.card, indent=1))
-
-
-if __name__ == "__main__":
-    main()
+    return for_model(MotionWeights.load(path), model)

@@ -12,7 +12,7 @@ from tfhkit.motion import (
     mouth_points,
     predict_windows,
 )
-from tfhkit.motion.seen import seen_expression
+from tfhkit.motion.transfer import visible_expression
 
 HELD_OUT_SEED = 90_000  # speakers for the scores: far from every training seed
 
@@ -35,7 +35,7 @@ def speaker_scores(weights, speakers, model):
         correlation of the lip opening; pose_r, of pitch, yaw and roll; sound_share, the part of
         the angles' variance that the sound decides, whose root bounds pose_r.
     """
-    seen, rows = seen_expression(model), []
+    seen, rows = visible_expression(model), []
     for speaker in speakers:
         track = as_seen(speaker, seen)
         own = measure_normalisation([track])

@@ -1,19 +1,14 @@
-"""The general refiner (Sec. 3.4): trained on virtual speakers, shipped for the small size."""
+"""Training of the general refiner (Sec. 3.4) on pairs of virtual speakers."""
 
-import argparse
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 
-from tfhkit.assets import assets_dir, shipped
-from tfhkit.errors import InputError, ParameterError, TfhkitError
-from tfhkit.evaluate.speakers import HELD_OUT_SEED
+from tfhkit.errors import ParameterError
 from tfhkit.metrics import psnr, ssim
 from tfhkit.refine import (
     LossWeights,
-    load_refiner,
     refine,
     refiner_config,
     region_weight,
@@ -21,36 +16,8 @@ from tfhkit.refine import (
     train_config,
     train_refiner,
 )
-from tfhkit.series.progress import report_progress
 from tfhkit.virtual.pairs import STRETCH, make_pairs
-
-FILE = "refiner_{}.safetensors"  # by size, in the kit's assets; "small" is shipped
-
-
-def general_refiner(size="small", path=None):
-    """The general refiner of a size.
-
-    Args:
-        size: "small" comes with the kit; others are taken from the assets where
-            `python -m tfhkit.series.general_refiner --size SIZE` wrote them.
-        path: other weights that `train_general_refiner` wrote.
-    Returns:
-        Refiner, or None where there are no general weights of that size: a personal training
-        then starts from random weights.
-    Raises:
-        InputError: not a refiner of this size. AssetError: a damaged file in the assets.
-    """
-    if path is None:
-        name = FILE.format(size)
-        if size != "small" and not (assets_dir() / name).is_file():
-            return None
-        path = shipped(name)
-    general = load_refiner(path)
-    wanted = refiner_config(size).generator.channels
-    if general.config.generator.channels != wanted:
-        fault = f"has levels {general.config.generator.channels}, {size!r} has {wanted}"
-        raise InputError(path, fault, "give general weights of this size")
-    return general
+from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED
 
 
 def train_general_refiner(
@@ -120,7 +87,7 @@ def train_general_refiner(
         "what": "general mapping from coarse renderings to frames",
         "data": f"{n_speakers} virtual speakers, {stretches} x {STRETCH} frames each: coarse "
         "renderings with a fit's errors, detailed frames; no pictures of people",
-        "command": f"python -m tfhkit.series.general_refiner --size {size} --speakers "
+        "command": f"tfhkit pretrain refiner --size {size} --speakers "
         f"{n_speakers} --stretches {stretches} --steps {steps} --batch {batch} --seed {seed}",
         "parameters": sum(p.numel() for p in refiner.generator.parameters()),
         "seed": seed,
@@ -158,41 +125,3 @@ def pair_scores(refiner, pairs):
             mean = float(np.mean(score(pairs.reals, answer, region)))
             scores[name + suffix] = round(mean, 3)
     return scores
-
-
-def main(argv=None):
-    """`python -m tfhkit.series.general_refiner`: train, write to the assets, print the card."""
-    options = argparse.ArgumentParser(description=main.__doc__)
-    options.add_argument("--out", help="file to write; by default that of the size in assets/")
-    options.add_argument("--size", default="small", choices=("small", "medium", "paper"))
-    options.add_argument("--speakers", type=int, default=320)
-    options.add_argument("--stretches", type=int, default=2)
-    options.add_argument("--held-out", type=int, default=24)
-    options.add_argument("--steps", type=int, default=12000)
-    options.add_argument("--batch", type=int, default=4)
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--workers", type=int, default=2)
-    options.add_argument("--device", default="auto")
-    given = options.parse_args(argv)
-    path = Path(given.out or assets_dir() / FILE.format(given.size))
-    try:
-        train_general_refiner(
-            path,
-            given.size,
-            n_speakers=given.speakers,
-            stretches=given.stretches,
-            held_out=given.held_out,
-            steps=given.steps,
-            batch=given.batch,
-            seed=given.seed,
-            workers=given.workers,
-            device=given.device,
-            progress=report_progress("general refiner"),
-        )
-    except TfhkitError as error:
-        options.exit(2, f"tfhkit: {error}\n")
-    print(json.dumps(json.loads(path.with_suffix(".json").read_text())["card"], indent=1))
-
-
-if __name__ == "__main__":
-    main()

@@ -50,6 +50,14 @@ class Settings:
     n_null: int
     video_crf: int
 
+    def split(self, n_frames):
+        """Frames to learn from and held-out frames of a clip: two slices.
+
+        The end of the clip is held out; what lies between the two is not used.
+        """
+        n_known = int((1 - self.held_back) * n_frames)
+        return slice(0, min(n_known, self.max_train_frames)), slice(n_known, n_frames)
+
 
 PROFILES = {
     "quick": Settings(

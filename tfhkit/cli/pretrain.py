@@ -1,0 +1,81 @@
+"""`tfhkit pretrain`: one of the two general trainings on virtual speakers."""
+
+TEXT = "train general weights on virtual speakers (hours)"
+
+
+def add_arguments(command):
+    """The options of this command."""
+    command.add_argument(
+        "net", choices=["mapping", "refiner"], metavar="NET",
+        help="mapping (sound to motion) or refiner (rendering to frame)",
+    )  # fmt: skip
+    command.add_argument("--size", default="small", help="small or paper; refiner: medium as well")
+    command.add_argument(
+        "-o", "--output", metavar="FILE", help="file to write (default: in the kit's assets)"
+    )
+    command.add_argument("--speakers", type=int, default=320, metavar="N")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed")
+    command.add_argument("--workers", type=int, default=2, metavar="N", help="number of processes")
+    command.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    mapping = command.add_argument_group("mapping")
+    mapping.add_argument(
+        "--seconds", type=float, default=60.0, metavar="S", help="speech per speaker"
+    )
+    mapping.add_argument("--epochs", type=int, default=50, metavar="N")
+    mapping.add_argument("--lrw", metavar="DIR", help="also learn from LRW's training split")
+    mapping.add_argument("--cache", metavar="DIR", help="folder for the fits of LRW's clips")
+    refiner = command.add_argument_group("refiner")
+    refiner.add_argument("--stretches", type=int, default=2, metavar="N", help="pieces per speaker")
+    refiner.add_argument(
+        "--held-out", type=int, default=24, metavar="N", help="held-out speakers, for the scores"
+    )
+    refiner.add_argument("--steps", type=int, default=12000, metavar="N")
+    refiner.add_argument("--batch", type=int, default=4, metavar="N")
+
+
+def call(options):
+    """Run the command: its result, and the function that shows it."""
+    from tfhkit.series.progress import terminal_progress
+    from tfhkit.series.tables import table
+
+    train = _train_mapping if options.net == "mapping" else _train_refiner
+    common = {"size": options.size, "n_speakers": options.speakers, "seed": options.seed}
+    common |= {"workers": options.workers, "device": options.device}
+    return train(options, common | {"progress": terminal_progress()}), table
+
+
+def _train_mapping(options, common):
+    from tfhkit.assets import assets_dir
+    from tfhkit.motion.general import FILE
+    from tfhkit.refine.device import train_device
+    from tfhkit.virtual.pretrain.mapping import train_general
+
+    weights = train_general(
+        options.output or assets_dir() / FILE.format(options.size),
+        seconds_each=options.seconds,
+        epochs=options.epochs,
+        lrw=options.lrw,
+        lrw_cache=options.cache,
+        **common | {"device": train_device(options.device)},
+    )
+    return weights.card
+
+
+def _train_refiner(options, common):
+    import json
+    from pathlib import Path
+
+    from tfhkit.assets import assets_dir
+    from tfhkit.refine.general import FILE
+    from tfhkit.virtual.pretrain.refiner import train_general_refiner
+
+    path = Path(options.output or assets_dir() / FILE.format(options.size))
+    train_general_refiner(
+        path,
+        stretches=options.stretches,
+        held_out=options.held_out,
+        steps=options.steps,
+        batch=options.batch,
+        **common,
+    )
+    return json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["card"]

@@ -1,0 +1,65 @@
+"""`tfhkit run`: run the series of notebooks on a clip and a voice."""
+
+import argparse
+import sys
+
+TEXT = "run the series of notebooks on a clip and a voice"
+
+
+def add_arguments(command):
+    """The options of this command."""
+    command.add_argument("--clip", default="sample", metavar="F", help='a video, or "sample"')
+    command.add_argument("--speech", default="sentence", metavar="F", help='a sound, or "sentence"')
+    command.add_argument(
+        "--profile", default="quick", help="quick (CPU), full (GPU) or tiny (tests)"
+    )
+    command.add_argument("--out", metavar="DIR", help="run directory (default: runs/ and the clip)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed")
+    command.add_argument("--only", default="", metavar="01,02", help="run these notebooks only")
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="values",
+        help="a notebook's parameter; 05.NAME=VALUE for one notebook",
+    )
+    command.add_argument("--notebooks", metavar="DIR", help="folder of the notebooks")
+    command.add_argument(
+        "--progress", metavar="FILE", help="write the progress to this file, as JSON lines"
+    )
+    command.add_argument("--no-report", action="store_true", help=argparse.SUPPRESS)
+
+
+def call(options):
+    """Run the command: its result, and the function that shows it."""
+    from tfhkit.series.course import Course, closing
+    from tfhkit.series.report import run_and_report
+
+    say = print if not options.json else (lambda line: print(line, file=sys.stderr))
+    course, more = Course(options.progress), {}
+    with closing(course, more):
+        result = run_and_report(
+            clip=options.clip,
+            speech=options.speech,
+            out=options.out,
+            profile=options.profile,
+            seed=options.seed,
+            only=[part for part in options.only.split(",") if part],
+            set_values=options.values,
+            notebooks=options.notebooks,
+            write=not options.no_report,
+            say=say,
+            course=course,
+        )
+        more |= {key: result[key] for key in ("report", "videos") if key in result}
+    return result, _show_run
+
+
+def _show_run(result):
+    if "report" not in result:
+        return f"done in {result['seconds']:.0f} s"
+    videos = [f"  {video}" for video in result["videos"]]
+    return "\n".join(
+        [f"done in {result['seconds']:.0f} s: {result['report']}", *videos]
+    )  # fmt: skip

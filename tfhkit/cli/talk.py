@@ -1,0 +1,67 @@
+"""`tfhkit talk`: a video of a person who says something."""
+
+from pathlib import Path
+
+from tfhkit.cli.learn import add_learning, learn_into
+
+TEXT = "make a video of a person saying something"
+
+
+def add_arguments(command):
+    """The options of this command."""
+    command.add_argument(
+        "person", metavar="PERSON_DIR|CLIP",
+        help='what `tfhkit learn` wrote, or a clip (or "sample"), which is learned first',
+    )  # fmt: skip
+    command.add_argument("speech", metavar="SPEECH", help='a sound, or "sentence"')
+    command.add_argument(
+        "-o",
+        "--output",
+        default="talk.mp4",
+        metavar="OUT.mp4",
+        help="the video (default: talk.mp4)",
+    )
+    command.add_argument(
+        "--no-mark", action="store_true",
+        help="leave out the visible mark; the metadata still say that it is synthetic",
+    )  # fmt: skip
+    add_learning(command)
+
+
+def call(options):
+    """Run the command: its result, and the function that shows it."""
+    from tfhkit.media import check_writable
+    from tfhkit.series.progress import terminal_progress
+
+    output = check_writable(options.output, ".mp4")
+    speech = read_speech(options.speech)
+    folder = Path(options.person)
+    if not folder.is_dir():
+        options.clip, folder = options.person, output.with_suffix(".person")
+        learn_into(folder, options)
+    from tfhkit.person import Person
+    from tfhkit.talk import talk
+
+    person = Person.load(folder)
+    talk(person, speech, output, not options.no_mark, terminal_progress())
+    result = {"video": str(output), "person": str(folder), "seconds_of_speech": len(speech) / 16000}
+    return result, _show
+
+
+def read_speech(given):
+    """The sound behind a `speech` argument: (N,) float32 at 16 kHz."""
+    from tfhkit.media import read_audio
+    from tfhkit.series.places import resolve_input
+
+    if given == "sentence":
+        from tfhkit.virtual.voice import default_speech
+
+        return default_speech().audio
+    return read_audio(resolve_input(given, "speech"))
+
+
+def _show(result):
+    return (
+        f"{result['video']}: {result['seconds_of_speech']:.1f} s of speech\n"
+        f"another sentence: tfhkit talk {result['person']} SPEECH -o OUT.mp4"
+    )
