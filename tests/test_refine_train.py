@@ -253,7 +253,7 @@ def test_broken_files(tmp_path):
     with pytest.raises(InputError, match="another size or encoder"):
         load_refiner(path)
     beside.write_text("{}")
-    with pytest.raises(InputError, match="no refiner's configuration"):
+    with pytest.raises(InputError, match="not a refiner's configuration"):
         load_refiner(path)
 
 
