@@ -245,7 +245,7 @@ def test_tidy_table(tmp_path):
         read = list(csv.DictReader(file))
     assert float(read[0]["r"]) == pytest.approx(rows[0]["r"], rel=1e-6) and read[-1]["radius"] == ""
     assert not any("nan" in row.values() for row in read)
-    with pytest.raises(InputError, match="is no .csv file"):
+    with pytest.raises(InputError, match="is not a .csv file"):
         write_table(tmp_path / "t.txt", rows)
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(InputError, match="is a folder"):

@@ -250,9 +250,9 @@ def pictures(face):
         "no face": (grey, "no face was found"),
         "two faces": (np.concatenate([face, face], 1), "2 faces of about one size"),
         "small": (np.pad(small, ((60, 60), (60, 60), (0, 0))), "px wide, at least 40"),
-        "floats": (face / 255.0, "is no picture"),
-        "one channel": (face[..., 0], "is no picture"),
-        "empty": (face[:0], "is no picture"),
+        "floats": (face / 255.0, "is not a picture"),
+        "one channel": (face[..., 0], "is not a picture"),
+        "empty": (face[:0], "is not a picture"),
     }
 
 
@@ -275,7 +275,7 @@ def test_a_much_smaller_second_face_is_no_hindrance(face):
 
 @pytest.mark.parametrize(
     "content, words",
-    [(None, "no such file"), (b"", "no picture"), (b"clip: sample\n", "no picture")],
+    [(None, "no such file"), (b"", "not a picture"), (b"clip: sample\n", "not a picture")],
 )
 def test_files_that_are_no_pictures(tmp_path, content, words):
     path = tmp_path / "me.png"

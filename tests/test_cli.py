@@ -69,7 +69,7 @@ def test_help(capfd, name):
         (["evaluate", "refine", "--clip", "nowhere.mp4"], "nowhere.mp4: there is no such clip fil"),
         (["evaluate", "refine", "--size", "huge"], "size: unknown generator 'huge'; use one of"),
         (["evaluate", "refine", "--steps", "0"], "--steps: 0 are too few; take 1 or more"),
-        (["bench", "soup"], "bench soup: there is no such one; choose of"),
+        (["bench", "soup"], "bench soup: there is no such benchmark; choose one of"),
         (["learn", "nowhere.mp4", "-o", "me"], "nowhere.mp4: there is no such clip file"),
         (["learn", "sample", "-o", "file"], "file: is a file; name a directory for the person"),
         (["learn", "sample", "-o", "me", "--profile", "x"], "profile: 'x' is not one; choose"),
@@ -84,7 +84,7 @@ def test_help(capfd, name):
         (["run", "--profile", "fast"], "profile: 'fast' is not one; choose one of quick"),
         (["run", "--set", "nothing=1"], "--set nothing: no notebook of this run has such"),
         (["run", "--set", "seed=1"], "--set seed: has an option of its own; use --seed"),
-        (["run", "--only", "42"], "--only 42: there is no such notebook; choose of"),
+        (["run", "--only", "42"], "--only 42: there is no such notebook; choose one of"),
         (["run", "--seed", "x"], "argument --seed: invalid int value"),
         (["cook"], "invalid choice: 'cook'"),
     ],
@@ -145,7 +145,7 @@ def test_an_unforeseen_error_is_one_line_and_exit_1(capfd, monkeypatch):
 
     monkeypatch.setattr(measure, "run_benchmarks", bench)
     code, _, err = call(capfd, "bench")
-    assert code == 1 and err == "tfhkit: unforeseen RuntimeError: two lines; --debug shows where\n"
+    assert code == 1 and err == "tfhkit: unexpected RuntimeError: two lines; --debug shows where\n"
     with pytest.raises(RuntimeError):
         cli.main(["bench", "--debug"])
 

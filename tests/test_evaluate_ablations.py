@@ -182,7 +182,7 @@ def test_rows_become_json(rows):
 
 
 def test_names_that_cannot_be_run(material):
-    with pytest.raises(ParameterError, match="unknown ablation 'no teeth'; choose of"):
+    with pytest.raises(ParameterError, match="unknown ablation 'no teeth'; choose one of"):
         run_ablations(material, CONFIG, TRAIN, names=["no teeth"])
     with pytest.raises(ParameterError, match="'general only' needs general weights; give"):
         run_ablations(material, CONFIG, TRAIN, names=["general only"])

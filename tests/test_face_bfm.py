@@ -86,9 +86,9 @@ def test_facial_actions_are_carried_over_from_the_open_model(written):
         ({"texBase": np.zeros((3, 3))}, r"texBase: expected shape .*got \(3, 3\)"),
         ({"tri": np.full((4, 3), 9e6)}, "tri points outside"),
         ({"tri": np.ones((4, 4))}, r"tri: expected shape \(F, 3\), got \(4, 4\)"),
-        ({"tri": np.full((4, 3), np.nan)}, "tri holds values that are not finite"),
-        ({"keypoints": np.full((1, 68), np.nan)}, "keypoints holds values that are not finite"),
-        ({"meanshape": "a text"}, "holds what are no numbers"),
+        ({"tri": np.full((4, 3), np.nan)}, "tri contains values that are not finite"),
+        ({"keypoints": np.full((1, 68), np.nan)}, "keypoints contains values that are not finite"),
+        ({"meanshape": "a text"}, "contains values that are not numbers"),
     ],
 )
 def test_refuses(written, change, words):
@@ -105,7 +105,7 @@ def test_refuses_wrong_units(written, layout):
 def test_refuses_nan(written, layout, key):
     broken = layout[key].copy()
     broken[0, 7] = np.nan
-    with pytest.raises(InputError, match=f"{key} holds values that are not finite"):
+    with pytest.raises(InputError, match=f"{key} contains values that are not finite"):
         read_bfm09(written(**{key: broken}))
 
 

@@ -182,7 +182,7 @@ OLDER = json.dumps({"idx_to_landmark_verts": list(range(68))})
         (NOTES, "[1, 2]", "cannot be read"),
         (NOTES, '{"idx_to_landmark_verts": [1, 2, 3]}', "expected 68 landmarks, got 3"),
         (NOTES, '{"idx_to_landmark_verts": ["nose"]}', "cannot be read"),
-        (NOTES, OLDER.replace("67", "99999"), "points outside of the 26719 vertices"),
+        (NOTES, OLDER.replace("67", "99999"), "points outside the 26719 vertices"),
         (NOTES, OLDER, "other landmarks than documented: an older release"),
         ("identity000.obj", "v 1 2 3\n" * 12, "identity000.obj: has 12 vertices, expected 26719"),
         (

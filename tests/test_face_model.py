@@ -206,10 +206,10 @@ def test_bad_input(model, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no such file"):
         load_model("open", str(tmp_path / "none.npz"))
     np.savez(tmp_path / "other.npz", a=1)
-    with pytest.raises(InputError, match="no open model"):
+    with pytest.raises(InputError, match="not an open model"):
         load_model("open", str(tmp_path / "other.npz"))
     (tmp_path / "text.npz").write_text("not a zip")
-    with pytest.raises(InputError, match="no open model"):
+    with pytest.raises(InputError, match="not an open model"):
         load_model("open", str(tmp_path / "text.npz"))
     assert load_model("open", str(assets_dir() / "open_model.npz")).path.endswith("open_model.npz")
     shutil.copy(assets_dir() / "open_model.json", tmp_path)
@@ -222,19 +222,19 @@ def test_bad_input(model, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"quads": None, "actions": None}, "no open model: has no key quads, actions"),
+        ({"quads": None, "actions": None}, "not an open model: has no key quads, actions"),
         ({"landmark_ids": None}, "has no landmarks"),
         ({"landmark_ids": lambda a: a[:, :5]}, r"expected 2 x 68 landmarks, got \(2, 5\)"),
-        ({"landmark_ids": lambda a: a * 0 + 60_000}, "landmark_ids points outside of the"),
+        ({"landmark_ids": lambda a: a * 0 + 60_000}, "landmark_ids points outside the"),
         ({"cage_mean": lambda a: a[:, :2]}, r"cage_mean: expected shape \(V, 3\), got"),
-        ({"cage_mean": lambda a: a[:4000]}, "points outside of the 4000 vertices"),
+        ({"cage_mean": lambda a: a[:4000]}, "points outside the 4000 vertices"),
         ({"cage_mean": lambda a: 10 * a}, "eyes are 6.36 dm apart.*wrong units"),
-        ({"cage_mean": lambda a: a + np.nan}, "cage_mean holds values that are not finite"),
-        ({"mean_tex": lambda a: a * np.inf}, "mean_tex holds values that are not finite"),
-        ({"id_basis": lambda a: a[:12]}, "no open model: wrong sizes"),
-        ({"exp_basis": lambda a: a[:, :100]}, "no open model: wrong sizes"),
-        ({"tex_basis": lambda a: a[:, :100]}, "no open model: wrong sizes"),
-        ({"actions": lambda a: a[:3]}, "no open model: wrong sizes"),
+        ({"cage_mean": lambda a: a + np.nan}, "cage_mean contains values that are not finite"),
+        ({"mean_tex": lambda a: a * np.inf}, "mean_tex contains values that are not finite"),
+        ({"id_basis": lambda a: a[:12]}, "not an open model: wrong sizes"),
+        ({"exp_basis": lambda a: a[:, :100]}, "not an open model: wrong sizes"),
+        ({"tex_basis": lambda a: a[:, :100]}, "not an open model: wrong sizes"),
+        ({"actions": lambda a: a[:3]}, "not an open model: wrong sizes"),
     ],
 )
 def test_refuses_a_broken_file(tmp_path, change, words):
@@ -252,5 +252,5 @@ def test_refuses_a_broken_file(tmp_path, change, words):
 def test_refuses_half_a_file(tmp_path, share):
     whole = (assets_dir() / "open_model.npz").read_bytes()
     (tmp_path / "half.npz").write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(InputError, match="half.npz: is no open model"):
+    with pytest.raises(InputError, match="half.npz: is not an open model"):
         read_open_model(tmp_path / "half.npz")

@@ -159,7 +159,7 @@ def test_carried_weights_predict_the_carried_expression(model, performance):
 
 def test_the_general_mapping_moves_the_lips_of_the_model(model, performance):
     weights = general_mapping(model=model)
-    assert weights.card["basis"].startswith(f"{model.name}, carried over from open ")
+    assert weights.card["basis"].startswith(f"{model.name}, transferred from open ")
     assert general_mapping(model=load_model()).card["basis"].startswith("open ")
     exp, _ = predict_motion(weights, performance.audio, performance.times)
     truth = lip_opening(load_model(), np.zeros(80), performance.coefficients.exp)

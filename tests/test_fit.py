@@ -223,7 +223,7 @@ def test_a_fit_is_saved_whole(tmp_path, truth):
     whole = (tmp_path / "fit.npz").read_bytes()
     for content in (b"no archive", b"", whole[: len(whole) // 2]):
         (tmp_path / "bad.npz").write_bytes(content)
-        with pytest.raises(InputError, match="is no fit"):
+        with pytest.raises(InputError, match="is not a fit"):
             Fit.load(tmp_path / "bad.npz")
 
 

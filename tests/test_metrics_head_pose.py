@@ -392,7 +392,7 @@ def test_bad_files_are_named(tmp_path):
         ("head.csv", "has no column yaw; give the columns time, pitch, yaw, roll"),
         ("empty.csv", "has no rows"),
         ("junk.csv", "cannot be read as a table"),
-        ("junk.npz", "is no fit"),
+        ("junk.npz", "is not a fit"),
         ("notes.txt", "pose file ends in .npz, .mat, .csv"),
         ("none.txt", "there is no such clip file"),
         ("good.csv[15:]", "5 of 20 frames are too few; give 8 or more"),
@@ -443,8 +443,16 @@ def test_bad_files_are_named(tmp_path):
             InputError,
             r"too few frames \(training 4\)",
         ),
-        (lambda: inject(head(), "drift", 1), ParameterError, "unknown 'drift'; choose of offset"),
-        (lambda: inject(head(), "noise", 1, "tilt"), ParameterError, "choose of pitch, yaw, roll"),
+        (
+            lambda: inject(head(), "drift", 1),
+            ParameterError,
+            "unknown 'drift'; choose one of offset",
+        ),
+        (
+            lambda: inject(head(), "noise", 1, "tilt"),
+            ParameterError,
+            "choose one of pitch, yaw, roll",
+        ),
         (
             lambda: same_and_different(np.zeros((3, 20, 3)), 11),
             InputError,

@@ -124,7 +124,7 @@ def test_lmd_leaves_out_frames_without_a_face():
         (lambda: ssim(IMAGE[:8], IMAGE[:8]), ShapeError, "at least 11 px"),
         (lambda: ssim(IMAGE, IMAGE, window="7x7"), ParameterError, "choose 'gauss' or 'box'"),
         (lambda: lmd(face(), face(n_frames=5)), ShapeError, "generated_px: expected"),
-        (lambda: lmd(face(), face(), points="lips"), ParameterError, "choose of mouth"),
+        (lambda: lmd(face(), face(), points="lips"), ParameterError, "choose one of mouth"),
         (lambda: lmd(face() * np.nan, face()), InputError, "no frame has a face"),
     ],
 )

@@ -109,7 +109,7 @@ def test_broken_files_are_listed_with_their_reason(clips, cache, tmp_path):
 @pytest.mark.parametrize(
     "arguments, match",
     [
-        ({"split": "dev"}, "'dev' is not one; choose of train, val, test"),
+        ({"split": "dev"}, "'dev' is not one; choose one of train, val, test"),
         ({"split": "val"}, "has no clips of the split 'val'"),
         ({"words": ["MOVED"]}, "'MOVED' is not there; e.g. MOVE are"),
         ({"per_word": 0}, "per_word: is 0"),
@@ -150,7 +150,7 @@ def test_a_cache_that_cannot_be_written_is_known_first(clips, tmp_path):
     [
         ({}, "give -o FILE.npz, or --lrw DIR"),
         ({"output": "a.npz", "lrw": "b"}, "one of --output and --lrw"),
-        ({"output": "a.txt"}, "a.txt is no .npz file"),
+        ({"output": "a.txt"}, "a.txt is not an .npz file"),
         ({"lrw": "b", "words": "MOVE,"}, "'' is not one English word"),
     ],
 )

@@ -189,7 +189,7 @@ def test_bad_input():
         ({"slots": 0, "top_k": 0}, "0 nearest of 0 slots"),
         ({"margin": -0.1}, "margin: -0.1 is below 0"),
         ({"margin": float("nan")}, "margin: nan"),
-        ({"match": 1.0}, "match: 1.0 is no cosine"),
+        ({"match": 1.0}, "match: 1.0 is not a cosine"),
     ):
         with pytest.raises(ParameterError, match=words):
             MemoryConfig(**changes)

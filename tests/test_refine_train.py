@@ -1,4 +1,4 @@
-"""Training and use: overfitting, resuming, held-back frames, files, identity features, pasting."""
+"""Training and use: overfitting, resuming, held-out frames, files, identity features, pasting."""
 
 import json
 from dataclasses import replace

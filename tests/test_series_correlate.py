@@ -57,11 +57,11 @@ def test_table_and_json(fit_file, tmp_path, capsys):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["-o", "t.txt"], "t.txt: is no .csv file"),
+        (["-o", "t.txt"], "t.txt: is not a .csv file"),
         (["-o", "/proc/none/t.csv"], "cannot be written"),
         (["--frames", "20"], "--frames: 20 are too few"),
         (["--frames", "-1"], "--frames: -1 are too few"),
-        (["--nulls", "5"], "5 chance tracks cannot give p = 0.05"),
+        (["--nulls", "5"], "5 surrogate tracks cannot give p = 0.05"),
         (["--axis", "nod"], "--axis: unknown 'nod'"),
         (["--radius", "nan"], "--radius: is nan"),
         (["--min-gap", "-1"], "--min-gap: is -1.0"),

@@ -122,7 +122,7 @@ def test_values_as_text(label, value, interval, text):
 
 def test_an_interval_joins_its_number():
     rows = {label.text: (value, ends) for label, value, ends in rows_of(ROOM, NUMBERS[ROOM])}
-    assert rows["PSNR gained on the rendering"] == (8.134, [6.828, 9.245])
+    assert rows["PSNR gained over the rendering"] == (8.134, [6.828, 9.245])
     assert not any("low" in text for text in rows)
     lone = rows_of(ROOM, {"psnr_gain_db": 1.0, "psnr_gain_db_low": None})
     assert [value for _, value, _ in lone] == [1.0], "an end alone is no number of its own"
@@ -133,7 +133,8 @@ def test_a_table_has_no_python_in_it():
         text = numbers_table(step, numbers, "numbers")
         assert "{" not in text and "[" not in text and "None" not in text and "True" not in text
     ablations = numbers_table(ROOM, NUMBERS[ROOM], "numbers").split("<thead>")[1]
-    assert "To the full model (dB)" in ablations and "0.15 (95 %: 0.09 to 0.22)" in ablations
+    assert "Difference to the full model (dB)" in ablations
+    assert "0.15 (95 %: 0.09 to 0.22)" in ablations
     assert numbers_table("00_start_here", {}, "none") == ""
 
 
@@ -187,7 +188,7 @@ def test_summary_of_nothing():
          "Refinement", WORSE, "worse than rendering"),
         ({"psnr_gain_db_low": -0.2}, "Refinement", OPEN, "\u22120.2 to 9.2"),
         ({"lip_r": 0.9, "mouth_mm": 1.0}, "Lips", BETTER, "better than both"),
-        ({"lip_r": 0.9, "mouth_mm": 1.0, "lip_r_low": -0.1}, "Lips", OPEN, "holds zero"),
+        ({"lip_r": 0.9, "mouth_mm": 1.0, "lip_r_low": -0.1}, "Lips", OPEN, "includes zero"),
         ({"lip_r": 0.9}, "Lips", LEVEL, "level with ridge regression"),
         ({"hs": 0.5}, "Head motion", WORSE, "worse than both"),
         ({"hs_minus_frozen_training_interval": [0.1, 0.3]}, "Head motion", BETTER, "0.10 to 0.30"),
@@ -221,7 +222,7 @@ def test_pictures_and_players_say_what_they_show(page):
     assert "Two curves & a dot" in texts and all(len(text) > 8 for text in texts)
     assert len(set(texts)) == len(texts), "each text is of its picture"
     (video,) = reader.all("video")
-    assert video["aria-label"].startswith("Held-back part, side by side: the real frame")
+    assert video["aria-label"].startswith("Held-out part, side by side: the real frame")
     assert video["poster"].startswith("data:image/jpeg") and video["preload"] == "metadata"
     assert int(video["width"]) / int(video["height"]) == pytest.approx(96 / 64)
     assert int(video["width"]) >= 640 and "controls" in video

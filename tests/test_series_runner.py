@@ -80,7 +80,7 @@ def test_an_error_of_the_kit_is_one_line(place):
     [
         ({"set_values": ["speed=1"]}, ParameterError, "known are 00.loud, 00.power, 01.rate"),
         ({"set_values": ["power=big"]}, ParameterError, "00_first, parameter power: 'big' is"),
-        ({"only": ["09"]}, ParameterError, "no such notebook; choose of 00_first, 01_second"),
+        ({"only": ["09"]}, ParameterError, "no such notebook; choose one of 00_first, 01_second"),
         ({"profile": "fast"}, ParameterError, "choose one of quick"),
     ],
 )
@@ -93,7 +93,7 @@ def test_refused_before_anything_runs(place, options, error, words):
 def test_missing_files(place):
     with pytest.raises(InputError, match="there is no such clip file"):
         run_series(clip="no.mp4", out=place / "x", notebooks=place / "nb")
-    with pytest.raises(InputError, match="holds no notebooks"):
+    with pytest.raises(InputError, match="contains no notebooks"):
         run_series(out=place / "x", notebooks=place)
 
 

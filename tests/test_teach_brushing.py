@@ -55,7 +55,9 @@ def test_too_many_pairs_are_drawn_by_chance():
 
 def test_no_two_frames_are_alike():
     features = np.eye(5)
-    with pytest.raises(ParameterError, match="radius: 0.1: no two frames are alike; take a larger"):
+    with pytest.raises(
+        ParameterError, match="radius: 0.1: no two frames are within it; take a larger"
+    ):
         alike_pairs(features, np.zeros((5, 3)), np.arange(5.0), 0.1)
 
 

@@ -47,10 +47,10 @@ def test_panels_colour_bars_and_a_headline():
     left.set(xlabel="sound", ylabel="pose (deg)")
     right.hist([1, 2, 2, 3], 5)
     right.set(xlabel="yaw (deg)", ylabel="frames")
-    figure.colorbar(plt.cm.ScalarMappable(), ax=left, label="apart in time (s)")
+    figure.colorbar(plt.cm.ScalarMappable(), ax=left, label="time between the frames (s)")
     assert describe_figure(figure) == (
         "Two views. Scatter plot of pose (deg) against sound. Bars of frames against yaw (deg). "
-        "Colours: apart in time (s)."
+        "Colours: time between the frames (s)."
     )
 
 

@@ -163,7 +163,7 @@ BAD = {
     "times back": ({"a": (plain_frames(), UNEVEN[::-1])}, {}, ShapeError, "times must increase"),
     "stereo": ({"a": (plain_frames(), 25, np.zeros((9, 2)))}, {}, ShapeError, "a, audio: expec"),
     "another title": (
-        {"a": (plain_frames(), 25)}, {"recorded": ["b"]}, InputError, "'b' is no film; films are a"
+        {"a": (plain_frames(), 25)}, {"recorded": ["b"]}, InputError, "'b' is not one of the films"
     ),
 }  # fmt: skip
 

@@ -45,7 +45,7 @@ def test_the_map_says_what_is_used_and_colours_by_the_writers(memory):
     asked = retrieval([2, 1, 1, 1, 2])
     figure = map_slots(memory, asked, FRAMES, TRAIN, np.array([0.0, 10.0, 20.0, 40.0]), "yaw")
     left, right, bar = figure.axes
-    assert left.get_title() == "3 of 6 slots in use, 2 read" and bar.get_ylabel() == "yaw"
+    assert left.get_title() == "3 of 6 slots used, 2 read" and bar.get_ylabel() == "yaw"
     assert right.collections[0].get_array().tolist() == [40, 15, 15, 15, 40]
     assert map_slots(memory, asked, FRAMES, TRAIN).axes[2].get_ylabel() == "reads of the slot"
 
@@ -55,7 +55,7 @@ def test_the_map_of_one_slot(memory):
     memory.update(torch.eye(3)[:1], torch.eye(3)[:1], [10])
     figure = map_slots(memory, retrieval([0, 0]), FRAMES, TRAIN)
     figure.canvas.draw()
-    assert figure.axes[0].get_title() == "1 of 6 slots in use, 1 read"
+    assert figure.axes[0].get_title() == "1 of 6 slots used, 1 read"
 
 
 def test_bad_input(memory):

@@ -101,8 +101,8 @@ def test_the_doctors_words():
     said = checkup.advice(FOUND)
     assert [row["kind"] for row in said] == ["fact", "stops", "stops", "advice"]
     assert said[0]["text"] == (
-        "8.8 s, 105 frames, 12 per second; the face is 44 px wide and seen in 98% of the frames; "
-        "the head turns from -23 to 8 degrees."
+        "8.8 s, 105 frames, 12 per second; the face is 44 px wide and visible in 98% of "
+        "the frames; the head turns from -23 to 8 degrees."
     )
     assert said[1]["text"] == "The kit lacks a part: voice: espeak-ng: is missing."
     assert said[2]["text"] == "It is 3.4 s long; give more."
@@ -115,7 +115,7 @@ def test_the_doctor_in_a_process_of_its_own(monkeypatch, tmp_path):
     doctor.write_text(
         f"#!{sys.executable}\nimport json, os, sys, time\n"
         "open(os.environ['TFHKIT_PROGRESS'], 'a').write("
-        "'{\"done\": 5, \"total\": 10, \"text\": \"landmarks\"}\\n')\n"
+        '\'{"done": 5, "total": 10, "text": "landmarks"}\\n\')\n'
         "time.sleep(60 if 'slow' in sys.argv[-1] else 1)\n"
         "if 'bad' in sys.argv[-1]:\n"
         "    print(json.dumps({'error': sys.argv[-1] + ': is no video; choose', 'exit_code': 2}))\n"
@@ -198,13 +198,13 @@ def test_a_run_from_start_to_film(panel, place):
     answer, buffers = send(panel, do="film", file=film["file"])[0]
     assert answer["about"] == "film" and buffers == [(place / "clip.mp4").read_bytes()]
     fault = send(panel, do="film", file="../../clip.mp4")[0][0]["fault"]
-    assert "is no video of this run" in fault
+    assert "is not a video of this run" in fault
     assert send(panel, do="start", name="a/b", profile="tiny")[0][0]["fault"].startswith("name:")
     assert send(panel, do="rename", name="..")[0][0]["fault"].startswith("name:")
     send(panel, do="rename", name="other")
     send(panel, do="choose", slot="clip", given=str(place / "clip.mp4"))
     assert panel.widget.name == "other", "a name that was typed stays"
-    assert "unforeseen" in send(panel, do="dance")[0][0]["fault"]
+    assert "unexpected" in send(panel, do="dance")[0][0]["fault"]
 
 
 def test_two_panels_follow_one_run(panel, place):

@@ -175,7 +175,7 @@ def test_a_viewers_way_through_the_trials(session):
     assert [v["trial"] for v in votes] == [t.name for t in session.experiment.trials("a b")]
     # both sides equally often: who always says "left" is right half the time
     assert browser.screen["text"].startswith(
-        "Thank you. 2 of your 4 votes were right; a coin gets 2"
+        "Thank you. 2 of your 4 votes were right; tossing a coin gets 2"
     )
     assert "bad" in browser.screen["table"]
     session.hear({"kind": "next"})
@@ -238,7 +238,7 @@ def test_the_ballot_follows_the_votes(tmp_path, monkeypatch):
     record_vote(path, "<x>", trial, trial.real_side, 2)
     refresh_ballots(path, "<x>")
     refresh_ballots(path)
-    assert "No votes yet" in shown[0] and "1.00" not in shown[1] and "not judged yet" in shown[1]
+    assert "No votes yet" in shown[0] and "1.00" not in shown[1] and "not counted yet" in shown[1]
     assert "right 1.00 (0.03 to 1.00)" in shown[2]
     votes, _ = read_votes(path)
     assert "&lt;x&gt;" in ballot_html(votes, "<x>") and "3 to 100 %" in ballot_html(votes)

@@ -119,7 +119,7 @@ def save_checkpoint(
         modules, optimisers: dicts by name.
         state: dict of plain values (step, history, fingerprint, ...).
     """
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for name, module in modules.items():
         tensors |= {f"{name}.{k}": v for k, v in module.state_dict().items()}
     for name, optimiser in optimisers.items():
@@ -153,7 +153,7 @@ def load_checkpoint(
     for name, module in modules.items():
         load_weights(module, _under(tensors, name), path)
     for name, optimiser in optimisers.items():
-        slots = {}
+        slots: dict[int, dict] = {}
         for key, value in _under(tensors, name).items():
             i, _, slot = key.partition(".")
             slots.setdefault(int(i), {})[slot] = value

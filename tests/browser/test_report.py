@@ -85,7 +85,7 @@ def test_a_video_shows_a_poster_and_starts_on_a_click(opened):
 
 def test_a_video_starts_by_the_keyboard(opened):
     page = opened()
-    button = page.get_by_role("button", name="Play: Held-back part, side by side")
+    button = page.get_by_role("button", name="Play: Held-out part, side by side")
     button.focus()
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('video').currentTime > 0.1")

@@ -1,4 +1,4 @@
-"""Sound features at frame times (Sec. 3.2) and what they have to do with the pose (App. A)."""
+"""Sound features at frame times (Sec. 3.2) and their correlation with the pose (App. A)."""
 
 from tfhkit.audio.correlation import PairSettings, correlate, feature_vectors, pair_correlation
 from tfhkit.audio.estimates import (

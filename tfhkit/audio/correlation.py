@@ -1,4 +1,4 @@
-"""Correlation between sound and head pose over pairs of frames (App. A), and what chance gives."""
+"""Correlation of sound and head pose over pairs of frames (App. A), and its null distributions."""
 
 from dataclasses import dataclass, replace
 from itertools import product
@@ -73,7 +73,8 @@ def correlate(
 
     The stated definition is taken as: plain MFCCs (no pre-emphasis, no lifter), the whole 28 x 12
     window as the feature, all pairs pooled, radius 0.5. With the network's own MFCC settings
-    the radius holds hardly any pair, as lifted coefficients differ by more than half their norm.
+    hardly any pair is inside the radius, because liftered coefficients differ by more than half
+    their norm.
 
     Args:
         audio: (N,) float, mono; audio[0] is at time 0.
@@ -152,7 +153,7 @@ def pair_correlation(
     |s_j - s_i| <= radius |s_i|. Over the pairs, the distance of the features is correlated with
     the distance of the poses (Euclidean, over the angles). Neighbours in time share most of their
     window and most of their pose, so they alone give a large r; `min_gap_s` leaves them out, and
-    the two nulls show what such tracks give by chance.
+    the two null distributions show what such tracks give by chance.
 
     Args:
         features: (T, D), from `feature_vectors`.

@@ -1,4 +1,4 @@
-"""What the correlation analyses found: pair estimates with their choices, and one tidy table."""
+"""What the correlation analyses found: pair estimates with their settings, and one tidy table."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -23,15 +23,15 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class PairCorrelation:
-    """One estimate over pairs of frames, with the choices that made it.
+    """One estimate over pairs of frames, with its settings.
 
     Args:
         r: Pearson correlation of sound distance and pose distance over the pairs.
-        n_pairs: (anchor, neighbour) pairs; n_anchors: frames that have neighbours enough.
+        n_pairs: (anchor, neighbour) pairs; n_anchors: frames that have enough neighbours.
         sound, motion, feature: names of what was compared.
         pooling, radius, min_gap_s, lag_s: as in `pair_correlation`.
         interval: (low, high), 95 %, block bootstrap; NaN if none was asked for.
-        shift_null: (K,) r of the pose track turned against the sound.
+        shift_null: (K,) r of the pose track, circularly shifted against the sound.
         phase_null: (K,) r of phase-randomised pose tracks.
         p_shift, p_phase: one-sided p-values of r against them; NaN without a null.
     """
@@ -78,7 +78,7 @@ class CorrelationReport:
     def p_corrected(self) -> Float[np.ndarray, "E"]:
         """(2 + variants,) p-values of all estimates, in the order of `rows`, family-wise.
 
-        All estimates have the same turned tracks, so the largest of them in each turn is known:
+        All estimates use the same shifts, so the largest of them at each shift is known:
         see `tfhkit.audio.resampling.corrected_p_values`. NaN for an estimate without pairs.
         """
         every = (self.paper, self.no_neighbours, *self.variants)
@@ -96,10 +96,9 @@ class CorrelationReport:
     def summary(self) -> dict[str, Any]:
         """The numbers in one flat dict; `p_value` is the shift null's, without neighbours.
 
-        That is the honest one: the stated estimate's own p-value is `paper_p_shift`, and
-        `p_corrected` is `p_value` after all estimates of the report are taken into account.
-        Turns in 12 s are few and alike: of 240 pairs of unrelated virtual clips `p_value` was at
-        most 0.05 for 8 %, `p_phase` for 5 %; of 100 pairs of 30 s, for 5 and 4 %.
+        The stated estimate's own p-value is `paper_p_shift`; `p_corrected` is `p_value`,
+        corrected for all estimates of the report. On 12 s `p_value` rejects slightly too often
+        (docs/findings.md).
         """
         mean, std = _mean_std(self.paper.shift_null)
         phase_mean, phase_std = _mean_std(self.paper.phase_null)
@@ -160,7 +159,7 @@ def write_table(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def check_table_path(path: str | Path) -> None:
     """Raise InputError for a path that cannot become a table."""
     if Path(path).suffix.lower() != ".csv":
-        raise InputError(path, "is no .csv file", "give a name that ends in .csv")
+        raise InputError(path, "is not a .csv file", "give a name that ends in .csv")
     if Path(path).is_dir():
         raise InputError(path, "is a folder", "name a file")
 

@@ -1,4 +1,4 @@
-"""Correlation of head motion with the sound at many lags, corrected for looking at many."""
+"""Correlation of head motion with the sound at many lags, corrected for multiple testing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ class LaggedCorrelation:
         r: (A, M, L) Pearson correlations.
         best_lag_s, best_r: (A, M), where |r| is largest.
         interval: (A, M, 2), 95 % block bootstrap of r at that lag (not of the search for it).
-        null_mean, null_std: (A, M) of max over lags |r| in chance tracks.
+        null_mean, null_std: (A, M) of max over lags |r| in surrogate tracks.
         p_single: (A, M) p-value of max over lags |r|, corrected for the lags alone.
         p_corrected: (A, M) the same, corrected for all pairs as well (family-wise).
-        n_frames: how long the series are.
-        chance_95: |r| that the largest of all A x M x L exceeds in 5 % of chance tracks.
+        n_frames: length of the series.
+        chance_95: |r| that the largest of all A x M x L exceeds in 5 % of surrogate tracks.
     """
 
     sound_names: tuple[str, ...]
@@ -86,7 +86,7 @@ def sound_series(
 def motion_series(
     angles_rad: Float[np.ndarray, "T 3"], times: Float[np.ndarray, "T"]
 ) -> dict[str, Float[np.ndarray, "T"]]:
-    """Named series of the head: the three angles in degrees, their speeds, and the whole speed.
+    """Named series of the head: the three angles in degrees, their speeds, and the total speed.
 
     Args:
         angles_rad: (T, 3) pitch, yaw, roll.
@@ -114,18 +114,17 @@ def lagged_correlation(
 ) -> LaggedCorrelation:
     """Pearson correlation of each sound with each motion, the motion moved by each lag.
 
-    Straight trends are taken out first, and a lagged track is a turned one, so that no frame is
-    lost. The largest |r| over lags alone, or over all pairs too, is compared with the largest of
-    tracks whose phases are random. All motions of a chance track get the same phases, so what
-    ties them to each other stays. Turned tracks, the null of the pair estimates, would not do:
-    a largest value over many lags leaves few independent turns. With lags to half a second in
-    12 s, p was at most 0.05 for 15 % of unrelated AR(1) tracks; with random phases for 5 to 10 %.
+    Linear trends are removed first, and a lagged track is a circularly shifted one, so that no
+    frame is lost. The largest |r| over lags alone, or over all pairs too, is compared with the
+    largest of tracks whose phases are random. All motions of a surrogate track get the same phases,
+    so the correlations between them stay. Circular shifts, the null of the pair estimates, would
+    reject too often: a maximum over many lags leaves few independent shifts (docs/findings.md).
 
     Args:
         sounds, motions: dicts of name -> (T,) series at the frame times.
         times: (T,) seconds, even steps.
-        max_lag_s: lags to either side that are looked at.
-        n_null: chance tracks. n_bootstrap: draws for the intervals; 0 for none.
+        max_lag_s: largest lag to either side.
+        n_null: number of surrogate tracks. n_bootstrap: draws for the intervals; 0 for none.
         block_s: see `tfhkit.audio.resampling.block_weights`.
         seed: of both.
     Returns:

@@ -38,7 +38,7 @@ def mfcc_windows(
     Row k of the window of a frame at time t is analysed from the 25 ms around
     t + (k - 13.5) * 10 ms, so the window covers t - 147.5 ms to t + 147.5 ms. The samples are cut
     at the frame's own time, whatever the frame rate: nothing is resampled to a 10 ms grid.
-    Beyond both ends of the sound there is silence (zeros), as in the published code; a wholly
+    Beyond both ends of the sound there is silence (zeros), as in the published code; an entirely
     silent row is all zeros, because c0, which alone holds the level, is left out.
 
     Args:
@@ -52,9 +52,9 @@ def mfcc_windows(
         (T, 28, 12) float32, coefficients c1 to c12.
     Raises:
         ShapeError: `audio` or `times` is not one-dimensional.
-        InputError: NaN, silent or empty sound, or most frames lie beyond the sound.
+        InputError: NaN, silent or empty sound, or most frames are beyond the end of the sound.
     Source: paper Sec. 3.2; rows and padding as published, but centred on the frame's time (the
-        published window is centred 27.5 ms later, and takes 25 frames per second for granted).
+        published window is centred 27.5 ms later, and assumes 25 frames per second).
     """
     audio = checked_audio(audio, sr_hz, allow_silent)
     times = checked_times(times, len(audio) / SR_HZ)
@@ -160,7 +160,7 @@ def checked_times(times: ArrayLike, duration_s: float) -> Float[np.ndarray, "T"]
     if len(checked) and beyond > len(checked) / 2:
         raise InputError(
             "times",
-            f"{beyond} of {len(checked)} frames lie beyond the {duration_s:.2f} s of sound",
+            f"{beyond} of {len(checked)} frames are beyond the {duration_s:.2f} s of sound",
             "give times in seconds on the sound's clock",
         )
     return checked

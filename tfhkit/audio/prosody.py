@@ -43,11 +43,11 @@ def prosody(
         audio: (N,) float, mono; audio[0] is at time 0.
         times: (T,) seconds.
         sr_hz: sample rate of `audio`.
-        fmin_hz, fmax_hz: where the voice's fundamental is looked for.
+        fmin_hz, fmax_hz: search range of the voice's fundamental.
     Returns:
         Prosody.
     Raises:
-        InputError: NaN, silent or empty sound, or most frames lie beyond the sound.
+        InputError: NaN, silent or empty sound, or most frames are beyond the end of the sound.
     Source: pitch by probabilistic YIN (Mauch & Dixon 2014), librosa's implementation.
     """
     audio = checked_audio(audio, sr_hz, allow_silent=False)

@@ -1,4 +1,4 @@
-"""Chance for time series: shifted and phase-randomised tracks, block bootstrap, p-values."""
+"""Null distributions for time series: circular shifts, random phases, block bootstrap, p-values."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,10 +12,10 @@ from tfhkit.errors import InputError, ParameterError
 def circular_shifts(
     times: Real[np.ndarray, "T"], n: int = 200, min_shift_s: float = 1.0, seed: int = 0
 ) -> Int[np.ndarray, "K"]:
-    """Frame counts by which a track may be turned against the sound to break their tie.
+    """Frame counts by which a track may be shifted against the sound to break their dependence.
 
-    Each turned track is the real one, with its own speed and range; only its match in time is
-    gone (but for one seam). Shifts shorter than `min_shift_s`, in both directions, are left out.
+    Each shifted track is the real one, with its own speed and range; only its alignment in time is
+    gone (except for one seam). Shifts shorter than `min_shift_s`, in both directions, are left out.
 
     Args:
         times: (T,) seconds.
@@ -43,7 +43,7 @@ def phase_randomised(
 ) -> Float[np.ndarray, "n T C"]:
     """Tracks with the power spectrum of `series` and random phases.
 
-    All channels get the same random phases, so what ties the channels to each other stays.
+    All channels get the same random phases, so the correlations between the channels stay.
 
     Args:
         series: (T, C).
@@ -56,7 +56,7 @@ def phase_randomised(
 
 
 def random_phases(n_frames: int, n: int = 200, seed: int = 0) -> Complex[np.ndarray, "n K"]:
-    """Factors (n, n_frames // 2 + 1) of modulus 1 for the spectra of chance tracks."""
+    """Factors (n, n_frames // 2 + 1) of modulus 1 for the spectra of surrogate tracks."""
     phases = np.random.default_rng(seed).uniform(0, 2 * np.pi, (n, n_frames // 2 + 1))
     phases[:, 0] = 0  # the mean stays
     if n_frames % 2 == 0:
@@ -72,10 +72,8 @@ def block_weights(
     Args:
         times: (T,) seconds.
         n: number of draws.
-        block_s: length of a block; it should be longer than the track's memory. In 12 s
-            there is no such length: of AR(1) tracks with a true r of 0.5, intervals of 95 % held it
-            in 89 % (memory 0.4 s) and in 69 % (1.6 s) of the cases with blocks of 1 s, in 77 % and
-            80 % with blocks of 2 s. Such intervals are too narrow; trust the p-values first.
+        block_s: length of a block; it should be longer than the track's memory. On 12 s the
+            intervals are too narrow with any length (docs/findings.md); trust the p-values first.
     Returns:
         (n, T) int64; every row sums to T.
     Source: circular block bootstrap, Politis & Romano 1992.
@@ -92,11 +90,11 @@ def block_weights(
 
 
 def p_value(observed: float | Float[np.ndarray, "..."], null: Float[np.ndarray, "... K"]) -> Any:
-    """Share of chance values that are at least as large; never 0, as the observed one counts too.
+    """Share of null values that are at least as large; never 0, because the observed one counts.
 
     Args:
         observed: a number, or an array that broadcasts against `null`'s leading axes.
-        null: (..., K) values under chance; NaNs are left out.
+        null: (..., K) values under the null hypothesis; NaNs are left out.
     Returns:
         (1 + number of null >= observed) / (1 + K), one-sided.
     """
@@ -109,17 +107,17 @@ def corrected_p_values(
     observed: Float[np.ndarray, "E"] | Sequence[float],
     nulls: Float[np.ndarray, "E K"] | Sequence[Float[np.ndarray, "K"]],
 ) -> Float[np.ndarray, "E"]:
-    """One-sided p-values of several estimates, corrected for looking at all of them.
+    """One-sided p-values of several estimates, corrected for multiple testing.
 
-    Each estimate is brought to the scale of its own chance values (mean 0, deviation 1; the
+    Each estimate is standardised by its own null distribution (mean 0, deviation 1; the
     observed one counts among them), and compared with the largest of all estimates in each
-    chance track. Estimates that say the same thing so cost no more than one of them.
+    surrogate track. Estimates that agree thus cost no more than one of them.
 
     Args:
         observed: (E,) estimates; NaN where there is none.
-        nulls: (E, K) their values in the same K chance tracks; K may be 0.
+        nulls: (E, K) their values in the same K surrogate tracks; K may be 0.
     Returns:
-        (E,) p-values; NaN without an estimate or without chance tracks.
+        (E,) p-values; NaN without an estimate or without surrogate tracks.
     Source: single-step max-T, Westfall & Young 1993.
     """
     values = np.column_stack([observed, np.asarray(nulls, np.float64)])

@@ -4,8 +4,8 @@ A background frame shows the person with an expression of its own: where the mou
 its chin stays visible below the rendered one. So the source's own face is first taken out of the
 background and filled smoothly from around it, with a margin. Training images get the same
 treatment, and there the hole also takes the outline of another frame's expression, so that the
-refiner meets the same kind of ring around the face in training as in use. (The published code
-trains on one kind of composite and runs on another.)
+refiner meets the same kind of ring around the face in training and at test time. (The published
+code trains on one kind of composite and runs on another.)
 """
 
 from dataclasses import dataclass
@@ -109,7 +109,7 @@ def own_images(draw, model, coefficients, real, backend="auto", seed=0, progress
     Returns:
         render, mask, changed, as from `composite`.
     """
-    # Shifted in time, not shuffled: the ring then moves as smoothly as it does in use.
+    # Shifted in time, not shuffled: the ring then moves as smoothly as it does at test time.
     n_frames, size_px = real.shape[:2]
     others = np.roll(np.arange(n_frames), np.random.default_rng(seed).integers(1, max(2, n_frames)))
     disguised = coefficients.with_motion(coefficients.exp[others], coefficients.pose)

@@ -67,7 +67,7 @@ def provenance(pred_pose, source_pose, times, source_times, n_sounds=N_SOUNDS, s
         pred_pose: (T, 6). source_pose: (N, 6). times: (T,). source_times: (N,): as in
             `match_background`; options: its others.
         n_sounds: sounds of the second question, at least 2; no more than frames are used.
-        seed: of the block bootstrap.
+        seed: random seed of the block bootstrap.
     Returns:
         match: BackgroundMatch. shares: Provenance.
     Raises:

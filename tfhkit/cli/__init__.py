@@ -23,9 +23,9 @@ def main(argv=None):
     except TfhkitError as error:
         return _fail(options, str(error), getattr(error, "exit_code", 2), error)
     except KeyboardInterrupt:
-        return _fail(options, "stopped; finished steps are kept, the same command goes on", 130)
+        return _fail(options, "stopped; finished steps are kept, and the same command resumes", 130)
     except Exception as error:
-        text = f"unforeseen {type(error).__name__}: {error}; --debug shows where"
+        text = f"unexpected {type(error).__name__}: {error}; --debug shows where"
         return _fail(options, text, 1, error)
 
 

@@ -10,20 +10,24 @@ def add_arguments(command):
         help="mapping (sound to motion) or refiner (rendering to frame)",
     )  # fmt: skip
     command.add_argument("--size", default="small", help="small or paper; refiner: medium as well")
-    command.add_argument("-o", "--output", metavar="FILE", help="default: into the kit's assets")
+    command.add_argument(
+        "-o", "--output", metavar="FILE", help="file to write (default: in the kit's assets)"
+    )
     command.add_argument("--speakers", type=int, default=320, metavar="N")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed")
-    command.add_argument("--workers", type=int, default=2, metavar="N", help="processes")
+    command.add_argument("--workers", type=int, default=2, metavar="N", help="number of processes")
     command.add_argument("--device", default="auto", help="auto, cpu or cuda")
     mapping = command.add_argument_group("mapping")
-    mapping.add_argument("--seconds", type=float, default=60.0, metavar="S", help="of each speaker")
+    mapping.add_argument(
+        "--seconds", type=float, default=60.0, metavar="S", help="speech per speaker"
+    )
     mapping.add_argument("--epochs", type=int, default=50, metavar="N")
-    mapping.add_argument("--lrw", metavar="DIR", help="learn from LRW's training split, too")
-    mapping.add_argument("--cache", metavar="DIR", help="keeps the fits of LRW's clips")
+    mapping.add_argument("--lrw", metavar="DIR", help="also learn from LRW's training split")
+    mapping.add_argument("--cache", metavar="DIR", help="folder for the fits of LRW's clips")
     refiner = command.add_argument_group("refiner")
-    refiner.add_argument("--stretches", type=int, default=2, metavar="N", help="of each speaker")
+    refiner.add_argument("--stretches", type=int, default=2, metavar="N", help="pieces per speaker")
     refiner.add_argument(
-        "--held-out", type=int, default=24, metavar="N", help="speakers to judge by"
+        "--held-out", type=int, default=24, metavar="N", help="held-out speakers, for the scores"
     )
     refiner.add_argument("--steps", type=int, default=12000, metavar="N")
     refiner.add_argument("--batch", type=int, default=4, metavar="N")

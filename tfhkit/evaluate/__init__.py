@@ -1,1 +1,1 @@
-"""Judging the stages against what is known: virtual speakers' truth, held-back frames."""
+"""Judging the stages against what is known: virtual speakers' truth, held-out frames."""

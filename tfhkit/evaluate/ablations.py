@@ -1,4 +1,4 @@
-"""The ablations of Sec. 4.2: the refiner without one of its parts, judged on the same frames."""
+"""The ablations of Sec. 4.2: the refiner without one of its parts, evaluated on the same frames."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -17,11 +17,11 @@ class Ablation:
     """One variant of the refiner; `setting` is the only thing that differs from the full model.
 
     Args:
-        name: of the row.
-        paper: what the paper says of it.
+        name: name of the row.
+        paper: what the paper says about it.
         setting: "identity" (of RefinerConfig), "attention" or "window" (of GeneratorConfig),
-            "steps" (of the personal training), "general" (the weights to begin with), or "".
-        value: of the setting.
+            "steps" (of the personal training), "general" (the weights to start from), or "".
+        value: value of the setting.
     """
 
     name: str
@@ -39,30 +39,28 @@ ABLATIONS = (
         "none",
     ),
     Ablation("mean identity", "not as good, fewer details (Fig. 6)", "identity", "mean"),
-    Ablation(
-        "no attention", "not tried; taken over from GANimation (Sec. 3.4)", "attention", False
-    ),
-    Ablation("one frame", "not tried; a window of three (Sec. 3.4)", "window", 1),
-    Ablation("general only", "Ours-G: for one picture of a person (Sec. 4.3.2)", "steps", 0),
-    Ablation("personal only", "not tried; fine-tunes the general one (Sec. 4.1)", "general", None),
+    Ablation("no attention", "not tested; taken from GANimation (Sec. 3.4)", "attention", False),
+    Ablation("one frame", "not tested; a window of three (Sec. 3.4)", "window", 1),
+    Ablation("general only", "Ours-G: for a single picture (Sec. 4.3.2)", "steps", 0),
+    Ablation("personal only", "not tested; fine-tunes the general one (Sec. 4.1)", "general", None),
 )
 NEED_GENERAL = ("general only", "personal only")
 
 
 @dataclass(frozen=True, eq=False)
 class AblationRow:
-    """What a variant reached.
+    """Scores of a variant.
 
     Args:
         ablation: Ablation.
         psnr, ssim, flicker_ratio: see `judge_frames`.
-        outside: mean absolute error outside of the region, grey levels: what should be kept.
+        outside: mean absolute error outside the region, grey levels: which should not change.
         change: mean difference of PSNR to the full model, dB.
         interval: (low, high), 95 % of it by a block bootstrap over the frames; None for the full
             model. It covers other frames of the clip, not another run of the training.
-        steps: of personal training. seconds: of it.
-        parameters: of the generator.
-        refined: (M, S, S, 3) uint8, the held-back frames.
+        steps, seconds: steps and time of the personal training.
+        parameters: number of the generator's parameters.
+        refined: (M, S, S, 3) uint8, the held-out frames.
     """
 
     ablation: Ablation
@@ -87,16 +85,17 @@ class AblationRow:
 def run_ablations(
     material, config, train, general=None, names=None, seed=0, device="auto", progress=None
 ):
-    """Train each variant alike and judge all of them on the same held-back frames.
+    """Train each variant with the same settings and evaluate all on the same held-out frames.
 
     Args:
-        material: Material (`refine_material`): what is learned from, what is held back.
+        material: Material (`refine_material`): what is learned from, what is held out.
         config: RefinerConfig of the full model.
         train: TrainConfig, the same for every row but "general only".
-        general: Refiner that the personal trainings begin with; None begins from nothing. Then
-            NEED_GENERAL are left out: one of them has nothing to use, the other is the full model.
-        names: rows that are wanted; the full model is always there. None takes all.
-        seed: of everything random. device: see `train_refiner`.
+        general: Refiner that the personal trainings start from; None starts from random weights.
+            Then NEED_GENERAL are left out: one of them has nothing to use, the other is the full
+                model.
+        names: rows to run; the full model is always run. None takes all.
+        seed: random seed. device: see `train_refiner`.
         progress: called as progress(done, total, text).
     Returns:
         tuple of AblationRow in the order of ABLATIONS.
@@ -171,7 +170,7 @@ def _chosen(names, general):
     known = [row.name for row in ABLATIONS]
     for name in names or ():
         if name not in known:
-            raise ParameterError("names", f"unknown ablation {name!r}", f"choose of {known}")
+            raise ParameterError("names", f"unknown ablation {name!r}", f"choose one of {known}")
         if name in NEED_GENERAL and general is None:
             fault = f"{name!r} needs general weights"
             raise ParameterError("names", fault, "give `general`, or leave it out")

@@ -1,4 +1,4 @@
-"""How strong a tie of head and voice must be to be found: power on virtual speakers (App. A)."""
+"""How strong a dependence of head and voice must be to be detected: power on virtual speakers."""
 
 from dataclasses import dataclass
 
@@ -31,12 +31,12 @@ TESTS = {
 }
 _FPS = 12.5  # neighbours at 25 Hz say nearly the same; half of them take a quarter of the time
 _SPEECH_S = 60.0
-_N_NULL = 79  # p at most 0.05 then means: at most 3 of 79 chance tracks are as large
+_N_NULL = 79  # p at most 0.05 then means: at most 3 of 79 surrogate tracks are as large
 
 
 @dataclass(frozen=True)
 class TiedSpeaker:
-    """A virtual speaker's recorded voice, and a head that can be tied to it as wanted.
+    """A virtual speaker's recorded voice, and a head that depends on it as much as wanted.
 
     Args:
         times: (T,) s. audio: (N,) float32, 16 kHz.
@@ -59,14 +59,15 @@ class TiedSpeaker:
 
 
 def tied_speakers(n_speakers=6, seconds=_SPEECH_S, fps=_FPS, seed=SEED, progress=None):
-    """Virtual speakers whose heads can be tied to their voices by any share.
+    """Virtual speakers whose heads depend on their voices by any share.
 
     `head_motion` makes a head's own motion uncorrelated with the sound over the utterance, which
-    chance does not; a head without a tie would be found too seldom. So a head's own motion is
-    taken from the same style and chance beside somebody else's speech.
+    real chance does not; independent heads would then be rejected too seldom. So a head's own
+    motion is taken from the same style and seed, with somebody else's speech.
 
     Args:
-        n_speakers: 2 or more. seconds: of speech each. fps: of the frames. seed: of the first.
+        n_speakers: 2 or more. seconds: of speech each. fps: of the frames. seed: random seed of the
+            first.
         progress: callable (done, total, text).
     Returns:
         list of TiedSpeaker.
@@ -97,14 +98,14 @@ def power_rows(
     speakers, shares=SHARES, lengths_s=LENGTHS_S, radius=0.7, min_gap_s=1.0, max_lag_s=0.5,
     level=0.05, progress=None,
 ):  # fmt: skip
-    """Share of clips whose tie is found, by its strength, the clip's length and the test.
+    """Share of clips whose dependence is detected, by its strength, the clip's length and the test.
 
     Args:
         speakers: of `tied_speakers`; each is cut into as many clips as fit.
         shares: of the angles' variance that the sound makes up. lengths_s: of the clips.
         radius, min_gap_s: of the pairs. max_lag_s: of the lagged correlations.
-        level: a tie is found where the test's p-value, corrected for the test's own looks, is
-            at most this.
+        level: a dependence is detected where the test's p-value, corrected for the number of its
+            own looks, is at most this.
         progress: callable (done, total, text).
     Returns:
         list of dict: test (a key of TESTS), seconds, share, found (share of clips), low, high
@@ -131,7 +132,7 @@ def power_rows(
 
 
 def share_needed(shares, found, power=0.8):
-    """The share at which a test finds a tie with the given power, on straight lines between.
+    """The share at which a test detects a dependence with the given power, by interpolation.
 
     Args:
         shares: (K,), rising. found: (K,) share of clips found at each.
@@ -158,7 +159,7 @@ def binomial_interval(hits, trials, level=0.95):
 
 
 def clip_correlations(speakers, share=0.3, seconds=12.0, radius=0.5, min_gap_s=1.0, seed=0):
-    """The stated estimate on virtual clips, one of each speaker, beside its turned tracks.
+    """The stated estimate on virtual clips, one per speaker, with its shifted tracks.
 
     Returns:
         list of dict: clip, paper_r, shift_null_mean, p_paper, apart_r, p_apart, pairs.
@@ -211,7 +212,7 @@ def _clips(speaker, seconds):
 
 
 def _p_values(clip, share, radius, min_gap_s, max_lag_s):
-    """p-values of the three TESTS; 1 where a test has nothing to go by."""
+    """p-values of the three TESTS; 1 where a test has no pairs."""
     angles = clip.angles(share)
     few = {"n_null": _N_NULL, "n_phase": 0, "n_bootstrap": 0}
     settings = PairSettings(radius=radius, min_gap_s=min_gap_s, **few)

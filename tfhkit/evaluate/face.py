@@ -25,13 +25,13 @@ def evaluate_heads(n_heads=20, n_frames=20, seed=0, workers=2, progress=None):
     have another camera, and so other angles.
 
     Args:
-        n_heads, n_frames: how many, and frames of each. seed: of the first head.
+        n_heads, n_frames: how many, and frames of each. seed: random seed of the first head.
         workers: processes; 1 stays in this one.
         progress: called as progress(done, total, text).
     Returns:
         dict: heads, frames; pose_error_deg [pitch, yaw, roll] mean absolute, lip_error_mm,
         shape_error_mm rms, each the mean over the heads; and landmarks_only, a dict of the same
-        three before the pixels were looked at.
+        three from the landmarks alone.
     Raises:
         ParameterError: fewer than one head, or frames too few to fit.
     """
@@ -49,7 +49,7 @@ def evaluate_heads(n_heads=20, n_frames=20, seed=0, workers=2, progress=None):
 
 
 def evaluate_clip(clip, model=None, progress=None):
-    """Fit a clip, and say how near it comes and how long it takes.
+    """Fit a clip, and report its errors and how long it takes.
 
     Args:
         clip: Clip. model: MorphableModel; the open one by default.

@@ -1,4 +1,4 @@
-"""Scores of generated frames beside the real ones, and the copies that they must beat."""
+"""Scores of generated frames against the real ones, and the baselines to beat."""
 
 import cv2
 import numpy as np
@@ -25,9 +25,9 @@ _THUMBNAIL_PX, _N_DRAWS = 32, 1000
 
 
 def nearest_frames(train_renders, asked_renders):
-    """For each asked rendering, the training rendering that looks most like it.
+    """For each queried rendering, the most similar training rendering.
 
-    Its real frame is what a net would give that only remembers.
+    Its real frame is the output of a network that only memorises.
 
     Args:
         train_renders: (N, S, S, 3) uint8. asked_renders: (M, S, S, 3) uint8.
@@ -65,8 +65,8 @@ def judge_frames(real, answers, region, aligned=True, deep=False, progress=None)
         real: (T, S, S, 3) uint8, T >= 3, in time order.
         answers: dict of name -> (T, S, S, 3) uint8.
         region: (T, S, S), where to look (true or non-zero).
-        aligned: the heads are meant to stand where the real one does.
-        deep: also find landmarks and encode faces, about 20 and 60 ms a frame; of at most
+        aligned: the heads are meant to be where the real one is.
+        deep: also find landmarks and encode faces, about 20 and 60 ms a frame; for at most
             N_DEEP and N_IDENTITY frames, evenly spread.
         progress: called as progress(done, total, text).
     Returns:

@@ -25,7 +25,7 @@ def make_head_clip(path, seed, n_frames, model, height=360, width=480):
     """Write a clip of a virtual speaker who talks and turns its head over its whole reach.
 
     Args:
-        path: the `.mp4`; the truth goes beside it as `.truth.npz`.
+        path: the `.mp4`; the truth is written next to it as `.truth.npz`.
         seed: int, decides identity, texture, light, scene and the sweep's phases.
         n_frames: frames, 4 a second.
         model: MorphableModel. height, width: px.
@@ -52,7 +52,7 @@ def read_truth(path):
 
 
 def similarity(source, target):
-    """Scale, rotation and shift that take points to points best (least squares).
+    """Scale, rotation and shift that map points onto points best (least squares).
 
     Args:
         source, target: (V, 3).

@@ -28,7 +28,7 @@ def whole_step(
         precision: see `refine`. supersample: of the rendering.
     Returns:
         seconds per frame, and a dict of milliseconds per frame: holes (where the background's
-        own face stands), render, composite (filling the holes, blending), memory (look-up),
+        own face is), render, composite (filling the holes, blending), memory (look-up),
         generator.
     """
     few = slice(0, 16)
@@ -65,6 +65,6 @@ def _fill(backgrounds, holes):
 
 
 def peak_memory_gb():
-    """The most memory that this process has held, in GB (1e9 bytes)."""
+    """The peak memory of this process, in GB (1e9 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e9 if sys.platform == "darwin" else 1024 * peak / 1e9

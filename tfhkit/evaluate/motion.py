@@ -1,4 +1,4 @@
-"""How well sound gives motion: a clip's held-back part, and virtual speakers, beside baselines."""
+"""How well motion is predicted from sound: held-out frames and virtual speakers, with baselines."""
 
 import time
 from dataclasses import replace
@@ -31,7 +31,7 @@ _N_SHIFTS, _N_DRAWS = 8, 500
 
 
 def evaluate_speakers(general, model, n_speakers=24, seconds_each=30.0, workers=2, progress=None):
-    """The general mapping on virtual speakers that no training has met.
+    """The general mapping on virtual speakers that are in no training set.
 
     Args:
         general: MotionWeights. model: MorphableModel.
@@ -54,19 +54,19 @@ def evaluate_clip(fit, audio, general, model, n_train=300, settings=None, seed=0
     Args:
         fit: Fit of the clip. audio: (N,) its sound, 16 kHz.
         general: MotionWeights. model: MorphableModel of the fit.
-        n_train: frames to learn from; the rest is held back.
-        settings: TrainSettings of the fine-tuning. seed: of everything random.
+        n_train: frames to learn from; the rest is held out.
+        settings: TrainSettings of the fine-tuning. seed: random seed.
         progress: called as progress(done, total, text).
     Returns:
-        dict: lip_corr (correlation of the held-back lip opening) and lmd_mouth (mean distance of
-        the 20 mouth points without the head's pose, mm), each also for the rivals
-        _shuffled (the sound turned by eight different times), _frozen (distance only: the mean
-        mouth), _general (the general mapping with the person's statistics), _personal (without
-        the general mapping) and _ridge (`evaluate.ridge`); lip_corr_interval; lag_s; of
+        dict: lip_corr (correlation of the held-out lip opening) and lmd_mouth (mean distance of
+        the 20 mouth points without the head's pose, mm), each also for the baselines
+        _shuffled (the sound, circularly shifted by eight different times), _frozen (distance only:
+        the mean mouth), _general (the general mapping with the person's statistics), _personal
+        (without the general mapping) and _ridge (`evaluate.ridge`); lip_corr_interval; lag_s; of
         `head_pose_report` hs and its companions; pose_corr (3,); train_frames, held_frames,
         train_seconds, times_real_time (the sound's length by the time that it took).
     Raises:
-        ParameterError: n_train leaves too little to learn from, or to judge by.
+        ParameterError: n_train leaves too little to train or to evaluate on.
     """
     known, held = split(fit, n_train)
     settings = settings or TrainSettings(seed=seed)
@@ -118,14 +118,14 @@ def evaluate_clip(fit, audio, general, model, n_train=300, settings=None, seed=0
 def evaluate_curve(
     fit, audio, general, model, held_from, n_frames=CURVE_FRAMES, settings=None, progress=None
 ):
-    """What the general mapping is worth, by how many frames of a person there are (App. B).
+    """The gain from the general mapping against the number of training frames (App. B).
 
-    Each training takes the frames that lie right before the held-back part, so that all are
-    judged on the same frames.
+    Each training takes the frames right before the held-out part, so that all are
+    evaluated on the same frames.
 
     Args:
         fit, audio, general, model, settings, progress: as for `evaluate_clip`.
-        held_from: first frame of the held-back part.
+        held_from: first frame of the held-out part.
         n_frames: numbers of frames to learn from; those that the clip does not have are left out.
     Returns:
         list of dicts: frames, and lip_corr, lmd_mouth for "both", "personal", "general" each.
@@ -152,7 +152,7 @@ def evaluate_curve(
 
 
 def split(fit, n_train):
-    """Slices of the frames to learn from and of those held back; refuses what is too little."""
+    """Slices of the frames to learn from and of the held-out ones; refuses too few."""
     n_frames = len(fit)
     held_s = fit.times[-1] - fit.times[min(n_train, n_frames - 1)]
     if n_train < LEAST_TRAIN:
@@ -161,14 +161,14 @@ def split(fit, n_train):
     if held_s < LEAST_HELD_S:
         raise ParameterError(
             "--frames",
-            f"{n_train} of the clip's {n_frames} frames to learn from hold back {held_s:.1f} s",
+            f"{n_train} of the clip's {n_frames} frames to learn from hold out {held_s:.1f} s",
             f"leave {LEAST_HELD_S:g} s or more, or take a longer clip",
         )
     return slice(0, n_train), slice(n_train, n_frames)
 
 
 def with_statistics(general, track):
-    """The general mapping with a person's mean, deviation and lag, and nothing else learned."""
+    """The general mapping with a person's mean, standard deviation and lag, without fine-tuning."""
     own = measure_normalisation([track])
     sound = {"mfcc_mean": general.norm.mfcc_mean, "mfcc_std": general.norm.mfcc_std}
     return replace(general, norm=replace(own, **sound))
@@ -177,8 +177,8 @@ def with_statistics(general, track):
 def personal_only(track, general, audio, times, settings, model, progress=None, folds=FOLDS):
     """Expression (T, 64) as predicted without general training, at its best.
 
-    As many networks as `train_personal` trains, each from chance; their weights cannot be
-    averaged, so their answers are.
+    As many networks as `train_personal` trains, each from random weights; their weights cannot be
+    averaged, so their predictions are.
     """
     answers = []
     for k in range(folds):
@@ -199,7 +199,7 @@ def judge_lips(model, person, exp, true):
 
 
 def turned_sounds(audio, n=_N_SHIFTS):
-    """The sound turned by n different times, none near to none."""
+    """The sound, circularly shifted by n different times, none near zero."""
     places = np.linspace(0.15, 0.85, n)
     return [np.roll(audio, int(place * len(audio))) for place in places]
 

@@ -1,4 +1,4 @@
-"""How good refined frames are: a clip's held-back part beside what anybody could show."""
+"""How good refined frames are: a clip's held-out part, compared with baselines."""
 
 import time
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ ANSWERS = ("refined", "unrefined", "nearest_frame")
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What the refiner of a clip is trained on, and judged by with true coefficients.
+    """What the refiner of a clip is trained on, and evaluated on with true coefficients.
 
     Args:
         own: PersonalFrames to train on.
@@ -51,16 +51,14 @@ def refine_material(person, encoder="auto", arcface_file=None, seed=0, progress=
         if n_faces < 3:
             fault = f"{n_faces} of the frames {name} show a face"
             raise InputError("clip", fault, "take a longer clip")
-    train, judged = (
-        draw_own(person, part, seed, progress) for part in (person.train, person.held)
-    )
+    train, judged = (draw_own(person, part, seed, progress) for part in (person.train, person.held))
     return Material(personal_frames(person.fit, train, encoder, arcface_file, progress), judged)
 
 
 def evaluate_refine(
     person, mapping, train, general=None, device="auto", seed=0, deep=True, progress=None
 ):
-    """Learn from a clip's first frames, make the rest again, and compare with what happened.
+    """Learn from a clip's first frames, synthesise the rest, and compare with the real frames.
 
     Args:
         person: Person who has only been fitted: clip, fit, settings and the two parts.
@@ -75,7 +73,7 @@ def evaluate_refine(
         answers refined, unrefined (the composite) and nearest_frame (the real training frame
         whose composite is nearest), and coefficients
 
-        - true: as fitted to the held-back frames, so only the refinement is judged;
+        - true: as fitted to the held-out frames, so only the refinement is evaluated;
         - predicted: expression and pose from the sound, over matched backgrounds. The head then
           stands elsewhere than it did: PSNR and SSIM say little there, lips and identity do;
         - predicted_expression: the predicted expression with the true pose and background;
@@ -130,9 +128,7 @@ def evaluate_refine(
     }
     each = [scores["true"][answer]["psnr_frames"] for answer in ("refined", "unrefined")]
     shown = fit.coefficients[judged.frames]
-    seconds, parts = whole_step(
-        refiner, person.model, shown, shown, judged.real, judged.times
-    )
+    seconds, parts = whole_step(refiner, person.model, shown, shown, judged.real, judged.times)
     result |= {
         "psnr_gain_db": float(np.mean(each[0] - each[1])),
         "psnr_gain_db_interval": paired_interval(*each, judged.times, seed),

@@ -1,4 +1,4 @@
-"""The simplest rival of the motion network: ridge regression on log-mel spectra."""
+"""The simplest baseline of the motion network: ridge regression on log-mel spectra."""
 
 import librosa
 import numpy as np

@@ -103,7 +103,7 @@ def _load(path):
         keys = (*REQUIRED, "keypoints")
         return path, {key: np.asarray(content[key], np.float32) for key in keys}
     except (ValueError, TypeError) as fault:
-        raise InputError(path, f"holds what are no numbers ({fault})", REMEDY) from fault
+        raise InputError(path, f"contains values that are not numbers ({fault})", REMEDY) from fault
 
 
 def _cylinder_uvs(verts):

@@ -36,7 +36,7 @@ def check_indices(
     check_finite(where, {name: ids}, remedy)
     ids = ids.astype(np.int64)
     if ids.size and (ids.min() < 0 or ids.max() >= n_verts):
-        raise InputError(where, f"{name} points outside of the {n_verts} vertices", remedy)
+        raise InputError(where, f"{name} points outside the {n_verts} vertices", remedy)
     return ids
 
 
@@ -44,7 +44,7 @@ def check_finite(where: str | Path, arrays: Mapping[str, np.ndarray], remedy: st
     """Refuse NaN and infinity in any of `arrays`, a dict name -> array."""
     for name, values in arrays.items():
         if not np.isfinite(values).all():
-            raise InputError(where, f"{name} holds values that are not finite", remedy)
+            raise InputError(where, f"{name} contains values that are not finite", remedy)
 
 
 def check_units(

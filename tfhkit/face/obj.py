@@ -81,5 +81,5 @@ def _numbers(path, rows, width):
     except ValueError as error:
         raise InputError(path, fault, REMEDY) from error
     if not np.isfinite(values).all():
-        raise InputError(path, "holds values that are not finite", REMEDY)
+        raise InputError(path, "contains values that are not finite", REMEDY)
     return values

@@ -42,12 +42,12 @@ def read_open_model(path: str | Path | None = None, subdivide: bool = True) -> M
         with open(path, "rb") as file, np.load(file) as content:
             data = {key: content[key] for key in KEYS if key in content}
     except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as fault:
-        raise InputError(path, f"is no open model ({fault})", REMEDY) from fault
+        raise InputError(path, f"is not an open model ({fault})", REMEDY) from fault
     _check(path, data)
     try:
         return _assemble(data, subdivide)
     except (ShapeError, ValueError, IndexError) as fault:
-        raise InputError(path, f"is no open model: wrong sizes ({fault})", REMEDY) from fault
+        raise InputError(path, f"is not an open model: wrong sizes ({fault})", REMEDY) from fault
 
 
 def _check(path, data):
@@ -56,7 +56,7 @@ def _check(path, data):
     if missing == ["landmark_ids"]:
         raise InputError(path, "has no landmarks (key landmark_ids)", REMEDY)
     if missing:
-        raise InputError(path, f"is no open model: has no key {', '.join(missing)}", REMEDY)
+        raise InputError(path, f"is not an open model: has no key {', '.join(missing)}", REMEDY)
     cage, ids = data["cage_mean"], data["landmark_ids"]
     if cage.ndim != 2 or cage.shape[1] != 3:
         raise InputError(path, f"cage_mean: expected shape (V, 3), got {cage.shape}", REMEDY)

@@ -56,7 +56,7 @@ def show_vector(values: Float[np.ndarray, "257"] | Float[Tensor, "257"] | None =
         for name, part in SLICES.items():
             places = np.arange(part.start, part.stop) + 0.5
             below.bar(places, np.asarray(values)[part], width=0.8, color=_PARTS[name][1])
-        below.set(xlabel="place in the vector", ylabel="value")
+        below.set(xlabel="position in the vector", ylabel="value")
         below.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -79,7 +79,7 @@ def show_variance(model: MorphableModel, kept: Mapping[str, float] | None = None
         variance = basis.square().sum((1, 2)).double()
         share = variance.cumsum(0) / variance.sum() * (kept or {}).get(name, 1.0)
         axis.plot(np.arange(1, len(share) + 1), 100 * share, color=colour, label=name)
-    axis.set(xlabel="components", ylabel="variance held (%)", ylim=(40, 101), xlim=(0, 81))
+    axis.set(xlabel="components", ylabel="explained variance (%)", ylim=(40, 101), xlim=(0, 81))
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, loc="lower right")
     axis.spines[["top", "right"]].set_visible(False)

@@ -114,7 +114,9 @@ class Fit:
                     content["sigma_deg"] if "sigma_deg" in content else None,
                 )
         except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
-            raise InputError(path, f"is no fit ({error})", "make it with `tfhkit fit`") from error
+            raise InputError(
+                path, f"is not a fit ({error})", "make it with `tfhkit fit`"
+            ) from error
 
 
 def fit_clip(

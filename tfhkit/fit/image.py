@@ -54,7 +54,7 @@ def face_of_image(
     """
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or min(image.shape) < 1:
-        fault = f"is no picture (expected (H, W, 3) uint8, got {image.shape} {image.dtype})"
+        fault = f"is not a picture (expected (H, W, 3) uint8, got {image.shape} {image.dtype})"
         raise InputError(path, fault, "give an RGB picture")
     faces = open_backend(backend, [image])
     boxes, margins = faces.find(image)

@@ -66,7 +66,7 @@ def show_fit(
     figure = Figure((_WIDTH_IN, _HEIGHT_IN), dpi=200)
     report = after.report
     facts = f"{report['frames']} frames, {report['duration_s']:.1f} s, "
-    facts += f"{report['bridged_frames']} bridged; landmarks: {report['landmark_backend']}; "
+    facts += f"{report['bridged_frames']} interpolated; landmarks: {report['landmark_backend']}; "
     facts += f"face model: {after.model_name}"
     style: dict[str, Any] = {"fontsize": 9, "va": "top", "parse_math": False}
     figure.text(0.02, 0.988, _short(Path(clip.path).name), weight="bold", **style)
@@ -196,8 +196,8 @@ def _draw_legend(figure, bridged):
         "mouth": line(color=_MOUTH, lw=1, ls=(0, (4, 1))),
         "worst frames": line(color="k", marker="v", ms=4, lw=0),
         "pose, ±2σ": (patch(color=_INNER, alpha=0.3, lw=0), line(color=_INNER, lw=1)),
-        "by landmarks only": line(color=_BEFORE, lw=0.8),
-        "least sure frames": line(color="k", marker="o", ms=4.5, mfc="none", lw=0),
+        "landmarks only": line(color=_BEFORE, lw=0.8),
+        "least certain frames": line(color="k", marker="o", ms=4.5, mfc="none", lw=0),
     } | ({"bridged": patch(color=_BRIDGED)} if bridged else {})
     figure.legend(entries.values(), entries.keys(), loc="upper center", ncol=len(entries),
                   bbox_to_anchor=(0.5, 0.412), fontsize=7, frameon=False, handlelength=1.6,

@@ -168,7 +168,7 @@ def main_track(tracks: list[Track], n_frames: int, path: str | Path) -> Track:
             path,
             f"a face was found in {share:.0%} of the {n_frames} frames only, "
             f"{MIN_SHARE:.0%} are needed",
-            "cut the clip to where the speaker's face is seen from the front",
+            "trim the clip to where the speaker's face is seen from the front",
         )
     return best
 
@@ -188,7 +188,7 @@ def _refuse_swap(best, tracks, n_frames, path):
                 raise InputError(
                     f"{path}, frame {frame}",
                     "two faces of about equal size cross or swap, so who speaks is not certain",
-                    "cut the clip to one person, or blank out the other",
+                    "crop or trim the clip to one person, or blank out the other",
                 )
 
 
@@ -219,7 +219,7 @@ def refuse_other_person(
         raise InputError(
             f"{path}, {times[frames[split - 1]]:.1f} to {times[frames[split]]:.1f} s",
             f"{fault}, so who speaks is not certain",
-            "cut the clip to one person",
+            "crop or trim the clip to one person",
         )
 
 

@@ -14,7 +14,7 @@ from tfhkit.media.files import sha256_of
 from tfhkit.media.reader import FrameReader, display_size, frames_in_order, picture_tracks
 from tfhkit.media.sound import SR_HZ, decode_audio, open_container, refuse_silence
 
-MIN_SECONDS = 4.0  # below that, nothing can be learnt and held back from a clip
+MIN_SECONDS = 4.0  # below that, nothing can be learned and held out from a clip
 
 
 @runtime_checkable

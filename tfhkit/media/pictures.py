@@ -43,5 +43,5 @@ def read_picture(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
     content = np.frombuffer(path.read_bytes(), np.uint8)
     picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
     if picture is None:
-        raise InputError(path, "is no picture that can be read", "give a JPEG or PNG file")
+        raise InputError(path, "is not a picture that can be read", "give a JPEG or PNG file")
     return np.ascontiguousarray(picture[..., ::-1])

@@ -76,7 +76,7 @@ class FrameReader:
         self._frames, self._next = iter(()), None  # decoded frames; index of the next one
         # a clip that plays backwards asks for just these next, and a seek decodes them all again
         n_passed = int(PASSED_BYTES / (1.5 * height * width)) if cache else 0
-        self._passed = deque(maxlen=min(2 * SEEK_AHEAD, n_passed))
+        self._passed: deque = deque(maxlen=min(2 * SEEK_AHEAD, n_passed))
 
     def __len__(self) -> int:
         return len(self.pts)

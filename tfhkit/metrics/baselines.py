@@ -1,4 +1,4 @@
-"""HS beside its baselines: still, replayed, shuffled, shifted and foreign heads, with intervals."""
+"""HS with its baselines: still, replayed, shuffled, shifted and foreign heads, with intervals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ HALVES = "real, half against half"
 
 @dataclass(frozen=True)
 class HeadPoseReport:
-    """A score beside its baselines.
+    """A score with its baselines.
 
     Args:
         score: HeadPoseScore of the generated track.
@@ -43,7 +43,7 @@ class HeadPoseReport:
         skill: (hs - frozen) / (1 - frozen); 0 as good as that still head, 1 perfect.
         frozen_training: HS of a still head at the training part's mean, what a method without
             pose can do; above_frozen_training: (low, high) 95 % of hs - frozen_training.
-        replay: HS of the training part itself: what one would get who learned the person's
+        replay: HS of the training part itself: the score of somebody who learned the person's
             distribution perfectly. These three are None without a training part.
         frames: (T, U) of the real and the generated track.
         rows: one dict per track (generated and baselines): track, hs, speed_ratio,
@@ -101,20 +101,20 @@ def head_pose_report(
     training_rad: Float[np.ndarray, "..."] | None = None,
     settings: HsSettings = AS_STATED,
 ) -> HeadPoseReport:
-    """HS of a generated track beside what anybody could score.
+    """HS of a generated track, compared with baselines.
 
     Args:
         real_rad: (T, 3). generated_rad: (U, 3).
         real_times, generated_times: (T,), (U,) seconds; the latter None for the same.
         others: dict of name -> (V, 3) further tracks at the generated times' rate, e.g. another
             speaker.
-        training_rad: (W, 3) the real person's part that was learned from, at the real times'
+        training_rad: (W, 3) the real person's training part, at the real times'
             rate; None where it is not known.
         settings: HsSettings; its seed also shuffles the real track.
     Returns:
         HeadPoseReport. Its rows hold the generated track; a still head at the real track's own
         mean; with `training_rad` a still head at its mean, and its replay; the real track itself
-        shuffled, and shifted by half its length (both have HS = 1: HS does not see time);
+        shuffled, and shifted by half its length (both have HS = 1, because HS ignores time);
         `others`; and the real track's halves.
     Raises:
         ShapeError, InputError, ParameterError: as `head_pose_score`; fewer than 8 frames.

@@ -1,4 +1,4 @@
-"""What HS is worth: in degrees of an injected error, and between people and themselves."""
+"""What a value of HS means: in degrees of an injected error, and between people."""
 
 from collections.abc import Sequence
 
@@ -24,9 +24,9 @@ def inject(
 
     Args:
         real_rad: (T, 3).
-        kind: "offset": so many degrees are added; "noise": white noise of that standard
+        kind: "offset": this many degrees are added; "noise": white noise of that standard
             deviation; "wider", "narrower": the standard deviation about the mean grows or
-            shrinks by so many degrees (at most to a still head).
+            shrinks by this many degrees (at most to a still head).
         amount_deg: how much.
         angle: "pitch", "yaw" or "roll"; None changes all three.
         seed: of the noise.
@@ -36,9 +36,9 @@ def inject(
         ParameterError: an unknown kind or angle.
     """
     if kind not in KINDS:
-        raise ParameterError("kind", f"unknown {kind!r}", f"choose of {', '.join(KINDS)}")
+        raise ParameterError("kind", f"unknown {kind!r}", f"choose one of {', '.join(KINDS)}")
     if angle is not None and angle not in ANGLES:
-        raise ParameterError("angle", f"unknown {angle!r}", f"choose of {', '.join(ANGLES)}")
+        raise ParameterError("angle", f"unknown {angle!r}", f"choose one of {', '.join(ANGLES)}")
     real = degrees_of("real", real_rad)
     if kind == "offset":
         change = np.full(real.shape, float(amount_deg))
@@ -83,7 +83,7 @@ def degrees_for(
     amounts_deg: Sequence[float] | Float[np.ndarray, "A"],
     curve: Sequence[float] | Float[np.ndarray, "A"],
 ) -> float:
-    """How many degrees of error cost so much HS: where a calibration curve has fallen by `drop`.
+    """How many degrees of error cost this much HS: where a calibration curve has fallen by `drop`.
 
     Args:
         drop: e.g. 0.1. amounts_deg, curve: (A,) of `calibration`, amounts rising from 0.
@@ -109,13 +109,13 @@ def same_and_different(
 ) -> tuple[Float[np.ndarray, "P"], Float[np.ndarray, "P Q"]]:
     """HS of people against themselves and against each other, over clips of one length.
 
-    Each track is cut at its middle; the part before is the real clip, the part behind it the
+    Each track is cut at its middle; the part before it is the real clip, the part after it the
     other one, so both share a person but no moment.
 
     Args:
         tracks_rad: (P, T, 3) tracks of P people; T at least twice n_frames.
         n_frames: length of each part.
-        centred: take each part's mean away first: how people move, without where they look.
+        centred: remove each part's mean first: how people move, without their resting pose.
         span, n_bins: as in `head_pose_score`.
     Returns:
         same (P,), different (P, P - 1).

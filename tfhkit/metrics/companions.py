@@ -1,4 +1,4 @@
-"""Scores beside HS that see what it does not: speed, rhythm, and how the angles go together."""
+"""Metrics for what HS ignores: speed, rhythm, and the correlations between the angles."""
 
 import numpy as np
 from jaxtyping import Float
@@ -53,13 +53,13 @@ def speed_ratio(
     real_step_s: float,
     generated_step_s: float,
 ) -> float:
-    """How fast the generated head moves beside the real one: ratio of the rms speeds.
+    """How fast the generated head moves compared with the real one: ratio of the rms speeds.
 
     Args:
         real_rad, generated_rad: (T, 3), (U, 3); steps in seconds.
     Returns:
         float, the angles' mean: 1 equally fast, 0 still, 0.5 in slow motion. A real angle that
-        keeps still is left out; NaN if all do.
+        does not move is left out; NaN if all do.
     """
     rms = [
         np.sqrt(np.mean((np.diff(np.degrees(track), axis=0) / step) ** 2, axis=0))
@@ -103,11 +103,11 @@ def spectrum_similarity(
 def coupling_similarity(
     real_rad: Float[np.ndarray, "T 3"], generated_rad: Float[np.ndarray, "U 3"]
 ) -> float:
-    """Do the angles go together alike (who turns, tilts)? 1 - mean |r - r'| / 2 over three pairs.
+    """Are the correlations between the angles similar? 1 - mean |r - r'| / 2 over three pairs.
 
     r and r' are the correlations of pitch and yaw, pitch and roll, yaw and roll. HS compares the
-    angles one by one and is blind to them. Over a few seconds r varies much by chance: read it
-    beside the real clip's halves.
+    angles one by one and ignores them. Over a few seconds r varies a lot by chance: compare it
+    with the real clip's halves.
 
     Args:
         real_rad, generated_rad: (T, 3), (U, 3).

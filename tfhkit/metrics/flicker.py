@@ -1,4 +1,4 @@
-"""Flicker: what trembles from frame to frame, beside what the real clip does by itself."""
+"""Flicker: what jitters from frame to frame, relative to the real clip."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def flicker(
     mask: Shaped[np.ndarray, "..."] | None = None,
     motion: FlowMaps | None = None,
 ) -> float:
-    """Mean absolute second difference over time: what trembles, not what moves evenly.
+    """Mean absolute second difference over time: jitter, not smooth motion.
 
     Args:
         frames: (T, H, W, 3) uint8 in time order.
@@ -31,10 +31,8 @@ def flicker(
         InputError: fewer than three frames, or an empty mask.
         ShapeError: sizes differ.
 
-    Injected into 120 frames of a talking head at 128 px, a brightness that jumps by 2 levels (one
-    deviation) raised the score by a factor of 1.6 without motion and 2.4 with it, a jitter of
-    0.25 px by 1.6 and 2.6; a smooth drift of 2 px in 2 s raised neither by more than 1.06.
-    Blur lowers both, to 0.75 at a sigma of 1 px.
+    Jumps of brightness and jitter raise the score, more so with `motion`; a smooth drift does not.
+    Blur lowers it (docs/findings.md).
     """
     check_shape("frames", frames, ("T", "H", "W", 3))
     if len(frames) < 3:
@@ -64,7 +62,7 @@ def flicker_ratio(
     mask: Shaped[np.ndarray, "..."] | None = None,
     motion: FlowMaps | None = None,
 ) -> float:
-    """Flicker of generated frames over that of the real ones at the same times; 1 is as real.
+    """Flicker of generated frames over that of the real ones at the same times; 1 is equal.
 
     Args:
         real, generated: (T, H, W, 3) uint8. mask, motion: as in `flicker`.
@@ -87,8 +85,8 @@ def motion_between(frames: UInt8[np.ndarray, "T H W 3"]) -> FlowMaps:
     Args:
         frames: (T, H, W, 3) uint8, the real ones.
     Returns:
-        list of T - 1 pairs of maps (H, W, 2) float32: where each pixel of frame i lies in frame
-        i + 1, and where each pixel of frame i + 1 lies in frame i (pixel indices, x first).
+        list of T - 1 pairs of maps (H, W, 2) float32: where each pixel of frame i is in frame
+        i + 1, and where each pixel of frame i + 1 is in frame i (pixel indices, x first).
     Source: DIS optical flow (Kroeger et al. 2016), OpenCV's preset "medium".
     """
     check_shape("frames", frames, ("T", "H", "W", 3))

@@ -57,8 +57,8 @@ def head_pose_score(
     Args:
         real_rad: (T, 3) pitch, yaw, roll. generated_rad: (U, 3); U may differ from T.
         span: what W1 is divided by, per angle, at least one degree. "real": max - min of the real
-            clip; "real95": the range of its central 95 %, which one glance aside does not widen;
-            "both": max - min of the two together (W1 of histograms on [0, 1]); a number: so many
+            clip; "real95": the range of its central 95 %, which a single glance aside does not
+            widen; "both": max - min of the two together (W1 of histograms on [0, 1]); a number of
             degrees. The paper does not say; over 180 degrees a still head scores near 1.
         n_bins: bins of the histograms, over the range of both tracks; None compares the samples
             themselves. A bin's width bounds the error that the histogram makes.

@@ -1,4 +1,4 @@
-"""Landmark distance: does the mouth do what the real one did (Sec. 4.3, LMD)."""
+"""Landmark distance (LMD, Sec. 4.3): how far the mouth's shape is from the real one's."""
 
 import numpy as np
 from jaxtyping import Float
@@ -41,7 +41,7 @@ def lmd(
         ("unit", unit, ("px", "interocular")),
     ):
         if value not in known:
-            raise ParameterError(name, f"unknown {value!r}", f"choose of {', '.join(known)}")
+            raise ParameterError(name, f"unknown {value!r}", f"choose one of {', '.join(known)}")
     real, generated = (
         np.asarray(p, np.float64)[:, POINTS[points]] for p in (real_px, generated_px)
     )
@@ -59,7 +59,7 @@ def lmd(
 def detect_crops(
     images: np.ndarray, backend: str = "auto", progress: Progress | None = None
 ) -> Float[np.ndarray, "T 68 2"]:
-    """Landmarks of the surest face in each crop, frame by frame, without smoothing.
+    """Landmarks of the most confident face in each crop, frame by frame, without smoothing.
 
     Args:
         images: (T, S, S, 3) uint8.

@@ -1,4 +1,4 @@
-"""What trained networks see: LPIPS, where its weights are there, and alikeness of identity."""
+"""Metrics by trained networks: LPIPS, where its weights are available, and identity similarity."""
 
 import hashlib
 from functools import lru_cache
@@ -76,7 +76,7 @@ def lpips(
     Returns:
         (T,) float64.
     Raises:
-        MissingBackend: the weights are not there. AssetError: a file is not what it should be.
+        MissingBackend: the weights are not there. AssetError: a file has another hash.
         ShapeError: sizes differ.
     Source: Zhang et al. 2018, version 0.1, AlexNet.
     """

@@ -18,7 +18,7 @@ _PART = re.compile(r"(?P<path>.*)\[(?P<start>-?\d*):(?P<stop>-?\d*)\]")
 
 @dataclass(frozen=True)
 class PoseTrack:
-    """Where a head looked, frame by frame.
+    """Angles of a head, frame by frame.
 
     Args:
         name: for messages.

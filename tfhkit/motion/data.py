@@ -44,7 +44,7 @@ class MotionTrack:
         check_shape("valid", self.valid, (len(self),))
         apart_s = np.abs(np.diff(check_shape("times", np.asarray(self.times), (len(self),))))
         if len(apart_s) and not np.allclose(apart_s, STEP_S, atol=1e-3):
-            fault = f"frames lie {1000 * np.median(apart_s):.0f} ms apart, not {1000 * STEP_S:.0f}"
+            fault = f"frames are {1000 * np.median(apart_s):.0f} ms apart, not {1000 * STEP_S:.0f}"
             raise InputError(self.speaker or "motion track", fault, "make it with make_track")
 
     def __len__(self):

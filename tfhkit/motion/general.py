@@ -31,7 +31,7 @@ def general_mapping(size="small", model=None):
 
 
 def for_model(weights, model):
-    """General weights whose expression is that of a model: the open one's are carried over.
+    """General weights whose expression is that of a model: the open one's are transferred.
 
     The coefficients of the open model are turned into those with which a landmark fit of the
     other model would have seen the same face. `card["basis"]` says what they speak about.
@@ -42,7 +42,7 @@ def for_model(weights, model):
     if model is None or model.name == "open":
         return weights
     matrix = carry_expression(load_model(), model) @ visible_expression(model)
-    basis = f"{model.name}, carried over from {weights.card['basis']} by the 68 landmarks"
+    basis = f"{model.name}, transferred from {weights.card['basis']} by the 68 landmarks"
     return replace(transfer_weights(weights, matrix), card={**weights.card, "basis": basis})
 
 

@@ -28,7 +28,7 @@ def load_lrw(
     """MotionTracks of LRW's clips, one for each clip and each of a speaker of its own.
 
     A clip is decoded, its landmarks found and the model fitted to them (no pixels) once; the
-    result is kept under the hash of the file's content, so that a call that was stopped goes on
+    result is kept under the hash of the file's content, so that a call that was stopped resumes
     and a second call only reads. A track takes about 50 kB of memory.
 
     Args:
@@ -91,7 +91,7 @@ def load_lrw(
 def find_clips(folder, words=None, split="train", per_word=None):
     """The folder `lipread_mp4` and its clips of a split, sorted; arguments as of `load_lrw`."""
     if split not in SPLITS:
-        raise ParameterError("split", f"{split!r} is not one", f"choose of {', '.join(SPLITS)}")
+        raise ParameterError("split", f"{split!r} is not one", f"choose one of {', '.join(SPLITS)}")
     if per_word is not None and (not isinstance(per_word, int) or per_word < 1):
         raise ParameterError("per_word", f"is {per_word!r}", "give a whole number from 1 on")
     folder = Path(folder)

@@ -37,7 +37,7 @@ def train_personal(
         folds: parts of the clip, 2 or more.
         model, device: as for `train_motion`.
         checkpoint: file name; each fold keeps its state in one that begins so, and a training
-            that was stopped goes on. Removed at the end.
+            that was stopped resumes. Removed at the end.
         progress: called as progress(done, total, text) over the epochs of all folds.
     Returns:
         MotionWeights with the average, and one history per fold, as of `train_motion`.

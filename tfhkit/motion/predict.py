@@ -65,14 +65,13 @@ def _exp_from_units(exp, norm):
     return (norm.exp_mean + norm.exp_std * exp).astype(np.float32)
 
 
-
 @torch.no_grad()
 def calibrate_pose(net, data, norm):
     """The Normalisation that brings predicted poses to the person's range.
 
     The less the sound says about the pose, the nearer a regression stays to the mean. HS compares
     how often each pose occurs, and a viewer sees how much a head moves. So the prediction's median
-    is laid on the median of the truth, where the head is at home (one turn of a second drags the
+    is laid on the median of the truth, the resting pose (one turn of a second drags the
     mean of a short clip away from there), and its deviation is scaled to the truth's.
 
     Args:

@@ -37,7 +37,7 @@ class TrainSettings:
             as many microphones and voices as there are sequences.
         validation_share: part of every track that is kept for choosing when to stop.
         validation_end: where in the track this part ends; 1 is the track's end.
-        seed: of everything random.
+        seed: random seed.
     """
 
     epochs: int = 60
@@ -88,7 +88,7 @@ def train_motion(
         norm: Normalisation of the motion; None measures it on the training frames.
         model: MorphableModel, for `TrainSettings.landmark_share`; None takes Eq. 2 as written.
         checkpoint: file that holds the state after every epoch. If it is there and belongs to
-            the same training, that goes on where it stood, with the result that not stopping
+            the same training, that resumes, with the result that not stopping
             would have had; otherwise it is written anew. It stays, and gives the result again.
         progress: called as progress(done, total, text).
         device: torch device.

@@ -16,11 +16,11 @@ class LossWeights:
     """The lambdas of Eq. 4 and the forms of its terms.
 
     Args:
-        l1: lambda 1, on frames in [-1, 1].
-        attention: lambda 2.
-        smooth: lambda 3, on a sum over pixels, as written.
+        l1: lambda_1, on frames in [-1, 1].
+        attention: lambda_2.
+        smooth: lambda_3, on a sum over pixels, as written.
         attention_norm: "l2" is the norm of Eq. 4 as written, a number that grows with the
-            picture's side (128 for A = 1 at 128 px): with lambda 2 = 2 it is worth more than
+            picture's side (128 for A = 1 at 128 px): with lambda_2 = 2 it outweighs
             every other term and drives A to 0. "rms" is that norm per pixel, between 0 and 1,
             and the default for this reason. "mean" is the published code's mean(A).
         gan: "log" is Eq. 4 as written, the generator lowers log(1 - D). "nonsaturating"
@@ -49,7 +49,7 @@ class LossWeights:
 
 
 def attention_norm(attention, form="rms"):
-    """How much of the rendering is kept: the lambda 2 term of Eq. 4.
+    """How much of the rendering is kept: the lambda_2 term of Eq. 4.
 
     Args:
         attention: (B, 1, H, W) in [0, 1].

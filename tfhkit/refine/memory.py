@@ -43,7 +43,7 @@ class MemoryConfig:
         if not self.margin >= 0:
             raise ParameterError("margin", f"{self.margin} is below 0", "use 0.3 or so")
         if not -1 < self.match < 1:
-            fault = f"{self.match} is no cosine between -1 and 1"
+            fault = f"{self.match} is not a cosine between -1 and 1"
             raise ParameterError("match", fault, "use 0.98 for ArcFace, 0.99 for dlib")
 
 

@@ -40,7 +40,7 @@ def build_resnet18(weights="auto", seed=0):
         weights: "imagenet", "random", or "auto": ImageNet's where the verified file is in
             torch's cache, else fixed random filters made from `seed`. Pooled random filters
             still tell pose and mouth apart; what they lack, the trained layer after them and
-            the normalisation in `Memory.fit_input` must make up. On 307 held-back frames of a
+            the normalisation in `Memory.fit_input` must make up. On 307 held-out frames of a
             24 s clip, what the memory answers then correlates with the true identity feature by
             0.29 (about the mean of the training frames; nearest thumbnail of pixels 0.31, best
             of the slots 0.62). Training the net from the start by the triplet loss was worse,

@@ -21,7 +21,7 @@ def start_from(general, config, seed=0):
     - another spatial encoder: the query layer begins anew.
 
     Args:
-        general: Refiner. config: RefinerConfig. seed: of what begins anew.
+        general: Refiner. config: RefinerConfig. seed: random seed of new weights.
     Returns:
         Refiner on the CPU.
     Raises:

@@ -49,11 +49,11 @@ def train_refiner(
         frames: (N,) frame numbers; windows do not reach across jumps.
         weight: (N, S, S) weight of the pixels in the L1 term, any scale; an extra, see
             `region_weight`.
-        validation: (renders, reals, mask) of held-back frames, mask (M, S, S) bool or None;
+        validation: (renders, reals, mask) of held-out frames, mask (M, S, S) bool or None;
             judged, never trained on.
         start: a Refiner of the same configuration to go on from; `start_from` makes one of the
             general mapping's. The memory's input and the mean identity are taken from the frames.
-        seed: of the weights, the batches and the memory.
+        seed: random seed of the weights, the batches and the memory.
         checkpoint: file for the training's state; a matching one is continued.
         device: "auto", "cpu" or "cuda".
         progress: callable(done, total, text).
@@ -169,7 +169,7 @@ def train_refiner(
 
 
 def _validate(refiner, validation, state):
-    """Add the PSNR of held-back frames to the history, once for a step."""
+    """Add the PSNR of held-out frames to the history, once for a step."""
     judged = state["validation"] and state["validation"][-1]["step"] == state["step"]
     if validation is None or judged:
         return
@@ -206,7 +206,7 @@ def _set_rates(optimisers, train, done):
 
 @torch.no_grad()
 def validation_psnr(refiner, renders, reals, mask=None):
-    """PSNR in dB of refined held-back frames, inside `mask` (M, S, S) where given."""
+    """PSNR in dB of refined held-out frames, inside `mask` (M, S, S) where given."""
     refined, _ = refine(refiner, renders)
     check_shape("reals", reals, refined.shape)
     error = (refined.astype(np.float32) - reals.astype(np.float32)) ** 2

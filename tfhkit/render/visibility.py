@@ -20,7 +20,7 @@ def vertex_visibility(
         verts_world: (B, V, 3). faces: (F, 3) of the whole head. camera: Camera.
         tolerance: dm by which a vertex may lie behind the surface of its pixel.
     Returns:
-        (B, V) bool; False outside of the picture.
+        (B, V) bool; False outside the picture.
     """
     zbuf = rasterize(verts_world, faces, camera).zbuf[..., 0]
     points, depth = project(verts_world, camera)

@@ -57,7 +57,7 @@ class Step:
 
     @property
     def speech_path(self):
-        """Path of the driving sound; "sentence" is spoken by espeak-ng, once for a run."""
+        """Path of the driving sound; "sentence" is spoken by espeak-ng, once per run."""
         return self._file("speech")
 
     def _file(self, what):
@@ -199,7 +199,7 @@ def open_step(
         out: the run directory. Relative paths count from the kit's folder for everything that
             runs inside it, else from the current folder.
         profile: "quick" or "full" (or "tiny", for tests).
-        seed: of everything random; seeds NumPy's and torch's global generators, too.
+        seed: random seed; seeds NumPy's and torch's global generators, too.
         own: dict of the notebook's own parameters, all of them, by their names.
     Returns:
         Step.

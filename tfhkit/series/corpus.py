@@ -17,7 +17,7 @@ def write_corpus(
         lrw: folder for clips of single words, see `make_lrw_corpus`.
         speakers, seconds, language: of `output`; seconds are each speaker's.
         words: of `lrw`, names with commas between them, or None. train, val, test: clips a word.
-        seed: of everything random. workers: processes.
+        seed: random seed. workers: processes.
         progress: callable (done, total, text).
     Returns:
         dict: file, speakers, minutes of sound, languages; or folder, words, clips; and seconds.
@@ -43,7 +43,7 @@ def write_corpus(
         from tfhkit.virtual.corpus import make_motion_corpus
 
         if Path(output).suffix != ".npz" or Path(output).is_dir():
-            raise ParameterError("--output", f"{output} is no .npz file", "name one")
+            raise ParameterError("--output", f"{output} is not an .npz file", "name one")
         corpus = make_motion_corpus(
             speakers, seconds, seed, workers, progress, path=output, language=language
         )

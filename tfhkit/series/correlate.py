@@ -1,4 +1,4 @@
-"""What `tfhkit correlate` does: sound and head pose of a clip, with chance beside each number."""
+"""What `tfhkit correlate` does: sound and head pose of a clip, with null distributions."""
 
 import contextlib
 from pathlib import Path
@@ -23,23 +23,23 @@ def correlate_file(
     n_null=200,
     seed=0,
 ):
-    """Correlate sound and head pose of a clip (App. A), with its nulls and other choices.
+    """Correlate sound and head pose of a clip (App. A), with null distributions.
 
     Args:
         clip: a video file, or "sample".
         output: where to write the tidy table (.csv), see `tfhkit.audio.tidy_rows`; or None.
         fit: a Fit of the whole clip (.npz, of `tfhkit fit -o`); None fits the clip.
-        frames: take the first so many only.
+        frames: take the first N only.
         radius, min_gap_s: see `tfhkit.audio.pair_correlation`.
         max_lag_s: of the lagged correlations; an eighth of the clip where that is less.
         axis: "all", "pitch", "yaw" or "roll": of the pose, for the pairs.
-        n_null: chance tracks of each kind, and draws of the bootstrap.
-        seed: of both.
+        n_null: surrogate tracks in each null distribution, and draws of the bootstrap.
+        seed: random seed of both.
     Returns:
         dict: clip, frames, seconds, the numbers of `CorrelationReport.summary` (`p_value` is that
-        of the estimate without neighbours in time against turned tracks), estimates_found (pairs
-        at p_corrected < 0.05), lagged_found (likewise), lagged_chance_95, rows (the
-        tidy table, all pairs, and the ten strongest lagged ones; the file has them all).
+        of the estimate without temporal neighbours, against circularly shifted tracks),
+        estimates_found (pairs at p_corrected < 0.05), lagged_found (likewise), lagged_chance_95,
+        rows (the tidy table, all pairs, and the ten strongest lagged ones; the file has them all).
         What is unknown (an estimate without pairs) is None.
     Raises:
         InputError: the clip is silent or too short; `output` is no .csv or cannot be written.
@@ -127,7 +127,7 @@ def _check(frames, axis, n_null, max_lag_s, radius, min_gap_s, seed):
     if seed < 0:
         raise ParameterError("--seed", f"is {seed}", "give 0 or more")
     if n_null < 19:
-        fault = f"{n_null} chance tracks cannot give p = 0.05"
+        fault = f"{n_null} surrogate tracks cannot give p = 0.05"
         raise ParameterError("--nulls", fault, "take 19 or more")
     for name, value in (("--max-lag", max_lag_s), ("--min-gap", min_gap_s)):
         if not 0 <= value < np.inf:

@@ -128,7 +128,7 @@ class Course:
 
 @contextlib.contextmanager
 def closing(course, more):
-    """How a run ends is told to its Course too, whatever ends it.
+    """How a run ends is told to its Course too, however it ends.
 
     Args:
         more: dict that the run fills with what the last line shall hold besides (report, videos).
@@ -142,6 +142,6 @@ def closing(course, more):
         course.write("failed", text=" ".join(str(error).split()))
         raise
     except BaseException as error:
-        course.write("failed", text=f"unforeseen {type(error).__name__}: {error}")
+        course.write("failed", text=f"unexpected {type(error).__name__}: {error}")
         raise
     course.write("finished", **more)

@@ -67,7 +67,7 @@ def _memory_gb():
 
 
 def _parts():
-    """What is looked for: its name, a function that gives a text or raises, whether it may lack."""
+    """What is checked: name, function that returns a text or raises, whether it may be absent."""
     return (
         ("face model: open", _model, False),
         ("rasterizer: numba", lambda: _rasterizer("numba"), False),

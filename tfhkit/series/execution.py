@@ -1,4 +1,4 @@
-"""Execute one notebook by papermill, in a kernel that nobody watches."""
+"""Execute one notebook by papermill, in a headless kernel."""
 
 import os
 import sys
@@ -14,14 +14,14 @@ from tfhkit.series.sources import EXERCISE_TAGS
 from tfhkit.series.watch import Watch
 
 _PACKAGE = str(Path(errors.__file__).resolve().parents[1])  # kernels import this tfhkit
-MAY_RAISE = "raises-exception"  # the tag at which an execution goes on behind an error
+MAY_RAISE = "raises-exception"  # the tag with which an execution continues after an error
 
 
 class StageError(TfhkitError):
-    """A notebook stopped; the text is what it said, behind its name.
+    """A notebook stopped; the text is its name and what it said.
 
     Attributes:
-        exit_code: 2 where the kit refused its input, 1 where something unforeseen happened.
+        exit_code: 2 where the kit refused its input, 1 where something unexpected happened.
         traceback: the notebook's own, for --debug.
     """
 
@@ -77,7 +77,7 @@ def execute(notebook, out, values, course):
         traceback = "\n".join(error.traceback)
         raise StageError(notebook.stem, text, 2 if ours else 1, traceback) from None
     except DeadKernelError:
-        text = "its process died, most likely for want of memory; close other programs, or set " \
+        text = "its process died, most likely for lack of memory; close other programs, or set " \
                "a smaller max_train_frames"  # fmt: skip
         raise StageError(notebook.stem, text, exit_code=1) from None
 
@@ -119,7 +119,7 @@ def _our_errors():
 
 @contextmanager
 def _environment(folder, progress):
-    """Environment of the kernels: this Python's own, told where it is and that nobody watches."""
+    """Environment of the kernels: this Python's own, told where it is and that it is headless."""
     old = dict(os.environ)
     kernels = str(Path(sys.prefix) / "share" / "jupyter")
     os.environ.update(

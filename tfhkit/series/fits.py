@@ -7,14 +7,14 @@ from tfhkit.errors import ParameterError
 
 
 def first_frames(clip, frames=None):
-    """The first so many frames of a Clip (its sound stays whole); None takes all."""
+    """The first N frames of a Clip (its sound stays whole); None takes all."""
     if frames is None or frames >= len(clip):
         return clip
     return replace(clip, times=clip.times[:frames], pts=clip.pts[:frames])
 
 
 def open_frames(path, frames=None):
-    """A clip by its path or "sample", sound or none: its first so many frames, None for all.
+    """A clip by its path or "sample", sound or none: its first N frames frames, None for all.
 
     Raises:
         ParameterError: fewer than 10 are asked for. InputError: no such clip.
@@ -34,7 +34,7 @@ def fit_for(clip, file=None, frames=None, progress=None):
     Args:
         clip: Clip, whole.
         file: a Fit (.npz, of `tfhkit fit -o`); None fits the clip.
-        frames: only the clip's first so many are wanted: no more are fitted, and a file that holds
+        frames: only the clip's first N are wanted: no more are fitted, and a file that holds
             just these will do, too.
         progress: called as progress(done, total, text).
     Returns:

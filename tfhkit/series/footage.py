@@ -74,20 +74,20 @@ def advice(facts):
     say(
         motion,
         seconds < 8,
-        f"{seconds:.1f} s are little to learn a style from",
+        f"{seconds:.1f} s are not much to learn a style from",
         "give 12 s or more",
     )
     say(motion, silence > 0.6, f"{silence:.0%} of it is silent", "trim it to the speech")
-    say(motion, facts["fps"] < 20, f"{facts['fps']:.1f} frames per second are few",
-        "25 and more show the lips' motion")  # fmt: skip
-    say(motion, duplicates > 0.1, f"{duplicates:.0%} of its frames repeat others",
+    say(motion, facts["fps"] < 20, f"{facts['fps']:.1f} frames per second are not many",
+        "25 or more show the motion of the lips")  # fmt: skip
+    say(motion, duplicates > 0.1, f"{duplicates:.0%} of its frames are repeats of others",
         "use the recording from before its frame rate was changed")  # fmt: skip
     say(fit, len(facts["cuts"]) > 0, f"cuts at frames {facts['cuts'][:5]}", "trim it to one shot")
-    say(fit, unseen > 0.02, f"the face is not seen in {unseen:.0%} of the frames",
+    say(fit, unseen > 0.02, f"the face is not visible in {unseen:.0%} of the frames",
         "nothing may pass in front of it")  # fmt: skip
     say("04_rendering", yaw > 40, f"the head turns by {yaw:.0f} degrees",
         "turns under 30 degrees are reproduced best")  # fmt: skip
     if face_px is not None:
         say(gan, face_px < 100, f"the face is {face_px:.0f} px wide, so it will be soft",
-            "100 px and more show teeth and eyes")  # fmt: skip
+            "100 px or more show teeth and eyes")  # fmt: skip
     return found

@@ -1,4 +1,4 @@
-"""Where a notebook runs: before a person, or in a headless run."""
+"""Where a notebook runs: in front of a person, or in a headless run."""
 
 import os
 

@@ -15,7 +15,7 @@ def compare_heads(real, generated, training=None, span="real", n_bins=64, fps=25
         span: "real", "real95", "both", or degrees as a number or text.
         n_bins: of the histograms.
         fps: rate of a .mat.
-        seed: of the bootstrap and the shuffled track.
+        seed: random seed of the bootstrap and the shuffled track.
     Returns:
         dict: real, generated, training (the files), the numbers of `HeadPoseReport.summary`,
         span, n_bins, and tracks (one dict per baseline).

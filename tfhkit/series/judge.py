@@ -1,4 +1,4 @@
-"""What `tfhkit evaluate` does: a stage judged against what is known."""
+"""What `tfhkit evaluate` does: one stage scored against ground truth and baselines."""
 
 import time
 from dataclasses import replace
@@ -11,10 +11,10 @@ from tfhkit.series.tables import rounded
 
 
 def evaluate_face(clip=None, frames=300, heads=20):
-    """Judge the fitting of faces; see `tfhkit.evaluate.face`.
+    """Score the fitting of faces; see `tfhkit.evaluate.face`.
 
     Args:
-        clip: a video file to fit, too, or None. frames: its first so many.
+        clip: a video file to fit, too, or None. frames: its first N frames.
         heads: virtual heads.
     Returns:
         dict of `evaluate_heads` and, with a clip, of `evaluate_clip`.
@@ -29,15 +29,15 @@ def evaluate_face(clip=None, frames=300, heads=20):
 
 
 def evaluate_motion(clip=None, frames=300, speakers=24, fit=None, curve=False, seed=0):
-    """Judge the mapping from sound to motion; see `tfhkit.evaluate.motion`.
+    """Score the mapping from sound to motion; see `tfhkit.evaluate.motion`.
 
     Args:
-        clip: a video file, or "sample" (also None). frames: its first so many are learned from;
+        clip: a video file, or "sample" (also None). frames: its first N frames are learned from;
             of a shorter clip its first three quarters.
-        speakers: virtual speakers that the general mapping has not met; 0 for none.
+        speakers: virtual speakers that the general mapping was not trained on; 0 for none.
         fit: a Fit of the whole clip (.npz, of `tfhkit fit -o`); None fits the clip.
-        curve: measure what the general mapping is worth by numbers of frames, too.
-        seed: of everything random.
+        curve: also train with fewer and with more frames.
+        seed: random seed.
     Returns:
         dict of `evaluate_clip`, `evaluate_speakers`, seconds; with curve, a list of rows.
     """
@@ -72,15 +72,15 @@ def evaluate_motion(clip=None, frames=300, speakers=24, fit=None, curve=False, s
 def evaluate_refine(
     clip=None, fit=None, frames=300, steps=None, size="small", ablations=False, seed=0
 ):
-    """Judge the refined frames of a clip; see `tfhkit.evaluate.refine`.
+    """Score the refined frames of a clip; see `tfhkit.evaluate.refine`.
 
     Args:
         clip: a video file, or "sample" (also None). fit: as in `evaluate_motion`.
-        frames: its first so many are learned from; of a shorter clip its first three quarters.
+        frames: its first N frames are learned from; of a shorter clip its first three quarters.
         steps: of the personal training; None takes the profile's, which also limits its minutes.
         size: of the generator: small, medium or paper.
-        ablations: leave out the parts of the method one by one, too (Sec. 4.2).
-        seed: of everything random.
+        ablations: also leave out the parts of the method one by one (Sec. 4.2).
+        seed: random seed.
     Returns:
         dict of `tfhkit.evaluate.refine.evaluate_refine`, clip, size, seconds; with ablations, a
         list of rows.

@@ -38,7 +38,7 @@ def fit_file(
     Args:
         path: a video file, or "sample". output: where to write the Fit (.npz), or its coefficients
             (.mat, key `coeff`); None writes nothing.
-        frames: take the first so many frames only. landmarks: the backend's name.
+        frames: take the first N frames only. landmarks: the backend's name.
         model, model_path: see `tfhkit.face.load_model`.
         report: where to draw the fit (.png or .pdf), see `tfhkit.fit.report_plots`; or None.
     Returns:
@@ -101,7 +101,9 @@ def run_benchmarks(names=()):
     known = sorted(module.name for module in pkgutil.iter_modules(tfhkit.bench.__path__))
     for name in names:
         if name not in known:
-            raise ParameterError(f"bench {name}", "there is no such one", f"choose of {known}")
+            raise ParameterError(
+                f"bench {name}", "there is no such benchmark", f"choose one of {known}"
+            )
     result = {}
     for name in names or known:
         function = getattr(importlib.import_module(f"tfhkit.bench.{name}"), f"bench_{name}")

@@ -1,4 +1,4 @@
-"""Where things lie: the kit's folder, its notebooks, and what a relative path counts from."""
+"""Paths: the kit's folder, its notebooks, and what a relative path counts from."""
 
 import os
 from pathlib import Path

@@ -79,7 +79,8 @@ def speaking(portrait, fit, audio, times, weights=None, seed=0):
 
     Args:
         portrait: Portrait. fit: its Fit. audio: (N,) 16 kHz. times: (T,) s, from 0 to its end.
-        weights: MotionWeights; by default the general mapping. seed: of blinks and gaze.
+        weights: MotionWeights; by default the general mapping. seed: random seed of blinks and
+            gaze.
     Returns:
         PortraitMotion.
     """
@@ -114,7 +115,7 @@ def make_portrait(
 
     Args:
         picture: see `read_portrait`. speech: a sound or video file, or "sentence".
-        output: the `.mp4`. size_px: its side, 64 to 2048. seed: of blinks and gaze.
+        output: the `.mp4`. size_px: its side, 64 to 2048. seed: random seed of blinks and gaze.
         progress: called as progress(done, total, text).
     Returns:
         dict: output, picture, frames, fps, seconds, frames_per_second, nme_inner_pct, pose_deg.
@@ -124,7 +125,7 @@ def make_portrait(
     if not 64 <= size_px <= 2048:
         raise ParameterError("size", f"must be 64 to 2048 px, got {size_px}", "e.g. 512")
     if not str(output).endswith(".mp4"):
-        raise ParameterError("output", f"{output} is no .mp4", "e.g. portrait.mp4")
+        raise ParameterError("output", f"{output} is not an .mp4", "e.g. portrait.mp4")
     began = time.perf_counter()
     image, name = read_portrait(picture)
     if speech == "sentence":

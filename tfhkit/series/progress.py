@@ -56,7 +56,7 @@ class Line:
         self._first = (done, now)  # how long the first message took to come says little
 
     def takes(self, text, done, total):
-        """Whether a message continues this line: the same work, or the same count goes on."""
+        """Whether a message continues this line: the same work, or the same count continues."""
         goes_on = total == self.total and self.done <= done and self.done < self.total
         return goes_on or _head(text) == _head(self.text)
 
@@ -95,7 +95,7 @@ class Line:
 
 
 def _head(text):
-    """What does not change while the work goes on: "refiner" of "refiner, L1 0.0123"."""
+    """What does not change while the work continues: "refiner" of "refiner, L1 0.0123"."""
     return re.split(r"[,:(]", text)[0].strip()
 
 
@@ -262,7 +262,7 @@ class _LiveBars:
 
 
 def _row(line, words, alive):
-    """One line as HTML, with a bar while its work goes on."""
+    """One line as HTML, with a bar while its work continues."""
     bar = ""
     if alive and line.done < line.total:
         label = html.escape(line.text, quote=True)

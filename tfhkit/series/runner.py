@@ -32,7 +32,7 @@ def run_series(
     Args:
         clip: a video file, or "sample". speech: a sound file, or "sentence".
         out: the run directory; None: `runs/sample`, or `runs/` and the clip's name.
-        profile: "quick", "full" or "tiny". seed: of everything random.
+        profile: "quick", "full" or "tiny". seed: random seed.
         only: numbers or names of notebooks; empty for all. What they read from earlier ones
             is made by those first, where it is missing.
         set_values: "NAME=VALUE" or "05.NAME=VALUE" texts, or a dict (see `parameters.assign`).
@@ -91,13 +91,13 @@ def default_out(clip):
 def _chosen(folder, only):
     names = places.names_of(folder)
     if not names:
-        raise InputError(folder, "holds no notebooks", "'make notebooks' builds the series")
+        raise InputError(folder, "contains no notebooks", "'make notebooks' builds the series")
     chosen = []
     for text in only:
         found = [name for name in names if text in (name, name.split("_")[0])]
         if not found:
             raise ParameterError(f"--only {text}", "there is no such notebook",
-                                 "choose of " + ", ".join(names))  # fmt: skip
+                                 "choose one of " + ", ".join(names))  # fmt: skip
         chosen += found
     return [name for name in names if name in chosen] if only else names
 

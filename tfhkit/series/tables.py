@@ -30,7 +30,7 @@ def cell_text(value):
 
 
 def rounded(value):
-    """For JSON: floats at four digits behind the point, also inside lists and dicts.
+    """For JSON: floats at four digits after the decimal point, also inside lists and dicts.
 
     What is not a number, or infinite, becomes None.
     """

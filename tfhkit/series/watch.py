@@ -20,7 +20,7 @@ class Watch:
 
     Args:
         file: the file that TFHKIT_PROGRESS names.
-        label: what stands before each line, e.g. the notebook's name.
+        label: the text before each line, e.g. the notebook's name.
         course: the run's `Course`.
         stream: where lines go; None for standard error.
     """

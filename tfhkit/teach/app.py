@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 REFUSAL = (
     '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">'
     "<title>no key</title><p>This page needs its key: open the whole address that "
-    "<code>tfhkit app</code> printed, with what stands behind the question mark.</p></html>"
+    "<code>tfhkit app</code> printed, with what follows the question mark.</p></html>"
 )
 PAGE = Path(__file__).with_name("page.ipynb")
 TEMPLATES = Path(__file__).parent / "static" / "page"
@@ -51,7 +51,7 @@ def open_page(port=None, browser=True, say=print):
     address = f"http://{HOST}:{port}/?token={token}"
 
     def ready():
-        say(f"the page is at {address}  (Ctrl-C ends it; a run that it started goes on)")
+        say(f"the page is at {address}  (Ctrl-C ends it; a run that it started continues)")
         if browser:
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 

@@ -28,7 +28,7 @@ def refresh_ballots(path, viewer=None):
     """Show the votes anew wherever they are shown.
 
     Args:
-        path: the `.csv`. viewer: one who is not through: their votes are counted, not judged.
+        path: the `.csv`. viewer: one who has not finished: their votes are counted, not scored.
     """
     for handle in _SHOWN.get(Path(path).resolve(), ()):
         handle.update(_bundle(path, viewer), raw=True)
@@ -51,7 +51,7 @@ def _lines(votes, viewer):
     )
     rows = [found["overall"], *found["trials"], *found["catch"]] if judged else []
     n_open = len(votes) - len(judged)
-    tail = f"{n_open} of them by {viewer}, who is not through: not judged yet." if n_open else ""
+    tail = f"{n_open} of them by {viewer}, who is not finished: not counted yet." if n_open else ""
     return head, [row for row in rows if row], tail
 
 

@@ -75,12 +75,14 @@ def alike_pairs(features, angles_rad, times, radius=0.5, most=MOST_PAIRS, seed=0
     Returns:
         Pairs.
     Raises:
-        ParameterError: no two frames are alike.
+        ParameterError: no two frames are within it.
     """
     times, norm = np.asarray(times, np.float64), np.linalg.norm(features, axis=1)
     i, j, heard, seen_deg = pair_distances(features, angles_rad, times, max(radius, WIDEST))
     if not len(i):
-        raise ParameterError("radius", f"{radius}: no two frames are alike", "take a larger one")
+        raise ParameterError(
+            "radius", f"{radius}: no two frames are within it", "take a larger one"
+        )
     low, high = np.minimum(i, j), np.maximum(i, j)
     _, where = np.unique(low * len(times) + high, return_index=True)
     total = len(where)
@@ -164,7 +166,7 @@ def draw_pairs(sound, times, angles_rad, pairs, picture_of, chosen):
     axes["pairs"].plot(pairs.heard[chosen], pairs.seen_deg[chosen], "o", ms=11, mfc="none", c="k")
     axes["pairs"].set(xlabel="distance of the sounds", ylabel="distance of the poses (deg)")
     axes["pairs"].set_title(f"{inside.sum()} pairs, r = {pairs.r:.2f}", fontsize=9)
-    figure.colorbar(dots, ax=axes["pairs"], label="apart in time (s)")
+    figure.colorbar(dots, ax=axes["pairs"], label="time between the frames (s)")
     both = (pairs.first[chosen], SIDE_A, "a"), (pairs.second[chosen], SIDE_B, "b")
     for frame, colour, name in both:
         for key in ("wave", "head"):

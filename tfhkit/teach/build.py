@@ -238,11 +238,11 @@ def main(argv=None):
     parser.add_argument("--folder", default=str(places.kit_dir() / "notebooks"))
     parser.add_argument("--out", default="runs/sample", help="run directory for the outputs")
     parser.add_argument("--no-run", action="store_true", help="do not execute them")
-    parser.add_argument("--check", action="store_true", help="only say what is out of step")
+    parser.add_argument("--check", action="store_true", help="only report what is out of date")
     options = parser.parse_args(argv)
     if options.check:
         late = out_of_step(options.folder)
-        print("\n".join(f"{name} is out of step; 'make notebooks' builds it" for name in late))
+        print("\n".join(f"{name} is out of date; 'make notebooks' builds it" for name in late))
         return 1 if late else 0
     names = build(options.folder)
     print(f"{len(names)} notebooks built")

@@ -26,7 +26,7 @@ class Checkup:
         self.path, self._ended = path, False
 
     def end(self):
-        """Break it off; `run` then returns None."""
+        """Stop it; `run` then returns None."""
         self._ended = True
 
     def run(self, tell):
@@ -35,7 +35,7 @@ class Checkup:
         Args:
             tell: callable (share in [0, 1], text) that is called now and then.
         Returns:
-            advice(...) of what was found, or None where it was broken off.
+            advice(...) of what was found, or None where it was stopped.
         Raises:
             InputError: the clip is no video, or the examination stopped.
         """
@@ -74,7 +74,7 @@ def _advice_of(text, path):
         result = json.loads(text)
     except ValueError:
         remedy = f"run 'tfhkit doctor {path}' in a terminal to see why"
-        raise InputError(path, "the examination ended without an answer", remedy) from None
+        raise InputError(path, "the check ended without an answer", remedy) from None
     if "error" in result:
         raise InputError(path, result["error"].removeprefix(f"{path}: "), "choose another clip")
     return advice(result)
@@ -89,7 +89,7 @@ def advice(result):
     facts, problems = result["footage"], result["problems"]
     words = [f"{facts['seconds']:.1f} s, {facts['frames']} frames, {facts['fps']:.3g} per second"]
     if facts.get("face_px") is not None:
-        words.append(f"the face is {facts['face_px']:.0f} px wide and seen in "
+        words.append(f"the face is {facts['face_px']:.0f} px wide and visible in "
                      f"{facts['face_share']:.0%} of the frames")  # fmt: skip
     if "yaw_deg" in facts:
         low, high = facts["yaw_deg"]

@@ -1,4 +1,4 @@
-"""Curves of a training that draw themselves anew while it runs, in a notebook."""
+"""Curves of a training that are redrawn while it runs, in a notebook."""
 
 import io
 import time
@@ -17,7 +17,7 @@ PANELS = (
     ),
     ("generator against discriminator", {"gan": BLUE, "discriminator": RED}),
 )
-ALT = "Losses of the refiner and PSNR of held-back frames over the training's steps."
+ALT = "Losses of the refiner and PSNR of held-out frames over the training steps."
 
 
 class LiveCurves:
@@ -25,7 +25,7 @@ class LiveCurves:
 
     One picture, with the steps done and the time left below it, is replaced in place, at most
     every 2 s (every 20 s where nobody watches), so a stored notebook keeps the last one only.
-    Outside of notebooks nothing is drawn.
+    Outside notebooks nothing is drawn.
 
     Args:
         levels: dict name -> PSNR in dB of other answers to the same frames, drawn as lines.
@@ -37,14 +37,14 @@ class LiveCurves:
         self._handle, self._next, self._first = None, 0.0, None
 
     def __call__(self, history):
-        """Draw the history so far, unless that was done a moment ago."""
+        """Draw the history so far, at most once in a while."""
         if self._first is None and history["steps"]:
             self._first = time.monotonic(), history["steps"][-1]["step"]
         if time.monotonic() >= self._next and in_notebook():
             self._draw(history, self._left(history))
 
     def show(self, history):
-        """Draw the history of a training that is through."""
+        """Draw the history of a finished training."""
         if in_notebook():
             self._draw(history, "")
 
@@ -84,7 +84,7 @@ def draw_curves(history, levels=None):
     Returns:
         matplotlib Figure, not known to pyplot (which would show it a second time): L1, its
         gradient, attention and triplet loss on a log scale; the two sides of the GAN, with the
-        loss of a discriminator that guesses, 2 log 2; PSNR of held-back frames.
+        loss of a discriminator that guesses, 2 log 2; PSNR of held-out frames.
     """
     from matplotlib.figure import Figure
 
@@ -108,7 +108,7 @@ def draw_curves(history, levels=None):
         axes[2].axhline(level_db, color=GREY, ls=style, label=name)
     if levels:
         axes[2].legend(frameon=False, fontsize=7)
-    axes[2].set(xlabel="step", ylabel="PSNR (dB)", title="held-back frames, face")
+    axes[2].set(xlabel="step", ylabel="PSNR (dB)", title="held-out frames, face")
     for axis in axes:
         axis.title.set_fontsize(10)
     return figure

@@ -1,7 +1,7 @@
-"""Exercises: one source gives a student's and a solution's edition, and checks judge answers.
+"""Exercises: one source gives a student's and a solution's edition, and checks test answers.
 
 In a notebook's source an exercise is a cell tagged `exercise`; the lines between the markers
-are exchanged, what stands around them is common to all editions:
+are exchanged, the lines around them are common to all editions:
 
     # %% tags=["exercise"]
     def eq3(colour, attention, rendering):
@@ -31,7 +31,7 @@ _STUB = "raise NotAttempted  # write your code here, then run the check below"
 
 
 class NotAttempted(Exception):
-    """What the stub of an exercise raises; a check then says 'not attempted' and goes on."""
+    """What the stub of an exercise raises; a check then says 'not attempted' and continues."""
 
 
 class CheckFailed(AssertionError):
@@ -42,7 +42,7 @@ class CheckFailed(AssertionError):
 
 
 def check(name, function, cases, rtol=1e-4, atol=1e-5):
-    """Judge a student's function: print "passed" or "not attempted", or raise what is wrong.
+    """Check a student's function: print "passed" or "not attempted", or raise what is wrong.
 
     Args:
         name: what is checked, for the message.
@@ -50,7 +50,7 @@ def check(name, function, cases, rtol=1e-4, atol=1e-5):
         cases: list of (args, expected) or (args, expected, hint). `args` is a tuple (anything
             else is taken as the only argument). `expected` is a number, string, array, tensor,
             or a tuple/list/dict of them; or a callable that gets the answer and returns None
-            (right) or a sentence saying what is wrong; a reference function's answers are
+            (right) or a sentence that says what is wrong; a reference function's answers are
             written as `(args, reference(*args))`.
         rtol, atol: tolerances for numbers, as in `numpy.allclose`.
     Raises:

@@ -15,7 +15,7 @@ MARGIN_IN = 0.12  # around what the first figure needs
 
 
 def install_figures():
-    """Let the notebook's figures come with an alternative text; does nothing outside of one."""
+    """Let the notebook's figures come with an alternative text; does nothing outside one."""
     if not in_notebook():
         return
     from matplotlib_inline.config import InlineBackend

@@ -91,7 +91,7 @@ def angle_histograms(real_rad, generated_rad, hs, n_bins=24):
 
 
 def calibration_curves(amounts_deg, curves, still_hs):
-    """HS against an injected error; a menu chooses which angle is spoilt.
+    """HS against an injected error; a menu chooses the angle that gets the error.
 
     Args:
         amounts_deg: (N,) degrees. curves: dict of which -> dict of kind of error -> (N,) HS.

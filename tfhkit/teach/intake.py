@@ -20,7 +20,7 @@ class Intake:
 
     Attributes:
         slots: dict "clip", "voice" -> dict: given (keyword or path), label; state ("ready",
-            "arriving", "checking", "examined" or "refused"), share and doing of what goes on;
+            "arriving", "checking", "examined" or "refused"), share and text of what is running;
             facts, poster (data URL), advice (see `checkup.advice`), fault (a sentence).
     Args:
         changed: callable that gets the name of a slot whose dict is a new one.
@@ -37,7 +37,7 @@ class Intake:
         return {**_EMPTY, "given": given, "label": LABELS[given], "state": "ready"}
 
     def given(self):
-        """What a run is made of, as (clip, voice); an examination that goes on is broken off.
+        """What a run is made of, as (clip, voice); a check that is running is stopped.
 
         Raises:
             InputError: one of them is not there yet, or was refused.
@@ -105,7 +105,7 @@ class Intake:
             return received
 
     def cancel(self, slot):
-        """Break off what goes on in a slot: an upload, or the doctor's examination."""
+        """Stop what is running in a slot: an upload, or the doctor's examination."""
         if self.slots[slot]["state"] == "checking":
             self._end_checkup()
         elif self.slots[slot]["state"] == "arriving":
@@ -113,7 +113,7 @@ class Intake:
             self._set(slot, self._standard(slot))
 
     def close(self):
-        """End all that goes on."""
+        """End everything that is running."""
         for slot in self.slots:
             self._forget(slot)
 

@@ -43,7 +43,9 @@ def play(
         raise InputError("play", "no film was given", "give a dict of title -> film")
     unknown = sorted(set(recorded) - set(films))
     if unknown:
-        raise InputError("recorded", f"{unknown[0]!r} is no film", f"films are {', '.join(films)}")
+        raise InputError(
+            "recorded", f"{unknown[0]!r} is not one of the films", f"films are {', '.join(films)}"
+        )
     read = {n: film_from(f, n, n in recorded, seconds, height_px) for n, f in films.items()}
     read = dict(zip(read, in_step(list(read.values()))))
     links = [f for f in films.values() if isinstance(f, (str, Path))]

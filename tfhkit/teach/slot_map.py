@@ -47,8 +47,8 @@ def show_slots(
     facts |= {"label": label, "size": size_px, "columns": COLUMNS}
     figure = map_slots(memory, retrieval, train_frames, train_pictures, values, label)
     alt = (
-        f"Map of the memory's {len(facts['slots'])} slots in use, in the colour of {label}, and "
-        f"the cosine of {len(facts['asked'])} asked frames to their nearest key."
+        f"Map of the memory's {len(facts['slots'])} used slots, in the colour of {label}, and "
+        f"the cosine of {len(facts['asked'])} held-out frames to their nearest key."
     )
     still = picture_html(*small_picture(figure, alt))
     import matplotlib.pyplot as plt

@@ -10,7 +10,7 @@ MAP = "cividis"
 def map_slots(
     memory, retrieval, train_frames, train_pictures, values=None, label="", n_thumbnails=16
 ):
-    """Draw all slots in use: their keys in a plane, and how near the asked frames come to them.
+    """Draw all used slots: their keys in a plane, and how close the queried frames are to them.
 
     Args:
         memory: Memory of a trained refiner.
@@ -54,7 +54,7 @@ def map_slots(
     left.set(
         xlabel=f"1st principal component ({100 * share[0]:.0f} %)",
         ylabel=f"2nd ({100 * share[1]:.0f} %)",
-        title=f"{len(used)} of {len(reads)} slots in use, {(~silent).sum()} read",
+        title=f"{len(used)} of {len(reads)} slots used, {(~silent).sum()} read",
     )
     left.margins(0.12)
     shown = _apart(place, reads[used], n_thumbnails)
@@ -67,13 +67,13 @@ def map_slots(
     right.scatter(
         retrieval.frames, retrieval.similarity, c=colour[retrieval.slots], s=14, zorder=2, **look
     )
-    right.set(xlabel="asked frame", ylabel="cosine", title="nearest key of every asked frame")
+    right.set(xlabel="asked frame", ylabel="cosine", title="nearest key of each held-out frame")
     figure.colorbar(dots, ax=right, label=label if values is not None else "reads of the slot")
     return figure
 
 
 def slots_by_reads(memory, retrieval):
-    """Numbers of the slots in use, those that answered most first: (K,) int64."""
+    """Numbers of the used slots, most read first: (K,) int64."""
     used = np.flatnonzero(memory.used.cpu().numpy())
     reads = np.bincount(retrieval.slots, minlength=len(memory.used))
     return used[np.argsort(-reads[used], kind="stable")]

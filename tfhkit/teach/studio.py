@@ -116,7 +116,7 @@ class Panel:
         threading.Thread(target=self._follow, daemon=True).start()
 
     def end(self):
-        """Look no more, and end what goes on here; a job goes on."""
+        """Look no more, and end what is running here; a job continues."""
         self._ended.set()
         self.intake.close()
 
@@ -165,7 +165,7 @@ class Panel:
         except TfhkitError as error:
             self._say(content, " ".join(str(error).split()))
         except Exception as error:  # in a widget's callback it would pass unseen
-            self._say(content, f"unforeseen {type(error).__name__}: {error}")
+            self._say(content, f"unexpected {type(error).__name__}: {error}")
 
     def _say(self, content, fault):
         self.widget.send({"about": content["do"], "number": content.get("number"), "fault": fault})
@@ -221,7 +221,7 @@ class Panel:
         """Send a video of the latest run; any other file is none of the panel's business."""
         films = {film["file"]: film for film in self.widget.job.get("films", ())}
         if content["file"] not in films:
-            raise InputError(content["file"], "is no video of this run", "run it again")
+            raise InputError(content["file"], "is not a video of this run", "run it again")
         path = Path(self.widget.job["out"]) / content["file"]
         if path.stat().st_size > MAX_VIDEO_MB * 1e6:
             raise InputError(path, "is too large to be shown here", "open the file itself")

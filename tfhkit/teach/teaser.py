@@ -19,13 +19,13 @@ from tfhkit.series.context import resolve
 
 PANEL_PX = 216
 ALT = (
-    "Three views of a man who speaks towards the camera: as he was filmed, the face model's "
-    "rendering that moves as the sound says, and the finished picture."
+    "Three views of a man who speaks towards the camera: as he was filmed, the face model "
+    "driven by the sound, and the refined picture."
 )
 
 
 def make_teaser(out, path):
-    """Real, coarse and refined pictures of the held-back part beside each other, with sound.
+    """Real, coarse and refined pictures of the held-out part beside each other, with sound.
 
     Args:
         out: Path of a finished run on the sample clip, the only clip that may be shipped.
@@ -45,7 +45,7 @@ def make_teaser(out, path):
     card = {
         "sha256": sha256_of(path),
         "content": ALT,
-        "made": "python -m tfhkit.teach.teaser, from the held-back part of the sample clip",
+        "made": "python -m tfhkit.teach.teaser, from the held-out part of the sample clip",
         "profile": made["parameters"]["profile"],
         "licence": "CC0; the clip is a work of the US government, public domain",
     }

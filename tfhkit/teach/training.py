@@ -44,7 +44,7 @@ def tell_training(history, path):
         print(f"resumed at step {first} of an earlier training, now at step {steps}")
     else:
         print(f"a finished training of {steps} steps was found in {places.shown(path)};")
-        print("nothing was trained now, the curves are those of that training")
+        print("nothing was trained now; the curves are from that training")
         offer("Train again", lambda: forget_training(path))
 
 

@@ -75,7 +75,9 @@ class Upload:
         """
         if offset != self.received or offset + len(data) > self.size:
             self.cancel()
-            raise InputError(self.name, "came in pieces that do not fit", "upload it again")
+            raise InputError(
+                self.name, "arrived in pieces that do not fit together", "upload it again"
+            )
         try:
             self._file.write(data)
         except OSError as error:
@@ -159,11 +161,11 @@ def look_into(path, kind, name=None):
         if seconds is None:
             seconds = _end_of(path)
     except (av.error.FFmpegError, StopIteration, OSError) as error:
-        said = getattr(error, "strerror", None) or "it holds no frame"
+        said = getattr(error, "strerror", None) or "it contains no frame"
         raise InputError(name, f"is no {_TRANSLATED[kind]} ({said})", another) from None
     if seconds > MAX_SECONDS:
         fault = f"is {seconds / 60:.1f} minutes long, at most {MAX_SECONDS / 60:.0f} are taken"
-        raise InputError(name, fault, "cut out the part that counts; 12 to 60 s work well")
+        raise InputError(name, fault, "cut out the part that matters; 12 to 60 s work well")
     if kind == "voice":
         try:
             read_audio(path)

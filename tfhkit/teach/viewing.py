@@ -138,7 +138,7 @@ def viewing_test(pairs, fps, path, easy=None, repeats=2, seed=0):
 
     A viewer gives a name (any will do), which decides the order and the sides. A training trial
     comes first and tells the answer; after that nothing is told until the last vote. Each vote is
-    written at once, so a viewer whose kernel was restarted goes on where they stopped. Where
+    written at once, so a viewer whose kernel was restarted resumes where they stopped. Where
     nobody sits in front of the notebook, one trial is shown as a picture.
 
     Args:

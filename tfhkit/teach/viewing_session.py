@@ -46,7 +46,7 @@ class Session:
             self._end()
 
     def begin(self, message):
-        """Take a viewer's name; who has voted before goes on where they stopped."""
+        """Take a viewer's name; who has voted before resumes where they stopped."""
         viewer = " ".join(str(message.get("viewer", "")).split())[:40]
         if not viewer:
             raise ParameterError("name", "is empty", "type any name")
@@ -71,7 +71,9 @@ class Session:
             self.told = (
                 f"{'Right' if side == real_side else 'No'}: the {real_side} clip was filmed,"
             )
-            self.told += f" the {other} one was made. From here on every vote counts, and nothing"
+            self.told += (
+                f" the {other} one was generated. From here on every vote counts, and nothing"
+            )
             self.told += " is told until the end."
         else:
             trial = self.trials[self.at]
@@ -135,10 +137,10 @@ class Session:
         own = [vote for vote in votes if vote["viewer"] == self.viewer]
         scored = [vote["correct"] for vote in own if not vote["trial"].startswith(CATCH)]
         text = f"Thank you. {sum(scored)} of your {len(scored)} votes were right; "
-        text += f"a coin gets {len(scored) / 2:g}."
+        text += f"tossing a coin gets {len(scored) / 2:g}."
         catch = [vote["correct"] for vote in own if vote["trial"].startswith(CATCH)]
         if catch:
-            text += f" Easy trials that were put in to see who looks: {sum(catch)} of {len(catch)}."
+            text += f" Easy trials that check who looks: {sum(catch)} of {len(catch)}."
         message = {"kind": "end", "text": text, "table": ballot_html(votes)}
         self.send(message | self._tally(votes), b"")
 

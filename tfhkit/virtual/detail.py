@@ -1,4 +1,4 @@
-"""What a face model cannot say about a face: uneven skin, own proportions, shine, a camera.
+"""What a face model cannot represent of a face: uneven skin, own proportions, shine, a camera.
 
 A virtual head that is drawn with its coefficients alone equals its coarse rendering, so there is
 nothing to refine. With details it plays the part of a real person's frames (Sec. 3.4).
@@ -37,7 +37,7 @@ class Detail:
 
 
 def random_detail(model, tex, seed):
-    """Details of a virtual person, drawn by chance.
+    """Details of a virtual person, drawn at random.
 
     Args:
         model: MorphableModel, with hair where the head has some.
@@ -89,7 +89,7 @@ def shine(detail, model, verts_world):
 
 
 def random_grade(seed):
-    """How a camera renders colours: a function (..., 3) in [0, 1] -> the same, drawn by chance."""
+    """How a camera renders colours: a function (..., 3) in [0, 1] -> the same, drawn at random."""
     rng = np.random.default_rng((seed, 41))
     gamma, saturation = rng.uniform(0.8, 1.25), rng.uniform(0.7, 1.25)
     gain = rng.uniform(0.85, 1.1) * (1 + rng.normal(0, 0.03, 3))
@@ -129,7 +129,8 @@ def fitted_texture(model, albedo, spread=0.5):
 
     Args:
         model: MorphableModel. albedo: (V, 3), compared on the face's skin.
-        spread: standard deviation of what the coefficients cannot say; they are of unit variance.
+        spread: standard deviation of what the coefficients cannot represent; they are of unit
+            variance.
     """
     seen = model.regions["face"] & ~model.any_region("mouth_cavity", "tongue")
     basis = model.tex_basis[:, seen].flatten(1).double()

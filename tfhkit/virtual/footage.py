@@ -50,7 +50,7 @@ def render_footage(performance, scene, model=None, supersample=2, detail=None):
         scene: Scene.
         model: MorphableModel with scalp and neck; None loads the open model.
         supersample: points per pixel along each axis.
-        detail: Detail of the speaker, what coefficients cannot say, or None.
+        detail: Detail of the speaker, what coefficients cannot represent, or None.
     Yields:
         (H, W, 3) uint8 RGB, one per frame time.
     Raises:
@@ -154,7 +154,7 @@ def make_footage(
     visible_mark=True,
     progress=None,
 ):
-    """Write a clip of a virtual speaker, and its truth beside it.
+    """Write a clip of a virtual speaker, and its truth next to it.
 
     Args:
         path: the `.mp4`; the truth goes to the same name with `.truth.npz`.

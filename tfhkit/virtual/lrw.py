@@ -28,7 +28,7 @@ def make_lrw_corpus(
     """Clips `lipread_mp4/WORD/{train,val,test}/WORD_00001.mp4` with the word in their middle.
 
     Every clip shows another speaker of the open model, in English, and has its truth in
-    `.truth.npz` beside it. Clips that an earlier call with the same arguments finished are kept.
+    `.truth.npz` next to it. Clips that an earlier call with the same arguments finished are kept.
 
     Args:
         folder: where `lipread_mp4` is made.

@@ -1,6 +1,6 @@
 """Pairs of coarse rendering and detailed frame of virtual speakers: what the refiner learns first.
 
-The detailed frames stand for real ones: skin that no texture coefficients give, shine, hair, a
+The detailed frames stand for real ones: skin that no texture coefficients represent, shine, hair, a
 collar, a room, a camera. The coarse ones go the way that a fitted clip goes: coefficients with a
 fit's errors, low-frequency albedo, the frame's own background with the hole around the face.
 """
@@ -67,7 +67,7 @@ def make_pairs(n_speakers, stretches=2, size_px=128, seed=0, workers=2, progress
         size_px: side of the crops.
         seed: int. workers: processes.
         progress: called as progress(done, total, text).
-        folder: keeps each speaker's pairs as a file, so that stopped work goes on; None keeps none.
+        folder: keeps each speaker's pairs as a file, so that stopped work resumes; None keeps none.
     Returns:
         Pairs, in order of the seeds.
     Raises:

@@ -39,7 +39,7 @@ class Scene:
         neckline_dm: how far the collar leaves the neck free in front.
         hair_dm: thickness of the hair on the crown.
         noise: standard deviation of the sensor's noise, grey levels of 255.
-        seed: of the noise and of the hair's unevenness.
+        seed: random seed of the noise and of the hair's unevenness.
     """
 
     height: int
@@ -60,7 +60,7 @@ class Scene:
 
 
 def random_scene(seed, height=360, width=480):
-    """A scene drawn by chance: Scene, the same for a seed and size."""
+    """A scene drawn at random: Scene, the same for a seed and size."""
     rng = np.random.default_rng((seed, 23))
     shirt = _colour(rng, rng.uniform(0.1, 0.6), rng.uniform(0.15, 0.8))
     trim = shirt if rng.random() < 0.5 else _colour(rng, 0.2, rng.uniform(0.1, 0.9))

@@ -96,7 +96,7 @@ class Performance:
 
 
 def random_speaker(model=None, seed=0, language=None):
-    """A speaker drawn by chance, the same for a seed.
+    """A speaker drawn at random, the same for a seed.
 
     Args:
         model: MorphableModel that the speaker is for; any with unit-variance coefficients.

@@ -12,7 +12,7 @@ _HEAD_HELD = 0.8  # how much of the head's turn the eyes undo to keep looking at
 
 
 def blink_times(utterance, style, seed):
-    """Starts of blinks in s: by chance at the style's rate, more likely where a phrase ends."""
+    """Starts of blinks in s: at random, at the style's rate, more likely where a phrase ends."""
     rng = np.random.default_rng(seed)
     starts, at = [], rng.exponential(1 / style.blink_hz)
     while at < utterance.duration_s:
@@ -31,7 +31,7 @@ def upper_actions(utterance, style, times, seed, head, voice_prosody):
         utterance, style: Utterance, PersonalStyle.
         times: (T,) s.
         seed: int or tuple of int.
-        head: function of times (G,) -> (G, 6) pose, against which the eyes hold the camera.
+        head: function of times (G,) -> (G, 6) pose, against which the eyes fixate the camera.
         voice_prosody: Prosody of the utterance.
     Returns:
         actions: (T, 52) float32 in [0, 1], in the order of ACTIONS.

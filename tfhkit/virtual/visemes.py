@@ -95,7 +95,7 @@ class Visemes:
 
     Args:
         table: dict of IPA letter -> (targets (8,), dominance (8,)), in the order of GESTURES.
-        lead_s, trail_s: (8,) seconds in which a gesture's dominance falls before and behind.
+        lead_s, trail_s: (8,) seconds in which a gesture's dominance falls before and after.
     """
 
     table: dict
@@ -107,7 +107,7 @@ COMMON = Visemes(_TABLE, _LEAD_S, _TRAIL_S)
 
 
 def personal_visemes(spread, seed):
-    """Mouth shapes of one person, off the common ones by chance: Visemes, the same for a seed.
+    """One person's random variation of the common mouth shapes: Visemes, the same for a seed.
 
     People reach the same sounds with mouths of their own: one hardly spreads the lips, another
     rounds early. What is shut or silent stays so.
@@ -157,7 +157,7 @@ def gesture_tracks(phonemes, times, stress_gain=0.2, visemes=COMMON):
     """Blend the visemes' targets by dominance functions.
 
     Every sound pulls each gesture to its target with a weight that is flat inside the sound and
-    falls exponentially before and behind it; the gesture is the weighted mean.
+    falls exponentially before and after it; the gesture is the weighted mean.
 
     Args:
         phonemes: tuple of Phoneme.

@@ -107,7 +107,7 @@ def default_speech():
 
 
 def join(utterances, gaps_s):
-    """Set utterances one after the other, with silence before, between and behind them.
+    """Set utterances one after the other, with silence before, between and after them.
 
     Args:
         utterances: one or more Utterance.

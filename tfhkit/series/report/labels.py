@@ -1,4 +1,4 @@
-"""What the numbers of a run are called for people: words, unit, digits."""
+"""What the numbers of a run are called in the report: words, unit, digits."""
 
 import re
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ class Label:
 
     Args:
         text: words for it.
-        unit: written behind the number; "%" of a share wants scale=100.
-        digits: behind the point; None leaves whole numbers whole, and four digits of others.
+        unit: written after the number; "%" of a share wants scale=100.
+        digits: after the decimal point; None leaves whole numbers whole, and four digits of others.
         scale: factor on the number before it is shown.
         interval: name of its 95 % interval (a pair), or names of its two ends; these get no
             line of their own.
         parts: names of the items of a list.
         inside: dict of name -> Label for a dict, or for each dict of a list.
-        nothing: what stands for a value that is None.
+        nothing: text for a value that is None.
     """
 
     text: str
@@ -50,8 +50,8 @@ def decibel(text, **more):
 _CORRELATION = {
     "paper_r": score("Correlation as App. A states it", interval=("paper_low", "paper_high")),
     "paper_pairs": Label("Pairs of frames in it"),
-    "paper_p_shift": score("Its p-value against shifted tracks"),
-    "paper_p_phase": score("Its p-value against tracks with random phases"),
+    "paper_p_shift": score("Its one-sided p-value against shifted tracks"),
+    "paper_p_phase": score("Its one-sided p-value against tracks with random phases"),
     "shift_null_mean": score("Mean correlation of shifted tracks"),
     "shift_null_std": score("Their standard deviation"),
     "phase_null_mean": score("Mean correlation of tracks with random phases"),
@@ -63,7 +63,7 @@ _CORRELATION = {
     "no_neighbours_pairs": Label("Pairs of frames in it"),
     "no_neighbours_null_mean": score("Mean correlation of shifted tracks"),
     "no_neighbours_null_std": score("Their standard deviation"),
-    "p_value": score("p-value without neighbours, against shifted tracks"),
+    "p_value": score("One-sided p-value without neighbours, against shifted tracks"),
     "p_phase": score("p-value without neighbours, against tracks with random phases"),
     "p_corrected": score("p-value without neighbours, corrected for all estimates"),
     "estimates": Label("Estimates that it is corrected for"),
@@ -74,22 +74,22 @@ _CORRELATION = {
 _MOTION = {
     "lip_r": score("Lip opening, correlation with the real one",
                    interval=("lip_r_low", "lip_r_high")),
-    "lip_r_shuffled": score("The same with another sound"),
+    "lip_r_shuffled": score("The same with shifted sound"),
     "lip_r_general": score("The same from the general mapping alone"),
     "lip_r_personal_only": score("The same without general training"),
     "lip_r_ridge": score("The same from ridge regression"),
     "mouth_mm": Label("Error of the mouth's landmarks", "mm", 2),
     "mouth_mm_frozen": Label("The same of a frozen mouth", "mm", 2),
-    "mouth_mm_shuffled": Label("The same with another sound", "mm", 2),
+    "mouth_mm_shuffled": Label("The same with shifted sound", "mm", 2),
     "mouth_mm_ridge": Label("The same from ridge regression", "mm", 2),
     "hs_predicted": score("HS of the predicted head motion"),
-    "lag_ms": Label("Delay of the sound that fits best", "ms"),
+    "lag_ms": Label("Lag of the sound that fits best", "ms"),
     "best_epoch": Label("Epoch kept, for each fold"),
     "train_seconds": Label("Training", "s", 0),
 }  # fmt: skip
 
 _SHARES = {
-    "shape_from_sound": share("share of the head's curve that comes from the sound",
+    "shape_from_sound": share("share of the head's motion that comes from the sound",
                               interval="interval"),
     "shape_per_angle": share("the same for each angle", parts=ANGLES),
     "changes_with_sound": share("share that another sound would change"),
@@ -101,15 +101,15 @@ _SHARES = {
 _RENDERING = {
     "train_images": Label("Training pictures"),
     "psnr_face_db": decibel("PSNR of the rendering on the face, training frames"),
-    "hs_held_back": Label("HS on the held-back part", inside={
+    "hs_held_back": Label("HS on the held-out part", inside={
         "predicted": score("predicted, before a background was chosen"),
         "paper": score("adjusted to the background (paper)"),
         "published": score("replaced by the background's (published code)"),
         "still": score("still"),
     }),
-    "paper_held_back": Label("Pose adjusted to the background, held-back part", inside=_SHARES),
+    "paper_held_back": Label("Pose adjusted to the background, held-out part", inside=_SHARES),
     "paper_speech": Label("Pose adjusted to the background, new speech", inside=_SHARES),
-    "published_held_back": Label("The background's own pose, held-back part", inside=_SHARES),
+    "published_held_back": Label("The background's own pose, held-out part", inside=_SHARES),
     "published_speech": Label("The background's own pose, new speech", inside=_SHARES),
     "albedo_frame": Label("Frame that the detailed albedo is taken from"),
 }  # fmt: skip
@@ -117,10 +117,10 @@ _RENDERING = {
 _ABLATION = {
     "name": Label("Variant"),
     "psnr": decibel("PSNR"),
-    "change": Label("To the full model", "dB", 2, interval="interval"),
+    "change": Label("Difference to the full model", "dB", 2, interval="interval"),
     "ssim": Label("SSIM", "", 3),
     "flicker_ratio": score("Flicker, real clip = 1"),
-    "outside": Label("Changed outside of the face", "grey levels", 2),
+    "outside": Label("Changed outside the face", "grey levels", 2),
     "steps": Label("Steps"),
     "seconds": Label("Training", "s", 0),
     "parameters": Label("Parameters", "million", 1, scale=1e-6),
@@ -128,18 +128,18 @@ _ABLATION = {
 
 _REFINEMENT = {
     "psnr_db": decibel("PSNR on the face, true pose"),
-    "psnr_gain_db": Label("PSNR gained on the rendering", "dB", 1,
+    "psnr_gain_db": Label("PSNR gained over the rendering", "dB", 1,
                           interval=("psnr_gain_db_low", "psnr_gain_db_high")),
     "psnr_nearest_db": decibel("PSNR of the nearest training frame"),
     "ssim": Label("SSIM on the face, true pose", "", 3),
-    "ssim_gain": Label("SSIM gained on the rendering", "", 3),
+    "ssim_gain": Label("SSIM gained over the rendering", "", 3),
     "ssim_nearest": Label("SSIM of the nearest training frame", "", 3),
     "flicker_ratio": score("Flicker, as a multiple of the real clip's"),
-    "from_general": Label("Began with the general weights"),
+    "from_general": Label("Started from the general weights"),
     "train_steps": Label("Training steps"),
     "train_seconds": Label("Training", "s", 0),
-    "frames_without_face": Label("Training frames without a face that the identity net finds"),
-    "ablations": Label("Ablations (Sec. 4.2), trained alike on few steps", inside=_ABLATION),
+    "frames_without_face": Label("Training frames in which the identity network finds no face"),
+    "ablations": Label("Ablations (Sec. 4.2), trained for the same few steps", inside=_ABLATION),
 }  # fmt: skip
 
 _METRICS = {
@@ -161,18 +161,18 @@ _METRICS = {
     "w1_deg": Label("Wasserstein distance of the angles", "°", 1, parts=ANGLES),
     "span_deg": Label("Range of the real angles", "°", 1, parts=ANGLES),
     "hs_frozen": score("HS of a still head at the real mean (oracle)"),
-    "hs_minus_frozen_interval": score("HS above that head, 95 % interval"),
-    "hs_skill": score("Skill: 0 as that still head, 1 perfect"),
+    "hs_minus_frozen_interval": score("Difference to that head, 95 % interval"),
+    "hs_skill": score("Skill: 0 like that still head, 1 perfect"),
     "hs_frozen_training": score("HS of a still head at the training part's mean"),
-    "hs_minus_frozen_training_interval": score("HS above that head, 95 % interval"),
+    "hs_minus_frozen_training_interval": score("Difference to that head, 95 % interval"),
     "hs_replay": score("HS of replaying the training part"),
     "hs_split_half": score("HS of the real part's halves against each other"),
     "hs_shuffled": score("HS of the real part in random order"),
     "hs_shifted": score("HS of the real part, shifted"),
     "speed_ratio": score("Speed of the head, as a multiple of the real one's"),
     "speed_hs": score("HS of the speeds"),
-    "spectrum": score("Likeness of the spectra"),
-    "coupling": score("Likeness of how the angles go together"),
+    "spectrum": score("Similarity of the spectra"),
+    "coupling": score("Similarity of the correlations between the angles"),
     "frames": Label("Frames compared", parts=("real", "generated")),
 }
 
@@ -196,7 +196,7 @@ LABELS = {
     "05_memory_gan": _REFINEMENT,
     "06_hs_metric": _METRICS,
     "07_your_own_clip": {
-        "steps": Label("Steps that were finished before"),
+        "steps": Label("Steps that had been finished before"),
         "minutes": Label("Their time", "minutes", 1),
         "portrait_nme_inner_pct": Label(
             "Portrait: error of the inner landmarks", "% of the eyes' distance", 2
@@ -226,7 +226,7 @@ def label_of(step, name):
     power = _POWER.fullmatch(name)
     if power and step == "02_mfcc_pose_correlation":
         test = _TESTS.get(power[1], power[1].replace("_", " "))
-        text = "Share of motion that must follow the voice to be seen in"
+        text = "Share of motion that must follow the voice to be detected in"
         return share(f"{text} {power[2]} s, {test}", nothing="not reached")
     return LABELS.get(step, {}).get(name)
 

@@ -38,7 +38,7 @@ TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
 
 
 def page_of(notebook):
-    """Write an executed notebook as a web page beside it, unless one that is newer lies there.
+    """Write an executed notebook as a web page next to it, unless a newer one exists.
 
     Args:
         notebook: Path of the `.ipynb`; the others in its folder are linked.
@@ -56,7 +56,7 @@ def page_of(notebook):
 
 
 def page_text(notebook, names=()):
-    """An executed notebook as HTML; `names` are those of the notebooks beside it."""
+    """An executed notebook as HTML; `names` are those of the notebooks next to it."""
     import nbformat
 
     with warnings.catch_warnings():
@@ -131,7 +131,7 @@ def _style():
 
 
 def _links(name, names):
-    """Links to the notebooks before and behind, and to the report."""
+    """Links to the notebooks before and after, and to the report."""
     names = list(names)
     at = names.index(name) if name in names else -1
     parts = []

@@ -30,7 +30,7 @@ SYNTHETIC = (
 
 
 def page_html(out, report, found, videos, pages):
-    """The report as an HTML page that needs nothing but the videos beside it.
+    """The report as an HTML page that needs nothing but the videos next to it.
 
     Args:
         out: the run directory (Path). report: what report.json holds.

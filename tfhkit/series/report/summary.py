@@ -12,7 +12,7 @@ GIVEN = {
     "sentence": "the default sentence in a voice of espeak-ng",
 }
 PROFILES = {
-    "tiny": "Profile tiny has toy sizes: it shows that everything runs, not how good it can be.",
+    "tiny": "Profile tiny has toy sizes: it shows that everything runs, not how good it gets.",
     "quick": "Profile quick has small nets and pictures of 128 px; full needs a GPU.",
     "full": "Profile full has the sizes of the paper.",
 }
@@ -74,7 +74,7 @@ def _made(found, numbers):
         text = f"No video yet, for notebook 05 is not finished. The clip is {clip}, the voice "
         return Line("Made", f"{text}{speech}.", MISSING)
     text = f"A video in which the person of {clip} says {speech}. And the clip's last quarter, "
-    text += "which nothing was trained on, made again from its own sound and compared with what "
+    text += "which nothing was trained on, synthesised from its own sound and compared with what "
     return Line("Made", text + "was filmed.")
 
 
@@ -84,7 +84,7 @@ def _fit(step):
     text = f"The fitted face misses the inner landmarks by {step.text('nme_inner_pct')}"
     if step["jitter_deg"] is not None:
         text += f"; the head's pose jitters by {step.text('jitter_deg')} a frame"
-    return Line("Face model", f"{text}. All that follows builds on it.")
+    return Line("Face model", f"{text}. Everything that follows depends on it.")
 
 
 def _refined(step):
@@ -101,7 +101,7 @@ def _refined(step):
         parts.append(f"{what} {step.text(name)}{rest}")
         interval = step.pair(f"{gain}_low", f"{gain}_high")
         if interval and interval[0] < interval[1]:
-            parts.append(f"The gain on the rendering is {step.text(gain, interval)}.")
+            parts.append(f"The gain over the rendering is {step.text(gain, interval)}.")
             verdict = OPEN if verdict == BETTER and interval[0] <= 0 else verdict
         verdicts.append(verdict)
     if not parts:
@@ -121,22 +121,20 @@ def _driven(step):
             verdicts.append(verdict)
     if not parts:
         return _missing("Driven by sound", step)
-    text = "The same faces with the head pose that the sound gave. " + " ".join(parts)
-    text += (
-        " The head stands elsewhere than it did, so pixels say little; see lips and head motion."
-    )
+    text = "The same faces with the head pose predicted from the sound. " + " ".join(parts)
+    text += " The head is not where it was, so pixels say little; see lips and head motion."
     return Line("Driven by sound", text, worst(*verdicts))
 
 
 def _lips(step):
     if step["lip_r"] is None:
         return _missing("Lips", step)
-    rivals = {"lip_r_shuffled": "another sound", "lip_r_ridge": "ridge regression"}
+    rivals = {"lip_r_shuffled": "shifted sound", "lip_r_ridge": "ridge regression"}
     verdict, rest = step.against("lip_r", rivals)
     interval = step.pair("lip_r_low", "lip_r_high")
     text = f"Their opening correlates with the real one by {step.text('lip_r', interval)}{rest}"
     if interval and interval[0] <= 0:
-        text, verdict = f"{text} The interval holds zero.", worst(verdict, OPEN)
+        text, verdict = f"{text} The interval includes zero.", worst(verdict, OPEN)
     if step["mouth_mm"] is not None:
         rivals = {"mouth_mm_frozen": "frozen mouth", "mouth_mm_ridge": "ridge regression"}
         second, rest = step.against("mouth_mm", rivals, lower_is_better=True)
@@ -151,7 +149,7 @@ def _head(step):
     rivals = {"hs_frozen_training": "still head", "hs_replay": "replay of the training part"}
     verdict, rest = step.against("hs", rivals)
     value = step.text("hs", step.pair("hs_interval"))
-    text = f"Likeness of its poses, HS of Eq. 6, at most 1: {value}{rest}"
+    text = f"Similarity of its poses, HS of Eq. 6, at most 1: {value}{rest}"
     above = step.pair("hs_minus_frozen_training_interval")
     if above:
         ends = " to ".join(value_text(end, Label("", "", 2)) for end in above)
@@ -187,7 +185,7 @@ def _sound_and_pose(step):
         return Line("Sound and pose", f"{text}.")
     if p < 0.05:
         return Line("Sound and pose", f"{text}, p = {p:.3f}: chance does not explain this.")
-    text += f", p = {p:.2f}: a link is neither shown nor refuted."
+    text += f", p = {p:.2f}: a dependence is neither shown nor refuted."
     return Line("Sound and pose", text, OPEN)
 
 
@@ -195,7 +193,7 @@ def _look_at(videos):
     names = [Path(name).name for name in videos]
     if "side_by_side.mp4" in names:
         text = "First the pictures side by side: do mouth and teeth follow the real ones? Then the "
-        text += "new speech with its sound: is the face's edge still, do the lips close on m, b "
+        text += "new speech with its sound: is the face's edge stable, do the lips close on m, b "
         return Line("Look at", text + "and p, and rest in the pauses?")
     text = "The videos below, with sound." if names else "The figures; there is no video yet."
     return Line("Look at", text)

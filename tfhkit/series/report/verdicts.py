@@ -1,4 +1,4 @@
-"""How a number of a run stands against its baselines, in words."""
+"""How a number of a run compares with its baselines, in words."""
 
 from tfhkit.series.report.labels import label_of
 from tfhkit.series.report.tables import value_text
@@ -48,13 +48,13 @@ class StepNumbers:
 
 
 def beside(value, rivals, label, lower_is_better=False):
-    """The rest of a sentence on a number: what its rivals have, and which of them it beats.
+    """The rest of a sentence on a number: what its baselines score, and which of them it beats.
 
     Args:
         value: the number. rivals: dict of what -> number, or None where it is not known.
         label: Label of all of them. lower_is_better: for errors.
     Returns:
-        (verdict, text): text begins behind the number and ends with a full stop.
+        (verdict, text): text begins after the number and ends with a full stop.
     """
     known = {what: rival for what, rival in rivals.items() if rival is not None}
     verdict, words = compared(value, known, label, lower_is_better)
@@ -63,10 +63,10 @@ def beside(value, rivals, label, lower_is_better=False):
 
 
 def compared(value, rivals, label, lower_is_better=False):
-    """Which rivals a number beats; numbers that are shown alike are level.
+    """Which baselines a number beats; numbers that look the same are level.
 
     Args:
-        value, rivals, label, lower_is_better: as in `beside`, every rival is known.
+        value, rivals, label, lower_is_better: as in `beside`, every baseline is known.
     Returns:
         (verdict, words), such as "better than the rendering, worse than a copy".
     """

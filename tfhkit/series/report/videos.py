@@ -10,7 +10,7 @@ N_FRAMES = 5
 LEAST_WIDTH_PX = 640  # smaller videos are enlarged by a whole factor
 KNOWN = {
     "side_by_side.mp4": (
-        "Held-back part, side by side",
+        "Held-out part, side by side",
         "the real frame, the coarse rendering and the refined frame, in step, with the real sound",
     ),
     "talking_head_speech.mp4": (
@@ -18,12 +18,12 @@ KNOWN = {
         "the person of the clip says the driving speech; synthetic",
     ),
     "talking_head_held_back.mp4": (
-        "Held-back part, in the full frame",
-        "the clip's last quarter made again from its own sound; synthetic",
+        "Held-out part, in the full frame",
+        "the clip's last quarter, synthesised from its own sound",
     ),
     "portrait.mp4": (
         "A portrait that speaks",
-        "one still picture says the driving speech; pose and style are invented, synthetic",
+        "one still picture says the driving speech; synthetic, with invented pose and style",
     ),
 }
 

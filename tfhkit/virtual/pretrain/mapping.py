@@ -39,12 +39,12 @@ def train_general(
     (`visible_expression`), because that is what the mapping is fine-tuned on later.
 
     Args:
-        path: .safetensors to write; the card goes into the .json beside it. A training that was
-            stopped goes on from the checkpoint beside it.
+        path: .safetensors to write; the card goes into the .json next to it. A training that was
+            stopped resumes from the checkpoint next to it.
         size: "small" or "paper".
         n_speakers, seconds_each: the corpus. held_out: further speakers, for the scores only.
         epochs, sequences_per_epoch: of 32 frames each, 16 in a step.
-        seed: of everything random. workers: processes that speak the corpus.
+        seed: random seed. workers: processes that speak the corpus.
         device: torch device. progress: called as progress(done, total, text).
         lrw: LRW's folder, whose clips of the split "train" are learned from too, as a fit sees
             them; sequences are then as short as the shortest of its clips. None does without.
@@ -56,9 +56,11 @@ def train_general(
         InputError: `lrw` is not LRW's folder, or has no clip that can be used.
     """
     if n_speakers < 1 or held_out < 1:
-        raise ParameterError("n_speakers", "there must be at least one, and one held out", "give 1")
+        raise ParameterError(
+            "n_speakers", "give at least one to train on, and one to hold out", "give 1"
+        )
     if lrw is not None and lrw_cache is None:
-        raise ParameterError("lrw_cache", "is needed with lrw", "say where to keep the fits")
+        raise ParameterError("lrw_cache", "is needed with lrw", "say where to save the fits")
     path, began = Path(path), time.monotonic()
     config, model = MotionConfig.of_size(size), load_model()
     common = {"workers": workers, "progress": progress, "model": model}
@@ -133,7 +135,7 @@ def load_or_train(size, path, settings, seed=0, device="cpu", progress=None, mod
         path: where weights that are not in the assets are kept.
         settings: the profile's Settings: motion_speakers, motion_minutes, motion_general_epochs.
         seed, device, progress: as for `train_general`.
-        model: the MorphableModel that shall move; by default the open one, which was learned on.
+        model: the MorphableModel to move; by default the open one, which was learned on.
     Returns:
         MotionWeights.
     """

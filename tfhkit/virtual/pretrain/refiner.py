@@ -37,12 +37,12 @@ def train_general_refiner(
     """Train the general refiner on pairs of virtual speakers and write it with its card.
 
     Args:
-        path: .safetensors to write; the card goes into the .json beside it. What a stopped
-            training leaves in the folder beside it is gone on from.
+        path: .safetensors to write; the card goes into the .json next to it. What a stopped
+            training leaves in the folder next to it is resumed.
         size: see `tfhkit.refine.SIZES`.
         n_speakers, stretches: the pairs, see `make_pairs`. held_out: speakers for the scores only.
         steps, batch: of training. slots: of the memory.
-        seed: of everything random. workers: processes that film. device: see `train_refiner`.
+        seed: random seed. workers: processes that film. device: see `train_refiner`.
         progress: called as progress(done, total, text).
     Returns:
         Refiner.
@@ -50,7 +50,9 @@ def train_general_refiner(
         ParameterError: no speakers, or an unknown size.
     """
     if n_speakers < 1 or held_out < 1:
-        raise ParameterError("n_speakers", "there must be at least one, and one held out", "give 1")
+        raise ParameterError(
+            "n_speakers", "give at least one to train on, and one to hold out", "give 1"
+        )
     path, began = Path(path), time.monotonic()
     config = refiner_config(size, slots=slots, spatial="random")
     work = path.with_suffix(".work")
@@ -104,7 +106,7 @@ def train_general_refiner(
 
 
 def pair_scores(refiner, pairs):
-    """How near a refiner brings coarse renderings of virtual speakers to their frames.
+    """How close a refiner brings coarse renderings of virtual speakers to their frames.
 
     Args:
         refiner: Refiner. pairs: Pairs.
