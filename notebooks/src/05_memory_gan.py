@@ -1531,7 +1531,7 @@ def triplet_cases():
     values[1] = values[0]  # two slots of one person
     table = Memory(MemoryConfig(slots=6, key_dim=4, value_dim=4, top_k=6, match=0.9)).double()
     table.keys, table.values = torch.as_tensor(keys), torch.as_tensor(values)
-    table.writers[:, 0] = 0  # all slots are in use
+    table.writers[:, 0] = 0  # all slots are used
     for k, value in enumerate([*values, -values.sum(0) / np.linalg.norm(values.sum(0))]):
         query = keys[k % 6] + 0.8 * rng.normal(size=4)
         query /= np.linalg.norm(query)

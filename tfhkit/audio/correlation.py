@@ -33,7 +33,7 @@ class PairSettings:
             own correlations.
         radius: of the neighbourhood, as a share of the anchor's norm.
         min_gap_s: pairs nearer than this in time are left out; also across the track's ends, so
-            that a turned track keeps the rule.
+            that a shifted track keeps the rule.
         lag_s: the pose so much later than the sound is taken (its track turned by the lag, so
             that no frame is lost); turns of the null keep away from the true match.
         min_neighbours: an anchor with fewer has no correlation of its own (per anchor).

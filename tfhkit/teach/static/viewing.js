@@ -55,7 +55,7 @@ function render({ model, el }) {
       waiting = false;
       fault.textContent =
         "No answer: the kernel is busy or gone. The votes up to here are kept. If it stays so, restart the kernel, " +
-        "run the notebook up to this cell, and start under the same name: it goes on where you stopped.";
+        "run the notebook up to this cell, and start under the same name: it resumes where you stopped.";
     }, LOST_MS);
   }
 
