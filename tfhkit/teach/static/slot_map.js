@@ -63,7 +63,7 @@
     const paint = (s) => (s.colour === null ? "#bbb" : tone((s.colour - range[0]) / (range[1] - range[0] || 1)));
     const most = Math.max(1, ...slots.map((s) => s.reads)), read = slots.filter((s) => s.reads).length;
     const map = plot("Map of the slots", span(slots.map((s) => s.x)), span(slots.map((s) => s.y)),
-      `1st principal component of the keys (${facts.share[0]} %)`, `2nd (${facts.share[1]} %)`, `${slots.length} slots in use, ${read} read`);
+      `1st principal component of the keys (${facts.share[0]} %)`, `2nd (${facts.share[1]} %)`, `${slots.length} slots used, ${read} read`);
     const line = plot("Cosine of every asked frame to its nearest key", span(asked.map((a) => a[0]), 0.02), span(asked.map((a) => a[1])),
       "asked frame", "cosine of query and key", "nearest key of every asked frame");
     colourBar(map.svg, range, facts.label);
