@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 from model_folders import write_bfm, write_ict
 
-from tfhkit.series.places import kit_dir
+from tfhkit.pipeline.places import kit_dir
 
 settings.register_profile("kit", deadline=None)  # a timing is never asserted
 settings.load_profile("kit")
@@ -41,10 +41,10 @@ def tiny_run(request):
     left, as far as its inputs and its code did not change. The chain's tests begin afresh. Tests
     must not change it: copy what a notebook shall write to.
     """
-    from tfhkit.series.report import run_and_report
+    from tfhkit.pipeline.report import run_and_report
 
     session = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))  # the same in its workers
-    afresh = any(item.path.name == "test_series_chain.py" for item in request.session.items)
+    afresh = any(item.path.name == "test_pipeline_chain.py" for item in request.session.items)
     lock = TINY.with_suffix(".lock")
     with _alone(lock):
         if afresh and lock.read_text() != session:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from tfhkit.media import write_video
-from tfhkit.series.report import write_report
+from tfhkit.pipeline.report import write_report
 
 ROOM = "05_memory_gan"
 NUMBERS = {

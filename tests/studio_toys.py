@@ -1,6 +1,6 @@
 """A series of one notebook that takes seconds, for the tests of the panel: slow enough to stop."""
 
-from series_toys import PARAMETERS
+from pipeline_toys import PARAMETERS
 
 from tfhkit.teach.build import build
 
@@ -11,11 +11,9 @@ import time
 import numpy as np
 
 from tfhkit.media import write_video
-from tfhkit.series import open_step
+from tfhkit.pipeline import open_step
 
-step = open_step(
-    "05_paint", clip=clip, speech=speech, out=out, profile=profile, seed=seed, own={}
-)
+step = open_step("05_paint", globals())
 step.clip_path.stat()
 done = step.dir / "half.txt"  # where a stopped run resumes
 for i in range(30 if done.exists() else 0, 40):

@@ -8,17 +8,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from pipeline_toys import toy_notebooks
 from scipy.io import loadmat
-from series_toys import toy_notebooks
 
 from tfhkit import cli
+from tfhkit.cli.fit import REPORTED
 from tfhkit.cli.parser import COMMANDS
 from tfhkit.coefficients import neutral, read_mat
 from tfhkit.errors import InputError
+from tfhkit.evaluate import footage
 from tfhkit.fit import Crop, Fit
-from tfhkit.media import write_wav
-from tfhkit.series import footage, measure, tables
-from tfhkit.series.places import kit_dir
+from tfhkit.media import Clip, write_wav
+from tfhkit.pipeline import tables
+from tfhkit.pipeline.places import kit_dir
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +124,7 @@ def test_json_is_alone_on_standard_output(capfd, monkeypatch):
         subprocess.run(["echo", "chatter of a child"], check=True)
         return {"raster": [{"what": "x", "ratio": 2.0}]}
 
-    monkeypatch.setattr(measure, "run_benchmarks", bench)
+    monkeypatch.setattr("tfhkit.cli.bench.run_benchmarks", bench)
     code, out, err = call(capfd, "bench", "--json")
     assert code == 0 and json.loads(out) == {"raster": [{"what": "x", "ratio": 2.0}]}
     assert "chatter of a child" in err
@@ -132,7 +134,7 @@ def test_json_is_alone_on_standard_output(capfd, monkeypatch):
 
 def test_rows_of_another_kind_are_a_table_of_their_own(capfd, monkeypatch):
     rows = [{"what": "x", "ratio": 2.0}, {"what": "y", "ratio": 1.0}, {"what": "z", "fps": 9.0}]
-    monkeypatch.setattr(measure, "run_benchmarks", lambda names: {"a": rows, "b": rows[:1]})
+    monkeypatch.setattr("tfhkit.cli.bench.run_benchmarks", lambda names: {"a": rows, "b": rows[:1]})
     _, out, _ = call(capfd, "bench")
     tables = out.strip().split("\n\n")
     assert [len(part.splitlines()) for part in tables] == [4, 2, 3]
@@ -143,7 +145,7 @@ def test_an_unforeseen_error_is_one_line_and_exit_1(capfd, monkeypatch):
     def bench(names):
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(measure, "run_benchmarks", bench)
+    monkeypatch.setattr("tfhkit.cli.bench.run_benchmarks", bench)
     code, _, err = call(capfd, "bench")
     assert code == 1 and err == "tfhkit: unexpected RuntimeError: two lines; --debug shows where\n"
     with pytest.raises(RuntimeError):
@@ -154,7 +156,7 @@ def test_stopping_is_no_traceback(capfd, monkeypatch):
     def bench(names):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(measure, "run_benchmarks", bench)
+    monkeypatch.setattr("tfhkit.cli.bench.run_benchmarks", bench)
     code, _, err = call(capfd, "bench")
     assert code == 130 and err.count("\n") == 1
 
@@ -221,7 +223,7 @@ def toy_fit(monkeypatch, tmp_path):
     video.write_bytes(b"")
     coefficients = neutral(3)
     coefficients.exp[1] = np.arange(64)
-    report = dict.fromkeys(measure.REPORTED, 0.12345) | {"worst_frames": [2, 0]}
+    report = dict.fromkeys(REPORTED, 0.12345) | {"worst_frames": [2, 0]}
     report |= {"yaw_deg": [0.0, 1.0], "sigma_deg": [0.1, 0.2, 0.34567]}
 
     def fit_clip(clip, points, model, photometric=True, **_):
@@ -229,7 +231,8 @@ def toy_fit(monkeypatch, tmp_path):
         own = report | {"photometric": bool(photometric)}
         return Fit(coefficients, *common, model.name, own, model.path)
 
-    monkeypatch.setattr(tfhkit.media, "open_clip", lambda *a, **k: [1, 2, 3])
+    clip = Clip(video, "", np.arange(3) / 25, 8, 8, 25.0, np.zeros(0, np.float32))
+    monkeypatch.setattr(tfhkit.media, "open_clip", lambda *a, **k: clip)
     monkeypatch.setattr(tfhkit.landmarks, "detect", lambda *a, **k: SimpleNamespace(backend="x"))
     monkeypatch.setattr(tfhkit.fit, "fit_clip", fit_clip)
     return video, coefficients
@@ -256,7 +259,7 @@ def test_fit_writes_what_was_fitted_with_the_model_asked_for(
 def test_fit_says_its_numbers(capfd, toy_fit):
     code, out, _ = call(capfd, "fit", toy_fit[0], "--json")
     result = json.loads(out)
-    assert code == 0 and set(measure.REPORTED) < set(result)
+    assert code == 0 and set(REPORTED) < set(result)
     assert result["jitter_deg_landmarks"] == 0.1235 and result["sigma_deg"] == [0.1, 0.2, 0.3457]
     assert result["worst_frames"] == [2, 0]
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tfhkit.cli import evaluate as judge
 from tfhkit.cli import main
 from tfhkit.coefficients import neutral
 from tfhkit.errors import ShapeError
@@ -18,9 +19,8 @@ from tfhkit.face import load_model
 from tfhkit.fit import Crop, Fit, fit_clip
 from tfhkit.landmarks import detect
 from tfhkit.media import open_clip
+from tfhkit.pipeline.step import resolve
 from tfhkit.refine import Refiner, general, refiner_config
-from tfhkit.series import judge
-from tfhkit.series.context import resolve
 
 N, SIZE = 12, 32
 SCORES = {"psnr", "psnr_frames", "ssim", "flicker_ratio", "flicker_ratio_warped"}

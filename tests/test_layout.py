@@ -13,15 +13,22 @@ from jaxtyping import TypeCheckError
 from packaging.requirements import Requirement
 from type_checks import TYPED, UNTYPED
 
-from tfhkit.series.parameters import parameters_of
-from tfhkit.series.places import COMMON, STEPS, kit_dir
-from tfhkit.series.sources import code_cells, read_notebook
+from tfhkit.pipeline.parameters import parameters_of
+from tfhkit.pipeline.places import COMMON, STEPS, kit_dir
+from tfhkit.pipeline.sources import (
+    changes_no_result,
+    code_cells,
+    module_file,
+    modules_behind,
+    read_notebook,
+)
 from tfhkit.teach.build import MAX_BYTES, check_stored, out_of_step, sources_in
 
 KIT = kit_dir()
 ROWS = (
     "errors progress profiles coefficients camera media assets weights face landmarks render fit "
-    "audio motion background refine metrics person talk virtual evaluate bench series teach cli"
+    "audio motion background refine metrics person talk virtual portrait evaluate bench pipeline "
+    "teach cli"
 ).split()
 MODULES = sorted((KIT / "tfhkit").rglob("*.py"))
 NOTEBOOKS = sorted((KIT / "notebooks").glob("*.ipynb"))
@@ -235,24 +242,26 @@ def test_stored_notebooks(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_every_parameter_is_handed_to_the_step(path):
-    """A parameter that open_step does not know would not make a step run again."""
+def test_every_notebook_opens_its_own_step(path):
+    """With all its names, so that each parameter counts for whether it has to run again."""
     notebook = read_notebook(path)
-    known = parameters_of(notebook, path.stem)
-    assert tuple(known)[:5] == COMMON
-    code = [text for tags, text in code_cells(notebook) if "open_step(" in text]
-    call = next(
-        node
-        for node in ast.walk(ast.parse(code[0]))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "open_step"
-    )
-    assert ast.literal_eval(call.args[0]) == path.stem
-    given = {keyword.arg: keyword.value for keyword in call.keywords}
-    for name in COMMON:
-        assert getattr(given[name], "id", None) == name
-    own = given["own"]
-    pairs = dict(zip(map(ast.literal_eval, own.keys), (value.id for value in own.values)))
-    assert pairs == {name: name for name in known if name not in COMMON}
+    assert tuple(parameters_of(notebook, path.stem))[:5] == COMMON
+    code = "\n".join(text for _, text in code_cells(notebook))
+    assert re.findall(r"open_step\((.*)\)", code) == [f'"{path.stem}", globals()']
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_a_notebook_imports_counts_for_its_hash(path):
+    """Or it lies in a folder that changes no result."""
+    code = "\n".join(text for _, text in code_cells(read_notebook(path)))
+    counted = modules_behind(code)
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tfhkit":
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    modules = {name for name in names if name != "tfhkit" and module_file(name)}
+    assert modules
+    assert {name for name in modules if not changes_no_result(name)} <= counted
 
 
 def test_ruff():

@@ -10,6 +10,7 @@ from scipy.signal import lfilter
 from scipy.stats import norm, wasserstein_distance
 
 from tfhkit import cli
+from tfhkit.cli.hs import compare_heads
 from tfhkit.coefficients import Coefficients, write_mat
 from tfhkit.errors import InputError, ParameterError, ShapeError
 from tfhkit.fit import Fit
@@ -29,7 +30,6 @@ from tfhkit.metrics import (
 )
 from tfhkit.metrics.intervals import HsSettings, hs_intervals
 from tfhkit.metrics.tracks import read_track, split_part
-from tfhkit.series.head_pose import compare_heads
 
 SEEDS = st.integers(0, 10**6)
 

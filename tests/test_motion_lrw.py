@@ -6,12 +6,12 @@ import shutil
 import numpy as np
 import pytest
 
+from tfhkit.cli.corpus import write_corpus
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.media import open_clip, write_video
 from tfhkit.motion import TrainSettings, train_motion
 from tfhkit.motion import lrw as lrw_module
 from tfhkit.motion.lrw import find_clips, load_lrw
-from tfhkit.series.corpus import write_corpus
 from tfhkit.virtual.lrw import make_lrw_corpus
 from tfhkit.virtual.pretrain.mapping import train_general
 

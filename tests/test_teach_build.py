@@ -8,11 +8,11 @@ import nbformat
 import numpy as np
 import pytest
 from PIL import Image
-from series_toys import toy_notebooks
+from pipeline_toys import toy_notebooks
 
 from tfhkit.errors import InputError
-from tfhkit.series import places, runner
-from tfhkit.series.sources import read_notebook
+from tfhkit.pipeline import places, runner
+from tfhkit.pipeline.sources import read_notebook
 from tfhkit.teach import build
 from tfhkit.teach.display import MARK
 

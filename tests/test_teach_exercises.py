@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from tfhkit.series.places import kit_dir
-from tfhkit.series.sources import EXERCISE_TAGS
+from tfhkit.pipeline.places import kit_dir
+from tfhkit.pipeline.sources import EXERCISE_TAGS
 from tfhkit.teach import CheckFailed, NotAttempted, check
 from tfhkit.teach.build import sources_in
 from tfhkit.teach.exercises import count_wrong, edition, has_exercise

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 
 from tfhkit.errors import ParameterError, ShapeError
 from tfhkit.media import jpeg_bytes
-from tfhkit.series import front_end
+from tfhkit.pipeline import front_end
 from tfhkit.teach import explore, explorer
 from tfhkit.teach.display import MARK, WIDGET
 

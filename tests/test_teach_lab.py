@@ -8,7 +8,7 @@ import pytest
 from nbformat.sign import NotebookNotary
 
 from tfhkit.errors import InputError
-from tfhkit.series import places
+from tfhkit.pipeline import places
 from tfhkit.teach.build import write_notebook
 from tfhkit.teach.display import MARK, PLOTLY, WIDGET
 from tfhkit.teach.lab import FOLDER, lab_options, prepare_copies

@@ -17,7 +17,7 @@ from tfhkit.media import (
     video_metadata,
     write_video,
 )
-from tfhkit.series.places import kit_dir
+from tfhkit.pipeline.places import kit_dir
 from tfhkit.teach import clips, player
 from tfhkit.teach.clips import embed, film_from, in_step
 from tfhkit.teach.teaser import ALT

@@ -10,7 +10,7 @@ import pytest
 
 from tfhkit.errors import InputError
 from tfhkit.media import write_video, write_wav
-from tfhkit.series import jobs
+from tfhkit.pipeline import jobs
 from tfhkit.teach import app, checkup, results, studio
 from tfhkit.teach.intake import Intake
 

@@ -10,7 +10,7 @@ import pytest
 from talk_toys import toy_person, voice
 
 from tfhkit.media import open_clip, write_wav
-from tfhkit.series.places import STEPS, kit_dir
+from tfhkit.pipeline.places import STEPS, kit_dir
 
 pytestmark = pytest.mark.slow
 

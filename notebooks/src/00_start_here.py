@@ -59,12 +59,10 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tfhkit.series import open_step
+from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
-step = open_step(
-    "00_start_here", clip=clip, speech=speech, out=out, profile=profile, seed=seed, own={}
-)
+step = open_step("00_start_here", globals())
 
 # %% [markdown]
 # ## Is everything there?
@@ -72,7 +70,7 @@ step = open_step(
 # would stop the series, and the text says what to do.
 
 # %%
-from tfhkit.series.doctor import check_parts
+from tfhkit.evaluate.installation import check_parts
 
 parts = check_parts()
 for part in parts:

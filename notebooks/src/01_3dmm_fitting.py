@@ -45,24 +45,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from tfhkit.series import open_step
+from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
 plt.rcParams["figure.dpi"] = 85  # many pictures
-step = open_step(
-    "01_3dmm_fitting",
-    clip=clip,
-    speech=speech,
-    out=out,
-    profile=profile,
-    seed=seed,
-    own={
-        "landmark_backend": landmark_backend,
-        "smooth_weight": smooth_weight,
-        "face_model": face_model,
-        "face_model_path": face_model_path,
-    },
-)
+step = open_step("01_3dmm_fitting", globals())
 
 # %% [markdown]
 # ## 1 · A face in 257 numbers
@@ -92,9 +79,8 @@ plt.show()
 
 # %%
 from tfhkit.face import load_model
-from tfhkit.series.places import resolve_model
 
-model = load_model(face_model, resolve_model(face_model_path))
+model = load_model(face_model, step.model_path(face_model_path))
 print(f"{len(model.mean_shape):,} vertices, {len(model.faces):,} triangles")
 
 # %% [markdown]

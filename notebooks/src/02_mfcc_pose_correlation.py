@@ -42,23 +42,10 @@ power_speakers: int = 6  # number of virtual speakers in the power analysis
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tfhkit.series import open_step
+from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
-step = open_step(
-    "02_mfcc_pose_correlation",
-    clip=clip,
-    speech=speech,
-    out=out,
-    profile=profile,
-    seed=seed,
-    own={
-        "radius": radius,
-        "min_gap_s": min_gap_s,
-        "max_lag_s": max_lag_s,
-        "power_speakers": power_speakers,
-    },
-)
+step = open_step("02_mfcc_pose_correlation", globals())
 BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.6"
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
 

@@ -43,18 +43,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from tfhkit.series import open_step
+from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
-step = open_step(
-    "03_lstm_training",
-    clip=clip,
-    speech=speech,
-    out=out,
-    profile=profile,
-    seed=seed,
-    own={"smoothness": smoothness, "epochs": epochs, "use_general": use_general, "size": size},
-)
+step = open_step("03_lstm_training", globals())
 BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.6"
 
 # %% [markdown]

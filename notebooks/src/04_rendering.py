@@ -46,18 +46,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from tfhkit.series import open_step
+from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
-step = open_step(
-    "04_rendering",
-    clip=clip,
-    speech=speech,
-    out=out,
-    profile=profile,
-    seed=seed,
-    own={"albedo": albedo, "pose_mode": pose_mode, "rasterizer": rasterizer},
-)
+step = open_step("04_rendering", globals())
 
 # %%
 from tfhkit.errors import ParameterError

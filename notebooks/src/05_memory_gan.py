@@ -57,19 +57,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from tfhkit.series import open_step
+from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
-step = open_step(
-    "05_memory_gan", clip=clip, speech=speech, out=out, profile=profile, seed=seed,
-    own={
-        "steps": steps, "general": general, "identity": identity, "attention": attention,
-        "window": window, "gan": gan, "attention_weight": attention_weight,
-        "attention_norm": attention_norm, "gradient": gradient, "encoder": encoder,
-        "arcface_file": arcface_file, "retrain": retrain, "ablation_steps": ablation_steps,
-        "visible_mark": visible_mark,
-    },
-)  # fmt: skip
+step = open_step("05_memory_gan", globals())
 BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.6"
 settings = step.settings
 plt.rcParams["figure.dpi"] = 80  # many pictures

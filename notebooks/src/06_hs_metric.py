@@ -39,18 +39,10 @@ landmark_backend: str = "auto"  # auto, face-alignment or dlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tfhkit.series import open_step
+from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
-step = open_step(
-    "06_hs_metric",
-    clip=clip,
-    speech=speech,
-    out=out,
-    profile=profile,
-    seed=seed,
-    own={"n_bins": n_bins, "landmark_backend": landmark_backend},
-)
+step = open_step("06_hs_metric", globals())
 BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.6"
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
 

@@ -41,18 +41,10 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tfhkit.series import open_step
+from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
-step = open_step(
-    "07_your_own_clip",
-    clip=clip,
-    speech=speech,
-    out=out,
-    profile=profile,
-    seed=seed,
-    own={"voices": voices, "portrait": portrait},
-)
+step = open_step("07_your_own_clip", globals())
 
 # %% [markdown]
 # ## What is a good clip?
@@ -71,10 +63,10 @@ step = open_step(
 # its report on this run's clip; the landmarks come from notebook 01, so it is quick.
 
 # %%
+from tfhkit.evaluate.footage import advice
 from tfhkit.fit import Fit
 from tfhkit.landmarks import Landmarks, footage_facts
 from tfhkit.media import open_clip
-from tfhkit.series.footage import advice
 
 video = open_clip(step.clip_path)
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
@@ -128,8 +120,8 @@ studio()
 # runs with the same inputs in their manifests should agree; where they do not, the manifests say what differed.
 
 # %%
-from tfhkit.series import manifest as manifests
-from tfhkit.series.places import STEPS
+from tfhkit.pipeline import manifest as manifests
+from tfhkit.pipeline.places import STEPS
 
 found = {name: manifests.read(step.out / name) for name in STEPS[:-1]}
 found = {name: content for name, content in found.items() if content}
@@ -213,7 +205,7 @@ play(
 
 # %%
 from tfhkit.media import write_wav
-from tfhkit.series.runner import run_series
+from tfhkit.pipeline.runner import run_series
 from tfhkit.virtual.voice import speak
 
 rows = []
@@ -242,13 +234,13 @@ assert rows[0][1]["inputs"]["clip"] == rows[-1][1]["inputs"]["clip"]
 # apart by motion, only by their priors.
 
 # %%
-from tfhkit.background.portrait import open_portrait
 from tfhkit.face import load_model
 from tfhkit.fit.image import fit_image
 from tfhkit.fit.plots import overlay, show_frames, show_pose
-from tfhkit.series.portrait import read_portrait
+from tfhkit.portrait.scene import open_portrait
+from tfhkit.portrait.speaking import read_portrait
 
-picture, name = read_portrait(portrait)
+picture, name = read_portrait(step.picture_path(portrait))
 model = load_model()
 pictured = fit_image(picture, name, model)
 pictures = [picture, *overlay(model, pictured, picture, 0)]
@@ -283,8 +275,8 @@ plt.show()
 # than twice their area, and the model's colours where even that is not enough.
 
 # %%
-from tfhkit.background.portrait_frames import draw_portrait, filled
-from tfhkit.series.portrait import turned
+from tfhkit.portrait.frames import draw_portrait, filled
+from tfhkit.portrait.speaking import turned
 
 yaws = (-30, -15, 0, 15, 30)
 motion = turned(still, np.radians([(0, yaw, 0) for yaw in yaws]))
@@ -319,7 +311,7 @@ explore(turn, yaw=(-30.0, 30.0), pitch=(-12.0, 12.0), roll=(-8.0, 8.0))
 
 # %% tags=["report"]
 from tfhkit.media import read_audio, write_video
-from tfhkit.series.portrait import LEAD_S, TAIL_S, speaking
+from tfhkit.portrait.speaking import LEAD_S, TAIL_S, speaking
 
 voice = read_audio(step.speech_path)[: 8 * 16000]
 audio = np.pad(voice, (round(16000 * LEAD_S), round(16000 * TAIL_S)))

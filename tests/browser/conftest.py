@@ -15,7 +15,7 @@ from lab import Notebook, write_cells
 from server import LabServer
 from watch import background, watch
 
-from tfhkit.series.places import kit_dir
+from tfhkit.pipeline.places import kit_dir
 
 SCREENSHOTS = kit_dir() / ".cache" / "browser"
 _numbers = itertools.count(1)

@@ -8,7 +8,7 @@ import time
 from lab import CellFailed, Notebook
 from watch import background
 
-from tfhkit.series.places import EXECUTED, kit_dir
+from tfhkit.pipeline.places import EXECUTED, kit_dir
 from tfhkit.teach.build import notebook_from, sources_in, write_notebook
 
 SOURCES = sources_in(kit_dir() / "notebooks")

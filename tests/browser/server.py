@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tfhkit.series.places import kit_dir
+from tfhkit.pipeline.places import kit_dir
 from tfhkit.teach.lab import lab_options
 
 SETTINGS = {

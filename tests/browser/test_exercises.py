@@ -6,7 +6,7 @@ import jupytext
 import pytest
 from series import SOURCES
 
-from tfhkit.series.sources import EXERCISE_TAGS
+from tfhkit.pipeline.sources import EXERCISE_TAGS
 from tfhkit.teach.exercises import edition, has_exercise
 
 

@@ -7,7 +7,7 @@ import pytest
 from lab import Notebook
 from watch import errors_in
 
-from tfhkit.series.places import kit_dir
+from tfhkit.pipeline.places import kit_dir
 
 TOYS = f"""
 import sys

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from lab import Notebook
 
-from tfhkit.series.places import kit_dir
+from tfhkit.pipeline.places import kit_dir
 
 STORED = kit_dir() / "notebooks" / "00_start_here.ipynb"
 

@@ -12,8 +12,8 @@ from studio_toys import slow_notebooks
 from watch import errors_in, forget_errors, watch
 
 from tfhkit.media import write_video
-from tfhkit.series import jobs
-from tfhkit.series.places import kit_dir
+from tfhkit.pipeline import jobs
+from tfhkit.pipeline.places import kit_dir
 
 PANEL = ".tfhkit-studio"
 
@@ -243,7 +243,7 @@ def notebook(module_notebook, place):
     return module_notebook(
         [f"import os\nos.environ.update({environment(place)!r})",
          "from tfhkit.teach.studio import studio\n\nstudio()",
-         "import time\nfrom tfhkit.series.progress import report_progress\n"
+         "import time\nfrom tfhkit.pipeline.progress import report_progress\n"
          "progress = report_progress('x')",
          "for i in range(25):\n    time.sleep(0.1)\n    progress(i + 1, 25, 'counting')"],
         run=False,

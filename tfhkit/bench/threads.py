@@ -17,9 +17,10 @@ FIT = """
 from tfhkit.face import load_model
 from tfhkit.fit import fit_clip
 from tfhkit.landmarks import detect
-from tfhkit.series.fits import open_frames
+from tfhkit.assets import fetch
+from tfhkit.media import first_frames, open_clip
 
-clip = open_frames("sample", {n})
+clip = first_frames(open_clip(fetch("sample_clip")), {n})
 while True:
     fit_clip(clip, detect(clip), load_model())
     if not {again}:

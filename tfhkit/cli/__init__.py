@@ -31,7 +31,7 @@ def main(argv=None):
 
 def _fail(options, text, code, error=None):
     line = " ".join(text.split())
-    if moving := sys.modules.get("tfhkit.series.progress"):
+    if moving := sys.modules.get("tfhkit.pipeline.progress"):
         moving.clear_terminal()
     if options.debug and error is not None:
         print(getattr(error, "traceback", ""), file=sys.stderr)

@@ -1,5 +1,14 @@
 """`tfhkit evaluate`: score one stage against ground truth and baselines."""
 
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from tfhkit.errors import ParameterError
+from tfhkit.pipeline.fits import fit_for, open_frames
+from tfhkit.pipeline.progress import terminal_progress
+from tfhkit.pipeline.tables import rounded
+
 TEXT = "score one stage against ground truth and baselines"
 
 
@@ -51,12 +60,10 @@ def add_arguments(command):
 
 def call(options):
     """Run the command: its result, and the function that shows it."""
-    from tfhkit.series import judge
-
     if options.stage == "face":
-        result = judge.evaluate_face(options.clip, options.frames, options.heads)
+        result = evaluate_face(options.clip, options.frames, options.heads)
     elif options.stage == "motion":
-        result = judge.evaluate_motion(
+        result = evaluate_motion(
             options.clip,
             options.frames,
             options.speakers,
@@ -65,7 +72,7 @@ def call(options):
             options.seed,
         )
     else:
-        result = judge.evaluate_refine(
+        result = evaluate_refine(
             options.clip,
             options.fit,
             options.frames,
@@ -74,4 +81,154 @@ def call(options):
             options.ablations,
             options.seed,
         )
-    return result, judge.show
+    return result, show
+
+
+def evaluate_face(clip=None, frames=300, heads=20):
+    """Score the fitting of faces; see `tfhkit.evaluate.face`.
+
+    Args:
+        clip: a video file to fit, too, or None. frames: its first N frames.
+        heads: virtual heads.
+    Returns:
+        dict of `evaluate_heads` and, with a clip, of `evaluate_clip`.
+    """
+    from tfhkit.evaluate.face import evaluate_clip, evaluate_heads
+
+    opened = None if clip is None else open_frames(clip, frames)
+    result = evaluate_heads(heads, progress=terminal_progress())
+    if opened is not None:
+        result |= {"clip": str(clip), **evaluate_clip(opened, progress=terminal_progress())}
+    return rounded(result)
+
+
+def evaluate_motion(clip=None, frames=300, speakers=24, fit=None, curve=False, seed=0):
+    """Score the mapping from sound to motion; see `tfhkit.evaluate.motion`.
+
+    Args:
+        clip: a video file, or "sample" (also None). frames: its first N frames are learned from;
+            of a shorter clip its first three quarters.
+        speakers: virtual speakers that the general mapping was not trained on; 0 for none.
+        fit: a Fit of the whole clip (.npz, of `tfhkit fit -o`); None fits the clip.
+        curve: also train with fewer and with more frames.
+        seed: random seed.
+    Returns:
+        dict of `evaluate_clip`, `evaluate_speakers`, seconds; with curve, a list of rows.
+    """
+    from tfhkit.evaluate.motion import evaluate_clip, evaluate_curve, evaluate_speakers
+    from tfhkit.face import load_model
+    from tfhkit.media import open_clip
+    from tfhkit.motion import TrainSettings
+    from tfhkit.motion.general import general_mapping
+    from tfhkit.pipeline.step import resolve
+
+    if speakers < 0:
+        raise ParameterError("--speakers", f"{speakers} are too few", "take 0 or more")
+    began, progress = time.perf_counter(), terminal_progress()
+    path = resolve("clip", str(clip or "sample"), Path.cwd())
+    opened = open_clip(path)
+    made = fit_for(opened, fit, progress=progress)
+    model = made.load_model()
+    general = general_mapping(model=model)
+    n_train, settings = min(frames, int(0.75 * len(made))), TrainSettings(seed=seed)
+    common = (made, opened.audio, general, model)
+    result = {"clip": str(clip or "sample")}
+    result |= evaluate_clip(*common, n_train, settings, seed, progress)
+    if speakers:
+        result |= evaluate_speakers(general_mapping(), load_model(), speakers, progress=progress)
+    if curve:
+        rows = evaluate_curve(*common, n_train, settings=settings, progress=progress)
+        result["curve"] = rows
+    result["seconds"] = time.perf_counter() - began
+    return rounded(result)
+
+
+def evaluate_refine(
+    clip=None, fit=None, frames=300, steps=None, size="small", ablations=False, seed=0
+):
+    """Score the refined frames of a clip; see `tfhkit.evaluate.refine`.
+
+    Args:
+        clip: a video file, or "sample" (also None). fit: as in `evaluate_motion`.
+        frames: its first N frames are learned from; of a shorter clip its first three quarters.
+        steps: of the personal training; None takes the profile's, which also limits its minutes.
+        size: of the generator: small, medium or paper.
+        ablations: also leave out the parts of the method one by one (Sec. 4.2).
+        seed: random seed.
+    Returns:
+        dict of `tfhkit.evaluate.refine.evaluate_refine`, clip, size, seconds; with ablations, a
+        list of rows.
+    """
+    from tfhkit.evaluate import refine as judging
+    from tfhkit.evaluate.motion import split
+    from tfhkit.media import open_clip
+    from tfhkit.motion.general import general_mapping
+    from tfhkit.person import Person
+    from tfhkit.pipeline.step import resolve
+    from tfhkit.profiles import settings_of
+    from tfhkit.refine import refiner_config, train_config
+    from tfhkit.refine.general import general_refiner
+
+    if steps is not None and steps < 1:
+        raise ParameterError("--steps", f"{steps} are too few", "take 1 or more")
+    refiner_config(size)  # an unknown size is refused before the minutes of a fit
+    began, progress = time.perf_counter(), terminal_progress()
+    opened = open_clip(resolve("clip", str(clip or "sample"), Path.cwd()))
+    n_train = min(frames, int(0.75 * len(opened)))
+    split(opened, n_train)  # and so is too short a clip
+    made = fit_for(opened, fit, progress=progress)
+    model, profile = made.load_model(), settings_of("full" if size == "paper" else "quick")
+    train = train_config(
+        size,
+        steps=steps or profile.refine_steps,
+        batch=profile.refine_batch,
+        budget_s=None if steps else 60 * profile.refine_minutes,
+    )
+    general = general_refiner(size)
+    size_px = refiner_config(size).generator.size_px
+    settings = replace(profile, refine_size=size, refine_px=size_px)
+    person = Person(opened, made, None, None, settings, *split(made, n_train))
+    mapping = general_mapping(profile.motion_size, model)
+    numbers, material, _ = judging.evaluate_refine(
+        person, mapping, train, general, seed=seed, progress=progress
+    )
+    result = {"clip": str(clip or "sample"), "size": size, **numbers}
+    if ablations:
+        from tfhkit.evaluate.ablations import run_ablations
+
+        encoder = material.own.identity.encoder.name
+        config = refiner_config(size, encoder, slots=profile.memory_slots)
+        rows = run_ablations(material, config, train, general, seed=seed, progress=progress)
+        result["ablations"] = [row.numbers() for row in rows]
+    result["seconds"] = time.perf_counter() - began
+    return rounded(result)
+
+
+def show(result):
+    """Any result of this file as text: numbers, then tables."""
+    from tfhkit.pipeline.tables import rows_table, table
+
+    scores = {name: value for name, value in result.items() if _is_score(value)}
+    apart = {"landmarks_only", "curve", "ablations", "fps_parts_ms", *scores}
+    parts = [table({name: value for name, value in result.items() if name not in apart})]
+    if scores:
+        parts.append(rows_table(_score_rows(scores)))
+        parts.append(rows_table([{"ms per frame": "", **result["fps_parts_ms"]}]))
+    parts += [rows_table(result[name]) for name in ("curve", "ablations") if result.get(name)]
+    return "\n\n".join(parts)
+
+
+def _is_score(value):
+    """Whether a value is a dict answer -> coefficients -> number."""
+    return isinstance(value, dict) and all(isinstance(part, dict) for part in value.values())
+
+
+def _score_rows(scores):
+    """One row for each kind of coefficients and each answer, one column for each score."""
+    first = next(iter(scores.values()))
+    return [
+        {"coefficients": kind, "answer": answer}
+        | {name: value[answer][kind] for name, value in scores.items()}
+        for kind in next(iter(first.values()))
+        for answer in first
+    ]

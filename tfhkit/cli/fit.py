@@ -1,5 +1,14 @@
 """`tfhkit fit`: fit the face model to a clip."""
 
+import contextlib
+import time
+from pathlib import Path
+
+from tfhkit.errors import ParameterError
+from tfhkit.pipeline.fits import open_frames
+from tfhkit.pipeline.progress import terminal_progress
+from tfhkit.pipeline.tables import rounded
+
 TEXT = "fit the face model to a clip"
 
 
@@ -20,8 +29,7 @@ def add_arguments(command):
 
 def call(options):
     """Run the command: its result, and the function that shows it."""
-    from tfhkit.series.measure import fit_file
-    from tfhkit.series.tables import table
+    from tfhkit.pipeline.tables import table
 
     result = fit_file(
         options.clip,
@@ -33,3 +41,82 @@ def call(options):
         options.report,
     )
     return result, table
+
+
+# of a fit's report, what `tfhkit fit` prints
+REPORTED = (
+    "nme_inner_pct",
+    "nme_mouth_pct",
+    "photometric_l1",
+    "photometric_l1_landmarks",
+    "jitter_deg",
+    "jitter_deg_landmarks",
+    "sigma_deg",
+    "yaw_deg",
+    "pitch_deg",
+    "roll_deg",
+    "id_rms",
+    "exp_rms",
+    "worst_frames",
+    "unsure_frames",
+)
+
+
+def fit_file(
+    path, output=None, frames=None, landmarks="auto", model="open", model_path="", report=None
+):
+    """Fit a face model to a clip.
+
+    Args:
+        path: a video file, or "sample". output: where to write the Fit (.npz), or its coefficients
+            (.mat, key `coeff`); None writes nothing.
+        frames: take the first N frames only. landmarks: the backend's name.
+        model, model_path: see `tfhkit.face.load_model`.
+        report: where to draw the fit (.png or .pdf), see `tfhkit.fit.report_plots`; or None.
+    Returns:
+        dict: clip, frames, seconds (of landmarks and fit), of `fit_report` and `fit_clip` the
+        numbers that REPORTED names, landmark_backend, model.
+    """
+    from tfhkit.coefficients import write_mat
+    from tfhkit.face import load_model
+    from tfhkit.fit import fit_clip
+    from tfhkit.landmarks import detect
+    from tfhkit.media import atomic_path
+    from tfhkit.pipeline.places import resolve_model
+
+    _refuse_path("--output", output, (".npz", ".mat"))
+    _refuse_path("--report", report, (".png", ".pdf"))
+    model = load_model(model, resolve_model(model_path))
+    clip = open_frames(path, frames)
+    # Opened first: a folder that cannot be written is known before the minutes of a fit.
+    with atomic_path(report) if report else contextlib.nullcontext() as picture:
+        began = time.perf_counter()
+        points = detect(clip, landmarks, progress=terminal_progress())
+        fit = fit_clip(clip, points, model, progress=terminal_progress())
+        seconds = time.perf_counter() - began
+        if output and Path(output).suffix == ".mat":
+            write_mat(output, fit.coefficients)
+        elif output:
+            fit.save(output)
+        if report:
+            from tfhkit.fit.report_plots import show_fit
+
+            by_landmarks = fit_clip(clip, points, model, photometric=None, crop=fit.crop)
+            show_fit(clip, by_landmarks, fit, model).savefig(picture)
+    return {
+        "clip": str(path),
+        "frames": len(clip),
+        "seconds": round(seconds, 1),
+        **{name: rounded(fit.report[name]) for name in REPORTED},
+        "landmark_backend": points.backend,
+        "model": model.name,
+    }
+
+
+def _refuse_path(option, path, suffixes):
+    """Raise for a path that cannot become a file of one of two kinds; None will do."""
+    if path and Path(path).suffix not in suffixes:
+        fault = f"{path} is neither {' nor '.join(suffixes)}"
+        raise ParameterError(option, fault, "name one of them")
+    if path and Path(path).is_dir():
+        raise ParameterError(option, f"{path} is a folder", "name a file")

@@ -1,5 +1,9 @@
 """`tfhkit hs`: compare how two heads move (Eq. 6), with baselines."""
 
+from pathlib import Path
+
+from tfhkit.errors import InputError, ParameterError
+
 TEXT = "compare how two heads move (Eq. 6), with baselines"
 
 
@@ -32,8 +36,6 @@ def add_arguments(command):
 
 def call(options):
     """Run the command: its result, and the function that shows it."""
-    from tfhkit.series.head_pose import compare_heads, show
-
     result = compare_heads(
         options.real,
         options.generated,
@@ -44,3 +46,100 @@ def call(options):
         options.seed,
     )
     return result, show
+
+
+def compare_heads(real, generated, training=None, span="real", n_bins=64, fps=25.0, seed=0):
+    """HS of two tracks beside its baselines; see `tfhkit.metrics.head_pose_report`.
+
+    Args:
+        real, generated: a fit (.npz), coefficients (.mat), a table (.csv), or a video (or
+            "sample"), which is fitted then; "FILE[300:]" takes a part of its frames.
+        training: the real person's part that was learned from, in the same way, or None.
+        span: "real", "real95", "both", or degrees as a number or text.
+        n_bins: of the histograms.
+        fps: rate of a .mat.
+        seed: random seed of the bootstrap and the shuffled track.
+    Returns:
+        dict: real, generated, training (the files), the numbers of `HeadPoseReport.summary`,
+        span, n_bins, and tracks (one dict per baseline).
+    Raises:
+        InputError: not a pose file, too few frames, what is not a number.
+        ParameterError: span, bins or rate.
+    """
+    from tfhkit.metrics import HsSettings, head_pose_report
+
+    span = _span(span)
+    if not n_bins >= 2:
+        raise ParameterError("--bins", f"{n_bins} are too few", "take 2 or more")
+    if not fps > 0:
+        raise ParameterError("--fps", f"is {fps}", "give frames a second")
+    whole = {}
+    first, second = (_track(text, fps, whole) for text in (real, generated))
+    learned = None if training is None else _track(training, fps, whole)
+    report = head_pose_report(
+        first.angles_rad,
+        second.angles_rad,
+        first.times,
+        second.times,
+        training_rad=None if learned is None else learned.angles_rad,
+        settings=HsSettings(span=span, n_bins=n_bins, seed=seed),
+    )
+    files = {"real": str(real), "generated": str(generated)}
+    files |= {} if training is None else {"training": str(training)}
+    numbers = report.summary() | {"span": span, "n_bins": n_bins, "tracks": list(report.rows)}
+    return files | numbers
+
+
+def show(result):
+    """The result of `compare_heads` as text: numbers, then a table of tracks."""
+    from tfhkit.pipeline.tables import rows_table, table
+
+    numbers = {name: value for name, value in result.items() if name != "tracks"}
+    return f"{table(numbers)}\n\n{rows_table(result['tracks'])}"
+
+
+def _track(text, fps, whole):
+    """A PoseTrack of a file or of a part of it; `whole` keeps what was read."""
+    from tfhkit.metrics.baselines import MIN_FRAMES
+    from tfhkit.metrics.tracks import SUFFIXES, read_track, split_part
+
+    path, frames = split_part(text)
+    if path not in whole:
+        is_file = Path(path).suffix.lower() in SUFFIXES
+        whole[path] = read_track(path, fps) if is_file else _fitted(path)
+    track = whole[path].part(frames)
+    if len(track) < MIN_FRAMES:
+        fault = f"{len(track)} of {len(whole[path])} frames are too few"
+        raise InputError(text, fault, f"give {MIN_FRAMES} or more")
+    return track
+
+
+def _fitted(path):
+    """The head's track in a video."""
+    from tfhkit.media import open_clip
+    from tfhkit.metrics.tracks import SUFFIXES, PoseTrack
+    from tfhkit.pipeline.fits import fit_for
+    from tfhkit.pipeline.progress import terminal_progress
+    from tfhkit.pipeline.step import resolve
+
+    video = resolve("clip", path, Path.cwd())
+    try:
+        clip = open_clip(video, min_seconds=0.5, need_sound=False)
+    except InputError as error:
+        fault = f"{error.fault} (a pose file ends in {', '.join(SUFFIXES)})"
+        raise InputError(path, fault, error.remedy) from error
+    fit = fit_for(clip, progress=terminal_progress())
+    return PoseTrack(path, fit.coefficients.angles.astype(float), fit.times)
+
+
+def _span(span):
+    if span in ("real", "real95", "both"):
+        return span
+    try:
+        degrees = float(span)
+    except ValueError:
+        degrees = 0.0
+    if not 0 < degrees < float("inf"):
+        remedy = "choose real, real95, both or degrees above 0"
+        raise ParameterError("--span", f"unknown {span!r}", remedy)
+    return degrees

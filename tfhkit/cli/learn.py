@@ -32,9 +32,9 @@ def learn_into(folder, options):
     from pathlib import Path
 
     from tfhkit.assets import cache_dir
+    from tfhkit.pipeline.progress import terminal_progress
+    from tfhkit.pipeline.step import resolve
     from tfhkit.profiles import settings_of
-    from tfhkit.series.context import resolve
-    from tfhkit.series.progress import terminal_progress
     from tfhkit.talk import learn
     from tfhkit.virtual.pretrain.mapping import load_or_train
 

@@ -9,7 +9,7 @@ def add_arguments(command):
 
 def call(options):
     """Run the command: its result, and the function that shows it."""
-    from tfhkit.series.runner import describe
+    from tfhkit.pipeline.runner import describe
 
     return describe(), _show_notebooks
 

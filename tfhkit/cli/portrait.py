@@ -28,13 +28,21 @@ def add_arguments(command):
 
 def call(options):
     """Run the command: its result, and the function that shows it."""
-    from tfhkit.series.portrait import make_portrait
-    from tfhkit.series.progress import terminal_progress
-    from tfhkit.series.tables import table
+    from tfhkit.pipeline.places import resolve_input
+    from tfhkit.pipeline.progress import terminal_progress
+    from tfhkit.pipeline.tables import table
+    from tfhkit.portrait.speaking import make_portrait
 
+    picture, speech = (
+        given if given == word else resolve_input(given, what)
+        for given, word, what in (
+            (options.picture, "astronaut", "picture"),
+            (options.speech, "sentence", "speech"),
+        )
+    )
     result = make_portrait(
-        options.picture,
-        options.speech,
+        picture,
+        speech,
         options.output,
         options.size,
         options.seed,

@@ -35,8 +35,8 @@ def add_arguments(command):
 
 def call(options):
     """Run the command: its result, and the function that shows it."""
-    from tfhkit.series.progress import terminal_progress
-    from tfhkit.series.tables import table
+    from tfhkit.pipeline.progress import terminal_progress
+    from tfhkit.pipeline.tables import table
 
     train = _train_mapping if options.net == "mapping" else _train_refiner
     common = {"size": options.size, "n_speakers": options.speakers, "seed": options.seed}

@@ -33,8 +33,8 @@ def add_arguments(command):
 
 def call(options):
     """Run the command: its result, and the function that shows it."""
-    from tfhkit.series.course import Course, closing
-    from tfhkit.series.report import run_and_report
+    from tfhkit.pipeline.course import Course, closing
+    from tfhkit.pipeline.report import run_and_report
 
     say = print if not options.json else (lambda line: print(line, file=sys.stderr))
     course, more = Course(options.progress), {}

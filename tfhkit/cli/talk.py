@@ -31,7 +31,7 @@ def add_arguments(command):
 def call(options):
     """Run the command: its result, and the function that shows it."""
     from tfhkit.media import check_writable
-    from tfhkit.series.progress import terminal_progress
+    from tfhkit.pipeline.progress import terminal_progress
 
     output = check_writable(options.output, ".mp4")
     speech = read_speech(options.speech)
@@ -51,7 +51,7 @@ def call(options):
 def read_speech(given):
     """The sound behind a `speech` argument: (N,) float32 at 16 kHz."""
     from tfhkit.media import read_audio
-    from tfhkit.series.places import resolve_input
+    from tfhkit.pipeline.places import resolve_input
 
     if given == "sentence":
         from tfhkit.virtual.voice import default_speech

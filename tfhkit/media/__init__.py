@@ -1,7 +1,7 @@
 """Read and write video and audio with a true time base (PyAV)."""
 
 from tfhkit.media.arrays import load_arrays, save_arrays
-from tfhkit.media.clip import MIN_SECONDS, Clip, frames_at, open_clip
+from tfhkit.media.clip import MIN_SECONDS, Clip, first_frames, frames_at, open_clip
 from tfhkit.media.files import atomic_path, check_writable, sha256_of
 from tfhkit.media.pictures import jpeg_bytes, read_picture
 from tfhkit.media.reader import FrameReader
@@ -18,6 +18,7 @@ __all__ = [
     "atomic_path",
     "check_writable",
     "draw_mark",
+    "first_frames",
     "frames_at",
     "jpeg_bytes",
     "json_text",

@@ -1,7 +1,7 @@
 """A video clip: true frame times, frames by index, and the sound on the same clock."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -100,6 +100,13 @@ def frames_at(
     for index, frame in enumerate(clip.iter_frames(0, max(wanted) + 1)):
         if index in wanted:
             yield index, frame
+
+
+def first_frames(clip: Clip, frames: int | None = None) -> Clip:
+    """The first so many frames of a Clip (its sound stays whole); None takes all."""
+    if frames is None or frames >= len(clip):
+        return clip
+    return replace(clip, times=clip.times[:frames], pts=clip.pts[:frames])
 
 
 def open_clip(path: str | Path, min_seconds: float = MIN_SECONDS, need_sound: bool = True) -> Clip:

@@ -1,6 +1,6 @@
 """What a reader of the notebooks touches: widgets, players, figures that turn, exercises.
 
-A notebook needs three names of this package beside `tfhkit.series.open_step`:
+A notebook needs three names of this package beside `tfhkit.pipeline.open_step`:
 
     explore(function, yaw=(-40, 40))
     check("Eq. 3", function, cases)

@@ -4,7 +4,7 @@ import html
 from functools import cache
 
 from tfhkit.errors import TfhkitError
-from tfhkit.series.front_end import is_live
+from tfhkit.pipeline.front_end import is_live
 from tfhkit.teach.display import show_widget
 from tfhkit.teach.film import script, style
 

@@ -10,7 +10,7 @@ import webbrowser
 from pathlib import Path
 
 from tfhkit.errors import InputError
-from tfhkit.series import jobs, places
+from tfhkit.pipeline import jobs, places
 from tfhkit.teach.run_files import run_handlers
 
 PORT = 8866

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from tfhkit.errors import InputError
 from tfhkit.media import atomic_path
-from tfhkit.series import manifest as manifests
-from tfhkit.series import places
-from tfhkit.series.sources import code_cells, read_notebook
+from tfhkit.pipeline import manifest as manifests
+from tfhkit.pipeline import places
+from tfhkit.pipeline.sources import code_cells, read_notebook
 from tfhkit.teach.display import MARK, RUN_LINK, data_url
 from tfhkit.teach.exercises import edition, has_exercise
 from tfhkit.teach.server import KERNEL, tidy_notebook
@@ -134,7 +134,7 @@ def store_outputs(folder, out, names, profile="quick", say=print):
     Raises:
         InputError: a stored notebook is too large, or shows a path of this machine.
     """
-    from tfhkit.series.runner import run_series
+    from tfhkit.pipeline.runner import run_series
 
     out, folder = places.resolve_out(out), Path(folder)
     for name in names:

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from tfhkit.errors import InputError
-from tfhkit.series.jobs import job_environment
-from tfhkit.series.progress import Lines, in_words
-from tfhkit.series.watch import last_line
+from tfhkit.pipeline.jobs import job_environment
+from tfhkit.pipeline.progress import Lines, in_words
+from tfhkit.pipeline.watch import last_line
 
 PAUSE_S = 0.3
 

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from tfhkit.series.front_end import in_notebook, is_live
+from tfhkit.pipeline.front_end import in_notebook, is_live
 from tfhkit.teach.display import picture_html
 
 _PAUSE_S = {True: 2.0, False: 20.0}  # where somebody watches; where nobody does

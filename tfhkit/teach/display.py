@@ -7,7 +7,7 @@ end without widgets show the picture. Every picture has an alternative text.
 import base64
 import html
 
-from tfhkit.series.front_end import is_live
+from tfhkit.pipeline.front_end import is_live
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PLOTLY = "application/vnd.plotly.v1+json"

@@ -11,7 +11,7 @@ import numpy as np
 
 from tfhkit.errors import ParameterError
 from tfhkit.media import jpeg_bytes
-from tfhkit.series.front_end import is_live
+from tfhkit.pipeline.front_end import is_live
 from tfhkit.teach.display import picture_html, show_widget
 from tfhkit.teach.figures import Paper, describe_figure
 

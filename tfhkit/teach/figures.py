@@ -6,7 +6,7 @@ element. Its text is made from what the figure itself says: titles, axis labels,
 
 import io
 
-from tfhkit.series.front_end import in_notebook
+from tfhkit.pipeline.front_end import in_notebook
 from tfhkit.teach.display import picture_html
 
 MOST_NAMES = 8  # titles or legend entries that are read out

@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 from tfhkit.errors import InputError, TfhkitError
-from tfhkit.series import places
+from tfhkit.pipeline import places
 from tfhkit.teach.checkup import Checkup
 from tfhkit.teach.display import data_url
 from tfhkit.teach.uploads import Upload, look_into, with_length

@@ -9,9 +9,9 @@ from pathlib import Path
 from tfhkit.assets import kit_folder
 from tfhkit.errors import InputError
 from tfhkit.media import atomic_path
-from tfhkit.series import places
-from tfhkit.series.sources import read_notebook
-from tfhkit.series.trust import trust
+from tfhkit.pipeline import places
+from tfhkit.pipeline.sources import read_notebook
+from tfhkit.pipeline.trust import trust
 from tfhkit.teach.display import MARK
 
 FOLDER = "work"

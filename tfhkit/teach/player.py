@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 from tfhkit.errors import InputError
-from tfhkit.series import places
-from tfhkit.series.front_end import is_live
+from tfhkit.pipeline import places
+from tfhkit.pipeline.front_end import is_live
 from tfhkit.teach.clips import embed, film_from, in_step
 from tfhkit.teach.display import RUN_LINK, data_url, picture_html, show_html
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from tfhkit.errors import TfhkitError
 from tfhkit.media import jpeg_bytes, open_clip
-from tfhkit.series.jobs import runs_dir
+from tfhkit.pipeline.jobs import runs_dir
 from tfhkit.teach.display import data_url
 from tfhkit.teach.run_files import ADDRESS
 

@@ -4,7 +4,7 @@ JupyterLab shows files of its own in a sandbox, in which a page may not even loa
 lies beside it. Here a report may show what lies in `runs/`, but cannot speak to the server.
 """
 
-from tfhkit.series.jobs import runs_dir
+from tfhkit.pipeline.jobs import runs_dir
 
 ADDRESS = "tfhkit/runs"  # below the server's own
 SETTING = "tfhkitRuns"  # where JupyterLab's page says which folder is shown there

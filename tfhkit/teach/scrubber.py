@@ -10,7 +10,7 @@ import numpy as np
 
 from tfhkit.errors import InputError, check_shape
 from tfhkit.media import SR_HZ
-from tfhkit.series.front_end import is_live
+from tfhkit.pipeline.front_end import is_live
 from tfhkit.teach.display import picture_html, show_widget
 from tfhkit.teach.film import pack_film, script, style
 

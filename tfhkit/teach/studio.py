@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 
 from tfhkit.errors import InputError, TfhkitError
-from tfhkit.series import jobs, places
-from tfhkit.series.course import WEIGHTS_S
-from tfhkit.series.front_end import is_live
-from tfhkit.series.progress import in_words
+from tfhkit.pipeline import jobs, places
+from tfhkit.pipeline.course import WEIGHTS_S
+from tfhkit.pipeline.front_end import is_live
+from tfhkit.pipeline.progress import in_words
 from tfhkit.teach.display import show_widget
 from tfhkit.teach.intake import Intake
 from tfhkit.teach.results import links_of, videos_of

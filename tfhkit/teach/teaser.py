@@ -12,10 +12,10 @@ from tfhkit.assets import assets_dir
 from tfhkit.background.images import Coarse
 from tfhkit.media import open_clip, sha256_of, write_video
 from tfhkit.person import Refined
+from tfhkit.pipeline import manifest as manifests
+from tfhkit.pipeline import places
+from tfhkit.pipeline.step import resolve
 from tfhkit.refine.paste import label_band
-from tfhkit.series import manifest as manifests
-from tfhkit.series import places
-from tfhkit.series.context import resolve
 
 PANEL_PX = 216
 ALT = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from tfhkit.series import places
+from tfhkit.pipeline import places
 from tfhkit.teach.action import offer
 
 

@@ -13,7 +13,7 @@ import av
 from tfhkit.errors import InputError
 from tfhkit.media import atomic_path, jpeg_bytes, read_audio
 from tfhkit.media.reader import display_size, picture, picture_tracks
-from tfhkit.series.jobs import runs_dir
+from tfhkit.pipeline.jobs import runs_dir
 
 MAX_MB, MAX_SECONDS = 500, 600
 SPARE_MB = 200  # of a disk, beside the upload itself

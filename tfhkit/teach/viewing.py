@@ -8,7 +8,7 @@ import numpy as np
 
 from tfhkit.errors import InputError, ParameterError, check_shape
 from tfhkit.media import jpeg_bytes
-from tfhkit.series.front_end import is_live
+from tfhkit.pipeline.front_end import is_live
 from tfhkit.teach.display import picture_html, show_widget
 from tfhkit.teach.votes import CATCH, REAL, SIDES, SIMULATED, read_votes
 

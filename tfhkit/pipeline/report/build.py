@@ -1,0 +1,71 @@
+"""Write the report of a run: report.json for scripts, report.html for people."""
+
+import time
+from pathlib import Path
+
+from tfhkit.media import atomic_path, write_json
+from tfhkit.pipeline import manifest as manifests
+from tfhkit.pipeline import places
+from tfhkit.pipeline.report.notebooks import page_of
+from tfhkit.pipeline.report.page import page_html
+from tfhkit.pipeline.runner import default_out, run_series
+
+ROW = ("name", "status", "seconds")
+
+
+def run_and_report(write=True, say=print, **options):
+    """Run the series and write the report; `options` are those of `run_series`.
+
+    Returns:
+        dict: what report.json holds, or with write=False only seconds and steps.
+    """
+    began = time.perf_counter()
+    steps = run_series(say=say, **options)
+    seconds = round(time.perf_counter() - began, 1)
+    if not write:
+        return {"seconds": seconds, "steps": [{k: s[k] for k in ROW} for s in steps]}
+    out = places.resolve_out(options.get("out") or default_out(options.get("clip", "sample")))
+    return write_report(out, seconds, {step["name"]: step["status"] for step in steps})
+
+
+def write_report(out, seconds=None, status=None):
+    """Write report.json and report.html into a run directory, from its manifests.
+
+    Args:
+        out: the run directory (Path). seconds: of the call that ran it.
+        status: dict of step name -> "run" or "kept", for the steps of that call.
+    Returns:
+        The content of report.json.
+    """
+    out = Path(out)
+    found = {folder.name: manifests.read(folder) for folder in sorted(out.glob("[0-9][0-9]_*"))}
+    found = {name: content for name, content in found.items() if content}
+    notebooks = sorted((out / places.EXECUTED).glob("[0-9][0-9]_*.ipynb"))
+    pages = [page_of(path).name for path in notebooks]
+    videos = [name for content in found.values() for name in content["outputs"]
+              if name.endswith(".mp4")]  # fmt: skip
+    last = list(found.values())[-1] if found else {"parameters": {}, "versions": {}}
+    report = {
+        "report": places.shown(out / "report.html"),
+        "out": places.shown(out),
+        "seconds": seconds,
+        "parameters": {k: v for k, v in last["parameters"].items() if k != "own"},
+        "steps": [
+            {
+                "name": name,
+                "status": (status or {}).get(name, "kept"),
+                **{key: content[key] for key in ("seconds", "peak_mb", "device", "backends")},
+                "parameters": content["parameters"]["own"],
+                "numbers": content["numbers"],
+            }
+            for name, content in found.items()
+        ],
+        "videos": [f"{places.shown(out)}/{name}" for name in videos],
+        "notebooks": [f"{places.shown(out)}/{places.EXECUTED}/{p.name}" for p in notebooks],
+        "versions": last["versions"],
+    }
+    write_json(out / "report.json", report)
+    page = page_html(out, report, found, videos, pages)
+    with atomic_path(out / "report.html") as temporary:
+        Path(temporary).write_text(page, encoding="utf-8")
+    return report

@@ -1,0 +1,105 @@
+"""A run's videos in the report: a player with a poster, and a strip of frames for paper."""
+
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from tfhkit.pipeline.report.pictures import data_url, picture_html
+
+N_FRAMES = 5
+LEAST_WIDTH_PX = 640  # smaller videos are enlarged by a whole factor
+KNOWN = {
+    "side_by_side.mp4": (
+        "Held-out part, side by side",
+        "the real frame, the coarse rendering and the refined frame, in step, with the real sound",
+    ),
+    "talking_head_speech.mp4": (
+        "The new speech",
+        "the person of the clip says the driving speech; synthetic",
+    ),
+    "talking_head_held_back.mp4": (
+        "Held-out part, in the full frame",
+        "the clip's last quarter, synthesised from its own sound",
+    ),
+    "portrait.mp4": (
+        "A portrait that speaks",
+        "one still picture says the driving speech; synthetic, with invented pose and style",
+    ),
+}
+
+
+def videos_html(out, names):
+    """The videos of a run, those that are known in the order of the table."""
+    known = list(KNOWN)
+    place = {name: known.index(Path(name).name) if Path(name).name in KNOWN else len(known)
+             for name in names}  # fmt: skip
+    videos = "".join(video_html(out, name) for name in sorted(names, key=place.get))
+    return f'<div class="videos">{videos}</div>'
+
+
+def video_html(out, name):
+    """A video of the run as a figure: player, caption, and frames for print.
+
+    Args:
+        out: the run directory (Path). name: of the video, relative to it.
+    """
+    title, what = KNOWN.get(Path(name).name, (Path(name).stem.replace("_", " ").capitalize(), ""))
+    link = f'<a href="{quote(name)}">{escape(name)}</a>'
+    looks = _looks(out / name)
+    if looks is None:
+        fault = "cannot be read" if (out / name).is_file() else "is not there any more"
+        text = f"<b>{escape(title)}.</b> {escape(name)} {fault}."
+        return f"<figure><figcaption>{text}</figcaption></figure>"
+    width, height, seconds, sound, frames, times = looks
+    factor = max(1, -(-LEAST_WIDTH_PX // width))
+    facts = f"{seconds:.1f} s, {width} x {height} px, {'with' if sound else 'without'} sound"
+    label = f"{title}: {what}" if what else title
+    moments = ", ".join(f"{t:.1f}" for t in times)
+    wide = width > 2 * height
+    poster = data_url(frames[len(frames) // 2])
+    size = f'width="{width * factor}" height="{height * factor}"'
+    kind = "video wide" if wide else "video"
+    return (
+        f'<figure class="{kind}"><div class="player" style="max-width:{width * factor}px">'
+        f'<video controls preload="metadata" playsinline {size} poster="{poster}" '
+        f'src="{quote(name)}" '
+        f'aria-label="{escape(label)}"></video>'
+        f'<button type="button" class="play" hidden aria-label="Play: {escape(title)}">'
+        '<span aria-hidden="true">&#9654;</span></button></div>'
+        + picture_html(_strip(frames, wide), f"Frames of {title} at {moments} s", "strip")
+        + f"<figcaption><b>{escape(title)}.</b> {escape(what[:1].upper() + what[1:])}"
+        f"{'. ' if what else ''}{facts}. {link}</figcaption></figure>"
+    )
+
+
+def _looks(path):
+    """(width, height, seconds, has sound, frames, their times); None where it cannot be read."""
+    import av
+    import numpy as np
+
+    from tfhkit.media.reader import picture
+
+    try:
+        with av.open(str(path)) as container:
+            total = sum(1 for _ in container.decode(video=0))
+        wanted = set(np.linspace(0, total - 1, N_FRAMES + 2).round().astype(int)[1:-1].tolist())
+        with av.open(str(path)) as container:
+            sound, frames, times, end = bool(container.streams.audio), [], [], 0.0
+            for i, frame in enumerate(container.decode(video=0)):
+                end = frame.time or 0.0
+                if i in wanted:
+                    frames.append(picture(frame, frame.height, frame.width))
+                    times.append(end)
+    except (av.error.FFmpegError, OSError, IndexError):
+        return None
+    if not frames:
+        return None
+    height, width = frames[0].shape[:2]
+    return width, height, end * total / max(1, total - 1), sound, frames, times
+
+
+def _strip(frames, wide):
+    """Frames beside each other; below each other where they are very wide."""
+    import numpy as np
+
+    return np.concatenate(frames[:3], 0) if wide else np.concatenate(frames, 1)

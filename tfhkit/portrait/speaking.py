@@ -1,0 +1,152 @@
+"""One picture and a voice to a talking portrait (the paper's Ours-G for a single image)."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter1d
+
+from tfhkit.camera import angles_from_rotation, rotation_from_angles
+from tfhkit.errors import ParameterError
+from tfhkit.face import exp_to_actions, load_model
+from tfhkit.face.head_maps import smoothstep
+from tfhkit.fit.image import fit_image
+from tfhkit.media import SR_HZ, read_audio, read_picture, write_video
+from tfhkit.motion import predict_motion
+from tfhkit.motion.general import general_mapping
+from tfhkit.portrait.frames import draw_portrait
+from tfhkit.portrait.scene import PortraitMotion, open_portrait
+from tfhkit.virtual.prosody import prosody
+from tfhkit.virtual.speaker import action_matrix
+from tfhkit.virtual.style import NECK_PIVOT, PersonalStyle
+from tfhkit.virtual.upper_face import upper_actions
+from tfhkit.virtual.voice import Utterance, default_speech
+
+FPS = 25
+LEAD_S, TAIL_S = 0.5, 0.7  # silence around the speech, in which the picture comes alive and to rest
+CALM_S = 0.4  # the picture's own mouth gives way to the speech within this time
+SETTLE_S = 0.8  # the head's own pose within this
+TURN = 1.6  # the general mapping predicts a mean of many people, who nod at different times
+MOST_TURN_RAD = 0.21
+SMILE = 0.45  # share of the picture's smile that is held while speaking
+
+
+def read_portrait(picture="astronaut"):
+    """The picture behind a `portrait` parameter.
+
+    Args:
+        picture: a file, or "astronaut": Eileen Collins, NASA, public domain, out of scikit-image.
+    Returns:
+        (H, W, 3) uint8, and its name for messages.
+    """
+    if str(picture) == "astronaut":
+        from skimage.data import astronaut  # lies in the package; nothing is fetched
+
+        return astronaut(), "astronaut"
+    return read_picture(Path(picture)), str(picture)
+
+
+def turned(portrait, angles):
+    """Motion that turns the picture's head about the neck and changes nothing else.
+
+    Args:
+        portrait: Portrait. angles: (T, 3) radians, added to those of the picture.
+    Returns:
+        PortraitMotion.
+    """
+    angles = np.asarray(angles, np.float64)
+    none = np.zeros((len(angles), 64), np.float32)
+    shift = _about_neck(portrait, angles)
+    return PortraitMotion(angles, shift, none, none, np.ones(len(angles)))
+
+
+def _about_neck(portrait, angles):
+    """(T, 3) translation with which NECK_PIVOT stays where it is in the picture."""
+    own = angles_from_rotation(torch.from_numpy(portrait.turn)).numpy()
+    turn = rotation_from_angles(torch.as_tensor(own + angles)).numpy()
+    return (portrait.turn - turn) @ np.array(NECK_PIVOT)
+
+
+def speaking(portrait, fit, audio, times, weights=None, seed=0):
+    """Motion of a portrait that says a sound.
+
+    Mouth and head from the general mapping; the head's angles are taken about their mean, so that
+    it moves about the picture's pose, and start and end there. Blinks, brows and gaze as those of a
+    virtual speaker. The picture's own mouth fades out before the speech and in behind it: a smile
+    in the picture would part the lips a second time.
+
+    Args:
+        portrait: Portrait. fit: its Fit. audio: (N,) 16 kHz. times: (T,) s, from 0 to its end.
+        weights: MotionWeights; by default the general mapping. seed: random seed of blinks and
+            gaze.
+    Returns:
+        PortraitMotion.
+    """
+    model = portrait.model
+    speech, pose = predict_motion(weights or general_mapping(), audio, times)
+    fade = lambda over_s: smoothstep(0, over_s, np.minimum(times, times[-1] - times))  # noqa: E731
+    step_s = times[1] - times[0]
+    angles = gaussian_filter1d(pose[:, :3].astype(np.float64), 0.06 / step_s, axis=0)
+    angles = MOST_TURN_RAD * np.tanh(TURN * (angles - angles.mean(0)) / MOST_TURN_RAD)
+    angles *= fade(SETTLE_S)[:, None]
+    shift = _about_neck(portrait, angles)
+    actions = exp_to_actions(model, torch.as_tensor(fit.coefficients.exp))[0]
+    smile = [float(actions[model.action_names.index(f"mouthSmile{s}")]) for s in ("Left", "Right")]
+    style = PersonalStyle(smile=SMILE * min(1.0, np.mean(smile)), gaze_deg=1.0)
+    head = lambda grid: np.stack([np.interp(grid, times, a) for a in angles.T], 1)  # noqa: E731
+    utterance = Utterance(audio, (), "", "")
+    upper, _ = upper_actions(utterance, style, times, seed, head, prosody(audio))
+    calm = fade(CALM_S)
+    upper = calm[:, None] * (upper @ action_matrix(model))
+    return PortraitMotion(angles, shift, speech, upper, 1 - calm)
+
+
+def make_portrait(
+    picture="astronaut",
+    speech="sentence",
+    output="portrait.mp4",
+    size_px=512,
+    seed=0,
+    progress=None,
+):
+    """Let a picture speak: write a video with sound and the synthetic mark.
+
+    Args:
+        picture: see `read_portrait`. speech: a sound or video file, or "sentence".
+        output: the `.mp4`. size_px: its side, 64 to 2048. seed: random seed of blinks and gaze.
+        progress: called as progress(done, total, text).
+    Returns:
+        dict: output, picture, frames, fps, seconds, frames_per_second, nme_inner_pct, pose_deg.
+    Raises:
+        InputError: see `fit_image`, `read_picture`, `read_audio`. ParameterError: a size or suffix.
+    """
+    if not 64 <= size_px <= 2048:
+        raise ParameterError("size", f"must be 64 to 2048 px, got {size_px}", "e.g. 512")
+    if not str(output).endswith(".mp4"):
+        raise ParameterError("output", f"{output} is not an .mp4", "e.g. portrait.mp4")
+    began = time.perf_counter()
+    image, name = read_portrait(picture)
+    if speech == "sentence":
+        voice = default_speech().audio
+    else:
+        voice = read_audio(speech)
+    model = load_model()
+    fit = fit_image(image, name, model)
+    portrait = open_portrait(image, fit, model, size_px)
+    audio = np.pad(voice, (round(LEAD_S * SR_HZ), round(TAIL_S * SR_HZ)))
+    times = np.arange(int(len(audio) / SR_HZ * FPS)) / FPS
+    motion = speaking(portrait, fit, audio, times, seed=seed)
+    drawing = time.perf_counter()
+    path = write_video(output, draw_portrait(portrait, motion, progress), FPS, audio)
+    now = time.perf_counter()
+    return {
+        "output": str(path),
+        "picture": name,
+        "frames": len(times),
+        "fps": FPS,
+        "seconds": round(now - began, 1),
+        "frames_per_second": round(len(times) / (now - drawing), 1),
+        "nme_inner_pct": round(fit.report["nme_inner_pct"], 3),
+        "pose_deg": [round(float(v), 2) for v in np.degrees(fit.coefficients.angles[0])],
+    }
