@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int, UInt8
 
-from tfhkit import __version__
 from tfhkit.errors import InputError
+from tfhkit.face import MorphableModel
 from tfhkit.fit import Fit
 from tfhkit.media import (
     Clip,
@@ -37,7 +40,7 @@ class Person:
     Args:
         clip: Clip of the person; its frames are the backgrounds.
         fit: Fit of the clip.
-        mapping: MotionWeights, personal, from sound to motion (Eq. 1).
+        mapping: MotionWeights, personal, from sound to motion (Eq. 1); None before training.
         refiner: Refiner, personal, from coarse rendering to frame (Eq. 3); None before training.
         settings: Settings of the profile that the person was learned with.
         train: slice of the frames that were learned from; they serve as backgrounds.
@@ -47,27 +50,38 @@ class Person:
 
     clip: Clip
     fit: Fit
-    mapping: MotionWeights
+    mapping: MotionWeights | None
     refiner: Refiner | None
     settings: Settings
     train: slice
     held: slice
-    scores: dict = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
 
     @cached_property
-    def model(self):
+    def model(self) -> MorphableModel:
         """The MorphableModel that was fitted."""
         return self.fit.load_model()
 
-    def save(self, folder):
-        """Write the person's directory; `Person.load` reads it, on any machine."""
-        start_directory(folder, self.clip, self.settings, seed=None)
+    def trained(self) -> Refiner:
+        """The refiner; InputError where it was not trained yet."""
+        if self.refiner is None:
+            raise InputError("person", "has no refiner yet", "train one with `learn_refiner`")
+        return self.refiner
+
+    def save(self, folder: str | Path, seed: int | None = None) -> None:
+        """Write the person's directory; `Person.load` reads it, on any machine.
+
+        Args:
+            folder: the directory; what `learn` has left there already stays.
+            seed: random seed of the learning.
+        """
+        start_directory(folder, self.clip, self.settings, seed)
         for name, part in zip(PARTS, (self.fit, self.mapping, self.refiner)):
-            save_part(part, Path(folder) / name)
+            keep_stage(folder, name, lambda _, part=part: part)
         finish_directory(folder, self)
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder: str | Path) -> "Person":
         """Read a person's directory.
 
         Raises:
@@ -117,25 +131,25 @@ class Motion:
         source_index: (T,) int64 number of the clip's frame that lies behind.
     """
 
-    times: np.ndarray
-    exp: np.ndarray
-    predicted_pose: np.ndarray
-    pose: np.ndarray
-    source_index: np.ndarray
+    times: Float[np.ndarray, "T"]
+    exp: Float[np.ndarray, "T 64"]
+    predicted_pose: Float[np.ndarray, "T 6"]
+    pose: Float[np.ndarray, "T 6"]
+    source_index: Int[np.ndarray, "T"]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.times)
 
-    def __getitem__(self, frames):
+    def __getitem__(self, frames: slice | Int[np.ndarray, "_"]) -> "Motion":
         """The Motion of some frames, by slice or index array."""
         return Motion(*(getattr(self, f.name)[frames] for f in fields(self)))
 
-    def save(self, path):
+    def save(self, path: str | Path) -> None:
         """Write everything to one `.npz`."""
         save_arrays(path, self)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> "Motion":
         """Read what `save` wrote; InputError where the file holds something else."""
         return load_arrays(path, cls)
 
@@ -151,37 +165,40 @@ class Refined:
         mask, changed: as in Coarse.
     """
 
-    times: np.ndarray
-    frames: np.ndarray
-    pictures: np.ndarray
-    attention: np.ndarray
-    mask: np.ndarray
-    changed: np.ndarray
+    times: Float[np.ndarray, "T"]
+    frames: Int[np.ndarray, "T"]
+    pictures: UInt8[np.ndarray, "T S S 3"]
+    attention: UInt8[np.ndarray, "T S S"]
+    mask: UInt8[np.ndarray, "T S S"]
+    changed: UInt8[np.ndarray, "T S S"]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.times)
 
-    def save(self, path):
+    def save(self, path: str | Path) -> None:
         """Write everything to one `.npz`."""
         save_arrays(path, self)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> "Refined":
         """Read what `save` wrote; InputError where the file holds something else."""
         return load_arrays(path, cls)
 
 
-def start_directory(folder, clip, settings, seed):
+def start_directory(
+    folder: str | Path, clip: Clip, settings: Settings, seed: int | None
+) -> bool:
     """Make a person's directory, or find the unfinished one of the same learning.
 
     Args:
         folder: the directory. clip: Clip. settings: Settings. seed: random seed.
+    Returns:
+        Whether the directory is finished.
     Raises:
         InputError: the directory holds another person, or cannot be written.
     """
-    mine = {
+    mine: dict[str, Any] = {
         "format": FORMAT,
-        "version": __version__,
         "clip": f"clip{clip.path.suffix.lower()}",
         "clip_sha256": clip.sha256,
         "settings": asdict(settings),
@@ -201,12 +218,13 @@ def start_directory(folder, clip, settings, seed):
     if not (folder / mine["clip"]).is_file():
         with atomic_path(folder / mine["clip"]) as temporary:
             shutil.copyfile(clip.path, temporary)
+    return found is not None and "files" in found
 
 
-def finish_directory(folder, person):
+def finish_directory(folder: str | Path, person: Person) -> None:
     """Write what makes the directory count as finished: scores and hashes of its parts."""
     folder = Path(folder)
-    about = read_directory(folder)
+    about = read_directory(folder) or {}
     weights = [Path(name).with_suffix(".json").name for name in PARTS[1:]]
     files = [about["clip"], *PARTS, *weights]
     about |= {
@@ -217,7 +235,7 @@ def finish_directory(folder, person):
     write_json(folder / FILE, about)
 
 
-def read_directory(folder):
+def read_directory(folder: str | Path) -> dict | None:
     """What the directory's JSON file says, or None where there is none.
 
     Raises:
@@ -237,15 +255,23 @@ def read_directory(folder):
     return about
 
 
-def save_part(part, path):
-    """Write a Fit, MotionWeights or Refiner."""
+def keep_stage(folder: str | Path | None, name: str, make: Callable) -> Any:
+    """A part of a person: found in the directory, or made and kept there.
+
+    Args:
+        folder: the person's directory; None keeps nothing.
+        name: one of PARTS.
+        make: function of the file for a checkpoint (or None) that gives the Fit, MotionWeights
+            or Refiner.
+    """
+    if folder is None:
+        return make(None)
+    path = Path(folder) / name
+    if path.is_file():
+        read = dict(zip(PARTS, (Fit.load, MotionWeights.load, load_refiner)))
+        return read[name](path)
+    unfinished = path.with_suffix(".unfinished")
+    part = make(unfinished)
     save_refiner(part, path) if isinstance(part, Refiner) else part.save(path)
-
-
-def load_part(path):
-    """Read what `save_part` wrote; None where there is no such file."""
-    path = Path(path)
-    if not path.is_file():
-        return None
-    read = dict(zip(PARTS, (Fit.load, MotionWeights.load, load_refiner)))
-    return read[path.name](path)
+    unfinished.unlink(missing_ok=True)
+    return part

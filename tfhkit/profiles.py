@@ -50,7 +50,7 @@ class Settings:
     n_null: int
     video_crf: int
 
-    def split(self, n_frames):
+    def split(self, n_frames: int) -> tuple[slice, slice]:
         """Frames to learn from and held-out frames of a clip: two slices.
 
         The end of the clip is held out; what lies between the two is not used.
@@ -126,7 +126,7 @@ PROFILES = {
 }
 
 
-def settings_of(profile):
+def settings_of(profile: str) -> Settings:
     """The numbers of a profile by its name.
 
     Raises:

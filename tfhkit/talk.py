@@ -9,40 +9,30 @@
 `talk` does the last four lines part by part, so that memory stays flat for a long speech.
 """
 
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
+from jaxtyping import Float
 
-from tfhkit.background import match_background
-from tfhkit.background.images import driven_images, open_backdrops, training_images
+from tfhkit.background import images, match_background
+from tfhkit.background.images import Backdrops, Coarse
 from tfhkit.errors import InputError
-from tfhkit.fit import fit_clip
+from tfhkit.fit import Fit, fit_clip
 from tfhkit.landmarks import detect
-from tfhkit.media import SR_HZ, open_clip, read_audio
+from tfhkit.media import SR_HZ, Clip, open_clip, read_audio
 from tfhkit.metrics import psnr
-from tfhkit.motion import (
-    TrainSettings,
-    correlation,
-    lip_opening,
-    personal_track,
-    predict_motion,
-    train_personal,
-)
+from tfhkit.motion import MotionWeights, TrainSettings, predict_motion, train_personal
 from tfhkit.motion.general import general_mapping
-from tfhkit.person import (
-    PARTS,
-    Motion,
-    Person,
-    Refined,
-    finish_directory,
-    load_part,
-    read_directory,
-    save_part,
-    start_directory,
-)
-from tfhkit.profiles import settings_of
-from tfhkit.refine import refiner_config, train_config
+from tfhkit.motion.lips import correlation, lip_opening
+from tfhkit.motion.personal import personal_track
+from tfhkit.person import PARTS, Motion, Person, Refined, keep_stage, start_directory
+from tfhkit.profiles import Settings, settings_of
+from tfhkit.progress import Progress
+from tfhkit.refine import Refiner, refiner_config, train_config
 from tfhkit.refine.device import train_device
 from tfhkit.refine.general import general_refiner
 from tfhkit.refine.paste import write_talking_head
@@ -50,10 +40,16 @@ from tfhkit.refine.personal import personal_frames, train_personal_refiner
 from tfhkit.refine.predict import frames_to_look_up, retrieve_identity
 from tfhkit.refine.predict import refine as refine_renders
 
+Sound = str | Path | Float[np.ndarray, "N"]  # a file, or 16 kHz mono
+Albedo = Float[torch.Tensor, "V 3"] | None
 PART_FRAMES = 200  # of a long speech that are in memory at a time
 
 
-def learn(clip, profile="quick", folder=None, seed=0, mapping=None, device=None, progress=None):
+def learn(
+    clip: str | Path, profile: str = "quick", folder: str | Path | None = None, seed: int = 0,
+    mapping: MotionWeights | None = None, device: str | None = None,
+    progress: Progress | None = None,
+) -> Person:  # fmt: skip
     """Learn a person from a clip: fit the face, fine-tune the mapping, train the refiner.
 
     Args:
@@ -70,45 +66,36 @@ def learn(clip, profile="quick", folder=None, seed=0, mapping=None, device=None,
     Raises:
         InputError: a clip that cannot be used, or a folder that holds somebody else.
     """
-    settings, clip = settings_of(profile), open_clip(clip)
-    if folder is not None:
-        start_directory(folder, clip, settings, seed)
-        if "files" in read_directory(folder):
-            return Person.load(folder)
+    settings, opened = settings_of(profile), open_clip(clip)
+    if folder is not None and start_directory(folder, opened, settings, seed):
+        return Person.load(folder)
+    common = {"device": train_device(device or settings.device), "progress": progress}
+    fit = keep_stage(folder, PARTS[0], lambda _: fit_person(opened, settings, progress))
+    person = Person(opened, fit, None, None, settings, *settings.split(len(fit)))
 
-    def stage(name, make):
-        """A stage's result: found in the folder, or made and kept there."""
-        path = folder and Path(folder) / name
-        found = path and load_part(path)
-        if found is None:
-            found = make(path and path.with_suffix(".unfinished"))
-            if path:
-                save_part(found, path)
-                path.with_suffix(".unfinished").unlink(missing_ok=True)
-        return found
+    def train_mapping(state: Path | None) -> MotionWeights:
+        return learn_mapping(person, mapping, seed, checkpoint=state, **common)
 
-    fit = stage(PARTS[0], lambda _: fit_person(clip, settings, progress))
-    train, held = settings.split(len(fit))
-    person = Person(clip, fit, None, None, settings, train, held)
-    device = train_device(device or settings.device)
-    common = {"seed": seed, "device": device, "progress": progress}
-    own = stage(PARTS[1], lambda state: learn_mapping(person, mapping, checkpoint=state, **common))
-    person = replace(person, mapping=own)
-    refiner = stage(PARTS[2], lambda state: learn_refiner(person, checkpoint=state, **common))
-    person = replace(person, refiner=refiner)
+    def train_refiner(state: Path | None) -> Refiner:
+        return learn_refiner(person, seed, checkpoint=state, **common)
+
+    person = replace(person, mapping=keep_stage(folder, PARTS[1], train_mapping))
+    person = replace(person, refiner=keep_stage(folder, PARTS[2], train_refiner))
     person = replace(person, scores=held_out_scores(person))
     if folder is not None:
-        finish_directory(folder, person)
+        person.save(folder, seed)
     return person
 
 
-def fit_person(clip, settings, progress=None):
+def fit_person(clip: Clip, settings: Settings, progress: Progress | None = None) -> Fit:
     """Landmarks, and the face model fitted to every frame (Sec. 3.1): Fit."""
     landmarks = detect(clip, progress=progress)
     return fit_clip(clip, landmarks, texture_frames=settings.texture_frames, progress=progress)
 
 
-def learn_mapping(person, general=None, seed=0, device="cpu", progress=None, checkpoint=None):
+def learn_mapping(
+    person: Person, general: MotionWeights | None = None, seed: int = 0, **options: Any
+) -> MotionWeights:
     """The person's mapping from sound to motion (Sec. 3.2, Eq. 2): MotionWeights."""
     general = general or general_mapping(person.settings.motion_size, person.model)
     if general is None:
@@ -117,48 +104,39 @@ def learn_mapping(person, general=None, seed=0, device="cpu", progress=None, che
         raise InputError("mapping", fault, f"run `tfhkit pretrain mapping --size {size}` once")
     how = TrainSettings(epochs=person.settings.motion_epochs, seed=seed)
     track, *_ = personal_track(person.fit, person.clip.audio, general, person.model, person.train)
-    options = {"model": person.model, "device": device, "progress": progress}
-    return train_personal(track, general, how, checkpoint=checkpoint, **options)[0]
+    return train_personal(track, general, how, model=person.model, **options)[0]
 
 
-def learn_refiner(person, seed=0, device="cpu", progress=None, checkpoint=None):
+def learn_refiner(person: Person, seed: int = 0, **options: Any) -> Refiner:
     """The person's memory-augmented GAN (Sec. 3.4, Eq. 4 and 5): Refiner."""
     settings = person.settings
-    own = personal_frames(person.fit, draw_own(person, person.train, seed, progress))
-    config = refiner_config(
-        settings.refine_size,
-        own.identity.encoder.name,
-        slots=settings.memory_slots,
-        size_px=settings.refine_px,
-    )
-    how = train_config(
-        settings.refine_size,
-        steps=settings.refine_steps,
-        batch=settings.refine_batch,
-        budget_s=60 * settings.refine_minutes,
-    )
-    general = general_refiner(settings.refine_size)
-    options = {"device": device, "progress": progress, "checkpoint": checkpoint}
+    own = personal_frames(person.fit, draw_own(person, person.train, seed, options.get("progress")))
+    size, encoder = settings.refine_size, own.identity.encoder.name
+    memory = {"slots": settings.memory_slots, "size_px": settings.refine_px}
+    config = refiner_config(size, encoder, **memory)
+    length = {"steps": settings.refine_steps, "budget_s": 60 * settings.refine_minutes}
+    how = train_config(size, batch=settings.refine_batch, **length)
+    general = general_refiner(size)
     return train_personal_refiner(own, config, how, general, seed, **options)[0]
 
 
-def held_out_scores(person):
+def held_out_scores(person: Person) -> dict[str, float]:
     """How good a person's held-out frames are, from their sound and from their coefficients."""
     fit, held = person.fit, person.held
     exp, _ = predict_motion(person.mapping, person.clip.audio, fit.times[held])
-    lips = [lip_opening(person.model, fit.coefficients.id[0], e)
-            for e in (exp, fit.coefficients.exp[held])]  # fmt: skip
+    own = person.model, fit.coefficients.id[0]
+    lips = lip_opening(*own, exp), lip_opening(*own, fit.coefficients.exp[held])
     coarse = draw_own(person, held)
-    region = coarse.changed > 0
-    pictures = refine(person, coarse).pictures
-    return {
-        "lip_r": correlation(*lips),
-        "psnr_db": float(np.mean(psnr(coarse.real, pictures, region))),
-        "psnr_db_unrefined": float(np.mean(psnr(coarse.real, coarse.render, region))),
-    }
+    pictures = {"psnr_db": refine(person, coarse).pictures, "psnr_db_unrefined": coarse.render}
+    region, real = coarse.changed > 0, np.asarray(coarse.real)
+    scores = {name: float(np.mean(psnr(real, made, region))) for name, made in pictures.items()}
+    return {"lip_r": correlation(*lips), **scores}
 
 
-def drive(person, audio, times=None, pose_mode="paper"):
+def drive(
+    person: Person, audio: Sound, times: Float[np.ndarray, "T"] | None = None,
+    pose_mode: str = "paper",
+) -> Motion:  # fmt: skip
     """How the person moves while saying something (Eq. 1), and in front of what (Sec. 3.3.2).
 
     Args:
@@ -181,35 +159,45 @@ def drive(person, audio, times=None, pose_mode="paper"):
     return Motion(times, exp, pose, match.pose, index)
 
 
-def draw(person, motion, albedo=None, backend="auto", backdrops=None, progress=None):
+def draw(
+    person: Person, motion: Motion, albedo: Albedo = None, backend: str = "auto",
+    backdrops: Backdrops | None = None, progress: Progress | None = None,
+) -> Coarse:  # fmt: skip
     """Rendered faces over their backgrounds (Sec. 3.3.1): Coarse."""
-    size_px = person.settings.refine_px
-    parts = person.fit, person.model
+    size_px, parts = person.settings.refine_px, (person.fit, person.model)
     if backdrops is None:
-        backdrops = open_backdrops(person.clip, *parts, motion.source_index, size_px, backend)
+        shown = motion.source_index
+        backdrops = images.open_backdrops(person.clip, *parts, shown, size_px, backend)
     moves = motion.exp, motion.pose, motion.source_index, motion.times
-    return driven_images(backdrops, *parts, *moves, albedo, backend, progress)
+    return images.driven_images(backdrops, *parts, *moves, albedo, backend, progress)
 
 
-def draw_own(person, frames, seed=0, progress=None, albedo=None, backend="auto"):
+def draw_own(
+    person: Person, frames: slice, seed: int = 0, progress: Progress | None = None,
+    albedo: Albedo = None, backend: str = "auto",
+) -> Coarse:  # fmt: skip
     """Some of the clip's own frames (a slice), as they are and rendered: Coarse with real."""
     shown = np.flatnonzero(~person.fit.gap[frames]) + frames.start
     parts = person.clip, person.fit, person.model, person.settings.refine_px, shown
-    return training_images(*parts, albedo, backend, seed, progress)
+    return images.training_images(*parts, albedo, backend, seed, progress)
 
 
-def refine(person, coarse, identity=None, progress=None):
+def refine(
+    person: Person, coarse: Coarse, identity: Float[torch.Tensor, "T D"] | None = None,
+    progress: Progress | None = None,
+) -> Refined:  # fmt: skip
     """Frames from renderings, by memory and generator (Eq. 3): Refined."""
-    if person.refiner is None:
-        raise InputError("person", "has no refiner yet", "train one with `learn_refiner`")
     pictures, attention = refine_renders(
-        person.refiner, coarse.render, coarse.times, identity, progress=progress
+        person.trained(), coarse.render, coarse.times, identity, progress=progress
     )
     kept = np.rint(255 * attention).astype(np.uint8)
     return Refined(coarse.times, coarse.frames, pictures, kept, coarse.mask, coarse.changed)
 
 
-def film(person, refined, audio, path, visible_mark=True, progress=None):
+def film(
+    person: Person, refined: Refined, audio: Sound, path: str | Path, visible_mark: bool = True,
+    progress: Progress | None = None,
+) -> Path:  # fmt: skip
     """Write refined faces into the clip's full frames, with sound, marked as synthetic: Path.
 
     Args:
@@ -219,33 +207,35 @@ def film(person, refined, audio, path, visible_mark=True, progress=None):
         visible_mark: draw the mark; the metadata says "synthetic" in any case.
         progress: called as progress(done, total, text).
     """
-    how = {"visible_mark": visible_mark, "quality": person.settings.video_crf}
+    how = visible_mark, person.settings.video_crf, progress
     place = person.clip, person.fit.crop
-    return write_talking_head(
-        path, *place, [refined], refined.times, _samples(audio), progress=progress, **how
-    )
+    return write_talking_head(path, *place, [refined], refined.times, _samples(audio), *how)
 
 
-def talk(person, audio, path, visible_mark=True, progress=None):
+def talk(
+    person: Person, audio: Sound, path: str | Path, visible_mark: bool = True,
+    progress: Progress | None = None,
+) -> Path:  # fmt: skip
     """The person says something: `drive`, then draw, refine and film part by part.
 
     Args and returns: as for `film` and `drive`. Gives the same video as those one by one.
     """
     motion = drive(person, audio := _samples(audio))
-    how = {"visible_mark": visible_mark, "quality": person.settings.video_crf}
-    place = person.clip, person.fit.crop
-    parts = refined_parts(person, motion)
-    return write_talking_head(path, *place, parts, motion.times, audio, progress=progress, **how)
+    how = visible_mark, person.settings.video_crf, progress
+    clip, crop, parts = person.clip, person.fit.crop, refined_parts(person, motion)
+    return write_talking_head(path, clip, crop, parts, motion.times, audio, *how)
 
 
-def refined_parts(person, motion, part_frames=PART_FRAMES):
+def refined_parts(
+    person: Person, motion: Motion, part_frames: int = PART_FRAMES
+) -> Iterator[Refined]:
     """Yield a long Motion's Refined in parts: the pictures of one piece, to a grey level."""
     place = person.fit, person.model, motion.source_index, person.settings.refine_px
-    backdrops = open_backdrops(person.clip, *place)
-    looked = frames_to_look_up(person.refiner.config, motion.times)
+    backdrops = images.open_backdrops(person.clip, *place)
+    looked = frames_to_look_up(person.trained().config, motion.times)
     asked = draw(person, motion[looked], backdrops=backdrops).render
-    identity = retrieve_identity(person.refiner, asked, motion.times, looked).identity
-    before = person.refiner.config.generator.window - 1  # frames that the generator sees as well
+    identity = retrieve_identity(person.trained(), asked, motion.times, looked).identity
+    before = person.trained().config.generator.window - 1  # frames that the generator sees as well
     for first in range(0, len(motion), part_frames):
         start = max(0, first - before)
         part = slice(start, first + part_frames)
@@ -255,5 +245,5 @@ def refined_parts(person, motion, part_frames=PART_FRAMES):
         yield Refined(*(getattr(refined, f.name)[new] for f in fields(refined)))
 
 
-def _samples(audio):
+def _samples(audio: Sound) -> Float[np.ndarray, "N"]:
     return read_audio(audio) if isinstance(audio, (str, Path)) else np.asarray(audio)

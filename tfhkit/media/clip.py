@@ -106,7 +106,8 @@ def first_frames(clip: Clip, frames: int | None = None) -> Clip:
     """The first so many frames of a Clip (its sound stays whole); None takes all."""
     if frames is None or frames >= len(clip):
         return clip
-    return replace(clip, times=clip.times[:frames], pts=clip.pts[:frames])
+    pts = None if clip.pts is None else clip.pts[:frames]
+    return replace(clip, times=clip.times[:frames], pts=pts)
 
 
 def open_clip(path: str | Path, min_seconds: float = MIN_SECONDS, need_sound: bool = True) -> Clip:
