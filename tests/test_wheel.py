@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -20,7 +21,13 @@ def installed(tmp_path_factory):
     """Python of an environment with the wheel; the rest comes from this one."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    build = ["wheel", str(kit_dir()), "--no-deps", "--no-build-isolation", "-w", str(folder)]
+    source = folder / "source"  # a copy: building leaves files behind
+    for name in ("tfhkit", "assets", "notebooks"):
+        leave = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        shutil.copytree(kit_dir() / name, source / name, ignore=leave)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(kit_dir() / name, source)
+    build = ["wheel", str(source), "--no-deps", "--no-build-isolation", "-w", str(folder)]
     subprocess.run([*pip, *build], check=True, cwd=folder)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "env"], check=True)
     python = folder / "env" / "bin" / "python"

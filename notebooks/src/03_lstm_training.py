@@ -328,7 +328,7 @@ assert np.isclose(lag_s, LAGS_S[int(smoothed.argmax())])
 # *Correlation of predicted and fitted lip opening at each lag, and its moving average over three lags; the grey line is the lag that is used.*
 #
 # **What to see.** The single values scatter, so the lag is taken where the *moving average* is largest, in the middle of the broad
-# maximum (`tfhkit/motion/lag.py`). The value at that lag itself can be a small local minimum, as it is on the sample clip.
+# maximum (`tfhkit/motion/personal.py`). The value at that lag itself can be a small local minimum, as it is on the sample clip.
 #
 # ### When to stop?
 # The published code fine-tunes for a fixed 100 epochs, without a validation set (the paper does not say how many). But from some epoch on a

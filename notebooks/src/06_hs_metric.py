@@ -135,7 +135,7 @@ plt.show()
 # %% [markdown]
 # *Frame by frame: PSNR and SSIM inside the face, for the three candidates.*
 #
-# **What to see.** With motion predicted from the sound, the oracle wins on every count: on the sample clip 24.8 dB on the face against 20.2 dB for the refined
+# **What to see.** With motion predicted from the sound, the oracle wins on every count: on the sample clip 24.8 dB on the face against 20.1 dB for the refined
 # frames, and the unrefined rendering has 20.3 dB. By these metrics refining gains nothing here. The reason is the pose: both metrics
 # compare pixel by pixel. A correct head that is 2 px too far left
 # loses many dB, and the predicted head *is* somewhere else. Notebook 05 measures the
