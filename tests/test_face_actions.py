@@ -9,7 +9,7 @@ import torch
 from tfhkit.camera import Camera
 from tfhkit.coefficients import neutral
 from tfhkit.face import actions_to_exp, exp_to_actions, load_model
-from tfhkit.face.expressions import sample_actions
+from tfhkit.face.actions import sample_actions
 from tfhkit.render import render
 
 

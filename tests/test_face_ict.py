@@ -105,7 +105,7 @@ def test_left_shapes_move_the_left(base):
 
 
 def test_coefficients_have_unit_variance_over_random_expressions(model):
-    from tfhkit.face.expressions import sample_actions
+    from tfhkit.face.actions import sample_actions
 
     exp = actions_to_exp(model, sample_actions(3000, np.random.default_rng(5)))
     sd = exp.std(0)

@@ -12,7 +12,7 @@ from tfhkit.assets import assets_dir
 from tfhkit.camera import Camera, project
 from tfhkit.errors import AssetError, InputError, ParameterError, ShapeError
 from tfhkit.face import actions_to_exp, exp_to_actions, load_model, vertex_normals
-from tfhkit.face.landmark_table import OTHER_SIDE
+from tfhkit.face.build.landmark_table import OTHER_SIDE
 from tfhkit.face.open_model import read_open_model
 from tfhkit.render import rasterize
 

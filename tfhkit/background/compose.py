@@ -4,6 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from tfhkit.errors import ParameterError, check_shape
+from tfhkit.maths import smooth
 
 MOUTH_RGB = (0.13, 0.05, 0.05)  # what is seen through a hole: the dark of an open mouth
 
@@ -40,7 +41,7 @@ def soft_edge(alpha, feather_px):
     # A border of zeros: where the picture's edge cuts the face, the face fades as well.
     depth = ndimage.distance_transform_edt(np.pad(alpha > 0.5, 1))[1:-1, 1:-1]
     rise = np.clip(depth / (feather_px + 1), 0, 1)
-    return alpha * rise * rise * (3 - 2 * rise)
+    return alpha * smooth(rise)
 
 
 def compose(render_rgba, background, feather_px=3.0, holes="fill", hole_rgb=MOUTH_RGB):

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from tfhkit.face.head_maps import smoothstep
 from tfhkit.face.model import MOUTH_INSIDE
+from tfhkit.maths import smoothstep
 from tfhkit.render.shading import region_faces
 
 RIM = 0.12  # dm at the rim of the model's face over which it gives way to the mesh of anchors

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from tfhkit.camera import angles_from_rotation, rotation_from_angles
 from tfhkit.face import vertex_normals
-from tfhkit.face.head_maps import smoothstep
+from tfhkit.maths import smoothstep
 from tfhkit.portrait.image_mesh import stretch
 from tfhkit.portrait.scene import GRAZING, place_in_picture
 from tfhkit.render.pictures import draw_pictures

@@ -19,8 +19,8 @@ from scipy import ndimage, sparse
 from scipy.spatial import cKDTree
 
 from tfhkit.camera import DISTANCE
-from tfhkit.face.head_maps import smoothstep
 from tfhkit.face.model import MOUTH_INSIDE
+from tfhkit.maths import smoothstep
 from tfhkit.render import rasterize
 from tfhkit.render.visibility import vertex_visibility
 

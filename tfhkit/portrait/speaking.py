@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter1d
 from tfhkit.camera import angles_from_rotation, rotation_from_angles
 from tfhkit.errors import ParameterError
 from tfhkit.face import exp_to_actions, load_model
-from tfhkit.face.head_maps import smoothstep
 from tfhkit.fit.image import fit_image
+from tfhkit.maths import smoothstep
 from tfhkit.media import SR_HZ, read_audio, read_picture, write_video
 from tfhkit.motion import predict_motion
 from tfhkit.motion.general import general_mapping

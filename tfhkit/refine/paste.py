@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from tfhkit.errors import check_shape
+from tfhkit.maths import smooth
 from tfhkit.media import SR_HZ, write_video
 
 BORDER_SHARE = 0.04  # of the crop's side: where the paste fades out whatever the masks say
@@ -64,8 +65,7 @@ def _disc(radius):
 def _border_fade(size):
     """(S, S) ramp from 0 at the crop's border to 1."""
     distance = np.minimum(np.arange(size), np.arange(size)[::-1]) / max(BORDER_SHARE * size, 1)
-    ramp = np.clip(distance, 0, 1)
-    ramp = ramp * ramp * (3 - 2 * ramp)
+    ramp = smooth(np.clip(distance, 0, 1))
     return np.minimum.outer(ramp, ramp).astype(np.float32)
 
 

@@ -13,6 +13,7 @@ from tfhkit.coefficients import Coefficients
 from tfhkit.errors import check_shape
 from tfhkit.face.lighting import shade_sh
 from tfhkit.face.model import MOUTH_INSIDE, MorphableModel, vertex_normals
+from tfhkit.maths import smooth
 from tfhkit.render.shading import posed_verts
 from tfhkit.render.visibility import facing, vertex_visibility
 
@@ -146,8 +147,7 @@ def detailed_albedo(
 def _view_weight(model, verts, normals, camera):
     """(V,) in [0, 1]: 1 where the frame shows a vertex of the face well, 0 where it does not."""
     cosine = facing(verts, normals)[0]
-    ramp = ((cosine - 0.2) / 0.4).clamp(0, 1)
-    weight = ramp * ramp * (3 - 2 * ramp)
+    weight = smooth(((cosine - 0.2) / 0.4).clamp(0, 1))
     fine = Camera(max(camera.size_px, 512))
     weight = weight * vertex_visibility(verts, model.faces, fine)[0] * model.regions["face"]
     return weight * ~model.any_region(*MOUTH_INSIDE)

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from tfhkit.camera import DISTANCE
 from tfhkit.face import vertex_normals
+from tfhkit.maths import smoothstep
 
 _PATCHES = 3  # random textures that are laid over the own one, each in its own patches
 _DELICATE = ("eyes", "lips", "teeth", "tongue", "mouth_cavity")  # shape there stays as it is
@@ -48,7 +49,7 @@ def random_detail(model, tex, seed):
     rng = np.random.default_rng((seed, 37))
     verts = model.mean_shape.numpy()
     inside = model.any_region(*_DELICATE).numpy()
-    away = _rise(cKDTree(verts[inside]).query(verts)[0], 0.05, 0.3)  # 0 at eyes and mouth
+    away = smoothstep(0.05, 0.3, cKDTree(verts[inside]).query(verts)[0])  # 0 at eyes and mouth
     bumps = sum(
         strength * _field(verts, size, rng) for strength, size in ((0.012, 0.5), (0.004, 0.15))
     )
@@ -162,8 +163,3 @@ def _field(verts, size_dm, rng):
     """A smooth random field of unit variance over space: (V,)."""
     waves = rng.standard_normal((24, 3)) / size_dm
     return np.cos(verts @ waves.T + rng.uniform(0, 2 * np.pi, 24)).sum(1) / np.sqrt(12)
-
-
-def _rise(x, low, high):
-    share = np.clip((x - low) / (high - low), 0, 1)
-    return share * share * (3 - 2 * share)

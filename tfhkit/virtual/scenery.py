@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from tfhkit.camera import rotation_from_angles
+from tfhkit.maths import smooth
 
 _N_ANGLES = 120
 # Rings of the bust below the neck: y (dm), half width, half depth, depth of the centre.
@@ -166,7 +167,7 @@ def make_bust(model, verts, albedo, scene):
     for y in levels:
         a, b, z = (np.interp(-y, -_PROFILE[:, 0], _PROFILE[:, k]) for k in (1, 2, 3))
         own = np.clip((y + 1.4) / (cut_y + 1.4), 0, 1)  # 1: the neck's shape, 0: the profile
-        own = own * own * (3 - 2 * own)
+        own = smooth(own)
         slack = np.interp(y, (cut_y - 0.05, cut_y + 0.15), (1.02, 0.94))  # the seam lies outside
         x = own * radius * slack * sin + (1 - own) * a * sin
         rings.append((y, x, own * (_AXIS_Z + radius * slack * cos) + (1 - own) * (z + b * cos)))
@@ -192,7 +193,7 @@ def make_bust(model, verts, albedo, scene):
         [np.stack([a, a + _N_ANGLES, b], 1), np.stack([b, a + _N_ANGLES, b + _N_ANGLES], 1)]
     )
     held = ((points[..., 1] + 1.7) / 0.65).clip(0, 1)
-    held = held * held * (3 - 2 * held)
+    held = smooth(held)
     bust = Bust(
         torch.as_tensor(points.reshape(-1, 3), dtype=torch.float32),
         torch.as_tensor(faces),

@@ -6,21 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from tfhkit.face.actions import ACTION_NAMES
+from tfhkit.maths import smooth
 from tfhkit.virtual.prosody import GRID_HZ, grid_times, prosody
 from tfhkit.virtual.voice import SILENCE
 
-_SIDED = (
-    "browDown browOuterUp cheekSquint eyeBlink eyeLookDown eyeLookIn eyeLookOut eyeLookUp eyeSquint"
-    " eyeWide mouthDimple mouthFrown mouthLowerDown mouthPress mouthSmile mouthStretch mouthUpperUp"
-    " noseSneer"
-).split()
-_SINGLE = (
-    "browInnerUp cheekPuff jawForward jawLeft jawOpen jawRight mouthClose mouthFunnel mouthLeft"
-    " mouthPucker mouthRight mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper"
-    " tongueOut"
-).split()
-# The 52 facial actions; left and right are the subject's.
-ACTIONS = tuple(sorted(_SINGLE + [name + side for name in _SIDED for side in ("Left", "Right")]))
+ACTIONS = tuple(ACTION_NAMES)  # left and right are the subject's
 
 # What the visemes are made of, each 0 to 1, and how it shows in the facial actions.
 GESTURES = ("jaw", "round", "funnel", "spread", "upper", "lower", "tuck", "tongue")
@@ -196,7 +187,7 @@ def closure_track(phonemes, times):
             continue
         start_s = min(start_s, end_s - _MIN_CLOSURE_S)
         outside = np.maximum(start_s - times, times - end_s).clip(0, _RAMP_S) / _RAMP_S
-        closed = np.maximum(closed, 1 - outside**2 * (3 - 2 * outside))
+        closed = np.maximum(closed, 1 - smooth(outside))
     return closed
 
 

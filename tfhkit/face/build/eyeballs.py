@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from tfhkit.face.head_shapes import Cage
+from tfhkit.face.build.head_shapes import Cage
 from tfhkit.face.subdivide import catmull_clark
 
 # Degrees from the optical axis; dense where pupil and iris end. The back is never seen.

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from tfhkit.face.eyeballs import IRIS_DEG, PUPIL_DEG
-from tfhkit.face.head_maps import smoothstep
+from tfhkit.face.build.eyeballs import IRIS_DEG, PUPIL_DEG
+from tfhkit.maths import smoothstep
 
 # Linear RGB of skin without pigments, and absorption per unit of pigment.
 DERMIS = np.array([0.92, 0.86, 0.80])
