@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
+from tfhkit.assets import fetch
 from tfhkit.errors import InputError, MissingBackend, ParameterError, check_shape
 
-DLIB_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 # eye centres, nose tip, mouth corners in the 112 px picture that ArcFace was trained on
 ARCFACE_POINTS_PX = np.array(
     [
@@ -196,12 +195,7 @@ def _open_dlib():
         import dlib
     except ImportError as error:
         raise MissingBackend("identity", "dlib", "install dlib-bin") from error
-    # found without importing the package, whose import needs setuptools' pkg_resources
-    package = find_spec("face_recognition_models")
-    folder = Path(package.submodule_search_locations[0]) / "models" if package else Path()
-    if not (folder / DLIB_FILE).is_file():
-        raise MissingBackend("identity", "dlib", "install face-recognition-models")
-    net = dlib.face_recognition_model_v1(str(folder / DLIB_FILE))
+    net = dlib.face_recognition_model_v1(str(fetch("dlib_descriptor")))
 
     def encode(image, points):
         corners = [dlib.point(round(float(x - 0.5)), round(float(y - 0.5))) for x, y in points]
