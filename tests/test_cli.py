@@ -79,6 +79,7 @@ def test_help(capfd, name):
         (["talk", "nobody", "sentence"], "nobody: there is no such clip file; check the path"),
         (["talk", ".", "sentence"], ".: is not a person's directory (it has no person.json); make"),
         (["talk", "sample", "nowhere.wav"], "nowhere.wav: there is no such speech file"),
+        (["talk", "sample", "short.wav"], "short.wav: is 0.1 s long, at least 0.5 s are needed"),
         (["talk", "sample", "silent.wav"], "its sound is silent (digital silence); give a rec"),
         (["talk", "sample", "sentence", "-o", "x.avi"], "x.avi: is not named .mp4; name a file"),
         (["talk", "sample", "sentence", "-o", "file/x.mp4"], "file/x.mp4: cannot be written (Fil"),
@@ -98,6 +99,7 @@ def test_refusals_are_one_line_and_exit_2(
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").write_text("")
     write_wav(tmp_path / "silent.wav", np.zeros(16000, np.float32))
+    write_wav(tmp_path / "short.wav", np.full(1600, 0.3, np.float32))
     if arguments[0] == "run":
         arguments = [*arguments, "--notebooks", notebooks, "--out", tmp_path / "run"]
     code, out, err = call(capfd, *arguments)

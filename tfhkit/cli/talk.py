@@ -1,9 +1,12 @@
 """`tfhkit talk`: a video of a person who says something."""
 
 from pathlib import Path
+from shlex import quote
 
 from tfhkit.cli.learn import add_learning, learn_into
+from tfhkit.errors import InputError
 
+LEAST_S = 0.5
 TEXT = "make a video of a person saying something"
 
 
@@ -57,11 +60,15 @@ def read_speech(given):
         from tfhkit.virtual.voice import default_speech
 
         return default_speech().audio
-    return read_audio(resolve_input(given, "speech"))
+    audio = read_audio(resolve_input(given, "speech"))
+    if len(audio) < 16000 * LEAST_S:
+        fault = f"is {len(audio) / 16000:.1f} s long, at least {LEAST_S:g} s are needed"
+        raise InputError(given, fault, "give a longer sound")
+    return audio
 
 
 def _show(result):
     return (
         f"{result['video']}: {result['seconds_of_speech']:.1f} s of speech\n"
-        f"another sentence: tfhkit talk {result['person']} SPEECH -o OUT.mp4"
+        f"another sentence: tfhkit talk {quote(result['person'])} SPEECH -o OUT.mp4"
     )
