@@ -5,9 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from tfhkit.errors import ParameterError
-from tfhkit.pipeline.fits import fit_for, open_frames
-from tfhkit.pipeline.progress import terminal_progress
-from tfhkit.pipeline.tables import rounded
 
 TEXT = "score one stage against ground truth and baselines"
 
@@ -94,6 +91,9 @@ def evaluate_face(clip=None, frames=300, heads=20):
         dict of `evaluate_heads` and, with a clip, of `evaluate_clip`.
     """
     from tfhkit.evaluate.face import evaluate_clip, evaluate_heads
+    from tfhkit.pipeline.fits import open_frames
+    from tfhkit.pipeline.progress import terminal_progress
+    from tfhkit.pipeline.tables import rounded
 
     opened = None if clip is None else open_frames(clip, frames)
     result = evaluate_heads(heads, progress=terminal_progress())
@@ -120,7 +120,10 @@ def evaluate_motion(clip=None, frames=300, speakers=24, fit=None, curve=False, s
     from tfhkit.media import open_clip
     from tfhkit.motion import TrainSettings
     from tfhkit.motion.general import general_mapping
+    from tfhkit.pipeline.fits import fit_for
+    from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
+    from tfhkit.pipeline.tables import rounded
 
     if speakers < 0:
         raise ParameterError("--speakers", f"{speakers} are too few", "take 0 or more")
@@ -164,7 +167,10 @@ def evaluate_refine(
     from tfhkit.media import open_clip
     from tfhkit.motion.general import general_mapping
     from tfhkit.person import Person
+    from tfhkit.pipeline.fits import fit_for
+    from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
+    from tfhkit.pipeline.tables import rounded
     from tfhkit.profiles import settings_of
     from tfhkit.refine import refiner_config, train_config
     from tfhkit.refine.general import general_refiner

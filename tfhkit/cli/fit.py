@@ -5,9 +5,6 @@ import time
 from pathlib import Path
 
 from tfhkit.errors import ParameterError
-from tfhkit.pipeline.fits import open_frames
-from tfhkit.pipeline.progress import terminal_progress
-from tfhkit.pipeline.tables import rounded
 
 TEXT = "fit the face model to a clip"
 
@@ -82,7 +79,10 @@ def fit_file(
     from tfhkit.fit import fit_clip
     from tfhkit.landmarks import detect
     from tfhkit.media import atomic_path
+    from tfhkit.pipeline.fits import open_frames
     from tfhkit.pipeline.places import resolve_model
+    from tfhkit.pipeline.progress import terminal_progress
+    from tfhkit.pipeline.tables import rounded
 
     _refuse_path("--output", output, (".npz", ".mat"))
     _refuse_path("--report", report, (".png", ".pdf"))
