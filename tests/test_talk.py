@@ -124,6 +124,13 @@ def change(folder, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
+def drop(folder, name):
+    path = folder / FILE
+    about = json.loads(path.read_text())
+    del about[name]
+    path.write_text(json.dumps(about))
+
+
 @pytest.mark.parametrize(
     "spoil, words",
     [
@@ -132,6 +139,8 @@ def change(folder, **values):
         (lambda f: (f / "refiner.json").unlink(), "is incomplete: refiner.json is missing"),
         (lambda f: (f / "clip.mp4").write_bytes(b"x"), "clip.mp4 was changed since it was written"),
         (lambda f: (f / FILE).write_text("{"), "person.json: cannot be read"),
+        (lambda f: drop(f, "settings"), "person.json: lacks some of its entries"),
+        (lambda f: drop(f, "scores"), "person.json: lacks some of its entries"),
         (lambda f: change(f, format="tfhkit person 0"), "was written by another version.*person 0"),
         (lambda f: change(f, face_model="open 1234"), "was learned with another face model"),
     ],

@@ -249,6 +249,9 @@ def read_directory(folder: str | Path) -> dict | None:
         version = about["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(path, "cannot be read", "learn the person again") from error
+    finished = {"files", "scores", "face_model"}
+    if not {"clip", "settings"} <= set(about) or (finished & set(about) not in (set(), finished)):
+        raise InputError(path, "lacks some of its entries", "learn the person again")
     if version != FORMAT:
         fault = f"was written by another version of the kit ({version}; this one reads {FORMAT})"
         raise InputError(folder, fault, "learn the person again into another directory")
