@@ -8,7 +8,7 @@ clip: str = "sample"  # a video file, or "sample"
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
-seed: int = 0  # of everything random
+seed: int = 0  # random seed
 """
 
 FIRST = (

@@ -38,7 +38,7 @@ def test_the_chain(place):
     assert (place / "run" / "00_first" / "size.txt").read_text() == "25"
     assert manifests.read(place / "run" / "01_second") is None
 
-    # the same call goes on where it stood
+    # the same call resumes
     lines = run(place, set_values=["01.rate=0.25"])
     assert lines[0] == ["00_first", "unchanged, kept"] and lines[1][1].endswith(" s")
     assert (place / "run" / "01_second" / "text.txt").read_text() == "25 0.25 so 3"

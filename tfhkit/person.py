@@ -72,13 +72,26 @@ class Person:
         """Write the person's directory; `Person.load` reads it, on any machine.
 
         Args:
-            folder: the directory; what `learn` has left there already stays.
+            folder: the directory, a new one or that of the same learning.
             seed: random seed of the learning.
         """
         start_directory(folder, self.clip, self.settings, seed)
-        for name, part in zip(PARTS, (self.fit, self.mapping, self.refiner)):
-            keep_stage(folder, name, lambda _, part=part: part)
-        finish_directory(folder, self)
+        for name, part in zip(PARTS, (self.fit, self.mapping, self.trained())):
+            _save_part(part, Path(folder) / name)
+        self.finish(folder)
+
+    def finish(self, folder: str | Path) -> None:
+        """Write what makes the directory count as finished: scores and hashes of its parts."""
+        folder = Path(folder)
+        about = read_directory(folder) or {}
+        weights = [Path(name).with_suffix(".json").name for name in PARTS[1:]]
+        files = [about["clip"], *PARTS, *weights]
+        about |= {
+            "face_model": basis_mark(self.model),
+            "scores": self.scores,
+            "files": {name: sha256_of(folder / name) for name in files},
+        }
+        write_json(folder / FILE, about)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Person":
@@ -221,20 +234,6 @@ def start_directory(
     return found is not None and "files" in found
 
 
-def finish_directory(folder: str | Path, person: Person) -> None:
-    """Write what makes the directory count as finished: scores and hashes of its parts."""
-    folder = Path(folder)
-    about = read_directory(folder) or {}
-    weights = [Path(name).with_suffix(".json").name for name in PARTS[1:]]
-    files = [about["clip"], *PARTS, *weights]
-    about |= {
-        "face_model": basis_mark(person.model),
-        "scores": person.scores,
-        "files": {name: sha256_of(folder / name) for name in files},
-    }
-    write_json(folder / FILE, about)
-
-
 def read_directory(folder: str | Path) -> dict | None:
     """What the directory's JSON file says, or None where there is none.
 
@@ -249,12 +248,12 @@ def read_directory(folder: str | Path) -> dict | None:
         version = about["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(path, "cannot be read", "learn the person again") from error
-    finished = {"files", "scores", "face_model"}
-    if not {"clip", "settings"} <= set(about) or (finished & set(about) not in (set(), finished)):
-        raise InputError(path, "lacks some of its entries", "learn the person again")
     if version != FORMAT:
         fault = f"was written by another version of the kit ({version}; this one reads {FORMAT})"
         raise InputError(folder, fault, "learn the person again into another directory")
+    finished = {"files", "scores", "face_model"}
+    if not {"clip", "settings"} <= set(about) or (finished & set(about) not in (set(), finished)):
+        raise InputError(path, "lacks some of its entries", "learn the person again")
     return about
 
 
@@ -275,6 +274,10 @@ def keep_stage(folder: str | Path | None, name: str, make: Callable) -> Any:
         return read[name](path)
     unfinished = path.with_suffix(".unfinished")
     part = make(unfinished)
-    save_refiner(part, path) if isinstance(part, Refiner) else part.save(path)
+    _save_part(part, path)
     unfinished.unlink(missing_ok=True)
     return part
+
+
+def _save_part(part, path):
+    save_refiner(part, path) if isinstance(part, Refiner) else part.save(path)

@@ -32,13 +32,11 @@ from tfhkit.motion.personal import personal_track
 from tfhkit.person import PARTS, Motion, Person, Refined, keep_stage, start_directory
 from tfhkit.profiles import Settings, settings_of
 from tfhkit.progress import Progress
-from tfhkit.refine import Refiner, refiner_config, train_config
+from tfhkit.refine import Refiner, predict, train_config
 from tfhkit.refine.device import train_device
 from tfhkit.refine.general import general_refiner
 from tfhkit.refine.paste import write_talking_head
-from tfhkit.refine.personal import personal_frames, train_personal_refiner
-from tfhkit.refine.predict import frames_to_look_up, retrieve_identity
-from tfhkit.refine.predict import refine as refine_renders
+from tfhkit.refine.personal import personal_config, personal_frames, train_personal_refiner
 
 Sound = str | Path | Float[np.ndarray, "N"]  # a file, or 16 kHz mono
 Albedo = Float[torch.Tensor, "V 3"] | None
@@ -83,7 +81,7 @@ def learn(
     person = replace(person, refiner=keep_stage(folder, PARTS[2], train_refiner))
     person = replace(person, scores=held_out_scores(person))
     if folder is not None:
-        person.save(folder, seed)
+        person.finish(folder)
     return person
 
 
@@ -111,13 +109,10 @@ def learn_refiner(person: Person, seed: int = 0, **options: Any) -> Refiner:
     """The person's memory-augmented GAN (Sec. 3.4, Eq. 4 and 5): Refiner."""
     settings = person.settings
     own = personal_frames(person.fit, draw_own(person, person.train, seed, options.get("progress")))
-    size, encoder = settings.refine_size, own.identity.encoder.name
-    memory = {"slots": settings.memory_slots, "size_px": settings.refine_px}
-    config = refiner_config(size, encoder, **memory)
     length = {"steps": settings.refine_steps, "budget_s": 60 * settings.refine_minutes}
-    how = train_config(size, batch=settings.refine_batch, **length)
-    general = general_refiner(size)
-    return train_personal_refiner(own, config, how, general, seed, **options)[0]
+    how = train_config(settings.refine_size, batch=settings.refine_batch, **length)
+    start = personal_config(settings, own), how, general_refiner(settings.refine_size)
+    return train_personal_refiner(own, *start, seed, **options)[0]
 
 
 def held_out_scores(person: Person) -> dict[str, float]:
@@ -187,7 +182,7 @@ def refine(
     progress: Progress | None = None,
 ) -> Refined:  # fmt: skip
     """Frames from renderings, by memory and generator (Eq. 3): Refined."""
-    pictures, attention = refine_renders(
+    pictures, attention = predict.refine(
         person.trained(), coarse.render, coarse.times, identity, progress=progress
     )
     kept = np.rint(255 * attention).astype(np.uint8)
@@ -230,19 +225,18 @@ def refined_parts(
     person: Person, motion: Motion, part_frames: int = PART_FRAMES
 ) -> Iterator[Refined]:
     """Yield a long Motion's Refined in parts: the pictures of one piece, to a grey level."""
-    place = person.fit, person.model, motion.source_index, person.settings.refine_px
+    refiner, size_px = person.trained(), person.settings.refine_px
+    place = person.fit, person.model, motion.source_index, size_px
     backdrops = images.open_backdrops(person.clip, *place)
-    looked = frames_to_look_up(person.trained().config, motion.times)
+    looked = predict.frames_to_look_up(refiner.config, motion.times)
     asked = draw(person, motion[looked], backdrops=backdrops).render
-    identity = retrieve_identity(person.trained(), asked, motion.times, looked).identity
-    before = person.trained().config.generator.window - 1  # frames that the generator sees as well
+    identity = predict.retrieve_identity(refiner, asked, motion.times, looked).identity
+    before = refiner.config.generator.window - 1  # frames that the generator sees as well
     for first in range(0, len(motion), part_frames):
-        start = max(0, first - before)
-        part = slice(start, first + part_frames)
+        part = slice(max(0, first - before), first + part_frames)
         coarse = draw(person, motion[part], backdrops=backdrops)
         refined = refine(person, coarse, identity[part])
-        new = slice(first - start, None)
-        yield Refined(*(getattr(refined, f.name)[new] for f in fields(refined)))
+        yield Refined(*(getattr(refined, f.name)[first - part.start :] for f in fields(refined)))
 
 
 def _samples(audio: Sound) -> Float[np.ndarray, "N"]:

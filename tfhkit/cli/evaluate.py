@@ -201,9 +201,9 @@ def evaluate_refine(
     result = {"clip": str(clip or "sample"), "size": size, **numbers}
     if ablations:
         from tfhkit.evaluate.ablations import run_ablations
+        from tfhkit.refine.personal import personal_config
 
-        encoder = material.own.identity.encoder.name
-        config = refiner_config(size, encoder, slots=profile.memory_slots)
+        config = personal_config(settings, material.own)
         rows = run_ablations(material, config, train, general, seed=seed, progress=progress)
         result["ablations"] = [row.numbers() for row in rows]
     result["seconds"] = time.perf_counter() - began

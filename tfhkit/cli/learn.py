@@ -23,15 +23,16 @@ def add_learning(command):
 
 def call(options):
     """Run the command: its result, and the function that shows it."""
-    person = learn_into(options.output, options)
+    person = learn_into(options.output, options.clip, options)
     return {"person": options.output, **person.scores}, show_scores
 
 
-def learn_into(folder, options):
-    """Learn the clip of the options into a directory, or resume: Person."""
+def learn_into(folder, clip, options):
+    """Learn a clip into a directory, or resume: Person; `options` are those of `add_learning`."""
     from pathlib import Path
 
     from tfhkit.assets import cache_dir
+    from tfhkit.media import open_clip
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
     from tfhkit.profiles import settings_of
@@ -39,9 +40,10 @@ def learn_into(folder, options):
     from tfhkit.virtual.pretrain.mapping import load_or_train
 
     settings, progress = settings_of(options.profile), terminal_progress()
-    path = resolve("clip", options.clip, Path.cwd())
+    path = resolve("clip", clip, Path.cwd())
     general = None
     if settings.motion_size != "small":
+        open_clip(path)  # a bad clip is refused before the hours of a general training
         kept = cache_dir() / f"motion_{settings.motion_size}.safetensors"
         general = load_or_train(settings.motion_size, kept, settings, progress=progress)
     return learn(path, options.profile, folder, options.seed, general, options.device, progress)

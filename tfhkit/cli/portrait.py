@@ -33,16 +33,9 @@ def call(options):
     from tfhkit.pipeline.tables import table
     from tfhkit.portrait.speaking import make_portrait
 
-    picture, speech = (
-        given if given == word else resolve_input(given, what)
-        for given, word, what in (
-            (options.picture, "astronaut", "picture"),
-            (options.speech, "sentence", "speech"),
-        )
-    )
     result = make_portrait(
-        picture,
-        speech,
+        resolve_input(options.picture, "picture", "astronaut"),
+        resolve_input(options.speech, "speech", "sentence"),
         options.output,
         options.size,
         options.seed,

@@ -33,27 +33,27 @@ def add_arguments(command):
 
 def call(options):
     """Run the command: its result, and the function that shows it."""
-    from tfhkit.media import check_writable
-    from tfhkit.pipeline.progress import terminal_progress
-
-    output = check_writable(options.output, ".mp4")
-    speech = read_speech(options.speech)
-    folder = Path(options.person)
-    if not folder.is_dir():
-        options.clip, folder = options.person, output.with_suffix(".person")
-        learn_into(folder, options)
+    from tfhkit.media import SR_HZ, check_writable
     from tfhkit.person import Person
+    from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.talk import talk
 
-    person = Person.load(folder)
+    speech = read_speech(options.speech)
+    output = check_writable(options.output, ".mp4")
+    folder = Path(options.person)
+    if folder.is_dir():
+        person = Person.load(folder)
+    else:
+        folder = output.with_suffix(".person")
+        person = learn_into(folder, options.person, options)
     talk(person, speech, output, not options.no_mark, terminal_progress())
-    result = {"video": str(output), "person": str(folder), "seconds_of_speech": len(speech) / 16000}
-    return result, _show
+    seconds = len(speech) / SR_HZ
+    return {"video": str(output), "person": str(folder), "seconds_of_speech": seconds}, _show
 
 
 def read_speech(given):
     """The sound behind a `speech` argument: (N,) float32 at 16 kHz."""
-    from tfhkit.media import read_audio
+    from tfhkit.media import SR_HZ, read_audio
     from tfhkit.pipeline.places import resolve_input
 
     if given == "sentence":
@@ -61,8 +61,8 @@ def read_speech(given):
 
         return default_speech().audio
     audio = read_audio(resolve_input(given, "speech"))
-    if len(audio) < 16000 * LEAST_S:
-        fault = f"is {len(audio) / 16000:.1f} s long, at least {LEAST_S:g} s are needed"
+    if len(audio) < SR_HZ * LEAST_S:
+        fault = f"is {len(audio) / SR_HZ:.1f} s long, at least {LEAST_S:g} s are needed"
         raise InputError(given, fault, "give a longer sound")
     return audio
 

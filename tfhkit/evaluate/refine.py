@@ -9,8 +9,13 @@ from tfhkit.background.images import Coarse
 from tfhkit.errors import InputError
 from tfhkit.evaluate.frames import SCORES, judge_frames, nearest_frames, paired_interval
 from tfhkit.evaluate.inference import peak_memory_gb, whole_step
-from tfhkit.refine import refine, refiner_config
-from tfhkit.refine.personal import PersonalFrames, personal_frames, train_personal_refiner
+from tfhkit.refine import refine
+from tfhkit.refine.personal import (
+    PersonalFrames,
+    personal_config,
+    personal_frames,
+    train_personal_refiner,
+)
 from tfhkit.talk import draw, draw_own, drive, learn_mapping
 
 ANSWERS = ("refined", "unrefined", "nearest_frame")
@@ -84,14 +89,9 @@ def evaluate_refine(
     Raises:
         InputError, ShapeError: as the parts.
     """
-    settings, fit = person.settings, person.fit
+    fit = person.fit
     material = refine_material(person, seed=seed, progress=progress)
-    config = refiner_config(
-        settings.refine_size,
-        material.own.identity.encoder.name,
-        slots=settings.memory_slots,
-        size_px=settings.refine_px,
-    )
+    config = personal_config(person.settings, material.own)
     began = time.perf_counter()
     options = {"device": device, "progress": progress}
     refiner, history = train_personal_refiner(material.own, config, train, general, seed, **options)

@@ -26,7 +26,7 @@ def read_verts(path: Path, n_verts: int) -> Float[np.ndarray, "V 3"]:
 def read_mesh(
     path: Path, n_verts: int
 ) -> tuple[Float[np.ndarray, "V 3"], Int[np.ndarray, "F 3"], Float[np.ndarray, "V 2"]]:
-    """Vertices as of `read_verts`, triangles (F, 3) int64 and texture coordinates (n_verts, 2).
+    """Vertices as from `read_verts`, triangles (F, 3) int64 and texture coordinates (n_verts, 2).
 
     A quad is cut into two triangles. A vertex at a cut of the texture takes the coordinates of
     one of its faces.

@@ -226,7 +226,7 @@ def frame_sigma(
 ) -> Float[Tensor, "T 70"]:
     """Standard deviations of each frame's own unknowns, what they share being known.
 
-    Arguments as of `bundle_step`.
+    Arguments as in `bundle_step`.
 
     Returns:
         (T, 70): rotation (rad), translation (dm), expression.

@@ -70,7 +70,7 @@ class Fit:
         return len(self.times)
 
     def load_model(self, subdivide: bool = True) -> MorphableModel:
-        """The MorphableModel that was fitted; `subdivide` as of `tfhkit.face.load_model`.
+        """The MorphableModel that was fitted; `subdivide` as in `tfhkit.face.load_model`.
 
         Raises:
             InputError: its file is no longer where it was.

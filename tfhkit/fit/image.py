@@ -82,7 +82,7 @@ def fit_image(
     model: MorphableModel | None = None,
     backend: str = "auto",
 ) -> Fit:
-    """Fit the morphable model to one picture; arguments and errors as of `face_of_image`.
+    """Fit the morphable model to one picture; arguments and errors as in `face_of_image`.
 
     By its landmarks: one view's pixels cannot tell shape from shade, and teeth in a smile are
     brighter than any lip (on the astronaut they doubled the landmarks' error).

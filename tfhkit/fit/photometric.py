@@ -257,7 +257,7 @@ def refine_all(
             `settings.chunk` of them are held at once.
         bundle: BundleSettings with the landmarks' sigma.
     Returns:
-        BundleState, and (T, 70) standard deviations as of `frame_sigma`.
+        BundleState, and (T, 70) standard deviations as from `frame_sigma`.
     """
     points = surface_points(model, state.id.float(), settings.spacing)
     images, parts, sigmas, total = iter(images), [], [], len(seen.points_px)

@@ -43,15 +43,18 @@ def base_dir():
     return kit_dir() if here.is_relative_to(kit_dir()) else here
 
 
-def resolve_input(path, what):
+def resolve_input(path, what, keyword=None):
     """Absolute path of a file that the user named: from the current folder, else from `base_dir`.
 
     Args:
         path: as given.
-        what: "clip" or "speech", for the message.
+        what: "clip", "speech" or "picture", for the message.
+        keyword: a word that stands for no file; it is given back as it is.
     Raises:
         InputError: there is no such file.
     """
+    if path == keyword:
+        return path
     given = Path(path).expanduser()
     for candidate in (Path.cwd() / given, base_dir() / given):
         if candidate.is_file():

@@ -63,17 +63,17 @@ class Step:
 
     def model_path(self, given):
         """Path of a face model's file or folder, as an input of this step; None for ""."""
-        path = places.resolve_model(given)
-        if path:
-            self._inputs[path] = manifests.content_mark(Path(path))
-        return path
+        return self._noted(places.resolve_model(given))
 
     def picture_path(self, given):
         """A picture's path as an input of this step; "astronaut" stays as it is."""
-        if given == "astronaut":
-            return given
-        path = places.resolve_input(given, "picture")
-        self._inputs[str(path)] = manifests.content_mark(path)
+        return self._noted(places.resolve_input(given, "picture", "astronaut"))
+
+    def _noted(self, path):
+        """The path, as an input of this step where something lies there."""
+        mark = path and manifests.content_mark(Path(path))
+        if mark:
+            self._inputs[str(path)] = mark
         return path
 
     def _file(self, what):

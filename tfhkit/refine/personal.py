@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfhkit.background.images import Coarse
+from tfhkit.profiles import Settings
 from tfhkit.refine.config import TrainConfig
 from tfhkit.refine.data import region_weight
 from tfhkit.refine.identity import IdentityFeatures, identity_features
-from tfhkit.refine.refiner import RefinerConfig
+from tfhkit.refine.refiner import RefinerConfig, refiner_config
 from tfhkit.refine.start import start_from
 from tfhkit.refine.train import train_refiner
 
@@ -56,6 +57,20 @@ def personal_frames(fit, coarse, encoder="auto", arcface_file=None, progress=Non
         coarse.real, points, encoder, arcface_file, every=every, progress=progress
     )
     return PersonalFrames(coarse, points, identity)
+
+
+def personal_config(settings: Settings, own: PersonalFrames) -> RefinerConfig:
+    """The configuration of a profile's refiner for these frames.
+
+    Args:
+        settings: Settings of the profile. own: PersonalFrames, for the name of their encoder.
+    """
+    return refiner_config(
+        settings.refine_size,
+        own.identity.encoder.name,
+        slots=settings.memory_slots,
+        size_px=settings.refine_px,
+    )
 
 
 def train_personal_refiner(

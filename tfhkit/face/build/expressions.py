@@ -116,7 +116,7 @@ def with_action(
     action has a part in.
 
     Args:
-        basis: (64, V, 3); strengths: (52, 64) as of `expression_basis`.
+        basis: (64, V, 3); strengths: (52, 64) as from `expression_basis`.
         displacement: (V, 3) of the action at full strength.
     """
     action = ACTION_NAMES.index(name)
