@@ -10,9 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfhkit.audio import write_table
 from tfhkit.errors import InputError
-from tfhkit.media import json_text, rounded, sha256_of, write_json
+from tfhkit.media import json_text, rounded, sha256_of, write_json, write_table
 
 NUMBERS = {
     "r": -0.48513373675996424,

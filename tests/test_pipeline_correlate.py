@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfhkit.audio.estimates import COLUMNS
 from tfhkit.cli import main
 from tfhkit.coefficients import SIZES, Coefficients
 from tfhkit.fit import Crop, Fit
 from tfhkit.media import open_clip, write_video
 from tfhkit.pipeline.step import resolve
+from tfhkit.stats import COLUMNS
 
 KEYS = "paper_r paper_pairs shift_null_mean shift_null_std no_neighbours_r p_value".split()
 
@@ -57,7 +57,7 @@ def test_table_and_json(fit_file, tmp_path, capsys):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["-o", "t.txt"], "t.txt: is not a .csv file"),
+        (["-o", "t.txt"], "t.txt: is not named .csv"),
         (["-o", "/proc/none/t.csv"], "cannot be written"),
         (["--frames", "20"], "--frames: 20 are too few"),
         (["--frames", "-1"], "--frames: -1 are too few"),

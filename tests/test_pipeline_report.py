@@ -62,7 +62,7 @@ def names_of_method(file, method):
 
 def test_every_number_of_the_series_has_a_label():
     names = {step: finished_names(step) for step in STEPS}
-    names["02_mfcc_pose_correlation"] |= names_of_method("audio/estimates.py", "summary")
+    names["02_mfcc_pose_correlation"] |= names_of_method("stats/estimates.py", "summary")
     names["06_hs_metric"] |= names_of_method("metrics/baselines.py", "summary")
     names["06_hs_metric"] |= {"hs_pitch", "hs_yaw", "hs_roll", "speed_ratio", "spectrum"}
     names["02_mfcc_pose_correlation"] -= {"r"}  # of another table

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from plot_toys import face_at, talker
 
-from tfhkit.audio import PairSettings, pair_correlation
 from tfhkit.errors import ParameterError, ShapeError
+from tfhkit.stats import PairSettings, pair_correlation
 from tfhkit.teach import brushing
 from tfhkit.teach.brushing import alike_pairs, draw_pairs, envelope, show_linked_pairs
 from tfhkit.teach.display import WIDGET

@@ -247,7 +247,8 @@ plt.show()
 # with the network's settings the sphere is all but empty), whole windows, and all pairs.
 
 # %%
-from tfhkit.audio import PairSettings, feature_vectors, pair_correlation, pair_distances
+from tfhkit.audio import feature_vectors
+from tfhkit.stats import PairSettings, pair_correlation, pair_distances
 
 plain = mfcc_windows(sound, times, preemphasis=0, lifter=0)
 features = feature_vectors(plain, "window")
@@ -643,7 +644,8 @@ plt.show()
 # keeps its promised 5 % has to be tested on tracks that are independent (exercise 2).
 
 # %%
-from tfhkit.audio import lagged_correlation, motion_series, sound_series
+from tfhkit.audio import motion_series, sound_series
+from tfhkit.stats import lagged_correlation
 
 lagged = lagged_correlation(
     sound_series(windows, tune),
@@ -762,8 +764,8 @@ plt.show()
 # test.
 
 # %%
-from tfhkit.audio import tidy_rows, write_table
-from tfhkit.media import write_json
+from tfhkit.media import write_json, write_table
+from tfhkit.stats import tidy_rows
 
 table = tidy_rows(report, lagged)
 write_table(step.path("correlation.csv"), table)

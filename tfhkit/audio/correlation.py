@@ -1,61 +1,20 @@
-"""Correlation of sound and head pose over pairs of frames (App. A), and its null distributions."""
+"""Sound and head pose of a clip (App. A): features, series, and all estimates in one report."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from tfhkit.audio.estimates import CorrelationReport, PairCorrelation
 from tfhkit.audio.mfcc import SR_HZ, mfcc_windows
-from tfhkit.audio.pairs import pair_sums, per_anchor, pooled
-from tfhkit.audio.resampling import (
-    block_weights,
-    circular_shifts,
-    frame_step,
-    p_value,
-    phase_randomised,
-)
-from tfhkit.errors import InputError, ParameterError, check_shape
+from tfhkit.audio.prosody import Prosody
+from tfhkit.errors import ParameterError, check_shape
 from tfhkit.progress import Progress
+from tfhkit.stats import CorrelationReport, PairCorrelation, PairSettings, pair_correlation
 
-# of `mfcc_windows`
+# keyword arguments of `mfcc_windows`
 SETTINGS: dict[str, dict[str, Any]] = {"plain": {"preemphasis": 0, "lifter": 0}, "network": {}}
-
-
-@dataclass(frozen=True)
-class PairSettings:
-    """Which pairs of frames count, how they are summed up, and what they are compared with.
-
-    Args:
-        pooling: "pooled", one correlation over all pairs; "per_anchor", the mean of the anchors'
-            own correlations.
-        radius: of the neighbourhood, as a share of the anchor's norm.
-        min_gap_s: pairs nearer than this in time are left out; also across the track's ends, so
-            that a shifted track keeps the rule.
-        lag_s: the pose so much later than the sound is taken (its track turned by the lag, so
-            that no frame is lost); turns of the null keep away from the true match.
-        min_neighbours: an anchor with fewer has no correlation of its own (per anchor).
-        n_null: shifted tracks; 0 for none. n_phase: phase-randomised tracks; None for as many.
-        n_bootstrap: draws for the interval; 0 for none.
-        min_shift_s, block_s: see `tfhkit.audio.resampling`.
-        seed: of the surrogates and the bootstrap.
-    """
-
-    pooling: str = "pooled"
-    radius: float = 0.5
-    min_gap_s: float = 0.0
-    lag_s: float = 0.0
-    min_neighbours: int = 3
-    n_null: int = 200
-    n_phase: int | None = None
-    n_bootstrap: int = 200
-    min_shift_s: float = 1.0
-    block_s: float = 1.0
-    seed: int = 0
-
-
 STATED = PairSettings(min_gap_s=1.0)
 
 
@@ -137,102 +96,36 @@ def feature_vectors(
     raise ParameterError("kind", f"unknown feature {kind!r}", "choose 'window' or 'vector'")
 
 
-def pair_correlation(
-    features: Float[np.ndarray, "..."],
-    angles_rad: Float[np.ndarray, "..."],
-    times: Float[np.ndarray, "..."],
-    settings: PairSettings = PairSettings(),
-    *,
-    sound: str = "plain MFCC",
-    motion: str = "pitch, yaw, roll",
-    feature: str = "window",
-) -> PairCorrelation:
-    """Do frames that sound alike look alike? Correlation of the two distances over pairs.
-
-    For each frame i, the anchor, its neighbours are the frames j with
-    |s_j - s_i| <= radius |s_i|. Over the pairs, the distance of the features is correlated with
-    the distance of the poses (Euclidean, over the angles). Neighbours in time share most of their
-    window and most of their pose, so they alone give a large r; `min_gap_s` leaves them out, and
-    the two null distributions show what such tracks give by chance.
+def sound_series(
+    windows: Float[np.ndarray, "T 28 12"], voice: Prosody
+) -> dict[str, Float[np.ndarray, "T"]]:
+    """Named series of the sound: energy, pitch and the 12 coefficients at the frame.
 
     Args:
-        features: (T, D), from `feature_vectors`.
-        angles_rad: (T, A) angles; choose axes by passing fewer columns.
-        times: (T,) seconds, even steps.
-        settings: PairSettings.
-        sound, motion, feature: names for the result.
+        windows: (T, 28, 12) MFCC windows.
+        voice: Prosody of the same frames.
     Returns:
-        PairCorrelation; r is NaN where no pair is near enough, or nothing varies.
-    Raises:
-        InputError: NaN in the input, or a track that is too short to be turned.
-        ParameterError: a setting out of its range.
-    Source: paper App. A, which leaves feature, pooling and neighbours in time open.
+        dict of name -> (T,).
     """
-    features = np.asarray(check_shape("features", features, ("T", None)), np.float64)
-    angles = np.degrees(check_shape("angles_rad", angles_rad, (len(features), None)))
-    times = np.asarray(check_shape("times", times, (len(features),)), np.float64)
-    _refuse(features, angles, settings)
-    angles = np.roll(angles, -round(settings.lag_s / frame_step(times)), axis=0)
-    shifted, randomised = _surrogates(angles, times, settings)
-    weights = np.ones((1, len(times)))
-    if settings.n_bootstrap:
-        drawn = block_weights(times, settings.n_bootstrap, settings.block_s, settings.seed)
-        weights = np.concatenate([weights, drawn])
-
-    is_pooled = settings.pooling == "pooled"
-    least, combine = (1, pooled) if is_pooled else (settings.min_neighbours, per_anchor)
-    poses = [angles, *shifted, *randomised]
-    rule = (settings.radius, settings.min_gap_s, least)
-    tracks, draws = pair_sums(features, poses, times, *rule, weights)
-    r_tracks = combine(tracks)
-    known = bool(np.isfinite(r_tracks[0]))
-    interval = (np.nan, np.nan)
-    if settings.n_bootstrap and known:
-        low, high = np.nanpercentile(combine(draws, weights)[1:], [2.5, 97.5])
-        interval = (float(low), float(high))
-    shift_null, phase_null = np.split(r_tracks[1:], [len(shifted)])
-
-    def p_of(null, n_asked):
-        return float(p_value(float(r_tracks[0]), null)) if n_asked and known else np.nan
-
-    return PairCorrelation(
-        r=float(r_tracks[0]),
-        n_pairs=int(tracks[0].sum()),
-        n_anchors=int((tracks[0] > 0).sum()),
-        sound=sound,
-        motion=motion,
-        feature=feature,
-        pooling=settings.pooling,
-        radius=settings.radius,
-        min_gap_s=settings.min_gap_s,
-        lag_s=settings.lag_s,
-        interval=interval,
-        shift_null=shift_null,
-        phase_null=phase_null,
-        p_shift=p_of(shift_null, settings.n_null),
-        p_phase=p_of(phase_null, len(randomised)),
-    )
+    middle = windows[:, 13:15].mean(axis=1)
+    series = {"energy (dB)": voice.energy_db, "voice pitch (st)": voice.pitch_st}
+    return series | {f"MFCC c{i + 1}": middle[:, i] for i in range(middle.shape[1])}
 
 
-def _refuse(features, angles, settings):
-    """Raise for settings out of their range, and for NaN."""
-    radius, pooling = settings.radius, settings.pooling
-    if not radius > 0:
-        raise ParameterError("radius", f"must be positive, got {radius}", "the paper's is 0.5")
-    if not settings.min_gap_s >= 0:
-        raise ParameterError("min_gap_s", f"is {settings.min_gap_s}", "give 0 or more seconds")
-    if pooling not in ("pooled", "per_anchor"):
-        raise ParameterError("pooling", f"unknown {pooling!r}", "choose 'pooled' or 'per_anchor'")
-    for name, values in (("features", features), ("angles_rad", angles)):
-        if not np.isfinite(values).all():
-            raise InputError(name, "contains NaN", "leave out frames without a pose")
+def motion_series(
+    angles_rad: Float[np.ndarray, "T 3"], times: Float[np.ndarray, "T"]
+) -> dict[str, Float[np.ndarray, "T"]]:
+    """Named series of the head: the three angles in degrees, their speeds, and the total speed.
 
-
-def _surrogates(angles, times, settings):
-    """Lists of pose tracks (T, A): turned against the sound, and with random phases."""
-    n_null, seed = settings.n_null, settings.seed
-    n_phase = n_null if settings.n_phase is None else settings.n_phase
-    least_s = settings.min_shift_s + abs(settings.lag_s)
-    shifts = circular_shifts(times, n_null, least_s, seed) if n_null else []
-    shifted = [np.roll(angles, -shift, axis=0) for shift in shifts]
-    return shifted, list(phase_randomised(angles, n_phase, seed))
+    Args:
+        angles_rad: (T, 3) pitch, yaw, roll.
+        times: (T,) seconds.
+    Returns:
+        dict of name -> (T,).
+    """
+    angles = np.degrees(check_shape("angles_rad", angles_rad, (len(times), 3)))
+    speed = np.gradient(angles, times, axis=0)
+    names = ("pitch", "yaw", "roll")
+    series = {f"head {name} (deg)": angles[:, i] for i, name in enumerate(names)}
+    series |= {f"|{name} speed| (deg/s)": np.abs(speed[:, i]) for i, name in enumerate(names)}
+    return series | {"head speed (deg/s)": np.linalg.norm(speed, axis=1)}

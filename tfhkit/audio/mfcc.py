@@ -73,32 +73,6 @@ def mfcc_windows(
     return out
 
 
-def mfcc_track(
-    audio: np.ndarray, sr_hz: int = SR_HZ, allow_silent: bool = False
-) -> Float[np.ndarray, "n 13"]:
-    """The whole sound's MFCCs on a 10 ms grid, row k from the 25 ms that start at k * 10 ms.
-
-    Args:
-        audio: (N,) float, mono, in [-1, 1].
-        sr_hz: sample rate of `audio`.
-        allow_silent: do not refuse silent sound.
-    Returns:
-        (n, 13) float32, c0 to c12; n = 1 + ceil((N - 400) / 160), the end filled with zeros.
-    Source: the settings of `python_speech_features.mfcc`, with c0 left as it is (there it may be
-        replaced by the log energy).
-    """
-    audio = checked_audio(audio, sr_hz, allow_silent)
-    n_rows = 1 + max(0, -(-(len(audio) - WINDOW) // HOP_LENGTH))
-    emphasised = np.append(audio[:1], audio[1:] - np.float32(PREEMPHASIS) * audio[:-1])
-    padded = np.zeros((n_rows - 1) * HOP_LENGTH + WINDOW, np.float32)
-    padded[: len(audio)] = emphasised
-    rows = [
-        _cepstra(padded[s * HOP_LENGTH : (min(s + 4096, n_rows) - 1) * HOP_LENGTH + WINDOW])
-        for s in range(0, n_rows, 4096)
-    ]
-    return np.concatenate(rows)
-
-
 @lru_cache
 def mel_filters() -> Float[np.ndarray, "26 257"]:
     """Triangles that are even on the mel scale, their corners rounded down to FFT bins.

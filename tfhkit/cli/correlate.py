@@ -1,6 +1,5 @@
 """`tfhkit correlate`: correlate sound and head pose (App. A)."""
 
-import contextlib
 import math
 from pathlib import Path
 
@@ -93,10 +92,10 @@ def correlate_file(
 
     Args:
         clip: a video file, or "sample".
-        output: where to write the tidy table (.csv), see `tfhkit.audio.tidy_rows`; or None.
+        output: where to write the tidy table (.csv), see `tfhkit.stats.tidy_rows`; or None.
         fit: a Fit of the whole clip (.npz, of `tfhkit fit -o`); None fits the clip.
         frames: take the first N only.
-        radius, min_gap_s: see `tfhkit.audio.pair_correlation`.
+        radius, min_gap_s: see `tfhkit.stats.pair_correlation`.
         max_lag_s: of the lagged correlations; an eighth of the clip where that is less.
         axis: "all", "pitch", "yaw" or "roll": of the pose, for the pairs.
         n_null: surrogate tracks in each null distribution, and draws of the bootstrap.
@@ -108,51 +107,39 @@ def correlate_file(
         rows (the tidy table, all pairs, and the ten strongest lagged ones; the file has them all).
         What is unknown (an estimate without pairs) is None.
     Raises:
-        InputError: the clip is silent or too short; `output` is no .csv or cannot be written.
+        InputError: the clip is silent or too short; `output` is not named .csv or cannot be written.
         ParameterError: an option out of range, or a fit of another clip.
     """
-    from tfhkit.audio import (
-        PairSettings,
-        correlate,
-        lagged_correlation,
-        mfcc_windows,
-        motion_series,
-        prosody,
-        sound_series,
-        tidy_rows,
-        write_table,
-    )
-    from tfhkit.audio.estimates import check_table_path
-    from tfhkit.media import atomic_path
+    from tfhkit.audio import correlate, mfcc_windows, motion_series, prosody, sound_series
+    from tfhkit.media import check_writable, write_table
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import rounded
+    from tfhkit.stats import PairSettings, lagged_correlation, tidy_rows
 
     _check(frames, axis, n_null, max_lag_s, radius, min_gap_s, seed)
     if output is not None:
-        check_table_path(output)
-    # Opened first: a folder that cannot be written is known before the minutes of a fit.
-    with atomic_path(output) if output is not None else contextlib.nullcontext() as file:
-        audio, times, angles = _pose(clip, fit, frames)
-        chosen = angles if axis == "all" else angles[:, [AXES.index(axis)]]
-        options = {"n_null": n_null, "n_bootstrap": n_null, "seed": seed}
-        report = correlate(
-            audio,
-            chosen,
-            times,
-            settings=PairSettings(radius=radius, min_gap_s=min_gap_s, **options),
-            motion="pitch, yaw, roll" if axis == "all" else axis,
-            progress=terminal_progress(),
-        )
-        lagged = lagged_correlation(
-            sound_series(mfcc_windows(audio, times), prosody(audio, times)),
-            motion_series(angles, times),
-            times,
-            max_lag_s=min(max_lag_s, float(times[-1] - times[0]) / 8),
-            **options,
-        )
-        rows = tidy_rows(report, lagged)
-        if file is not None:
-            write_table(file, rows)
+        check_writable(output, ".csv")
+    audio, times, angles = _pose(clip, fit, frames)
+    chosen = angles if axis == "all" else angles[:, [AXES.index(axis)]]
+    options = {"n_null": n_null, "n_bootstrap": n_null, "seed": seed}
+    report = correlate(
+        audio,
+        chosen,
+        times,
+        settings=PairSettings(radius=radius, min_gap_s=min_gap_s, **options),
+        motion="pitch, yaw, roll" if axis == "all" else axis,
+        progress=terminal_progress(),
+    )
+    lagged = lagged_correlation(
+        sound_series(mfcc_windows(audio, times), prosody(audio, times)),
+        motion_series(angles, times),
+        times,
+        max_lag_s=min(max_lag_s, float(times[-1] - times[0]) / 8),
+        **options,
+    )
+    rows = tidy_rows(report, lagged)
+    if output is not None:
+        write_table(output, rows)
     pairs = [row for row in rows if row["analysis"] == "pairs"]
     lags = sorted(lagged.rows(), key=lambda row: (row["p_corrected"], -abs(row["r"])))
     order = {(row["sound"], row["motion"]): k for k, row in enumerate(lags)}

@@ -5,17 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import beta
 
-from tfhkit.audio import (
-    PairSettings,
-    feature_vectors,
-    lagged_correlation,
-    mfcc_windows,
-    motion_series,
-    pair_correlation,
-    prosody,
-    sound_series,
-)
+from tfhkit.audio import feature_vectors, mfcc_windows, motion_series, prosody, sound_series
 from tfhkit.errors import ParameterError
+from tfhkit.stats import PairSettings, lagged_correlation, pair_correlation
 from tfhkit.virtual import head_motion, random_speaker
 from tfhkit.virtual.channel import record
 from tfhkit.virtual.prosody import prosody as clean_prosody

@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 
-from tfhkit.audio.resampling import block_weights
 from tfhkit.errors import check_shape
 from tfhkit.metrics import (
     detect_crops,
@@ -16,6 +15,7 @@ from tfhkit.metrics import (
     psnr,
     ssim,
 )
+from tfhkit.stats import block_weights
 
 SCORES = ("psnr", "ssim", "lmd", "lmd_not_found", "identity_similarity", "lpips",
           "flicker_ratio", "flicker_ratio_warped")  # fmt: skip

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from tfhkit.audio.resampling import block_weights
 from tfhkit.errors import ParameterError
 from tfhkit.evaluate.ridge import log_mel_windows, ridge_predict
 from tfhkit.metrics import HsSettings, head_pose_report
@@ -21,6 +20,7 @@ from tfhkit.motion import (
     train_personal,
 )
 from tfhkit.motion.personal import FOLDS
+from tfhkit.stats import block_weights
 from tfhkit.virtual.corpus import make_motion_corpus
 from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED, speaker_scores
 

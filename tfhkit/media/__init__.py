@@ -6,7 +6,7 @@ from tfhkit.media.files import atomic_path, check_writable, sha256_of
 from tfhkit.media.pictures import jpeg_bytes, read_picture
 from tfhkit.media.reader import FrameReader
 from tfhkit.media.sound import SR_HZ, read_audio, write_wav
-from tfhkit.media.texts import json_text, rounded, write_json
+from tfhkit.media.texts import json_text, rounded, write_json, write_table
 from tfhkit.media.writing import SYNTHETIC_COMMENT, draw_mark, video_metadata, write_video
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "sha256_of",
     "video_metadata",
     "write_json",
+    "write_table",
     "write_video",
     "write_wav",
 ]

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Real
 
-from tfhkit.audio.resampling import frame_step
 from tfhkit.errors import InputError
+from tfhkit.maths import frame_step
 from tfhkit.metrics.companions import companions
 from tfhkit.metrics.head_pose import (
     ANGLES,

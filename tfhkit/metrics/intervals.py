@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float, Real
 from scipy.stats import norm, t
 
-from tfhkit.audio.resampling import block_weights, frame_step
+from tfhkit.maths import frame_step
 from tfhkit.metrics.head_pose import N_BINS
+from tfhkit.stats import block_weights
 
 LEVELS = (2.5, 97.5)  # percent
 MIN_BLOCKS = 4

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from tfhkit.audio.mfcc import N_ROWS
-from tfhkit.audio.pairs import pair_distances
 from tfhkit.errors import ParameterError, check_shape
 from tfhkit.media import SR_HZ, jpeg_bytes
 from tfhkit.pipeline.front_end import is_live
+from tfhkit.stats import pair_distances
 from tfhkit.teach.display import show_widget
 from tfhkit.teach.hover import static_html
 from tfhkit.teach.sound import Sound

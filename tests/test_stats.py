@@ -7,27 +7,23 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from tfhkit.audio import (
+from tfhkit.audio import correlate, feature_vectors, motion_series
+from tfhkit.errors import InputError, ParameterError
+from tfhkit.maths import frame_step
+from tfhkit.media import write_table
+from tfhkit.stats import (
+    COLUMNS,
     PairSettings,
-    correlate,
-    feature_vectors,
-    lagged_correlation,
-    motion_series,
-    pair_correlation,
-    pair_distances,
-    tidy_rows,
-    write_table,
-)
-from tfhkit.audio.estimates import COLUMNS
-from tfhkit.audio.resampling import (
     block_weights,
     circular_shifts,
     corrected_p_values,
-    frame_step,
+    lagged_correlation,
     p_value,
+    pair_correlation,
+    pair_distances,
     phase_randomised,
+    tidy_rows,
 )
-from tfhkit.errors import InputError, ParameterError
 
 FAST = {"n_null": 50, "n_bootstrap": 50}
 
@@ -245,7 +241,7 @@ def test_tidy_table(tmp_path):
         read = list(csv.DictReader(file))
     assert float(read[0]["r"]) == pytest.approx(rows[0]["r"], rel=1e-6) and read[-1]["radius"] == ""
     assert not any("nan" in row.values() for row in read)
-    with pytest.raises(InputError, match="is not a .csv file"):
+    with pytest.raises(InputError, match="is not named .csv"):
         write_table(tmp_path / "t.txt", rows)
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(InputError, match="is a folder"):

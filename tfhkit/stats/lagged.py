@@ -8,9 +8,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.signal import detrend
 
-from tfhkit.audio.prosody import Prosody
-from tfhkit.audio.resampling import block_weights, frame_step, p_value, random_phases
 from tfhkit.errors import InputError, check_shape
+from tfhkit.maths import frame_step
+from tfhkit.stats.bootstrap import LEVELS, block_weights, weighted_correlation
+from tfhkit.stats.significance import p_value
+from tfhkit.stats.surrogates import random_phases
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class LaggedCorrelation:
     chance_95: float
 
     def rows(self) -> list[dict[str, Any]]:
-        """One dict per pair of series, at its best lag; see `tfhkit.audio.tidy_rows`."""
+        """One dict per pair of series, at its best lag; see `tfhkit.stats.tidy_rows`."""
         return [
             {
                 "analysis": "lags",
@@ -65,41 +67,6 @@ class LaggedCorrelation:
             for a, sound in enumerate(self.sound_names)
             for m, motion in enumerate(self.motion_names)
         ]
-
-
-def sound_series(
-    windows: Float[np.ndarray, "T 28 12"], voice: Prosody
-) -> dict[str, Float[np.ndarray, "T"]]:
-    """Named series of the sound: energy, pitch and the 12 coefficients at the frame.
-
-    Args:
-        windows: (T, 28, 12) MFCC windows.
-        voice: Prosody of the same frames.
-    Returns:
-        dict of name -> (T,).
-    """
-    middle = windows[:, 13:15].mean(axis=1)
-    series = {"energy (dB)": voice.energy_db, "voice pitch (st)": voice.pitch_st}
-    return series | {f"MFCC c{i + 1}": middle[:, i] for i in range(middle.shape[1])}
-
-
-def motion_series(
-    angles_rad: Float[np.ndarray, "T 3"], times: Float[np.ndarray, "T"]
-) -> dict[str, Float[np.ndarray, "T"]]:
-    """Named series of the head: the three angles in degrees, their speeds, and the total speed.
-
-    Args:
-        angles_rad: (T, 3) pitch, yaw, roll.
-        times: (T,) seconds.
-    Returns:
-        dict of name -> (T,).
-    """
-    angles = np.degrees(check_shape("angles_rad", angles_rad, (len(times), 3)))
-    speed = np.gradient(angles, times, axis=0)
-    names = ("pitch", "yaw", "roll")
-    series = {f"head {name} (deg)": angles[:, i] for i, name in enumerate(names)}
-    series |= {f"|{name} speed| (deg/s)": np.abs(speed[:, i]) for i, name in enumerate(names)}
-    return series | {"head speed (deg/s)": np.linalg.norm(speed, axis=1)}
 
 
 def lagged_correlation(
@@ -125,7 +92,7 @@ def lagged_correlation(
         times: (T,) seconds, even steps.
         max_lag_s: largest lag to either side.
         n_null: number of surrogate tracks. n_bootstrap: draws for the intervals; 0 for none.
-        block_s: see `tfhkit.audio.resampling.block_weights`.
+        block_s: see `tfhkit.stats.block_weights`.
         seed: of both.
     Returns:
         LaggedCorrelation.
@@ -202,8 +169,4 @@ def _interval(x, y, weights):
     """95 % percentiles of the weighted correlation of x and y over the rows of `weights`."""
     if not (len(weights) and x.any() and y.any()):
         return (np.nan, np.nan)
-    n = weights.sum(1)
-    mean_x, mean_y = weights @ x / n, weights @ y / n
-    var_x, var_y = weights @ x**2 / n - mean_x**2, weights @ y**2 / n - mean_y**2
-    r = (weights @ (x * y) / n - mean_x * mean_y) / np.sqrt(np.maximum(var_x * var_y, 1e-12))
-    return np.percentile(r, [2.5, 97.5])
+    return np.percentile(weighted_correlation(x, y, weights), LEVELS)

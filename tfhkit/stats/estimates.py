@@ -1,18 +1,13 @@
 """What the correlation analyses found: pair estimates with their settings, and one tidy table."""
 
-import csv
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from tfhkit.audio.lagged import LaggedCorrelation
-from tfhkit.audio.resampling import corrected_p_values
-from tfhkit.errors import InputError
-from tfhkit.media import atomic_path, rounded
+from tfhkit.stats.lagged import LaggedCorrelation
+from tfhkit.stats.significance import corrected_p_values
 
 # of the tidy table: one row per estimate, what was chosen, then what was found
 COLUMNS = (
@@ -79,7 +74,7 @@ class CorrelationReport:
         """(2 + variants,) p-values of all estimates, in the order of `rows`, family-wise.
 
         All estimates use the same shifts, so the largest of them at each shift is known:
-        see `tfhkit.audio.resampling.corrected_p_values`. NaN for an estimate without pairs.
+        see `tfhkit.stats.corrected_p_values`. NaN for an estimate without pairs.
         """
         every = (self.paper, self.no_neighbours, *self.variants)
         return corrected_p_values([e.r for e in every], [e.shift_null for e in every])
@@ -138,30 +133,6 @@ def tidy_rows(report: CorrelationReport, lagged: LaggedCorrelation) -> list[dict
         null is the largest |r| over the lags of tracks with random phases.
     """
     return report.rows() + [_in_order(row) for row in lagged.rows()]
-
-
-def write_table(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows with the same keys as CSV, whole or not at all, with seven significant digits.
-
-    What is unknown stays empty.
-
-    Raises:
-        InputError: not a .csv, or the folder cannot be written.
-    """
-    check_table_path(path)
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({n: "" if v is None else v for n, v in rounded(row).items()})
-
-
-def check_table_path(path: str | Path) -> None:
-    """Raise InputError for a path that cannot become a table."""
-    if Path(path).suffix.lower() != ".csv":
-        raise InputError(path, "is not a .csv file", "give a name that ends in .csv")
-    if Path(path).is_dir():
-        raise InputError(path, "is a folder", "name a file")
 
 
 def _in_order(row):
