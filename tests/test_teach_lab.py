@@ -2,6 +2,9 @@
 
 import copy
 import json
+import subprocess
+import sys
+import time
 
 import nbformat
 import pytest
@@ -121,3 +124,25 @@ def test_the_server_extension_registers_itself():
     assert model["content"]["metadata"]["kernelspec"]["name"] == "python3"
     hooks[0](model={"type": "file", "content": "text"}, path="a.txt", contents_manager=None)
     assert any("tfhkit.teach.server" in option for option in lab_options("."))
+
+
+def test_jupyterlab_ends_when_the_command_is_told_to_end(tmp_path):
+    """SIGTERM, as from a service manager or `kill`, must not leave a server behind."""
+    ended, ready = tmp_path / "ended", tmp_path / "ready"
+    server = (
+        "import pathlib, signal, sys, time\n"
+        "def end(*_):\n"
+        f"    pathlib.Path({str(ended)!r}).touch(); sys.exit(7)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        f"pathlib.Path({str(ready)!r}).touch()\n"
+        "time.sleep(60)"
+    )
+    code = (
+        "import pathlib, sys; from tfhkit.teach.lab import run_until_ended\n"
+        f"sys.exit(run_until_ended([sys.executable, '-c', {server!r}], pathlib.Path('.')))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as command:
+        while not ready.exists() and command.poll() is None:
+            time.sleep(0.05)
+        command.terminate()
+        assert command.wait(timeout=30) == 7 and ended.exists()

@@ -9,7 +9,7 @@ import pytest
 from tfhkit.pipeline.places import kit_dir
 from tfhkit.pipeline.sources import EXERCISE_TAGS
 from tfhkit.teach.build import sources_in
-from tfhkit.teach.exercises import count_wrong, edition, has_exercise
+from tfhkit.teach.exercises import edition, has_exercise
 
 SOURCES = sources_in(kit_dir() / "notebooks")
 
@@ -59,7 +59,7 @@ def editions(cell):
     """All texts that a student's notebook may have in the place of a cell."""
     if not has_exercise(cell):
         return [cell]
-    wrong = [edition(cell, "wrong", k) for k in range(count_wrong(cell))]
+    wrong = [edition(cell, "wrong", k) for k in range(cell.count("### wrong"))]
     return [edition(cell, "student"), edition(cell, "solution"), *wrong]
 
 

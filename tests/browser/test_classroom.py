@@ -150,6 +150,15 @@ def test_a_check_says_its_verdict_once(notebook):
         "✗ twice, case 1 of 2: line 5: return y[x]: IndexError: list index out of range.",
         "  Called with x = 1",
     ]
+    # a syntax error leaves the earlier function in the kernel; it must not be checked in its place
+    notebook.edit(index, "def twice(x):\n    return 2 * x")
+    notebook.run_cell(index)
+    notebook.edit(index, "def twice(x):\n    return 2 * * x")
+    notebook.run_cell(index, may_fail=True)
+    notebook.edit(index, "check('twice', twice, [(1, 2)])")
+    notebook.run_cell(index, may_fail=True)
+    shown = notebook.cell(index).locator(".jp-OutputArea").inner_text()
+    assert shown.startswith("✗ twice: the function's cell has an error and was not run; line 2: ")
     notebook.edit(index, "'done'")
     notebook.run_cell(index)
 

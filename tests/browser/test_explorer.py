@@ -83,6 +83,17 @@ def test_every_control_changes_the_picture(notebook):
     assert notebook.errors() == []
 
 
+def test_on_a_phone_the_values_can_be_read(notebook):
+    found = widget(notebook, 0)
+    found.evaluate("root => root.style.width = '280px'")
+    frame = found.bounding_box()
+    for shown in found.locator("output").all():
+        box = shown.bounding_box()
+        assert box["x"] + box["width"] <= frame["x"] + frame["width"] and box["width"] > 40
+        assert shown.evaluate("it => it.scrollWidth <= it.clientWidth"), shown.inner_text()
+    found.evaluate("root => root.style.width = ''")
+
+
 def test_while_dragging_the_last_values_win_and_calls_do_not_pile_up(notebook):
     found = widget(notebook, 0)
     before = int(found.get_attribute("data-answers") or 0)

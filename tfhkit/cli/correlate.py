@@ -107,7 +107,7 @@ def correlate_file(
         rows (the tidy table, all pairs, and the ten strongest lagged ones; the file has them all).
         What is unknown (an estimate without pairs) is None.
     Raises:
-        InputError: the clip is silent or too short; `output` is not named .csv or cannot be written.
+        InputError: the clip is silent or too short; `output` is no .csv file or cannot be written.
         ParameterError: an option out of range, or a fit of another clip.
     """
     from tfhkit.audio import correlate, mfcc_windows, motion_series, prosody, sound_series

@@ -23,7 +23,7 @@ without the rest of the notebook (they import what they need): so they are teste
 import copy
 import re
 
-from tfhkit.teach.verdicts import arguments_in_words, differ, where_raised
+from tfhkit.teach.verdicts import arguments_in_words, differ, refused_definition, where_raised
 
 RIGHT, WRONG, NOT_ATTEMPTED = "\u2713", "\u2717", "\u25cb"  # words stand beside each
 _MARK = re.compile(r"^(?P<indent>\s*)### (?P<part>solution|stub|wrong|end)\s*$")
@@ -57,6 +57,10 @@ def check(name, function, cases, rtol=1e-4, atol=1e-5):
         CheckFailed: an answer is wrong, or the function raises. "Not attempted" are a function
             that raises NotAttempted, and one that returns None or ... in every case.
     """
+    refused = refused_definition(getattr(function, "__name__", ""))
+    if refused:
+        text = f"{WRONG} {name}: the function's cell has an error and was not run; {refused}."
+        raise CheckFailed(text)
     blank = 0
     for number, case in enumerate(cases, 1):
         args, expected, *hint = case
@@ -139,16 +143,3 @@ def _lines_of(region, which, wrong):
 
 def _uncomment(lines):
     return [re.sub(r"^(\s*)# ?", r"\1", line) for line in lines]
-
-
-def count_wrong(source):
-    """Number of planted wrong answers in an exercise cell (of the region that has the most)."""
-    counts, current = [0], 0
-    for line in source.splitlines():
-        mark = _MARK.match(line)
-        if mark and mark["part"] == "solution":
-            current = 0
-        elif mark and mark["part"] == "wrong":
-            current += 1
-            counts.append(current)
-    return max(counts)

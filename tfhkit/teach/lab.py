@@ -1,7 +1,7 @@
 """The folder `work/`, where a reader's own copies of the notebooks lie, and JupyterLab on it."""
 
-import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -71,10 +71,19 @@ def open_lab(options=(), say=print):
     first = f"{FOLDER}/{places.STEPS[0]}.ipynb"
     command = [sys.executable, "-m", "jupyterlab", *lab_options(places.kit_dir()),
                f"--LabApp.default_url=/lab/tree/{first}", *options]  # fmt: skip
-    try:
-        return subprocess.run(command, check=False, cwd=places.kit_dir(), env=os.environ).returncode
-    except KeyboardInterrupt:  # Ctrl-C goes to JupyterLab, too, which asks and ends by itself
-        return 0
+    return run_until_ended(command, places.kit_dir())
+
+
+def run_until_ended(command: list[str], folder: Path) -> int:
+    """Run a command that ends when this process is told to end: its exit code."""
+    with subprocess.Popen(command, cwd=folder) as server:
+        before = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+        try:
+            return server.wait()
+        except KeyboardInterrupt:  # Ctrl-C goes to JupyterLab, too, which asks and ends by itself
+            return 0
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def lab_options(root):

@@ -1,7 +1,9 @@
 """What is said about a wrong answer: how it differs, in which line, with which arguments."""
 
+import ast
 import inspect
 import linecache
+import sys
 import textwrap
 import traceback
 
@@ -76,6 +78,21 @@ def where_raised(error, function):
             line = linecache.getline(frame.filename, frame.lineno).strip()
             return f"line {frame.lineno}: " + f"{line}: " * bool(line) + text
     return text
+
+
+def refused_definition(name: str) -> str | None:
+    """Why Python refused the newest cell that defines `name`, or None where it took it.
+
+    After a syntax error the notebook still holds the function of an earlier run.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    sources = shell.user_ns.get("In", []) if shell else []
+    newest = next((text for text in reversed(sources) if f"def {name}(" in text), "")
+    try:
+        ast.parse(newest)
+    except SyntaxError as error:
+        return f"line {error.lineno}: {type(error).__name__}: {error.msg}"
+    return None
 
 
 def arguments_in_words(function, args):
