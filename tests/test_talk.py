@@ -9,8 +9,9 @@ import pytest
 from talk_toys import SIZE_PX, N, toy_person, voice, write_clip
 
 from tfhkit import talk
+from tfhkit.audio import read_speech
 from tfhkit.background.images import Coarse
-from tfhkit.errors import InputError
+from tfhkit.errors import InputError, ParameterError
 from tfhkit.media import open_clip, video_metadata, write_wav
 from tfhkit.person import FILE, Motion, Person, Refined, start_directory
 
@@ -66,6 +67,21 @@ def test_each_result_is_read_as_it_was_written(person, motion, refined, tmp_path
     (tmp_path / "cut.npz").write_bytes((tmp_path / "1.npz").read_bytes()[:5000])
     with pytest.raises(InputError, match="is not a file of Refined"):
         Refined.load(tmp_path / "cut.npz")
+
+
+@pytest.mark.parametrize(
+    "sound, words",
+    [
+        (np.zeros(16000, np.int16), "holds int16 samples, floats in .* needed; divide 16-bit"),
+        ([0] * 16000, "holds int64 samples"),
+        (np.zeros(16000), "audio: is silent from end to end"),
+        (0.1 * np.ones(1600), r"audio: is 0.1 s long, at least 0.5 s are needed"),
+        ("none.wav", "none.wav"),
+    ],
+)
+def test_a_sound_that_says_nothing_is_refused(sound, words):
+    with pytest.raises((InputError, ParameterError), match=words):
+        read_speech(sound)
 
 
 def test_own_frames_leave_out_those_without_a_face(person):
@@ -192,6 +208,13 @@ def test_learning_is_resumed_stage_by_stage(person, tmp_path, monkeypatch):
     assert made == ["fit", "fit", "mapping", "mapping", "refiner", "refiner"]
     assert talk.learn(clip, "tiny", tmp_path / "me").scores == learned.scores == {"lip_r": 0.5}
     assert len(made) == 6
+    for number, lost in enumerate(("refiner.json", "fit.npz", "clip.mp4")):  # they are made again
+        (tmp_path / "me" / lost).unlink()
+        with pytest.raises(InputError, match=f"{lost} is missing; run the same `tfhkit learn`"):
+            Person.load(tmp_path / "me")
+        talk.learn(clip, "tiny", tmp_path / "me")
+        Person.load(tmp_path / "me")
+        assert len(made) == 6 + min(number + 1, 2)
     with pytest.raises(InputError, match="holds another person"):
         talk.learn(clip, "tiny", tmp_path / "me", seed=1)
 

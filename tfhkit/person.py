@@ -84,8 +84,7 @@ class Person:
         """Write what makes the directory count as finished: scores and hashes of its parts."""
         folder = Path(folder)
         about = read_directory(folder) or {}
-        weights = [Path(name).with_suffix(".json").name for name in PARTS[1:]]
-        files = [about["clip"], *PARTS, *weights]
+        files = [about["clip"], *(name for part in PARTS for name in _files_of(part))]
         about |= {
             "face_model": basis_mark(self.model),
             "scores": self.scores,
@@ -108,13 +107,10 @@ class Person:
         if "files" not in about:
             fault = "is incomplete: learning was stopped before its end"
             raise InputError(folder, fault, "run the same `tfhkit learn` again; it resumes")
-        again = "learn the person again into another directory"
-        for name, digest in about["files"].items():
-            path = Path(folder) / name
-            if not path.is_file():
-                raise InputError(folder, f"is incomplete: {name} is missing", again)
-            if sha256_of(path) != digest:
-                raise InputError(folder, f"{name} was changed since it was written", again)
+        missing = missing_files(folder, about)
+        if missing:
+            fault = f"is incomplete: {missing[0]} is missing"
+            raise InputError(folder, fault, "run the same `tfhkit learn` again; it makes the rest")
         settings = Settings(**about["settings"])
         fit = Fit.load(Path(folder) / PARTS[0])
         person = cls(
@@ -128,7 +124,7 @@ class Person:
         )
         if basis_mark(person.model) != about["face_model"]:
             fault = f"was learned with another face model ({about['face_model']})"
-            raise InputError(folder, fault, again)
+            raise InputError(folder, fault, "learn the person again into another directory")
         return person
 
 
@@ -231,7 +227,26 @@ def start_directory(
     if not (folder / mine["clip"]).is_file():
         with atomic_path(folder / mine["clip"]) as temporary:
             shutil.copyfile(clip.path, temporary)
-    return found is not None and "files" in found
+    return found is not None and "files" in found and not missing_files(folder, found)
+
+
+def missing_files(folder: str | Path, about: dict) -> list[str]:
+    """Names of a finished directory's files that are no longer there.
+
+    Args:
+        folder: the directory. about: what `read_directory` found in it.
+    Raises:
+        InputError: a file was changed.
+    """
+    missing = []
+    for name, digest in about["files"].items():
+        path = Path(folder) / name
+        if not path.is_file():
+            missing.append(name)
+        elif sha256_of(path) != digest:
+            fault = f"{name} was changed since it was written"
+            raise InputError(folder, fault, "learn the person again into another directory")
+    return missing
 
 
 def read_directory(folder: str | Path) -> dict | None:
@@ -269,7 +284,7 @@ def keep_stage(folder: str | Path | None, name: str, make: Callable) -> Any:
     if folder is None:
         return make(None)
     path = Path(folder) / name
-    if path.is_file():
+    if all((path.parent / file).is_file() for file in _files_of(name)):
         read = dict(zip(PARTS, (Fit.load, MotionWeights.load, load_refiner)))
         return read[name](path)
     unfinished = path.with_suffix(".unfinished")
@@ -277,6 +292,11 @@ def keep_stage(folder: str | Path | None, name: str, make: Callable) -> Any:
     _save_part(part, path)
     unfinished.unlink(missing_ok=True)
     return part
+
+
+def _files_of(name):
+    """The files of a part: weights have a configuration next to them."""
+    return [name] if name == PARTS[0] else [name, Path(name).with_suffix(".json").name]
 
 
 def _save_part(part, path):

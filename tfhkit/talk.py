@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from tfhkit.audio.speech import read_speech
 from tfhkit.background import images, match_background
 from tfhkit.background.images import Backdrops, Coarse
 from tfhkit.errors import InputError
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.landmarks import detect
-from tfhkit.media import SR_HZ, Clip, open_clip, read_audio
+from tfhkit.media import SR_HZ, Clip, open_clip
 from tfhkit.metrics import psnr
 from tfhkit.motion import MotionWeights, TrainSettings, predict_motion, train_personal
 from tfhkit.motion.general import general_mapping
@@ -141,9 +142,9 @@ def drive(
     Returns:
         Motion.
     Raises:
-        InputError: silent or empty sound.
+        InputError: a sound that is silent, or shorter than half a second.
     """
-    audio, clip_times = _samples(audio), person.fit.times
+    audio, clip_times = read_speech(audio), person.fit.times
     if times is None:
         fps = (len(clip_times) - 1) / (clip_times[-1] - clip_times[0])
         times = np.arange(0, len(audio) / SR_HZ, 1 / fps)
@@ -204,7 +205,7 @@ def film(
     """
     how = visible_mark, person.settings.video_crf, progress
     place = person.clip, person.fit.crop
-    return write_talking_head(path, *place, [refined], refined.times, _samples(audio), *how)
+    return write_talking_head(path, *place, [refined], refined.times, read_speech(audio), *how)
 
 
 def talk(
@@ -215,7 +216,7 @@ def talk(
 
     Args and returns: as for `film` and `drive`. Gives the same video as those one by one.
     """
-    motion = drive(person, audio := _samples(audio))
+    motion = drive(person, audio := read_speech(audio))
     how = visible_mark, person.settings.video_crf, progress
     clip, crop, parts = person.clip, person.fit.crop, refined_parts(person, motion)
     return write_talking_head(path, clip, crop, parts, motion.times, audio, *how)
@@ -237,7 +238,3 @@ def refined_parts(
         coarse = draw(person, motion[part], backdrops=backdrops)
         refined = refine(person, coarse, identity[part])
         yield Refined(*(getattr(refined, f.name)[first - part.start :] for f in fields(refined)))
-
-
-def _samples(audio: Sound) -> Float[np.ndarray, "N"]:
-    return read_audio(audio) if isinstance(audio, (str, Path)) else np.asarray(audio)

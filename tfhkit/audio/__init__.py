@@ -3,6 +3,7 @@
 from tfhkit.audio.correlation import correlate, feature_vectors, motion_series, sound_series
 from tfhkit.audio.mfcc import mfcc_windows
 from tfhkit.audio.prosody import Prosody, prosody
+from tfhkit.audio.speech import read_speech
 
 __all__ = [
     "Prosody",
@@ -11,5 +12,6 @@ __all__ = [
     "mfcc_windows",
     "motion_series",
     "prosody",
+    "read_speech",
     "sound_series",
 ]

@@ -4,9 +4,7 @@ from pathlib import Path
 from shlex import quote
 
 from tfhkit.cli.learn import add_learning, learn_into
-from tfhkit.errors import InputError
 
-LEAST_S = 0.5
 TEXT = "make a video of a person saying something"
 
 
@@ -38,12 +36,10 @@ def call(options):
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.talk import talk
 
-    speech = read_speech(options.speech)
+    speech, folder = speech_of(options.speech), Path(options.person)
+    person = Person.load(folder) if folder.is_dir() else None
     output = check_writable(options.output, ".mp4")
-    folder = Path(options.person)
-    if folder.is_dir():
-        person = Person.load(folder)
-    else:
+    if person is None:
         folder = output.with_suffix(".person")
         person = learn_into(folder, options.person, options)
     talk(person, speech, output, not options.no_mark, terminal_progress())
@@ -51,20 +47,16 @@ def call(options):
     return {"video": str(output), "person": str(folder), "seconds_of_speech": seconds}, _show
 
 
-def read_speech(given):
+def speech_of(given):
     """The sound behind a `speech` argument: (N,) float32 at 16 kHz."""
-    from tfhkit.media import SR_HZ, read_audio
+    from tfhkit.audio import read_speech
     from tfhkit.pipeline.places import resolve_input
 
     if given == "sentence":
         from tfhkit.virtual.voice import default_speech
 
         return default_speech().audio
-    audio = read_audio(resolve_input(given, "speech"))
-    if len(audio) < SR_HZ * LEAST_S:
-        fault = f"is {len(audio) / SR_HZ:.1f} s long, at least {LEAST_S:g} s are needed"
-        raise InputError(given, fault, "give a longer sound")
-    return audio
+    return read_speech(resolve_input(given, "speech"))
 
 
 def _show(result):

@@ -1,0 +1,38 @@
+"""A speech as the chain takes it: a file or samples, checked before minutes are spent on it."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from tfhkit.audio.mfcc import checked_audio
+from tfhkit.errors import InputError, ParameterError
+from tfhkit.media import SR_HZ, read_audio
+
+LEAST_S = 0.5
+
+
+def read_speech(sound: str | Path | np.ndarray | list) -> Float[np.ndarray, "N"]:
+    """The samples of a speech, mono float32 at 16 kHz.
+
+    Args:
+        sound: a sound file, a video with sound, or (N,) float samples in [-1, 1] at 16 kHz.
+    Raises:
+        InputError: it cannot be read, is silent, or is shorter than half a second.
+        ParameterError: samples that are integers.
+    """
+    if isinstance(sound, (str, Path)):
+        samples, name = read_audio(sound), str(sound)
+    else:
+        samples, name = np.asarray(sound), "audio"
+    if samples.dtype.kind != "f":
+        fault = f"holds {samples.dtype} samples, floats in [-1, 1] are needed"
+        raise ParameterError(name, fault, "divide 16-bit samples by 32768, or give the file")
+    try:
+        samples = checked_audio(samples, SR_HZ, allow_silent=False)
+    except InputError as error:
+        raise InputError(name, error.fault, error.remedy) from error
+    if len(samples) < SR_HZ * LEAST_S:
+        fault = f"is {len(samples) / SR_HZ:.1f} s long, at least {LEAST_S:g} s are needed"
+        raise InputError(name, fault, "give a longer sound")
+    return samples
