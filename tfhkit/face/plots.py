@@ -12,9 +12,10 @@ from torch import Tensor
 from tfhkit.camera import CROP_PX, DISTANCE, FOCAL_PX
 from tfhkit.coefficients import N_COEFFICIENTS, SLICES
 from tfhkit.face.model import MorphableModel
+from tfhkit.palette import AXES, BLUE, GREEN, PURPLE, RED
 
 # Okabe-Ito colours; green for what each frame has of its own, blue for what a clip shares.
-_SHARED, _OWN, _AXES = "#0072B2", "#009E73", {"x": "#D55E00", "y": "#009E73", "z": "#0072B2"}
+_SHARED, _OWN = BLUE, GREEN
 _PARTS = {
     "id": (r"$\alpha$  identity", _SHARED),
     "exp": (r"$\beta$  expression", _OWN),
@@ -75,7 +76,7 @@ def show_variance(model: MorphableModel, kept: Mapping[str, float] | None = None
     """
     figure, axis = plt.subplots(figsize=(5.2, 2.8))
     bases = {"identity": model.id_basis, "expression": model.exp_basis, "texture": model.tex_basis}
-    for (name, basis), colour in zip(bases.items(), ("#0072B2", "#009E73", "#D55E00")):
+    for (name, basis), colour in zip(bases.items(), (BLUE, GREEN, RED)):
         variance = basis.square().sum((1, 2)).double()
         share = variance.cumsum(0) / variance.sum() * (kept or {}).get(name, 1.0)
         axis.plot(np.arange(1, len(share) + 1), 100 * share, color=colour, label=name)
@@ -106,9 +107,9 @@ def _silhouette(axis, points, faces):
 
 
 def _arrow(axis, tip, name, text_at):
-    style = {"arrowstyle": "-|>", "color": _AXES[name], "lw": 2, "shrinkA": 0, "shrinkB": 0}
+    style = {"arrowstyle": "-|>", "color": AXES[name], "lw": 2, "shrinkA": 0, "shrinkB": 0}
     axis.annotate("", tip, (0, 0), arrowprops=style)
-    axis.text(*text_at, name, color=_AXES[name], ha="center", va="center", fontsize=11)
+    axis.text(*text_at, name, color=AXES[name], ha="center", va="center", fontsize=11)
 
 
 def _side_view(axis, model):
@@ -118,8 +119,8 @@ def _side_view(axis, model):
     for sign in (1, -1):
         axis.plot([DISTANCE, -2.2], [0, sign * half * (DISTANCE + 2.2)], color="0.4", lw=0.8)
     axis.plot([DISTANCE, -2.2], [0, 0], color="0.4", lw=0.8, ls=(0, (8, 4, 2, 4)))
-    axis.plot([0, 0], [-half * DISTANCE, half * DISTANCE], color="#CC79A7", lw=2)
-    axis.text(0.1, -1.62, "what the crop shows\nat z = 0: 2.2 dm", color="#CC79A7", fontsize=8)
+    axis.plot([0, 0], [-half * DISTANCE, half * DISTANCE], color=PURPLE, lw=2)
+    axis.text(0.1, -1.62, "what the crop shows\nat z = 0: 2.2 dm", color=PURPLE, fontsize=8)
     at = 7.6  # a scaled picture of the image plane, turned round to lie before the camera
     reach = half * (DISTANCE - at)
     axis.plot([at, at], [-reach, reach], color="k", lw=2)
@@ -141,11 +142,11 @@ def _front_view(axis, model):
     half = CROP_PX / 2 / FOCAL_PX * DISTANCE
     verts = model.mean_shape.numpy()
     _silhouette(axis, verts[:, :2] * (DISTANCE / (DISTANCE - verts[:, 2:])), model.faces.numpy())
-    axis.add_patch(plt.Rectangle((-half, -half), 2 * half, 2 * half, ec="#CC79A7", fc="none", lw=2))
+    axis.add_patch(plt.Rectangle((-half, -half), 2 * half, 2 * half, ec=PURPLE, fc="none", lw=2))
     _arrow(axis, (0.8, 0), "x", (0.95, 0.12))
     _arrow(axis, (0, 0.8), "y", (-0.14, 0.85))
-    axis.plot([0], [0], "o", color=_AXES["z"], ms=6)
-    axis.text(-0.16, -0.2, "z", color=_AXES["z"], fontsize=11)
+    axis.plot([0], [0], "o", color=AXES["z"], ms=6)
+    axis.text(-0.16, -0.2, "z", color=AXES["z"], fontsize=11)
     pixel = {"arrowstyle": "-|>", "color": "k", "lw": 1.2, "shrinkA": 0, "shrinkB": 0}
     for tip, name, shift in (
         ((0.55, 0), "u (px)", (0.3, 0.12)),

@@ -14,6 +14,7 @@ from torch import Tensor
 from tfhkit.camera import CROP_PX, Camera, project, to_world
 from tfhkit.face.model import MorphableModel
 from tfhkit.fit.clip import Fit
+from tfhkit.palette import ANGLES, AXES, BLUE, GREEN, ORANGE, RED, SKY, YELLOW
 from tfhkit.render import render
 
 # iBUG order: jaw, brows, nose, eyes, lips.
@@ -30,11 +31,11 @@ LINES = (
 )
 # Okabe-Ito colours, told apart with every kind of colour vision.
 COLOURS = {
-    "jaw": "#56B4E9",
-    "brows": "#E69F00",
-    "nose": "#F0E442",
-    "eyes": "#009E73",
-    "lips": "#D55E00",
+    "jaw": SKY,
+    "brows": ORANGE,
+    "nose": YELLOW,
+    "eyes": GREEN,
+    "lips": RED,
 }
 
 
@@ -62,10 +63,10 @@ def draw_axes(
     ends = torch.cat([torch.zeros(1, 3), length_dm * torch.eye(3)])
     world = to_world(ends[None], angles[None], trans[None])[0]
     origin, *tips = project(world, Camera(size_px))[0].numpy() - 0.5
-    for tip, colour in zip(tips, ("#D55E00", "#009E73", "#0072B2")):
+    for tip, colour in zip(tips, AXES.values()):
         arrow = {"arrowstyle": "-|>", "color": colour, "lw": 2, "shrinkA": 0, "shrinkB": 0}
         axis.annotate("", tip, origin, arrowprops=arrow)
-    axis.plot(*origin, "o", color="#0072B2", ms=4)  # the z axis seen from its tip
+    axis.plot(*origin, "o", color=BLUE, ms=4)  # the z axis seen from its tip
 
 
 def show_frames(
@@ -138,9 +139,7 @@ def show_pose(
 ) -> Figure:
     """Pitch, yaw and roll in degrees over time; `marks` are times of vertical lines."""
     figure, axis = plt.subplots(figsize=(8, 2.6))
-    for track, name, colour in zip(
-        np.degrees(angles).T, ("pitch", "yaw", "roll"), ("#0072B2", "#D55E00", "#009E73")
-    ):
+    for track, (name, colour) in zip(np.degrees(angles).T, ANGLES.items()):
         axis.plot(times, track, label=name, color=colour)
     for mark in marks or ():
         axis.axvline(mark, color="0.5", lw=1, ls="--")

@@ -20,6 +20,7 @@ from tfhkit.fit.plots import over
 from tfhkit.fit.report import INNER, MOUTH, landmark_errors
 from tfhkit.fit.start import BundleState
 from tfhkit.media.clip import FrameSource
+from tfhkit.palette import ANGLES, BLUE, RED
 from tfhkit.render import render
 
 N_SHOWN = 5  # frames in the upper part
@@ -28,8 +29,7 @@ _SIZE_PX = 2 * CROP_PX
 _WIDTH_IN, _HEIGHT_IN = 8.0, 10.9
 _ROWS = ("picture", "landmarks\nonly", "with\npixels", "difference,\nlandmarks\nonly",
          "difference,\nwith pixels")  # fmt: skip
-_AXES = (("pitch", "#0072B2"), ("yaw", "#D55E00"), ("roll", "#009E73"))  # Okabe-Ito, as below
-_INNER, _MOUTH, _BRIDGED, _BEFORE = "#0072B2", "#D55E00", "#F2E3C0", "0.6"
+_INNER, _MOUTH, _BRIDGED, _BEFORE = BLUE, RED, "#F2E3C0", "0.6"
 # key of the report, which item of it, head, digits after the point
 _NUMBERS = (
     ("nme_inner_pct", None, "landmarks,\ninner (%)", 2),
@@ -165,7 +165,7 @@ def _draw_times(figure, before, after, model, shown):
     axes[0].set_ylim(0, 1.25 * np.nanmax([inner, mouth]))
     axes[0].set_ylabel("landmark error\n(% eye distance)", fontsize=7.5)
     tracks = np.degrees(before.coefficients.angles), np.degrees(after.coefficients.angles)
-    for k, (axis, (name, colour)) in enumerate(zip(axes[1:], _AXES)):
+    for k, (axis, (name, colour)) in enumerate(zip(axes[1:], ANGLES.items())):
         middle, band = tracks[1][:, k], 2 * after.sigma_deg[:, k]
         axis.fill_between(times, middle - band, middle + band, color=colour, alpha=0.3, lw=0)
         axis.plot(times, tracks[0][:, k], color=_BEFORE, lw=0.8)
