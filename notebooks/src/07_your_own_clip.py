@@ -102,8 +102,8 @@ for problem in advice(facts):
 #
 # papermill guesses types and only warns about unknown names, which is why the kit has a runner.
 #
-# If you only want the video, there are two commands without notebooks: `tfhkit learn me.mp4 -o me/` learns a person, and
-# `tfhkit talk me/ words.wav -o out.mp4` lets them speak.
+# If you only want the video, there are two commands without notebooks: `tfhkit learn me.mp4 -o me.person` learns a person, and
+# `tfhkit talk me.person words.wav -o out.mp4` makes a video in which they speak.
 #
 # ## The same with buttons
 # The panel shows the doctor's advice on your clip and starts the same command in a process of its own. It continues when you
