@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -220,7 +219,7 @@ def envelope(
     return np.minimum.reduceat(sound, edges), np.maximum.reduceat(sound, edges)
 
 
-def _for_widget(sound, times, angles_rad, windows, pairs) -> dict[str, Any]:
+def _for_widget(sound, times, angles_rad, windows, pairs):
     """The front end's data: numbers as little-endian bytes, and their shapes and units."""
     low, high = envelope(np.asarray(sound), N_COLUMNS)
     peak = max(float(np.abs(sound).max()), 1e-6)

@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tfhkit.errors import ParameterError, check_shape
@@ -156,7 +155,7 @@ def _apart(place, reads, n):
     return shown
 
 
-def _pin(axis: Axes, at, picture, colour, dashed) -> None:
+def _pin(axis, at, picture, colour, dashed):
     """Put a small picture over a point."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 

@@ -81,7 +81,7 @@ def where_raised(error: Exception, function: Callable[..., Any]) -> str:
     code = getattr(inspect.unwrap(function), "__code__", None)
     own = {code.co_filename} if code else set()
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        in_a_cell = frame.filename in own or "ipykernel_" in frame.filename
+        in_a_cell = frame.filename in own or "ipykernel_" in frame.filename  # of any cell
         if frame.lineno and in_a_cell:
             line = linecache.getline(frame.filename, frame.lineno).strip()
             return f"line {frame.lineno}: " + f"{line}: " * bool(line) + text
