@@ -80,7 +80,7 @@ def stored(folder, monkeypatch, outputs):
         executed["cells"][2]["outputs"] = outputs
         build.write_notebook(out / places.EXECUTED / f"{name}.ipynb", executed)
     monkeypatch.setattr(runner, "run_series", lambda **_: None)
-    build.store_outputs(folder, str(out), names, say=None)
+    build.store_outputs(folder, str(out), names)
     notebook = read_notebook(folder / "01_second.ipynb")
     assert not any("elsewhere" in "".join(cell["source"]) for cell in notebook["cells"])
     return notebook["cells"][1]["outputs"]

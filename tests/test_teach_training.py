@@ -1,21 +1,15 @@
 """A finished training is told, and put away where it is to be done again."""
 
 import json
-from dataclasses import dataclass
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from tfhkit.errors import InputError
+from tfhkit.refine import TrainConfig
 from tfhkit.teach import action
 from tfhkit.teach.training import drop_finished, forget_training, tell_training
-
-
-@dataclass
-class How:
-    steps: int = 100
-    budget_s: float | None = None
 
 
 @pytest.fixture
@@ -33,9 +27,9 @@ def stored(tmp_path):
 @pytest.mark.parametrize(
     "step, seconds, how, dropped",
     [
-        (100, 5, How(), True),
-        (40, 5, How(), False),  # interrupted: it is resumed
-        (40, 70, How(budget_s=60), True),  # its time was over
+        (100, 5, TrainConfig(100), True),
+        (40, 5, TrainConfig(100), False),  # interrupted: it is resumed
+        (40, 70, TrainConfig(100, budget_s=60), True),  # its time was over
     ],
 )
 def test_only_a_finished_training_is_dropped(stored, step, seconds, how, dropped):
@@ -44,9 +38,9 @@ def test_only_a_finished_training_is_dropped(stored, step, seconds, how, dropped
 
 
 def test_nothing_to_drop(tmp_path):
-    assert not drop_finished(tmp_path / "none.safetensors", How())
+    assert not drop_finished(tmp_path / "none.safetensors", TrainConfig())
     (tmp_path / "broken").write_bytes(b"x" * 20)
-    assert not drop_finished(tmp_path / "broken", How())
+    assert not drop_finished(tmp_path / "broken", TrainConfig())
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""A button with an effect that is told in words, where somebody can press it."""
+"""A button in a live front end, and a sentence on what it did."""
 
 import html
+from collections.abc import Callable
 from functools import cache
 
 from tfhkit.errors import TfhkitError
@@ -9,13 +10,13 @@ from tfhkit.teach.display import show_widget
 from tfhkit.teach.film import script, style
 
 
-def offer(label, action):
+def offer(label: str, action: Callable[[], str]) -> None:
     """Show a button in a live front end, else nothing.
 
     Args:
-        label: what stands on it. action: called without arguments when it is pressed; returns
-            a sentence on what was done, which stands beside the button from then on. An exception
-            is told there, too.
+        label: text on the button.
+        action: called when the button is pressed. The sentence that it returns, or its exception's
+            message, is then shown next to the button.
     """
     if is_live():
         static = (
@@ -41,7 +42,7 @@ def _widget_class():
             self.on_msg(lambda *_: self.press())
 
         def press(self):
-            """Do it, and tell."""
+            """Call the action, and show its sentence or its fault."""
             self.n_pressed += 1
             try:
                 text, failed = self.action(), False

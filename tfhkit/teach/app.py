@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 
 from tfhkit.errors import InputError
@@ -29,12 +30,15 @@ PAGE = Path(__file__).with_name("page.ipynb")
 TEMPLATES = Path(__file__).parent / "static" / "page"
 
 
-def open_page(port=None, browser=True, say=print):
-    """Serve the page until Ctrl-C; whoever has the address with its token sees it, nobody else.
+def open_page(
+    port: int | None = None, browser: bool = True, say: Callable[[str], None] = print
+) -> None:
+    """Serve the page until Ctrl-C, only to those who have its address with the token.
 
     Args:
-        port: its port; None takes 8866, or the next free one.
-        browser: open it in the browser. say: callable that gets the line with the address.
+        port: port of the page; None takes 8866, or the next free one.
+        browser: whether to open the page in the browser.
+        say: called with the line that gives the address.
     Raises:
         InputError: the port is taken, or `runs/` cannot be written.
     """
@@ -55,16 +59,16 @@ def open_page(port=None, browser=True, say=print):
         if browser:
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
-    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # a refusal is no line's worth
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # no line for each refusal
     _server_class(ready).launch_instance(_options(port), token=token)
 
 
-def _paths(others):
+def _paths(others: str | None) -> str:
     kernels = Path(sys.prefix) / "share" / "jupyter"
     return os.pathsep.join(map(str, filter(None, [TEMPLATES, kernels, others])))
 
 
-def _options(port):
+def _options(port: int) -> list[str]:
     """Voila's options. The token is not among them: other users can read a command line."""
     return [
         str(PAGE),
@@ -73,7 +77,7 @@ def _options(port):
         "--Voila.port_retries=0",
         "--Voila.log_level=40",
         "--VoilaConfiguration.template=tfhkit",
-        # JupyterLab's other extensions want a later JupyterLab than the one inside Voila
+        # JupyterLab's other extensions need a later JupyterLab than the one inside Voila
         *(f"--VoilaConfiguration.extension_allowlist={name}" for name in EXTENSIONS),
         "--VoilaConfiguration.show_tracebacks=True",
     ]
@@ -84,14 +88,14 @@ def _server_class(ready):
     from voila.app import Voila
 
     class Refusal(RequestHandler):
-        """Where those come who lack the token."""
+        """The answer to those who lack the token."""
 
         def get(self):
             self.set_status(403)
             self.finish(REFUSAL)
 
     class Server(Voila):
-        """Voila that also serves the run directories, all to those alone who have the token."""
+        """Voila that also serves the run directories; everything needs the token."""
 
         def init_handlers(self):
             return [(r"/login", Refusal), *run_handlers("/"), *super().init_handlers()]
@@ -102,7 +106,7 @@ def _server_class(ready):
     return Server
 
 
-def _free_port(wanted):
+def _free_port(wanted: int | None) -> int:
     """The wanted port, or the first free one from 8866 on.
 
     Raises:

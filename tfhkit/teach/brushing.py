@@ -1,10 +1,13 @@
 """Linked plots of sound, head and pairs of moments: choose in one, see and hear it in all."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from matplotlib.figure import Figure
 
 from tfhkit.audio.mfcc import N_ROWS
 from tfhkit.errors import ParameterError, check_shape
@@ -15,12 +18,13 @@ from tfhkit.teach.display import show_widget
 from tfhkit.teach.hover import static_html
 from tfhkit.teach.sound import Sound
 
+FrameOf = Callable[[int], UInt8[np.ndarray, "S S 3"]]  # the picture of a frame number
 STATIC = Path(__file__).parent / "static"
-WINDOW_S = 0.01 * (N_ROWS - 1) + 0.025  # of sound behind one feature
-N_COLUMNS = 1200  # of the drawn waveform
+WINDOW_S = 0.01 * (N_ROWS - 1) + 0.025  # sound that one feature describes
+N_COLUMNS = 1200  # columns of the drawn waveform
 MOST_PAIRS = 20_000
 WIDEST = 1.0  # largest radius that can be chosen
-LOUD, MOST_GAIN = 0.5, 10  # the front end does the same
+LOUD, MOST_GAIN = 0.5, 10  # the same numbers as in brushing.js
 SIDE_A, SIDE_B = "#E69F00", "#56B4E9"
 ANGLES = (("pitch", "#0072B2"), ("yaw", "#D55E00"), ("roll", "#009E73"))
 
@@ -30,32 +34,33 @@ class Pairs:
     """Pairs of frames whose sounds are alike, each pair once; the nearest sounds come first.
 
     Args:
-        first, second: (P,) frame numbers, first < second.
-        heard: (P,) distance of the sounds. seen_deg: (P,) distance of the poses.
-        apart_s: (P,) time between them, around the clip's ends where that is shorter.
-        once, twice: (P,) radius from which on one of the frames lies in the other's
-            neighbourhood, and from which on each lies in the other's.
-        radius: of the neighbourhoods that are shown first.
+        first, second: frame numbers, first < second.
+        heard: distance of the two sounds.
+        seen_deg: distance of the two poses.
+        apart_s: time between the frames, counted around the clip's ends where that is shorter.
+        once: radius above which one of the frames lies in the other's neighbourhood.
+        twice: radius above which each lies in the other's neighbourhood.
+        radius: radius of the neighbourhoods that are shown at the beginning.
         total: number of pairs before some were left out.
     """
 
-    first: np.ndarray
-    second: np.ndarray
-    heard: np.ndarray
-    seen_deg: np.ndarray
-    apart_s: np.ndarray
-    once: np.ndarray
-    twice: np.ndarray
+    first: Int[np.ndarray, "P"]
+    second: Int[np.ndarray, "P"]
+    heard: Float[np.ndarray, "P"]
+    seen_deg: Float[np.ndarray, "P"]
+    apart_s: Float[np.ndarray, "P"]
+    once: Float[np.ndarray, "P"]
+    twice: Float[np.ndarray, "P"]
     radius: float
     total: int
 
     @property
-    def inside(self):
-        """(P,) which pairs lie within the radius."""
+    def inside(self) -> Bool[np.ndarray, "P"]:
+        """Which pairs lie within the radius."""
         return self.once <= self.radius
 
     @property
-    def r(self):
+    def r(self) -> float:
         """Correlation of the two distances over the pairs within the radius."""
         weight = self.inside + (self.twice <= self.radius).astype(float)
         if not weight.any():
@@ -65,15 +70,23 @@ class Pairs:
         return float((weight * x * y).sum() / np.sqrt(power)) if power > 0 else float("nan")
 
 
-def alike_pairs(features, angles_rad, times, radius=0.5, most=MOST_PAIRS, seed=0):
+def alike_pairs(
+    features: Float[np.ndarray, "T D"],
+    angles_rad: Float[np.ndarray, "T 3"],
+    times: Float[np.ndarray, "T"],
+    radius: float = 0.5,
+    most: int = MOST_PAIRS,
+    seed: int = 0,
+) -> Pairs:
     """The pairs of App. A's correlation, and those of wider neighbourhoods.
 
     Args:
-        features: (T, D). angles_rad: (T, 3). times: (T,) seconds.
+        features: one feature vector for each frame.
+        angles_rad: pitch, yaw, roll.
+        times: seconds.
         radius: size of a neighbourhood, as a share of the feature's own length.
-        most: pairs that are kept, drawn at random with `seed`.
-    Returns:
-        Pairs.
+        most: number of pairs that are kept, drawn at random.
+        seed: random seed of that draw.
     Raises:
         ParameterError: no two frames are within it.
     """
@@ -99,17 +112,27 @@ def alike_pairs(features, angles_rad, times, radius=0.5, most=MOST_PAIRS, seed=0
     )  # fmt: skip
 
 
-def show_linked_pairs(sound, times, angles_rad, windows, pairs, picture_of, min_gap_s=1.0):
-    """Show the waveform, the angles and the pairs, linked; else a picture with one pair chosen.
+def show_linked_pairs(
+    sound: Float[np.ndarray, "N"],
+    times: Float[np.ndarray, "T"],
+    angles_rad: Float[np.ndarray, "T 3"],
+    windows: Float[np.ndarray, "_ 28 12"],
+    pairs: Pairs,
+    picture_of: FrameOf,
+    min_gap_s: float = 1.0,
+) -> None:
+    """Show linked plots of waveform, angles and pairs; headless, a picture with one pair chosen.
 
     Args:
-        sound: (N,) at 16 kHz. times: (T,) seconds. angles_rad: (T, 3).
+        sound: mono, at 16 kHz.
+        times: seconds.
+        angles_rad: pitch, yaw, roll.
         windows: (T, 28, 12) MFCC windows.
-        pairs: Pairs.
-        picture_of: function of a frame number; gives its picture, (S, S, 3) uint8.
-        min_gap_s: the pair that is chosen first lies at least so far apart in time.
+        pairs: from `alike_pairs`.
+        picture_of: called with a frame number; gives the frame's picture.
+        min_gap_s: least time between the two frames of the pair that is chosen at the beginning.
     Raises:
-        ShapeError.
+        ShapeError: angles or windows are not one for each time.
     """
     check_shape("angles_rad", np.asarray(angles_rad), (len(times), 3))
     check_shape("windows", np.asarray(windows), (len(times), N_ROWS, "C"))
@@ -140,8 +163,15 @@ def _piece(sound, middle_s):
     return np.append(gain * piece * np.hanning(n) ** 0.2, np.zeros(SR_HZ // 5)).astype(np.float32)
 
 
-def draw_pairs(sound, times, angles_rad, pairs, picture_of, chosen):
-    """The linked plots as a picture, with one pair chosen: matplotlib Figure."""
+def draw_pairs(
+    sound: Float[np.ndarray, "N"],
+    times: Float[np.ndarray, "T"],
+    angles_rad: Float[np.ndarray, "T 3"],
+    pairs: Pairs,
+    picture_of: FrameOf,
+    chosen: int,
+) -> Figure:
+    """The linked plots as a picture, with one pair chosen."""
     import matplotlib.pyplot as plt
 
     figure = plt.figure(figsize=(9, 5.4), dpi=85, layout="constrained")
@@ -161,8 +191,8 @@ def draw_pairs(sound, times, angles_rad, pairs, picture_of, chosen):
     axes["head"].legend(frameon=False, ncols=3, fontsize=8, loc="lower left")
     inside = pairs.inside
     axes["pairs"].scatter(pairs.heard[~inside], pairs.seen_deg[~inside], color="0.88", s=1)
-    colour = {"c": pairs.apart_s[inside], "cmap": "plasma", "vmin": 0, "vmax": 2}
-    dots = axes["pairs"].scatter(pairs.heard[inside], pairs.seen_deg[inside], s=4, **colour)
+    shades = {"c": pairs.apart_s[inside], "cmap": "plasma", "vmin": 0, "vmax": 2}
+    dots = axes["pairs"].scatter(pairs.heard[inside], pairs.seen_deg[inside], s=4, **shades)
     axes["pairs"].plot(pairs.heard[chosen], pairs.seen_deg[chosen], "o", ms=11, mfc="none", c="k")
     axes["pairs"].set(xlabel="distance of the sounds", ylabel="distance of the poses (deg)")
     axes["pairs"].set_title(f"{inside.sum()} pairs, r = {pairs.r:.2f}", fontsize=9)
@@ -180,15 +210,17 @@ def draw_pairs(sound, times, angles_rad, pairs, picture_of, chosen):
     return figure
 
 
-def envelope(sound, n_columns):
-    """Lowest and highest value in each of some even pieces: two (n,) arrays."""
+def envelope(
+    sound: Float[np.ndarray, "N"], n_columns: int
+) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+    """Lowest and highest value in each of at most `n_columns` even pieces."""
     n = min(n_columns, len(sound))
     edges = np.linspace(0, len(sound), n + 1).astype(int)[:-1]
     return np.minimum.reduceat(sound, edges), np.maximum.reduceat(sound, edges)
 
 
 def _for_widget(sound, times, angles_rad, windows, pairs):
-    """The front end's data: numbers as little-endian bytes, and a word about them."""
+    """The front end's data: numbers as little-endian bytes, and their shapes and units."""
     low, high = envelope(np.asarray(sound), N_COLUMNS)
     peak = max(float(np.abs(sound).max()), 1e-6)
     wave = np.rint(127 * np.stack([low, high]) / peak)
@@ -228,7 +260,7 @@ def _widget_class():
         return traitlets.Bytes().tag(sync=True)
 
     class Brushing(anywidget.AnyWidget):
-        """The plots and what they are of; the front end asks for pictures by messages."""
+        """The plots and their data; the front end asks for pictures by messages."""
 
         _esm, _css = STATIC / "brushing.js", STATIC / "brushing.css"
         wave, sound, times, angles, windows = data(), data(), data(), data(), data()

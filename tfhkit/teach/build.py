@@ -11,7 +11,9 @@ import io
 import json
 import re
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tfhkit.errors import InputError
 from tfhkit.media import atomic_path
@@ -19,22 +21,23 @@ from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline import places
 from tfhkit.pipeline.sources import code_cells, read_notebook
 from tfhkit.teach.display import MARK, RUN_LINK, data_url
-from tfhkit.teach.exercises import edition, has_exercise
+from tfhkit.teach.exercises import Edition, edition, has_exercise
 from tfhkit.teach.server import KERNEL, tidy_notebook
 
 MAX_BYTES = 1_500_000
-PHOTOGRAPH = 0.4  # a picture that shrinks to this share by losing a little is a photograph
+PHOTOGRAPH = 0.4  # a picture is a photograph if lossy packing shrinks it to less than this share
 _PNG = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 
 
-def notebook_from(source, which="student", wrong=0):
+def notebook_from(source: str | Path, which: Edition = "student", wrong: int = 0) -> dict[str, Any]:
     """A notebook, without outputs, from a py:percent file.
 
     Args:
         source: path of the file.
-        which: "student", "solution", or "wrong" (with planted answer number `wrong`).
+        which: the edition of the exercises; "wrong" takes a planted wrong answer.
+        wrong: number of the planted answer.
     Returns:
-        dict in nbformat 4.5; cell ids are their numbers, so that rebuilding changes nothing.
+        Notebook in nbformat 4.5; cell ids are their numbers, so that rebuilding changes nothing.
     """
     import jupytext
 
@@ -65,13 +68,13 @@ def notebook_from(source, which="student", wrong=0):
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
-def sources_in(folder):
+def sources_in(folder: str | Path) -> list[Path]:
     """The series' py:percent files in a notebooks folder, in order."""
     return sorted((Path(folder) / "src").glob("[0-9][0-9]_*.py"))
 
 
-def write_notebook(path, notebook):
-    """Write a notebook file whole, to the byte as Jupyter saves it."""
+def write_notebook(path: str | Path, notebook: dict[str, Any]) -> None:
+    """Write a notebook file, byte for byte as Jupyter saves it."""
     import nbformat
 
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +84,7 @@ def write_notebook(path, notebook):
         Path(temporary).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
 
 
-def build(folder):
+def build(folder: str | Path) -> list[str]:
     """Write both editions of every source; stored outputs stay where the code is the same.
 
     Returns:
@@ -113,8 +116,8 @@ def _code(notebook):
     return [text.strip() for _, text in code_cells(notebook)]
 
 
-def out_of_step(folder):
-    """Names of the notebooks whose code or text is not that of their source."""
+def out_of_step(folder: str | Path) -> list[str]:
+    """Names of the notebooks whose code or text differs from that of their source."""
     late = []
     for source in sources_in(folder):
         stored = Path(folder) / f"{source.stem}.ipynb"
@@ -128,27 +131,40 @@ def _text(notebook):
     return [(cell["cell_type"], "".join(cell["source"]).strip()) for cell in notebook["cells"]]
 
 
-def store_outputs(folder, out, names, profile="quick", say=print):
-    """Run the series where needed, and keep what the executed notebooks show.
+def store_outputs(
+    folder: str | Path,
+    out: str | Path,
+    names: Sequence[str],
+    profile: str = "quick",
+    say: Callable[[str], None] = print,
+) -> None:
+    """Run the series where needed, and store the outputs of the executed notebooks.
 
+    Args:
+        folder: folder of the notebooks.
+        out: run directory.
+        names: notebooks whose outputs are stored.
+        profile: profile of the run.
+        say: called with each line for people.
     Raises:
         InputError: a stored notebook is too large, or shows a path of this machine.
     """
     from tfhkit.pipeline.runner import run_series
 
-    out, folder = places.resolve_out(out), Path(folder)
+    folder = Path(folder)
+    run = places.resolve_out(out)
     for name in names:
-        executed = out / places.EXECUTED / f"{name}.ipynb"
+        executed = run / places.EXECUTED / f"{name}.ipynb"
         stored = read_notebook(folder / f"{name}.ipynb")
         if not executed.is_file() or _executed_code(read_notebook(executed)) != _code(stored):
-            manifests.invalidate(out / name)
-    run_series(out=str(out), profile=profile, notebooks=folder, say=say)
+            manifests.invalidate(run / name)
+    run_series(out=str(run), profile=profile, notebooks=folder, say=say)
     for name in names:
         path = folder / f"{name}.ipynb"
         notebook = read_notebook(path)
-        executed = read_notebook(out / places.EXECUTED / f"{name}.ipynb")
+        executed = read_notebook(run / places.EXECUTED / f"{name}.ipynb")
         _take_outputs(notebook, executed)
-        _clean(notebook, out)
+        _clean(notebook, run)
         write_notebook(path, notebook)
         check_stored(path)
 
@@ -159,7 +175,7 @@ def _executed_code(notebook):
 
 
 def _take_outputs(notebook, executed):
-    """Copy outputs by cell id; the cell with the injected parameters has none to give."""
+    """Copy outputs by cell id; the cell with the injected parameters has none."""
     outputs = {cell.get("id"): cell.get("outputs", []) for cell in executed["cells"]}
     number = 0
     for cell in notebook["cells"]:
@@ -173,7 +189,7 @@ def _take_outputs(notebook, executed):
 
 
 def _clean(notebook, out):
-    """Name files from the kit's folder instead of the machine's root, and pack pictures."""
+    """Make paths relative to the kit's folder, and pack pictures."""
     places_of_this_machine = [
         (str(out), f"runs/{out.name}"),
         (f"{places.kit_dir()}/", ""),
@@ -200,7 +216,7 @@ def _shrink(output):
 
 
 def _packed(encoded):
-    """A PNG's data URL as WebP: without loss for drawings, with some for photographs."""
+    """A PNG's data URL as WebP: lossless for drawings, lossy for photographs."""
     from PIL import Image
 
     with Image.open(io.BytesIO(base64.b64decode(encoded))) as png:
@@ -221,8 +237,12 @@ def _scrub(text, replacements):
     return text.splitlines(keepends=True)
 
 
-def check_stored(path):
-    """Raise InputError where a stored notebook is too large, or names a place of this machine."""
+def check_stored(path: str | Path) -> None:
+    """Check a stored notebook.
+
+    Raises:
+        InputError: it is too large, or names a path of this machine.
+    """
     text = Path(path).read_text(encoding="utf-8")
     size = len(text.encode())
     if size > MAX_BYTES:
@@ -233,7 +253,8 @@ def check_stored(path):
             raise InputError(path, f"shows {place}", "print paths with places.shown")
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command: write the notebooks, or only check them."""
     parser = argparse.ArgumentParser(description="Build the notebooks from notebooks/src.")
     parser.add_argument("--folder", default=str(places.kit_dir() / "notebooks"))
     parser.add_argument("--out", default="runs/sample", help="run directory for the outputs")

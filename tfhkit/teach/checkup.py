@@ -5,7 +5,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tfhkit.errors import InputError
 from tfhkit.pipeline.jobs import job_environment
@@ -13,6 +15,7 @@ from tfhkit.pipeline.progress import Lines, in_words
 from tfhkit.pipeline.watch import last_line
 
 PAUSE_S = 0.3
+Advice = list[dict[str, str]]  # kind ("fact", "stops", "advice" or "fine") and text
 
 
 class Checkup:
@@ -22,22 +25,22 @@ class Checkup:
         path: the clip.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path, self._ended = path, False
 
-    def end(self):
+    def end(self) -> None:
         """Stop it; `run` then returns None."""
         self._ended = True
 
-    def run(self, tell):
+    def run(self, tell: Callable[[float, str], None]) -> Advice | None:
         """Examine the clip.
 
         Args:
-            tell: callable (share in [0, 1], text) that is called now and then.
+            tell: called now and then with the share that is done, in [0, 1], and a text.
         Returns:
-            advice(...) of what was found, or None where it was stopped.
+            The `advice` on the clip, or None if `end` was called.
         Raises:
-            InputError: the clip is no video, or the examination stopped.
+            InputError: the clip is not a video, or the examination failed.
         """
         with tempfile.TemporaryDirectory() as folder:
             progress, answer = Path(folder) / "progress", Path(folder) / "answer"
@@ -69,7 +72,7 @@ class Checkup:
             time.sleep(PAUSE_S)
 
 
-def _advice_of(text, path):
+def _advice_of(text: str, path: str | Path) -> Advice:
     try:
         result = json.loads(text)
     except ValueError:
@@ -80,12 +83,8 @@ def _advice_of(text, path):
     return advice(result)
 
 
-def advice(result):
-    """What `doctor.examine` found, as sentences.
-
-    Returns:
-        list of dicts: kind ("fact", "stops", "advice" or "fine") and text.
-    """
+def advice(result: Mapping[str, Any]) -> Advice:
+    """What `tfhkit doctor --json` found, as sentences."""
     facts, problems = result["footage"], result["problems"]
     words = [f"{facts['seconds']:.1f} s, {facts['frames']} frames, {facts['fps']:.3g} per second"]
     if facts.get("face_px") is not None:

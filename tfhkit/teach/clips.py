@@ -2,13 +2,16 @@
 
 import io
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
+from jaxtyping import Float, UInt8
 
 from tfhkit.errors import InputError, ShapeError, check_shape
 from tfhkit.media import (
@@ -21,12 +24,14 @@ from tfhkit.media import (
     write_video,
 )
 
-SOUND_BITS = 48_000  # a second; the writer of results takes twice as many
-QUALITIES = (23, 26, 29, 32)  # x264's CRF, tried in this order until the clips are small enough,
-SIZES = (1.0, 0.85, 0.7, 0.5)  # then again with less height
+# what a notebook gives as a film, see `film_from`; anything else is refused in words
+GivenFilm = str | Path | Sequence[Any] | np.ndarray
+SOUND_BITS = 48_000  # bits a second; half of those in a result
+QUALITIES = (23, 26, 29, 32)  # x264's CRF, tried in this order until the clips are small enough
+SIZES = (1.0, 0.85, 0.7, 0.5)  # shares of the height; all qualities are tried at each
 RECORDED_COMMENT = "Made smaller by tfhkit; otherwise as recorded."
 SAME_MOMENT_S = 5e-4
-LEGIBLE = 0.69  # a mark that shrinks further is drawn anew
+LEGIBLE = 0.69  # a mark that shrinks further is drawn again
 POSTER_QUALITY = 75
 
 
@@ -35,22 +40,23 @@ class Film:
     """Pictures on a clock, with or without sound.
 
     Args:
-        frames: (T, H, W, 3) uint8 RGB, two or more.
-        times: (T,) seconds, increasing; the first is 0.
-        audio: (N,) float in [-1, 1], 16 kHz, sample 0 at the first frame; None is no sound.
+        frames: RGB, two or more.
+        times: seconds, increasing; the first is 0.
+        audio: mono in [-1, 1], 16 kHz, sample 0 at the first frame; None is no sound.
         synthetic: whether the kit made it; then it carries the mark.
-        mark: size of the mark in the frames, compared with that of the writer; 0 is none.
+        mark: size of the mark in the frames, as a share of the size that `draw_mark` gives it; 0 is
+            no mark.
     """
 
-    frames: np.ndarray
-    times: np.ndarray
-    audio: np.ndarray | None = None
+    frames: UInt8[np.ndarray, "T H W 3"]
+    times: Float[np.ndarray, "T"]
+    audio: Float[np.ndarray, "N"] | None = None
     synthetic: bool = True
     mark: float = 0.0
 
     @property
-    def end_s(self):
-        """When the last frame's time is over."""
+    def end_s(self) -> float:
+        """When the last frame ends."""
         return float(self.times[-1] + np.median(np.diff(self.times)))
 
 
@@ -59,9 +65,12 @@ class Embedded:
     """A film as a page carries it.
 
     Args:
-        title: its caption. video: bytes of an MP4 file (H.264, AAC). poster: bytes of a JPEG file.
-        height, width: px. sound: whether there is any.
-        shown_px: its width on a page; more than `width` where it had to become small.
+        title: its caption.
+        video: an MP4 file (H.264, AAC).
+        poster: its first frame, a JPEG file.
+        height, width: size of the video, px.
+        sound: whether it has sound.
+        shown_px: its width on a page; more than `width` if the video had to become small.
     """
 
     title: str
@@ -73,19 +82,25 @@ class Embedded:
     shown_px: int
 
 
-def film_from(given, title, recorded=False, seconds=None, height_px=None):
+def film_from(
+    given: GivenFilm,
+    title: str,
+    recorded: bool = False,
+    seconds: float | None = None,
+    height_px: int | None = None,
+) -> Film:
     """Read what a notebook gives as a film.
 
     Args:
         given: path of a video, or (path, start in seconds), or (frames, times or frames per
-            second), or these two and audio.
-        title: for messages.
-        recorded: the given frames are a recording and get no mark. A file's metadata say
-            themselves whether the kit made it.
-        seconds: what comes later is left out; None keeps all.
-        height_px: frames of a file are made as small while they are read.
+            second), or (frames, times or frames per second, audio). Frames are (T, H, W, 3) uint8.
+        title: what it is called in messages.
+        recorded: whether the given frames are a recording, which gets no mark. For a file the
+            metadata say whether the kit made it.
+        seconds: length that is kept; None keeps all.
+        height_px: height to which a file's frames are reduced while they are read.
     Raises:
-        InputError: no such file, no video, fewer than two frames, something else than a film.
+        InputError: no such file, not a video, fewer than two frames, or not a film at all.
         ShapeError: frames, times and audio that do not fit each other.
     """
     if isinstance(given, (str, Path)):
@@ -105,7 +120,8 @@ def film_from(given, title, recorded=False, seconds=None, height_px=None):
     times = np.asarray(times, np.float64)
     check_shape(f"{title}, times", times, (len(frames),))
     if audio is not None:
-        check_shape(f"{title}, audio", np.asarray(audio), ("N",))
+        audio = np.asarray(audio)
+        check_shape(f"{title}, audio", audio, ("N",))
     if (np.diff(times) <= 0).any():
         raise ShapeError(f"{title}: times must increase from frame to frame")
     kept = _first_seconds(times, seconds, title)
@@ -121,12 +137,12 @@ def _film_of_file(path, start_s, seconds, height_px):
     times = clip.times[start : start + kept.stop]
     audio = clip.audio[round(SR_HZ * times[0]) :] if clip.audio.any() else None
     synthetic = video_metadata(path).get("comment") == SYNTHETIC_COMMENT
-    mark = synthetic * size[1] / clip.height  # it shrinks with its picture
+    mark = synthetic * size[1] / clip.height  # it shrinks with the picture
     return Film(np.stack(frames), times - times[0], audio, synthetic, mark)
 
 
 def _size(height, width, height_px):
-    """(width, height), even, at most as high as is told."""
+    """(width, height), both even, at most `height_px` high."""
     scale = min(1.0, height_px / height)
     return tuple(max(2, 2 * round(scale * side / 2)) for side in (width, height))
 
@@ -146,15 +162,10 @@ def _first_seconds(times, seconds, title):
     return slice(0, count)
 
 
-def in_step(films):
+def in_step(films: Sequence[Film]) -> list[Film]:
     """Put films on one clock: each moment at which one of them changes is a frame of all.
 
-    A film that is over before the others stands still on its last frame, silently.
-
-    Args:
-        films: list of Film.
-    Returns:
-        list of Film with the same times.
+    A film that ends before the others stays on its last frame, without sound.
     """
     moments = np.sort(np.concatenate([film.times for film in films]))
     times = moments[np.append(True, np.diff(moments) > SAME_MOMENT_S)]
@@ -166,18 +177,20 @@ def in_step(films):
     return together
 
 
-def embed(films, height_px, max_bytes):
-    """Encode films that are in step, small enough together.
+def embed(films: Mapping[str, Film], height_px: int, max_bytes: float) -> list[Embedded]:
+    """Encode films that are in step, so that together they are small enough.
 
     Args:
-        films: dict title -> Film. height_px: taller films are made smaller, no film larger.
-        max_bytes: of all videos and posters together.
-    Returns:
-        list of Embedded.
+        films: films by title.
+        height_px: taller films are made smaller, no film larger.
+        max_bytes: limit of all videos and posters together.
     Raises:
-        InputError: they do not fit, whatever the quality.
+        InputError: they do not fit even at the lowest quality.
     """
-    shown = {n: _size(*f.frames.shape[1:3], height_px)[0] for n, f in films.items()}
+    shown = {
+        title: _size(film.frames.shape[1], film.frames.shape[2], height_px)[0]
+        for title, film in films.items()
+    }
     for share in SIZES:
         small = {title: _smaller(film, share * height_px) for title, film in films.items()}
         for quality in QUALITIES:
@@ -202,7 +215,7 @@ def _smaller(film, height_px):
 
 
 def _wipe_corner(frame):
-    """A copy in which a mark that has become too small is smeared, below the one that comes."""
+    """A copy in which the old mark, too small to read, is blurred; the new one is drawn over it."""
     frame = frame.copy()
     corner = frame[-20:, -84:]
     corner[:] = cv2.blur(corner, (31, 15))

@@ -2,12 +2,17 @@
 
 import io
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from tfhkit.pipeline.front_end import in_notebook, is_live
 from tfhkit.teach.display import picture_html
 
+# "steps" and "validation": lists of dicts, see `train_refiner`
+History = Mapping[str, Any]
 _PAUSE_S = {True: 2.0, False: 20.0}  # where somebody watches; where nobody does
 BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.5"
 PANELS = (
@@ -21,29 +26,31 @@ ALT = "Losses of the refiner and PSNR of held-out frames over the training steps
 
 
 class LiveCurves:
-    """Hand it to `train_refiner(watch=...)`; call `show` after the training.
+    """Curves for `train_refiner(watch=...)`; call `show` after the training.
 
     One picture, with the steps done and the time left below it, is replaced in place, at most
     every 2 s (every 20 s where nobody watches), so a stored notebook keeps the last one only.
     Outside notebooks nothing is drawn.
 
     Args:
-        levels: dict name -> PSNR in dB of other answers to the same frames, drawn as lines.
-        steps: of the whole training, for the time that is left; None says nothing about it.
+        levels: PSNR in dB of other answers to the same frames, by name; drawn as lines.
+        steps: steps of the whole training, for the remaining time; None does not show it.
     """
 
-    def __init__(self, levels=None, steps=None):
+    def __init__(self, levels: Mapping[str, float] | None = None, steps: int | None = None) -> None:
         self.levels, self.steps = levels or {}, steps
-        self._handle, self._next, self._first = None, 0.0, None
+        self._handle: Any = None  # of the output
+        self._next = 0.0
+        self._first: tuple[float, int] | None = None  # clock and step of the first call
 
-    def __call__(self, history):
+    def __call__(self, history: History) -> None:
         """Draw the history so far, at most once in a while."""
         if self._first is None and history["steps"]:
             self._first = time.monotonic(), history["steps"][-1]["step"]
         if time.monotonic() >= self._next and in_notebook():
             self._draw(history, self._left(history))
 
-    def show(self, history):
+    def show(self, history: History) -> None:
         """Draw the history of a finished training."""
         if in_notebook():
             self._draw(history, "")
@@ -75,19 +82,17 @@ class LiveCurves:
         self._next = time.monotonic() + _PAUSE_S[is_live()]
 
 
-def draw_curves(history, levels=None):
+def draw_curves(history: History, levels: Mapping[str, float] | None = None) -> Figure:
     """The curves of a refiner's training.
 
     Args:
-        history: dict with "steps" and "validation", see `train_refiner`.
+        history: from `train_refiner`.
         levels: see `LiveCurves`.
     Returns:
-        matplotlib Figure, not known to pyplot (which would show it a second time): L1, its
-        gradient, attention and triplet loss on a log scale; the two sides of the GAN, with the
-        loss of a discriminator that guesses, 2 log 2; PSNR of held-out frames.
+        Three panels: L1, its gradient, attention and triplet loss on a log scale; the two sides of
+        the GAN, with the loss of a discriminator that guesses, 2 log 2; PSNR of held-out frames.
+        The figure is not registered with pyplot, which would show it a second time.
     """
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(10, 2.9), layout="constrained")
     axes = figure.subplots(1, 3)
     for axis, (title, names) in zip(axes, PANELS):

@@ -1,6 +1,7 @@
 """A mesh with fewer triangles, for a figure that has to be small (quadric edge collapse)."""
 
 import numpy as np
+from jaxtyping import Float, Int, Real
 from scipy.sparse import coo_matrix
 
 from tfhkit.errors import ParameterError, check_shape
@@ -10,17 +11,23 @@ BORDER_WEIGHT = 10.0  # open borders keep their line
 LEAST_COSINE = 0.3  # a triangle may not turn farther than this
 
 
-def decimate(verts, faces, n_verts, importance=None):
+def decimate(
+    verts: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    n_verts: int,
+    importance: Real[np.ndarray, "_"] | None = None,
+) -> tuple[Int[np.ndarray, "K"], Int[np.ndarray, "G 3"]]:
     """Collapse edges until few vertices are left; those that stay do not move.
 
     Args:
-        verts: (V, 3). faces: (F, 3) vertex numbers.
-        n_verts: how many vertices to keep, about.
+        verts: places of the vertices.
+        faces: vertex numbers of the triangles.
+        n_verts: approximate number of vertices to keep.
         importance: (V,) weights; a part with 4 keeps about twice as many vertices as one with 1.
     Returns:
-        kept: (K,) vertex numbers, rising; faces: (G, 3) places in `kept`.
+        kept: vertex numbers, rising. faces: triangles as places in `kept`.
     Raises:
-        ShapeError; ParameterError: fewer than 4 vertices asked for.
+        ShapeError: an array of another shape. ParameterError: fewer than 4 vertices asked for.
     Source: Garland & Heckbert 1997, with collapses onto existing vertices, many at a time.
     """
     verts, faces = np.asarray(verts, np.float64), np.asarray(faces, np.int64)
@@ -48,7 +55,7 @@ def decimate(verts, faces, n_verts, importance=None):
 
 
 def _quadrics(verts, faces):
-    """(V, 4, 4): squared distance to the planes of a vertex' triangles and of its open borders."""
+    """(V, 4, 4): squared distance to the planes of a vertex's triangles and of its open borders."""
     a, b, c = verts[faces].transpose(1, 0, 2)
     normal = np.cross(b - a, c - a)
     area = np.linalg.norm(normal, axis=1, keepdims=True)

@@ -22,40 +22,49 @@ without the rest of the notebook (they import what they need): so they are teste
 
 import copy
 import re
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from tfhkit.teach.verdicts import arguments_in_words, differ, refused_definition, where_raised
 
-RIGHT, WRONG, NOT_ATTEMPTED = "\u2713", "\u2717", "\u25cb"  # words stand beside each
+Edition = Literal["student", "solution", "wrong"]
+RIGHT, WRONG, NOT_ATTEMPTED = "\u2713", "\u2717", "\u25cb"  # each with its meaning in words
 _MARK = re.compile(r"^(?P<indent>\s*)### (?P<part>solution|stub|wrong|end)\s*$")
 _STUB = "raise NotAttempted  # write your code here, then run the check below"
 
 
 class NotAttempted(Exception):
-    """What the stub of an exercise raises; a check then says 'not attempted' and continues."""
+    """Raised by the stub of an exercise; a check then says "not attempted" and continues."""
 
 
 class CheckFailed(AssertionError):
-    """A check's answer to a wrong solution: which case, what was expected, what came."""
+    """A check's answer to a wrong solution: the case, what was expected and what came."""
 
     def _render_traceback_(self):
         return str(self).splitlines()  # IPython shows these lines in place of the traceback
 
 
-def check(name, function, cases, rtol=1e-4, atol=1e-5):
+def check(
+    name: str,
+    function: Callable[..., Any],
+    cases: Sequence[Sequence[Any]],
+    rtol: float = 1e-4,
+    atol: float = 1e-5,
+) -> None:
     """Check a student's function: print "passed" or "not attempted", or raise what is wrong.
 
     Args:
-        name: what is checked, for the message.
-        function: the student's function.
-        cases: list of (args, expected) or (args, expected, hint). `args` is a tuple (anything
+        name: name of the exercise, for the message.
+        function: the student's function. It is "not attempted" if it raises NotAttempted, or
+            returns None or ... in every case.
+        cases: (args, expected) or (args, expected, hint) of each case. `args` is a tuple (anything
             else is taken as the only argument). `expected` is a number, string, array, tensor,
             or a tuple/list/dict of them; or a callable that gets the answer and returns None
             (right) or a sentence that says what is wrong; a reference function's answers are
             written as `(args, reference(*args))`.
         rtol, atol: tolerances for numbers, as in `numpy.allclose`.
     Raises:
-        CheckFailed: an answer is wrong, or the function raises. "Not attempted" are a function
-            that raises NotAttempted, and one that returns None or ... in every case.
+        CheckFailed: an answer is wrong, or the function raises.
     """
     refused = refused_definition(getattr(function, "__name__", ""))
     if refused:
@@ -71,7 +80,7 @@ def check(name, function, cases, rtol=1e-4, atol=1e-5):
             print(f"{NOT_ATTEMPTED} {name}: not attempted")
             return
         except Exception as error:  # whatever a student's code raises is a wrong answer
-            fault = where_raised(error, function)
+            fault: str | None = where_raised(error, function)
         else:
             if (answer is None and expected is not None) or answer is ...:
                 blank += 1
@@ -91,24 +100,26 @@ def check(name, function, cases, rtol=1e-4, atol=1e-5):
         print(f"{RIGHT} {name}: passed ({len(cases)} case{'s' * (len(cases) > 1)})")
 
 
-def has_exercise(source):
+def has_exercise(source: str) -> bool:
     """Whether a cell's source has a marked region."""
     return any(_MARK.match(line) for line in source.splitlines())
 
 
-def edition(source, which, wrong=0):
+def edition(source: str, which: Edition, wrong: int = 0) -> str:
     """One edition of an exercise cell.
 
     Args:
         source: the cell's text with its markers.
-        which: "student", "solution" or "wrong".
-        wrong: which of the planted wrong answers.
+        which: the edition.
+        wrong: number of the planted wrong answer.
     Returns:
         The text without markers.
     Raises:
         ValueError: markers that do not match, or a region without a wrong answer.
     """
-    lines, part, regions = [], None, []
+    lines: list[str] = []
+    part: list[str] | None = None
+    regions: list[dict[str, Any]] = []
     for line in source.splitlines():
         mark = _MARK.match(line)
         if mark is None:

@@ -1,11 +1,12 @@
-"""explore(): a picture that is stored, and controls beside it where somebody can move them."""
+"""explore(): a picture that is stored, with controls next to it in a live front end."""
 
 import html
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +16,15 @@ from tfhkit.pipeline.front_end import is_live
 from tfhkit.teach.display import picture_html, show_widget
 from tfhkit.teach.figures import Paper, describe_figure
 
+# (low, high), (low, high, start), a list of choices, or a bool
+Values = Sequence[Any] | bool
+Control = dict[str, Any]  # as the front end needs it
 STATIC = Path(__file__).parent / "static"
 _UNITS = {"deg": "deg", "degrees": "deg", "s": "s", "ms": "ms", "px": "px", "mm": "mm"}
 
 
-def explore(function, **ranges):
-    """Call `function` once and show its picture; in a live front end, with controls beside it.
+def explore(function: Callable[..., Any], **ranges: Values) -> None:
+    """Call `function` once and show its picture; in a live front end, with controls next to it.
 
     The first call is a plain one, so its errors stop a headless run. While a slider is dragged
     there is never more than one call under way, and the last picture is always that of the last
@@ -54,12 +58,12 @@ def _name_of(function, ranges):
 class _Question:
     """A function with its controls: called with their values, it gives (answer, picture)."""
 
-    function: Callable
-    controls: list
+    function: Callable[..., Any]
+    controls: list[Control]
     title: str
     paper: Paper
 
-    def __call__(self, values):
+    def __call__(self, values: Sequence[Any]) -> tuple[dict[str, str], bytes]:
         given = {c["name"]: _argument(c, value) for c, value in zip(self.controls, values)}
         said = ", ".join(f"{c['label']} {_text(given[c['name']])}" for c in self.controls)
         alt = f"{self.title.rstrip('.')}: {said}."
@@ -67,7 +71,7 @@ class _Question:
 
 
 def _drawn(function, given):
-    """The function's result, with a figure that it drew to in place of nothing."""
+    """The function's result, or the figure that it drew if it returned none."""
     import matplotlib.pyplot as plt
 
     before = set(plt.get_fignums())
@@ -85,7 +89,7 @@ def _is_axes(result):
 
 
 def _answer(result, alt, paper):
-    """What the front end gets for a result: a dict, and the bytes of a picture (or none)."""
+    """What the front end gets for a result: a dict, and a picture file (or no bytes)."""
     answer = {"alt": alt, "media": "", "html": "", "fault": ""}
     if hasattr(result, "savefig"):
         answer["alt"] = f"{alt} {describe_figure(result)}"

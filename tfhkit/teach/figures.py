@@ -5,22 +5,28 @@ element. Its text is made from what the figure itself says: titles, axis labels,
 """
 
 import io
+from typing import TYPE_CHECKING
 
 from tfhkit.pipeline.front_end import in_notebook
 from tfhkit.teach.display import picture_html
 
-MOST_NAMES = 8  # titles or legend entries that are read out
+if TYPE_CHECKING:  # the server and the command line do without it
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
+
+MOST_NAMES = 8  # titles or legend entries that are named
 DPI = 80
-MARGIN_IN = 0.12  # around what the first figure needs
+MARGIN_IN = 0.12  # around the first figure's contents
 
 
-def install_figures():
-    """Let the notebook's figures come with an alternative text; does nothing outside one."""
+def install_figures() -> None:
+    """Give the notebook's figures an alternative text; does nothing outside a notebook."""
     if not in_notebook():
         return
+    from IPython import get_ipython
     from matplotlib_inline.config import InlineBackend
 
-    shell = get_ipython()  # noqa: F821, a builtin of IPython's kernels
+    shell = get_ipython()
     InlineBackend.instance(parent=shell).figure_formats = set()  # no second picture without a text
     formatters = shell.display_formatter.formatters
     figure = ("matplotlib.figure", "Figure")
@@ -30,7 +36,7 @@ def install_figures():
     )
 
 
-def figure_html(figure):
+def figure_html(figure: "Figure") -> str:
     """A figure as an <img> element, on white paper, cut to what is drawn."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=figure.dpi, bbox_inches="tight", facecolor="white")
@@ -38,16 +44,18 @@ def figure_html(figure):
 
 
 class Paper:
-    """Draws figures that are made alike, one after the other; lays out the first one only.
+    """Draws similar figures one after the other; only the first one is laid out.
 
-    Finding the room that labels need takes as long as drawing. A figure of another size or with
-    another number of axes is laid out anew.
+    Measuring the labels takes as long as drawing. A figure of another size or with another number
+    of axes is laid out again.
     """
 
-    def __init__(self):
-        self._make, self._places, self._edges = None, (), None
+    def __init__(self) -> None:
+        self._make: tuple[float, ...] | None = None  # size and number of axes of the first figure
+        self._places: list[Bbox] = []
+        self._edges: Bbox | None = None
 
-    def png(self, figure):
+    def png(self, figure: "Figure") -> bytes:
         """A figure as PNG bytes on white paper."""
         make = (*figure.get_size_inches(), len(figure.axes))
         if make == self._make:
@@ -59,17 +67,15 @@ class Paper:
             self._edges = figure.get_tightbbox().padded(MARGIN_IN)
         figure.set_layout_engine("none")
         file = io.BytesIO()
-        look = {"facecolor": "white", "pil_kwargs": {"compress_level": 1}}
-        figure.savefig(file, format="png", dpi=DPI, bbox_inches=self._edges, **look)
+        figure.savefig(
+            file, format="png", dpi=DPI, bbox_inches=self._edges, facecolor="white",
+            pil_kwargs={"compress_level": 1},
+        )  # fmt: skip
         return file.getvalue()
 
 
-def describe_figure(figure):
-    """What a figure shows, in one or a few sentences, from its titles, labels and legends.
-
-    Args:
-        figure: matplotlib Figure.
-    """
+def describe_figure(figure: "Figure") -> str:
+    """What a figure shows, in one or a few sentences, from its titles, labels and legends."""
     axes = [axis for axis in figure.axes if axis.get_visible()]
     bars = [axis for axis in axes if axis.get_label() == "<colorbar>"]
     panels = [axis for axis in axes if axis not in bars and (axis.has_data() or axis.texts)]

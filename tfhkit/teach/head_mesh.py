@@ -1,19 +1,25 @@
-"""A head that turns under the mouse, in one of several colourings, and pictures of the same."""
+"""A head that can be turned with the mouse, in one of several colourings, and pictures of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import plotly.graph_objects as go
 import torch
+from jaxtyping import Float, Int, UInt8
+from matplotlib.figure import Figure
+from torch import Tensor
 
 from tfhkit.camera import Camera
+from tfhkit.coefficients import Coefficients
 from tfhkit.errors import ParameterError, check_shape
 from tfhkit.face import load_model
 from tfhkit.face.lighting import with_ambient
-from tfhkit.face.model import MOUTH_INSIDE
+from tfhkit.face.model import MOUTH_INSIDE, MorphableModel
 from tfhkit.teach.decimate import decimate
 from tfhkit.teach.hover import FAINT, house_layout, packed
 
-UNITS_PER_DM = 10_000  # places are stored in hundredths of a millimetre
+UNITS_PER_DM = 10_000  # vertices are stored in hundredths of a millimetre
 NECK_DM, NECK_SLOPE = -1.24, -0.38  # the head ends at y = NECK_DM + NECK_SLOPE z
 N_SKIN = 16  # tones of the skin
 UNSEEN = "#BDBDBD"
@@ -25,21 +31,21 @@ class Colouring:
     """One number for each vertex, and what it means.
 
     Args:
-        values: (V,) numbers; NaN is drawn in grey.
-        label: what they are, with a unit, for the colour bar.
-        palette: name of a matplotlib colour map, or (K, 3) colours in [0, 1] without a bar.
+        values: NaN is drawn in grey.
+        label: what the values are, with a unit, for the colour bar.
+        palette: name of a matplotlib colour map, or K colours in [0, 1], which get no colour bar.
     """
 
-    values: np.ndarray
+    values: Float[np.ndarray, "V"] | Float[Tensor, "V"]
     label: str
-    palette: object = CIVIDIS
+    palette: str | Float[np.ndarray, "K 3"] = CIVIDIS
 
 
-def skin_colours(albedo):
-    """The head's own colours as a Colouring: a scale of tones from the darkest to the lightest.
+def skin_colours(albedo: Float[np.ndarray, "V 3"] | Float[Tensor, "V 3"]) -> Colouring:
+    """The head's own colours as a scale of tones from the darkest to the lightest.
 
     Args:
-        albedo: (V, 3) RGB in about [0, 1].
+        albedo: RGB in about [0, 1].
     """
     albedo = np.asarray(albedo, np.float64).clip(0, 1)
     light = albedo @ [0.299, 0.587, 0.114]
@@ -52,14 +58,17 @@ def skin_colours(albedo):
     return Colouring((light - edges[0]) / (edges[-1] - edges[0]), "", palette)
 
 
-def colour_error(model, coefficients, images):
+def colour_error(
+    model: MorphableModel, coefficients: Coefficients, images: UInt8[np.ndarray, "B S S 3"]
+) -> Float[np.ndarray, "V"]:
     """Mean colour error of each vertex over the frames that show it.
 
     Args:
-        model: MorphableModel. coefficients: Coefficients of B frames.
-        images: (B, S, S, 3) uint8 crops.
+        model: morphable model.
+        coefficients: of B frames.
+        images: crops of these frames.
     Returns:
-        (V,) grey levels of 255, NaN where no frame shows the skin there.
+        Grey levels of 255; NaN where no frame shows the vertex, or it is not skin.
     """
     from tfhkit.fit.appearance import observe
 
@@ -73,21 +82,24 @@ def colour_error(model, coefficients, images):
     return torch.where(count > 0, mean, torch.nan).numpy()
 
 
-def turning_head(model, verts, colourings, n_verts=1300, height=460):
-    """A head that turns under the mouse; a menu chooses its colouring.
+def turning_head(
+    model: MorphableModel,
+    verts: Float[np.ndarray, "V 3"] | Float[Tensor, "V 3"],
+    colourings: Mapping[str, Colouring],
+    n_verts: int = 1300,
+    height: int = 460,
+) -> go.Figure:
+    """A head that can be turned with the mouse; a menu chooses its colouring.
 
     Args:
-        model: MorphableModel. verts: (V, 3) dm, in the model's space.
-        colourings: dict of name -> Colouring; the first one is shown at the beginning.
-        n_verts: vertices of the figure; the figure's size grows with them.
-        height: of the figure, px.
-    Returns:
-        plotly Figure.
+        model: morphable model.
+        verts: vertices in dm, in the model's space.
+        colourings: colourings by name; the first one is shown at the beginning.
+        n_verts: vertices of the figure; its file size grows with them.
+        height: height of the figure, px.
     Raises:
-        ParameterError: no colourings. ShapeError.
+        ParameterError: no colourings. ShapeError: not one value for each of the model's vertices.
     """
-    import plotly.graph_objects as go
-
     verts = np.asarray(verts)
     check_shape("verts", verts, (model.n_verts, 3))
     _check(colourings, model.n_verts)
@@ -119,37 +131,44 @@ def turning_head(model, verts, colourings, n_verts=1300, height=460):
     return go.Figure({"data": [mesh], "layout": layout})
 
 
-def light_mesh(model, verts, n_verts):
-    """Vertices and triangles for a small figure: finest in the face, nothing of the mouth's inside.
+def light_mesh(
+    model: MorphableModel, verts: Float[np.ndarray, "V 3"], n_verts: int
+) -> tuple[Int[np.ndarray, "K"], Int[np.ndarray, "G 3"]]:
+    """A mesh for a small figure: finest in the face, without the inside of the mouth.
 
     Returns:
-        kept: (K,) vertex numbers. faces: (G, 3) places in `kept`.
+        kept: vertex numbers. faces: triangles as places in `kept`.
     """
     coarse = load_model("open", subdivide=False)
     same = model.name == coarse.name and not model.path and model.n_verts > coarse.n_verts
-    faces = (coarse if same else model).faces  # the coarse vertices are the first ones
+    triangles = (coarse if same else model).faces  # the coarse vertices are the first ones
     inside, mean = model.any_region(*MOUTH_INSIDE).numpy(), model.mean_shape.numpy()
     low = (_without_bust(mean) != mean).any(1)
-    faces = faces.numpy()
+    faces = triangles.numpy()
     faces = faces[~inside[faces].any(1) & ~low[faces].all(1)]
     front = model.any_region("face").numpy() * (model.mean_shape[:, 2] > -0.3).numpy()
     return decimate(verts, faces, n_verts, 1 + 5.0 * front)
 
 
 def _without_bust(verts):
-    """Vertices (V, 3) with those of the bust lifted to the plane that cuts the neck."""
+    """Vertices (V, 3) with those of the bust moved up to the plane that cuts the neck."""
     x, y, z = verts.T
     return np.stack([x, np.maximum(y, NECK_DM + NECK_SLOPE * z), z], 1)
 
 
-def still_heads(model, id, colourings, size_px=130):
+def still_heads(
+    model: MorphableModel,
+    id: Float[np.ndarray, "80"] | Float[Tensor, "80"],
+    colourings: Mapping[str, Colouring],
+    size_px: int = 130,
+) -> Figure:
     """The same colourings as pictures, with a colour bar each.
 
     Args:
-        model: MorphableModel. id: (80,) identity coefficients.
-        colourings: dict of name -> Colouring. size_px: side of a picture.
-    Returns:
-        matplotlib Figure.
+        model: morphable model.
+        id: identity coefficients.
+        colourings: colourings by name.
+        size_px: side of a picture.
     """
     import matplotlib.pyplot as plt
 
@@ -160,11 +179,10 @@ def still_heads(model, id, colourings, size_px=130):
         1, len(colourings), figsize=(1.6 * len(colourings), 2.4), squeeze=False,
         layout="constrained",
     )  # fmt: skip
-    look = {"angles": torch.tensor([[0.0, 0.45, 0.0]]), "back_dm": 1.6}
-    look["id"] = torch.as_tensor(id)[None]
+    pose, who = torch.tensor([[0.0, 0.45, 0.0]]), torch.as_tensor(id)[None]
     for axis, (name, colouring) in zip(axes[0], colourings.items()):
         paint = torch.as_tensor(_painted(colouring)).float()
-        axis.imshow(portraits(model, size_px, albedo=paint, **look)[0])
+        axis.imshow(portraits(model, size_px, paint, back_dm=1.6, angles=pose, id=who)[0])
         axis.set_title(name, fontsize=8)
         axis.axis("off")
         own = isinstance(colouring.palette, str)
@@ -184,7 +202,7 @@ def _check(colourings, n_verts):
 
 
 def _ends(values):
-    """Ends of the colour bar: from 0, the largest 3 % of the vertices share the last colour."""
+    """Ends of the colour bar: 0, and the value above which 3 % of the vertices lie."""
     return 0.0, float(max(np.nanquantile(values, 0.97), 1e-9))
 
 

@@ -1,4 +1,4 @@
-"""plotly figures in a notebook: they answer the mouse, and each brings a static picture along.
+"""plotly figures in a notebook: they react to the mouse, and each has a static picture.
 
 JupyterLab draws the figure, without a kernel and without a network; a web page made of the
 notebook, or a viewer without JavaScript, shows the picture.
@@ -7,8 +7,13 @@ notebook, or a viewer without JavaScript, shows the picture.
 import base64
 import io
 import json
+from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import UInt8
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from tfhkit.errors import ParameterError
 from tfhkit.media import jpeg_bytes
@@ -24,13 +29,15 @@ CONFIG = {
 }
 
 
-def show_plotly(figure, alt, static):
+def show_plotly(
+    figure: go.Figure, alt: str, static: Figure | UInt8[np.ndarray, "H W 3"] | str
+) -> None:
     """Show a plotly figure and, where it cannot be drawn, a picture of the same.
 
     Args:
-        figure: plotly Figure.
+        figure: the figure.
         alt: what it shows, in a sentence or two.
-        static: matplotlib Figure (which is closed), image ((H, W, 3) uint8), or HTML.
+        static: a matplotlib figure (which is closed), an image, or HTML.
     Raises:
         ParameterError: `figure` or `static` is something else.
     """
@@ -40,8 +47,11 @@ def show_plotly(figure, alt, static):
     display(bundle, metadata={MARK: {"static": True}}, raw=True)
 
 
-def plotly_bundle(figure, alt, static):
-    """The three forms of one output, by media type; arguments as in `show_plotly`."""
+def plotly_bundle(figure: Any, alt: str, static: Any) -> dict[str, Any]:
+    """The three forms of one output, by media type.
+
+    Args and raises: as for `show_plotly`; what cannot be shown is refused in words.
+    """
     if not hasattr(figure, "to_plotly_json"):
         fault = f"is a {type(figure).__name__}"
         raise ParameterError("figure", fault, "give a plotly figure, and the picture as 'static'")
@@ -50,8 +60,12 @@ def plotly_bundle(figure, alt, static):
     return {PLOTLY: drawn, "text/html": static_html(static, alt), "text/plain": alt}
 
 
-def static_html(static, alt):
-    """An <img> element of a matplotlib figure (which is closed) or an image; HTML stays."""
+def static_html(static: Any, alt: str) -> str:
+    """An <img> element of a matplotlib figure (which is closed) or an image; HTML stays.
+
+    Raises:
+        ParameterError: `static` is something else.
+    """
     if isinstance(static, str):
         return static
     if isinstance(static, np.ndarray):
@@ -66,11 +80,11 @@ def static_html(static, alt):
     return html
 
 
-def small_picture(figure, alt):
+def small_picture(figure: Figure, alt: str) -> tuple[bytes, str, str]:
     """A matplotlib figure on white paper as a small file: PNG with a palette, JPEG for photos.
 
     Returns:
-        bytes of the file, `alt`, its media type: what `picture_html` takes.
+        The file, `alt` and the media type: the arguments of `picture_html`.
     """
     from PIL import Image
 
@@ -84,8 +98,12 @@ def small_picture(figure, alt):
     return small.getvalue(), alt, "image/png"
 
 
-def house_layout(**changes):
-    """plotly layout of the kit: white paper in every theme, thin axes, no template to store."""
+def house_layout(**changes: Any) -> dict[str, Any]:
+    """plotly layout of the kit: white paper in every theme, thin axes, a small template.
+
+    Args:
+        **changes: entries of the layout that are added or replaced.
+    """
     axis = {
         "showline": True, "linecolor": INK, "gridcolor": FAINT, "zeroline": False,
         "ticks": "outside", "tickcolor": INK, "title": {"standoff": 6}, "automargin": True,
@@ -102,11 +120,12 @@ def house_layout(**changes):
     return look | changes
 
 
-def packed(values, dtype="f4"):
-    """An array as plotly's base64 form, which a notebook stores in one short line.
+def packed(values: ArrayLike, dtype: str = "f4") -> dict[str, str]:
+    """An array in plotly's base64 form, which a notebook stores in one short line.
 
     Args:
-        values: numbers, in one dimension. dtype: "f4", "i2", "u2", "u1", as in NumPy.
+        values: numbers, in one dimension.
+        dtype: NumPy's name of the type: "f4", "i2", "u2" or "u1".
     """
     array = np.ascontiguousarray(values, dtype=f"<{dtype}")
     return {"dtype": dtype, "bdata": base64.b64encode(array.tobytes()).decode()}

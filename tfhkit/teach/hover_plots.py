@@ -1,8 +1,13 @@
-"""Curves and histograms that say their numbers under the mouse: pose, HS and its calibration."""
+"""Curves and histograms that show their numbers under the mouse: pose, HS and its calibration."""
 
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
 
 from tfhkit.errors import check_shape
 from tfhkit.teach.hover import BLUE, GREEN, GREY, INK, RED, YELLOW, house_layout, packed
@@ -11,17 +16,23 @@ ANGLES = {"pitch": BLUE, "yaw": RED, "roll": GREEN}
 PURPLE = "#CC79A7"
 
 
-def pose_over_time(times, angles_rad, earlier_rad=None, gap=None, earlier="landmarks alone"):
-    """Three angles over time; the mouse reads them all at one frame.
+def pose_over_time(
+    times: Float[np.ndarray, "T"],
+    angles_rad: Float[np.ndarray, "_ 3"],
+    earlier_rad: Float[np.ndarray, "_ 3"] | None = None,
+    gap: Bool[np.ndarray, "T"] | None = None,
+    earlier: str = "landmarks alone",
+) -> go.Figure:
+    """Three angles over time; the label under the mouse gives all of them at one frame.
 
     Args:
-        times: (T,) seconds. angles_rad: (T, 3) pitch, yaw, roll.
-        earlier_rad: (T, 3) of a stage before, drawn thin; or None. earlier: its name.
-        gap: (T,) bool, frames to mark in yellow.
-    Returns:
-        plotly Figure.
+        times: seconds.
+        angles_rad: (T, 3) pitch, yaw, roll.
+        earlier_rad: (T, 3) angles of an earlier stage, drawn thin; or None.
+        gap: frames to mark in yellow.
+        earlier: name of the earlier stage.
     Raises:
-        ShapeError.
+        ShapeError: the angles are not one row for each time.
     """
     times, angles = np.asarray(times), np.degrees(angles_rad)
     check_shape("angles_rad", angles, (len(times), 3))
@@ -50,20 +61,28 @@ def pose_over_time(times, angles_rad, earlier_rad=None, gap=None, earlier="landm
     )  # fmt: skip
 
 
-def angle_histograms(real_rad, generated_rad, hs, n_bins=24):
-    """How often each angle occurs in two tracks, and the area between their sums.
+def angle_histograms(
+    real_rad: Float[np.ndarray, "T 3"],
+    generated_rad: Float[np.ndarray, "U 3"],
+    hs: Sequence[float] | Float[np.ndarray, "3"],
+    n_bins: int = 24,
+) -> go.Figure:
+    """How often each angle occurs in two tracks, and the area between their cumulative shares.
 
     Args:
-        real_rad, generated_rad: (T, 3) and (U, 3) pitch, yaw, roll.
-        hs: (3,) HS of each angle, for the titles.
-        n_bins: bars of each histogram.
+        real_rad, generated_rad: pitch, yaw, roll.
+        hs: HS of each of the three angles, for the titles.
+        n_bins: number of bars of each histogram.
     Returns:
-        plotly Figure: above the histograms, below the cumulative shares.
+        Figure with the histograms above and the cumulative shares below.
     """
-    traces, layout, titles = [], {}, []
+    traces: list[dict[str, Any]] = []
+    layout: dict[str, Any] = {}
+    titles: list[dict[str, Any]] = []
     for k, name in enumerate(ANGLES):
         pair = np.degrees(real_rad[:, k]), np.degrees(generated_rad[:, k])
-        edges = np.linspace(*_ends(np.concatenate(pair)), n_bins + 1)
+        low, high = _ends(np.concatenate(pair))
+        edges = np.linspace(low, high, n_bins + 1)
         axes = {"xaxis": f"x{k + 1}", "yaxis": f"y{k + 1}"}, {"xaxis": f"x{k + 1}",
                                                              "yaxis": f"y{k + 4}"}  # fmt: skip
         for track, colour, label in zip(pair, (GREY, RED), ("real", "generated")):
@@ -90,14 +109,17 @@ def angle_histograms(real_rad, generated_rad, hs, n_bins=24):
                    annotations=titles, **layout)  # fmt: skip
 
 
-def calibration_curves(amounts_deg, curves, still_hs):
+def calibration_curves(
+    amounts_deg: Float[np.ndarray, "N"],
+    curves: Mapping[str, Mapping[str, Float[np.ndarray, "N"]]],
+    still_hs: float,
+) -> go.Figure:
     """HS against an injected error; a menu chooses the angle that gets the error.
 
     Args:
-        amounts_deg: (N,) degrees. curves: dict of which -> dict of kind of error -> (N,) HS.
-        still_hs: HS of a head that does not move, as a line.
-    Returns:
-        plotly Figure.
+        amounts_deg: sizes of the error.
+        curves: for each entry of the menu, HS by kind of error.
+        still_hs: HS of a head that does not move, drawn as a line.
     """
     first = next(iter(curves.values()))
     colours = dict(zip(first, (RED, BLUE, GREEN, PURPLE)))
@@ -123,17 +145,21 @@ def calibration_curves(amounts_deg, curves, still_hs):
     )  # fmt: skip
 
 
-def length_curves(lengths_s, scores, areas, paper_hs=0.859):
-    """HS and AUC against how long the compared parts are, each with its spread.
+def length_curves(
+    lengths_s: Sequence[float],
+    scores: Mapping[str, ArrayLike],
+    areas: Mapping[str, ArrayLike],
+    paper_hs: float = 0.859,
+) -> go.Figure:
+    """HS and AUC against the length of the compared parts, each with its spread.
 
     Args:
-        lengths_s: (N,) seconds.
-        scores, areas: dict of name -> (N, 3) low end, middle and high end of HS, of AUC.
+        lengths_s: N lengths.
+        scores: by name, (N, 3) low end, middle and high end of HS.
+        areas: the same for the AUC.
         paper_hs: a level to compare with.
-    Returns:
-        plotly Figure of two panels.
     """
-    traces = []
+    traces: list[dict[str, Any]] = []
     for panel, (curves, colours) in enumerate(((scores, (BLUE, RED)), (areas, (INK, GREEN))), 1):
         axes = {"xaxis": f"x{panel}", "yaxis": f"y{panel}"}
         for (name, values), colour in zip(curves.items(), colours):
@@ -162,8 +188,6 @@ def length_curves(lengths_s, scores, areas, paper_hs=0.859):
 
 
 def _figure(traces, **layout):
-    import plotly.graph_objects as go
-
     return go.Figure({"data": traces, "layout": house_layout(**layout)})
 
 

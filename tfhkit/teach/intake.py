@@ -1,7 +1,9 @@
-"""The clip and the voice that a reader brings: chosen, uploaded or recorded, then looked into."""
+"""The clip and the voice that a reader gives: chosen, uploaded or recorded, then examined."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tfhkit.errors import InputError, TfhkitError
 from tfhkit.pipeline import places
@@ -9,35 +11,39 @@ from tfhkit.teach.checkup import Checkup
 from tfhkit.teach.display import data_url
 from tfhkit.teach.uploads import Upload, look_into, with_length
 
+Slot = dict[str, Any]  # see `Intake.slots`
 STANDARD = {"clip": "sample", "voice": "sentence"}
 LABELS = {"sample": "the sample clip", "sentence": "the kit's own sentence"}
 LOOKING = "the doctor looks at the clip"
-_EMPTY = {"fault": "", "facts": "", "poster": "", "advice": [], "share": 0.0, "doing": ""}
+_EMPTY: Slot = {"fault": "", "facts": "", "poster": "", "advice": [], "share": 0.0, "doing": ""}
 
 
 class Intake:
-    """What is chosen, and what is known of it.
+    """What is chosen, and what is known about it.
 
     Attributes:
-        slots: dict "clip", "voice" -> dict: given (keyword or path), label; state ("ready",
-            "arriving", "checking", "examined" or "refused"), share and text of what is running;
-            facts, poster (data URL), advice (see `checkup.advice`), fault (a sentence).
+        slots: "clip" and "voice", each a dict: given (keyword or path), label; state ("ready",
+            "arriving", "checking", "examined" or "refused"), share and doing (how far the upload or
+            the check is, and its text); facts, poster (data URL), advice (see `checkup.advice`),
+            fault (a sentence).
     Args:
-        changed: callable that gets the name of a slot whose dict is a new one.
+        changed: called with the name of a slot after its dict was replaced.
     """
 
-    def __init__(self, changed):
+    def __init__(self, changed: Callable[[str], None]) -> None:
         self._changed, self._lock = changed, threading.RLock()
-        self._uploads, self._checkup, self._round = {}, None, {"clip": 0, "voice": 0}
+        self._uploads: dict[str, tuple[str, Upload]] = {}  # by the browser's name: slot, upload
+        self._checkup: Checkup | None = None
+        self._round = {"clip": 0, "voice": 0}
         self.slots = {slot: self._standard(slot) for slot in STANDARD}
 
     @staticmethod
-    def _standard(slot):
+    def _standard(slot: str) -> Slot:
         given = STANDARD[slot]
         return {**_EMPTY, "given": given, "label": LABELS[given], "state": "ready"}
 
-    def given(self):
-        """What a run is made of, as (clip, voice); a check that is running is stopped.
+    def given(self) -> tuple[str, str]:
+        """Clip and voice of a run; a check that is running is stopped.
 
         Raises:
             InputError: one of them is not there yet, or was refused.
@@ -48,11 +54,12 @@ class Intake:
         self._end_checkup()
         return self.slots["clip"]["given"], self.slots["voice"]["given"]
 
-    def choose(self, slot, given):
+    def choose(self, slot: str, given: str) -> None:
         """Take a keyword, or the path of a file on this machine.
 
         Args:
-            slot: "clip" or "voice". given: as the user wrote it.
+            slot: "clip" or "voice".
+            given: as the user wrote it.
         """
         self._forget(slot)
         if given == STANDARD[slot]:
@@ -66,11 +73,16 @@ class Intake:
         else:
             self._arrived(slot, path, path.name, self._round[slot])
 
-    def begin(self, slot, number, name, size):
-        """An upload begins; `number` is the browser's for it.
+    def begin(self, slot: str, number: str, name: str, size: int) -> None:
+        """Begin an upload.
 
+        Args:
+            slot: "clip" or "voice".
+            number: the browser's name for the upload.
+            name: name of the file.
+            size: its bytes.
         Raises:
-            InputError: it is refused.
+            InputError: the upload is refused.
         """
         self._forget(slot)
         try:
@@ -80,11 +92,13 @@ class Intake:
             raise
         self._set(slot, {**_EMPTY, "given": "", "label": Path(name).name, "state": "arriving"})
 
-    def add(self, number, offset, data):
-        """The next part of an upload; gives the bytes received, None of an unknown upload.
+    def add(self, number: str, offset: int, data: bytes) -> int | None:
+        """Add the next part of an upload.
 
+        Returns:
+            Bytes received so far; None if the upload is unknown.
         Raises:
-            InputError: the part is refused, and the upload with it.
+            InputError: the part is refused, and with it the upload.
         """
         with self._lock:
             if number not in self._uploads:
@@ -104,21 +118,21 @@ class Intake:
                 self._set(slot, {**self.slots[slot], "share": received / upload.size})
             return received
 
-    def cancel(self, slot):
-        """Stop what is running in a slot: an upload, or the doctor's examination."""
+    def cancel(self, slot: str) -> None:
+        """Stop the upload or the doctor's examination that is running in a slot."""
         if self.slots[slot]["state"] == "checking":
             self._end_checkup()
         elif self.slots[slot]["state"] == "arriving":
             self._forget(slot)
             self._set(slot, self._standard(slot))
 
-    def close(self):
+    def close(self) -> None:
         """End everything that is running."""
         for slot in self.slots:
             self._forget(slot)
 
-    def examine(self):
-        """Have the doctor look at the chosen clip, in the background."""
+    def examine(self) -> None:
+        """Let the doctor examine the chosen clip, in the background."""
         slot = self.slots["clip"]
         if slot["state"] in ("ready", "examined"):
             self._start(self._examine, slot["given"], self._round["clip"])
@@ -137,11 +151,11 @@ class Intake:
         if self._checkup is not None:
             self._checkup.end()
 
-    def _set(self, slot, content):
+    def _set(self, slot: str, content: Slot) -> None:
         self.slots[slot] = content
         self._changed(slot)
 
-    def _refuse(self, slot, error):
+    def _refuse(self, slot: str, error: Exception) -> None:
         self._set(slot, {**_EMPTY, "given": "", "label": "", "state": "refused",
                          "fault": str(error)})  # fmt: skip
 
@@ -154,8 +168,8 @@ class Intake:
                          "doing": "reading the file"})  # fmt: skip
         self._start(self._look, slot, path, name, number, ours)
 
-    def _look(self, slot, path, name, number, ours):
-        """Take a file that has come, or refuse it and throw an upload away."""
+    def _look(self, slot: str, path: Path, name: str, number: int, ours: bool) -> None:
+        """Take a file that has arrived, or refuse it; a refused upload is deleted."""
         try:
             seen = look_into(path, slot, name)
             if ours and not seen.measured:

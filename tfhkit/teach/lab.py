@@ -1,10 +1,12 @@
-"""The folder `work/`, where a reader's own copies of the notebooks lie, and JupyterLab on it."""
+"""The folder `work/` with a reader's own copies of the notebooks, and JupyterLab on it."""
 
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tfhkit.assets import kit_folder
 from tfhkit.errors import InputError
@@ -17,13 +19,13 @@ from tfhkit.teach.display import MARK
 FOLDER = "work"
 
 
-def prepare_copies(kit=None):
+def prepare_copies(kit: str | Path | None = None) -> tuple[list[str], list[str]]:
     """Copy each stored notebook to `work/`, unless a copy is there; copies are never overwritten.
 
     Args:
         kit: the folder that holds `notebooks/`; None for the kit's own.
     Returns:
-        copied, outdated: names of the notebooks that were copied now, and of those whose copy was
+        copied: names of the notebooks that were copied now. outdated: names of those whose copy was
         made from an earlier edition.
     Raises:
         InputError: the folder cannot be written.
@@ -47,18 +49,19 @@ def prepare_copies(kit=None):
     return copied, outdated
 
 
-def _edition(path):
+def _edition(path: Path) -> Any:
     try:
         return read_notebook(path)["metadata"].get(MARK)
     except InputError:
         return None
 
 
-def open_lab(options=(), say=print):
+def open_lab(options: Sequence[str] = (), say: Callable[[str], None] = print) -> int:
     """Open JupyterLab on the copies in `work/`; its root is the kit's folder, so runs can be seen.
 
     Args:
-        options: further options of `jupyter lab`. say: callable that gets lines for people.
+        options: further options of `jupyter lab`.
+        say: called with each line for people.
     Returns:
         JupyterLab's exit code.
     """
@@ -86,11 +89,11 @@ def run_until_ended(command: list[str], folder: Path) -> int:
             signal.signal(signal.SIGTERM, before)
 
 
-def lab_options(root):
-    """Options of `jupyter lab` with which the kit's widgets and copies work as meant."""
+def lab_options(root: str | Path) -> list[str]:
+    """Options of `jupyter lab` that the kit's widgets and copies need."""
     return [
         f"--ServerApp.root_dir={root}",
         "--ServerApp.jpserver_extensions=tfhkit.teach.server=True",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        f"--LabApp.app_settings_dir={Path(__file__).parent / 'static' / 'lab'}",  # asks for no news
+        f"--LabApp.app_settings_dir={Path(__file__).parent / 'static' / 'lab'}",  # no news
     ]

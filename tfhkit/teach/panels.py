@@ -3,15 +3,19 @@
 import cv2
 import matplotlib
 import numpy as np
+from jaxtyping import Float, Real, UInt8
 
 from tfhkit.fit.plots import COLOURS, LINES
 
 
-def with_landmarks(picture, points_px):
+def with_landmarks(
+    picture: UInt8[np.ndarray, "H W 3"], points_px: Float[np.ndarray, "68 2"]
+) -> UInt8[np.ndarray, "H W 3"]:
     """A copy of a picture with the lines of 68 landmarks.
 
     Args:
-        picture: (H, W, 3) uint8. points_px: (68, 2) in its pixels, centres at +0.5.
+        picture: RGB.
+        points_px: landmarks in its pixels, centres at +0.5.
     """
     drawn = np.ascontiguousarray(picture).copy()
     fixed = np.round(16 * (np.asarray(points_px) - 0.5)).astype(np.int32)  # sixteenths of a pixel
@@ -21,18 +25,22 @@ def with_landmarks(picture, points_px):
     return drawn
 
 
-def signed_picture(answer, truth, most=64):
-    """Where a picture is too dark (purple) or too bright (orange): (H, W, 3) uint8.
+def signed_picture(
+    answer: UInt8[np.ndarray, "H W 3"], truth: UInt8[np.ndarray, "H W 3"], most: float = 64
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Where a picture is too dark (purple) or too bright (orange).
 
     Args:
-        answer, truth: (H, W, 3) uint8. most: grey levels of the strongest colour.
+        answer: the picture.
+        truth: what it should be.
+        most: difference in grey levels that gets the strongest colour.
     """
     gap = (answer.astype(np.float32) - truth).mean(-1)
     share = (0.5 + 0.5 * (gap / most)).clip(0, 1)
     return np.rint(255 * matplotlib.colormaps["PuOr_r"](share)[..., :3]).astype(np.uint8)
 
 
-def grey_picture(values):
-    """A mask or map (H, W) in [0, 1] as a picture (H, W, 3) uint8."""
+def grey_picture(values: Real[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W 3"]:
+    """A map with values in [0, 1] as a grey picture."""
     grey = np.rint(255 * np.asarray(values).clip(0, 1)).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)

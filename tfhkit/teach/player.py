@@ -1,42 +1,56 @@
 """play(): videos side by side and in step, with sound, in a notebook and on its web page.
 
 The output is HTML that carries the videos, the pictures and the script of the player. It needs no
-kernel: it plays in JupyterLab, in an exported page and in Voila. Where a front end runs no
-scripts (a notebook that is not trusted), the first frames are left, with an alternative text.
+kernel: it plays in JupyterLab, in an exported page and in Voila. A front end that runs no scripts
+(for a notebook that is not trusted) shows the first frames, with an alternative text.
 """
 
 import html
 import json
 import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
 
 from tfhkit.errors import InputError
 from tfhkit.pipeline import places
 from tfhkit.pipeline.front_end import is_live
-from tfhkit.teach.clips import embed, film_from, in_step
+from tfhkit.teach.clips import Embedded, GivenFilm, embed, film_from, in_step
 from tfhkit.teach.display import RUN_LINK, data_url, picture_html, show_html
 
 BASE64 = 4 / 3  # bytes on the page for a byte of video
 
 
 def play(
-    films, alt, link=None, *, recorded=(), seconds=6.0, height_px=240, width_px=None, max_kb=150
-):
+    films: Mapping[str, GivenFilm],
+    alt: str,
+    link: str | Path | Sequence[str | Path] | None = None,
+    *,
+    recorded: Collection[str] = (),
+    seconds: float | None = 6.0,
+    height_px: int = 240,
+    width_px: int | None = None,
+    max_kb: float = 150,
+) -> None:
     """Show videos side by side, in step, with play, frame step, loop, speed and choice of sound.
 
     Args:
-        films: dict title -> film. A film is the path of a video, or (path, start in seconds), or
+        films: films by title. A film is the path of a video, or (path, start in seconds), or
             (frames, times) or (frames, times, audio): frames (T, H, W, 3) uint8, times in seconds
             or frames per second, audio (N,) at 16 kHz. Different times are put on one clock.
         alt: one sentence on what is shown, for those who do not see it.
-        link: path of the full file, or a list of paths; the paths in `films` are linked anyway.
+        link: path of the full file, or several paths; the paths in `films` are linked anyway.
         recorded: titles of frames that are a recording. All others are marked as synthetic.
-        seconds: of each film, from its start.
-        height_px: taller films are made smaller. width_px: width of a film on the page.
-        max_kb: of the whole output; the videos' quality falls until it fits.
+        seconds: length that is shown of each film, from its start; None shows all.
+        height_px: taller films are made smaller.
+        width_px: width of a film on the page.
+        max_kb: limit of the whole output; the videos' quality is lowered until it fits.
     Raises:
-        InputError: a film that cannot be read, does not fit, or is in `recorded` only.
+        InputError: a film that cannot be read or does not fit, or a title in `recorded` that is not
+            in `films`.
         ShapeError: frames, times and audio that do not fit each other.
     """
     if not films:
@@ -57,12 +71,22 @@ def play(
     show_html(content, f"video: {alt}")
 
 
-def player_html(clips, times, end_s, alt, links=(), width_px=None):
+def player_html(
+    clips: Sequence[Embedded],
+    times: Float[np.ndarray, "T"],
+    end_s: float,
+    alt: str,
+    links: Iterable[str | Path] = (),
+    width_px: int | None = None,
+) -> str:
     """HTML of a player, with everything inside.
 
     Args:
-        clips: list of `clips.Embedded`. times: (T,) seconds of their frames. end_s: of the last.
-        alt: one sentence on what is shown. links: paths of full files.
+        clips: the films.
+        times: seconds of their frames.
+        end_s: when the last frame ends.
+        alt: one sentence on what is shown.
+        links: paths of full files.
         width_px: width of a film on the page; None takes its own.
     """
     facts = {
@@ -71,18 +95,18 @@ def player_html(clips, times, end_s, alt, links=(), width_px=None):
         "films": [{"title": clip.title, "sound": clip.sound} for clip in clips],
     }
     figures = "".join(_figure(clip, alt, width_px or clip.shown_px) for clip in clips)
-    facts = json.dumps(facts, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps(facts, separators=(",", ":")).replace("<", "\\u003c")
     return (
         f'<div class="tfhkit-player"><style>{_static("player.css")}</style>'
         f'<div class="films" style="display:flex;flex-wrap:wrap;gap:8px">{figures}</div>'
         f"{''.join(_link(path) for path in dict.fromkeys(map(Path, links)))}"
-        f'<script type="application/json" class="facts">{facts}</script>'
+        f'<script type="application/json" class="facts">{text}</script>'
         f"<script>{_static('player.js')}</script></div>"
     )
 
 
 def _figure(clip, alt, width_px):
-    """The first frame; below it the video, for front ends without scripts that keep it."""
+    """The first frame, and below it the video, for front ends that run no scripts."""
     style = f"max-width:{width_px}px;flex:1 1 0;margin:0"
     picture = picture_html(clip.poster, f"{clip.title}: {alt}", "image/jpeg", width_px)
     video = f'<video controls preload="none" width="{width_px}" src="'

@@ -1,7 +1,9 @@
-"""What a finished run has to show: its videos, and addresses at which a browser finds its files."""
+"""The videos of a finished run, and the addresses at which a browser finds its files."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from tfhkit.errors import TfhkitError
@@ -10,7 +12,7 @@ from tfhkit.pipeline.jobs import runs_dir
 from tfhkit.teach.display import data_url
 from tfhkit.teach.run_files import ADDRESS
 
-# of 05_memory_gan, in the order in which they are shown; others of a run are left to its report
+# of 05_memory_gan, in the order in which they are shown; a run's report shows all
 TITLES = {
     "talking_head_speech.mp4": "driven by the voice",
     "talking_head_held_back.mp4": "driven by the clip's own sound, in its held-out part",
@@ -18,13 +20,14 @@ TITLES = {
 MAX_OTHERS = 2
 
 
-def videos_of(state, links):
+def videos_of(state: Mapping[str, Any], links: Mapping[str, str]) -> list[dict[str, str]]:
     """The videos of a run.
 
     Args:
-        state: of `jobs.job_state`, finished. links: of `links_of`.
+        state: from `jobs.job_state`, of a finished run.
+        links: from `links_of`.
     Returns:
-        list of dicts: file (below the run directory), title, poster (data URL, or ""), link.
+        dicts with file (below the run directory), title, poster (data URL, or "") and link.
     """
     out = Path(state["out"])
     files = [Path(name) for name in state.get("videos", ())]
@@ -50,14 +53,15 @@ def _poster(path):
         return ""
 
 
-def links_of(state, front):
+def links_of(state: Mapping[str, Any], front: Mapping[str, str]) -> dict[str, str]:
     """Addresses of a run's files in the front end that shows them.
 
     Args:
-        state: of `jobs.job_state`. front: dict root (the folder that the server shows as runs)
-            and base (its address without host); empty where the front end has told nothing.
+        state: from `jobs.job_state`.
+        front: root (the folder that the server shows as runs) and base (its address without host);
+            empty if the front end has sent neither.
     Returns:
-        dict: base (of the run directory) and report; "" where the server does not show them.
+        base (of the run directory) and report; "" where the server does not show them.
     """
     page = os.environ.get("TFHKIT_PAGE") == "1"
     root = runs_dir() if page else Path(front.get("root") or "/nowhere")

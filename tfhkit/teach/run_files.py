@@ -1,13 +1,18 @@
 """Run directories as web pages, for those who may use the server: reports with their videos.
 
 JupyterLab shows files of its own in a sandbox, in which a page may not even load a video that
-lies beside it. Here a report may show what lies in `runs/`, but cannot speak to the server.
+lies next to it. Here a report may show what lies in `runs/`, but cannot speak to the server.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from tfhkit.pipeline.jobs import runs_dir
 
-ADDRESS = "tfhkit/runs"  # below the server's own
-SETTING = "tfhkitRuns"  # where JupyterLab's page says which folder is shown there
+if TYPE_CHECKING:  # takes a second to import
+    from jupyter_server.serverapp import ServerApp
+
+ADDRESS = "tfhkit/runs"  # below the server's own address
+SETTING = "tfhkitRuns"  # entry of JupyterLab's page that names the folder of the runs
 POLICY = (
     "default-src 'none'; img-src 'self' data:; media-src 'self' data: blob:; "
     "style-src 'unsafe-inline'; font-src data:; script-src 'unsafe-inline'; connect-src 'none'; "
@@ -15,8 +20,8 @@ POLICY = (
 )
 
 
-def run_handlers(base_url):
-    """Handlers for tornado.
+def run_handlers(base_url: str) -> list[tuple[Any, ...]]:
+    """Handlers of these addresses, for tornado.
 
     Args:
         base_url: the server's, such as "/".
@@ -35,11 +40,7 @@ def run_handlers(base_url):
     return [(address, RunFiles, {"path": str(runs_dir())})]
 
 
-def add_run_files(app):
-    """Add them to a Jupyter server.
-
-    Args:
-        app: its `ServerApp`.
-    """
+def add_run_files(app: "ServerApp") -> None:
+    """Add these addresses to a Jupyter server."""
     app.web_app.add_handlers(".*$", run_handlers(app.base_url))
     app.web_app.settings.setdefault("page_config_data", {})[SETTING] = str(runs_dir())

@@ -3,41 +3,55 @@
 import io
 import math
 import textwrap
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import cv2
 import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from tfhkit.errors import InputError, check_shape
 from tfhkit.media import SR_HZ
 from tfhkit.pipeline.front_end import is_live
+from tfhkit.progress import Progress
 from tfhkit.teach.display import picture_html, show_widget
 from tfhkit.teach.film import pack_film, script, style
 
+# by title: the pictures of all rows, or a function of the row that gives one of each
+Panels = Mapping[str, np.ndarray] | Callable[[int], Mapping[str, np.ndarray]]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#999999")
 LARGEST_PX = 240  # height of a panel
 MOST_FRAMES = 600  # of a longer clip every second, third ... frame is taken
-N_MOMENTS = 5  # on paper
+N_MOMENTS = 5  # in the static picture
 ENVELOPE = 500  # columns of the sound's curve
 
 
-def scrub(panels, times, tracks=None, audio=None, alt="", start=0, progress=None):
+def scrub(
+    panels: Panels,
+    times: ArrayLike,
+    tracks: Mapping[str, ArrayLike | Mapping[str, ArrayLike]] | None = None,
+    audio: Float[np.ndarray, "n"] | None = None,
+    alt: str = "",
+    start: int = 0,
+    progress: Progress | None = None,
+) -> None:
     """Show moments of a clip as a picture; in a live front end, a slider that plays the clip.
 
     In the browser the arrow keys step by a frame, space plays and stops. The pictures are made
     once and sent along, so that nothing waits for the kernel. A saved notebook keeps the picture.
 
     Args:
-        panels: dict title -> (T, H, W, 3) uint8; or a function of the row (0 to T - 1) that gives
-            such a dict of single pictures, which is called for every row in a live front end.
+        panels: by title, (T, H, W, 3) uint8; or a function of the row (0 to T - 1) that gives
+            single pictures by title, which is called for every row in a live front end.
         times: (T,) seconds, rising.
-        tracks: dict title -> curves over the same times, (T,) or (T, k), or a dict name -> (T,).
+        tracks: by title, curves over the same times: (T,) or (T, k), or (T,) by name.
             The title is words with a unit: "head pose (degrees)". Whole numbers are drawn as
-            steps, what is not finite as a gap.
-        audio: (n,) mono sound of the whole clip at 16 kHz, from time 0 on.
+            steps, values that are not finite as gaps.
+        audio: mono sound of the whole clip at 16 kHz, from time 0 on.
         alt: one sentence on what is shown.
         start: row that is shown first.
-        progress: callable(done, total, text), while the pictures are made.
+        progress: called while the pictures are made.
     Raises:
         InputError: no panels, or no times. ShapeError: counts that differ.
     """
@@ -74,7 +88,7 @@ def _pictures(panels, n_frames):
 
 
 def _curves(title, values, n_frames):
-    """A track as the front end needs it, with its range."""
+    """A track as the front end needs it, with its range of values."""
     if not isinstance(values, dict):
         values = np.asarray(values)
         columns = values[:, None] if values.ndim == 1 else values

@@ -1,9 +1,11 @@
-"""A Jupyter server extension: notebooks are saved with what is there to see without a kernel.
+"""A Jupyter server extension: notebooks are saved with what can be seen without a kernel.
 
 A widget's output holds a reference to a running kernel and a static picture (`display.py`). In the
 saved file only the picture stays; otherwise it would say "model not found" when it is opened again.
 It also shows the run directories (`run_files.py`).
 """
+
+from typing import Any
 
 from tfhkit.teach.display import MARK, PLOTLY, WIDGET
 from tfhkit.teach.run_files import add_run_files
@@ -12,13 +14,12 @@ NOTEBOOK_KEYS = ("kernelspec", "language_info", "tfhkit")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-def tidy_notebook(notebook):
-    """Drop from a notebook (a dict, changed in place) what only this session knows.
+def tidy_notebook(notebook: dict[str, Any]) -> None:
+    """Remove from a notebook, in place, what only this session knows.
 
-    Widgets' references are dropped where a static picture stands beside them, and the copy that
-    plotly's extension makes of each figure that it draws. In the kit's own
-    notebooks the metadata is brought back to what the kit writes, so that opening and saving one
-    changes nothing but what the reader changed.
+    These are references to widgets that have a static picture, and the copy that plotly's extension
+    makes of each figure that it draws. In the kit's own notebooks the metadata is reset to what the
+    kit writes, so that opening and saving one changes nothing but what the reader changed.
     """
     for cell in notebook.get("cells", ()):
         for output in cell.get("outputs", ()):

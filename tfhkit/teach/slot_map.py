@@ -1,17 +1,21 @@
 """The memory as a map that shows its frames: choose a slot, see who wrote it and who read it.
 
 The output is HTML that carries its pictures and its script. It needs no kernel: it works in
-JupyterLab and in an exported page. Where no script runs, a drawing of the same map is left.
+JupyterLab and in an exported page. Where no scripts run, a drawing of the same map is shown.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from jaxtyping import Float, Int, UInt8
 
 from tfhkit.errors import check_shape
 from tfhkit.media import jpeg_bytes
+from tfhkit.refine import Memory, Retrieval
 from tfhkit.teach.display import data_url, picture_html, show_html
 from tfhkit.teach.hover import small_picture
 from tfhkit.teach.slots import check_memory, map_slots, plane_of, slots_by_reads, writers_of
@@ -23,20 +27,31 @@ SIZES = ((64, 75), (56, 70), (48, 65), (40, 60), (32, 55), (24, 50))  # px, JPEG
 
 
 def show_slots(
-    memory, retrieval, train_frames, train_pictures, asked_pictures, values, label, max_kb=60
-):
+    memory: Memory,
+    retrieval: Retrieval,
+    train_frames: Int[np.ndarray, "N"],
+    train_pictures: UInt8[np.ndarray, "N S S 3"],
+    asked_pictures: UInt8[np.ndarray, "T S S 3"],
+    values: Float[np.ndarray, "_"],
+    label: str,
+    max_kb: float = 60,
+) -> None:
     """Show the memory's slots as a map; a slot shows its writers' and its readers' frames.
 
     Args:
-        memory: Memory of a trained refiner.
-        retrieval: Retrieval of the asked frames, from `retrieve_identity` that looked all up.
-        train_frames: (N,) frame numbers of the training.
-        train_pictures: (N, S, S, 3) uint8. asked_pictures: (T, S, S, 3) uint8.
-        values: (N,) of the training frames, such as yaw in degrees: a slot has the colour of its
-            writers' mean. label: what they are, with a unit.
-        max_kb: of the thumbnails; they become smaller until they fit.
+        memory: memory of a trained refiner.
+        retrieval: answers to the queried frames, from `retrieve_identity` with all of them looked
+            up.
+        train_frames: frame numbers of the training frames.
+        train_pictures: pictures of the training frames.
+        asked_pictures: pictures of the queried frames.
+        values: (N,) values of the training frames, such as yaw in degrees; a slot's colour shows
+            their mean over its writers.
+        label: what the values are, with a unit.
+        max_kb: limit of the thumbnails; they become smaller until they fit.
     Raises:
-        ParameterError: the memory is empty. ShapeError.
+        ParameterError: the memory is empty. ShapeError: values, frames and pictures of the training
+            that do not fit each other.
     """
     check_memory(memory, retrieval, train_frames, train_pictures)
     check_shape("asked_pictures", asked_pictures, ("T", "S", "S", 3))
@@ -57,16 +72,23 @@ def show_slots(
     show_html(slot_html(facts, sheet, still), alt)
 
 
-def slot_facts(memory, retrieval, train_frames, values):
+def slot_facts(
+    memory: Memory,
+    retrieval: Retrieval,
+    train_frames: Int[np.ndarray, "N"],
+    values: Float[np.ndarray, "N"],
+) -> tuple[dict[str, Any], Int[np.ndarray, "W"], Int[np.ndarray, "R"]]:
     """What the map shows, as plain numbers for its script.
 
     Returns:
-        facts: dict of slots (most read first; x, y, colour, writes, and places on the sheet with
-            frame numbers or cosines), asked frames, and the axes' shares of variance.
-        written: rows of the training pictures on the sheet. read: rows of the asked ones.
+        facts: slots (most read first; x, y, colour, writes, and the writers' and readers' places on
+            the sheet with frame numbers or cosines), asked frames (number, cosine, place of the
+            slot), and the axes' shares of the variance.
+        written: rows of the training pictures on the sheet.
+        read: rows of the queried pictures on the sheet.
     """
     order = slots_by_reads(memory, retrieval)
-    place, share = plane_of(memory.keys[order].cpu().numpy())
+    place, share = plane_of(memory.get_buffer("keys")[order].cpu().numpy())
     writers = [writers_of(memory, slot, train_frames) for slot in order]
     readers = []
     for slot in order:
@@ -81,7 +103,7 @@ def slot_facts(memory, retrieval, train_frames, values):
         {
             "slot": int(slot), "x": round(float(x), 4), "y": round(float(y), 4),
             "colour": None if tone is None else round(tone, 2), "reads": len(read),
-            "writes": int(memory.writes[slot]),
+            "writes": int(memory.get_buffer("writes")[slot]),
             "writers": [[cell[int(r)], int(train_frames[r])] for r in wrote[:N_WRITERS]],
             "readers": [[asked_cell[int(r)], round(float(retrieval.similarity[r]), 3)]
                         for r in read[:N_READERS]],
@@ -97,13 +119,14 @@ def slot_facts(memory, retrieval, train_frames, values):
     return facts, written, retrieval.frames[shown]
 
 
-def thumbnail_sheet(pictures, max_kb):
-    """Pictures side by side in one JPEG, as large as they fit.
+def thumbnail_sheet(pictures: UInt8[np.ndarray, "N S S 3"], max_kb: float) -> tuple[bytes, int]:
+    """Pictures next to each other in one JPEG file, as large as they fit.
 
     Args:
-        pictures: (N, S, S, 3) uint8. max_kb: of the JPEG as base64.
+        pictures: the pictures.
+        max_kb: limit of the file in base64.
     Returns:
-        bytes, side of a thumbnail in px.
+        The file, and the side of a thumbnail in px.
     """
     for size_px, quality in SIZES:
         rows = -(-len(pictures) // COLUMNS)
@@ -118,11 +141,12 @@ def thumbnail_sheet(pictures, max_kb):
     return data, size_px
 
 
-def slot_html(facts, sheet, still):
+def slot_html(facts: Mapping[str, Any], sheet: bytes, still: str) -> str:
     """HTML of the map: a drawing for viewers without scripts, the facts, and the script."""
     files = [(STATIC / f"slot_map.{kind}").read_text(encoding="utf-8") for kind in ("js", "css")]
     script, style = ("\n".join(line.strip() for line in text.splitlines()) for text in files)
-    text = json.dumps(facts | {"sheet": data_url(sheet, "image/jpeg")}, separators=(",", ":"))
+    shown = {**facts, "sheet": data_url(sheet, "image/jpeg")}
+    text = json.dumps(shown, separators=(",", ":"))
     text = text.replace("<", "\\u003c")
     return (
         f'<div class="tfhkit-slotmap"><style>{style}</style><div class="still">{still}</div>'

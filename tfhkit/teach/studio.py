@@ -6,8 +6,10 @@ series in a process of its own. A panel that is shown again, or a second one, fo
 
 import threading
 import weakref
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tfhkit.errors import InputError, TfhkitError
 from tfhkit.pipeline import jobs, places
@@ -22,17 +24,17 @@ from tfhkit.teach.uploads import MAX_MB, MAX_SECONDS
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = ("studio_media.js", "studio_recorder.js", "studio_job.js", "studio.js")
 FOLLOW_S = 0.7
-MAX_VIDEO_MB = 60  # of a result that is sent to the panel
+MAX_VIDEO_MB = 60  # largest video that is sent to the panel
 PROFILES = {
     "quick": "quick: small networks, no graphics card",
     "full": "full: the paper's sizes, for a graphics card",
     "tiny": "tiny: rough, to try this panel",
 }
-_shown = []  # the panel that this kernel shows
+_shown: list[Any] = []  # the panel that this kernel shows
 
 
-def studio():
-    """Show the panel where somebody sits in front of it, else a note on what it does."""
+def studio() -> None:
+    """Show the panel in a live front end, else a note on what it does."""
     while _shown:
         _shown.pop().close()
     widget = _widget_class()() if is_live() else None
@@ -41,8 +43,8 @@ def studio():
     show_widget(widget, _static(), "A panel that makes a video of your own clip and voice.")
 
 
-def _static():
-    """What stands in the panel's place where nobody can press its buttons."""
+def _static() -> str:
+    """What is shown in the panel's place where nobody can press its buttons."""
     steps = (
         "choose, upload or record a clip (12 s or more of one person who speaks) and a voice;",
         "read the doctor's advice on the clip;",
@@ -59,8 +61,8 @@ def _static():
     )
 
 
-def profile_words():
-    """dict of profile name -> what it is and how long it takes on the sample clip."""
+def profile_words() -> dict[str, str]:
+    """By profile: what it is, and how long it takes on the sample clip."""
     return {
         name: f"{text} (about {in_words(60 * round(sum(WEIGHTS_S[name].values()) / 60))})"
         for name, text in PROFILES.items()
@@ -94,29 +96,31 @@ def _widget_class():
 
 
 class Panel:
-    """Behind the panel: takes its messages, and keeps what it shows up to date.
+    """The Python side of the panel: takes its messages, and keeps what it shows up to date.
 
     Args:
         widget: has attributes clip, voice, job and name, and `send(content, buffers)`.
     """
 
-    def __init__(self, widget):
-        self.widget, self.front = widget, {}
+    def __init__(self, widget: Any) -> None:  # a widget or a proxy of one
+        self.widget = widget
+        self.front: dict[str, str] = {}
         self.intake, self.named = Intake(self._slot_changed), False
-        self._ended, self._lock, self._looked_at = threading.Event(), threading.Lock(), None
+        self._ended, self._lock = threading.Event(), threading.Lock()
+        self._looked_at: tuple[tuple, dict[str, Any]] | None = None  # a finished run, its results
 
-    def first(self):
-        """What the panel shows at first."""
+    def first(self) -> dict[str, Any]:
+        """What the panel shows at the beginning."""
         slots = self.intake.slots
         return {"clip": slots["clip"], "voice": slots["voice"], "job": self._job(),
                 "name": jobs.suggest_name("sample")}  # fmt: skip
 
-    def follow(self):
-        """Look at the job from now on, whoever started it, until `end`."""
+    def follow(self) -> None:
+        """Follow the job, whoever started it, until `end` is called."""
         threading.Thread(target=self._follow, daemon=True).start()
 
-    def end(self):
-        """Look no more, and end what is running here; a job continues."""
+    def end(self) -> None:
+        """Stop following, and end what is running here; a job continues."""
         self._ended.set()
         self.intake.close()
 
@@ -124,7 +128,7 @@ class Panel:
         while not self._ended.wait(FOLLOW_S):
             self.refresh()
 
-    def refresh(self):
+    def refresh(self) -> None:
         """Show the job as it is now."""
         try:
             job = self._job()
@@ -133,8 +137,8 @@ class Panel:
         except ReferenceError:  # the panel is gone
             self._ended.set()
 
-    def _job(self):
-        """The job as the panel shows it; {} where there was none."""
+    def _job(self) -> dict[str, Any]:
+        """The job as the panel shows it; {} if there was none."""
         with self._lock:
             state = jobs.job_state()
             if state is None:
@@ -158,8 +162,8 @@ class Panel:
             given = [self.intake.slots[s]["given"] or s for s in ("clip", "voice")]
             self.widget.name = jobs.suggest_name(*given)
 
-    def take(self, content, buffers):
-        """A message of the panel; a fault goes back to it as a sentence."""
+    def take(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> None:
+        """Act on a message of the panel; a fault goes back to it as a sentence."""
         try:
             getattr(self, f"_do_{content['do']}")(content, buffers)
         except TfhkitError as error:
@@ -218,7 +222,7 @@ class Panel:
         self.refresh()
 
     def _do_film(self, content, _):
-        """Send a video of the latest run; any other file is none of the panel's business."""
+        """Send a video of the latest run; other files are refused."""
         films = {film["file"]: film for film in self.widget.job.get("films", ())}
         if content["file"] not in films:
             raise InputError(content["file"], "is not a video of this run", "run it again")

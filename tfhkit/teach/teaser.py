@@ -4,6 +4,8 @@ tfhkit.teach.teaser`. It is shipped as `assets/teaser.mp4`, with its SHA-256 in 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -24,14 +26,14 @@ ALT = (
 )
 
 
-def make_teaser(out, path):
-    """Real, coarse and refined pictures of the held-out part beside each other, with sound.
+def make_teaser(out: Path, path: Path) -> Path:
+    """Real, coarse and refined pictures of the held-out part next to each other, with sound.
 
     Args:
-        out: Path of a finished run on the sample clip, the only clip that may be shipped.
-        path: the `.mp4` to write; its card goes beside it.
+        out: directory of a finished run on the sample clip, the only clip that may be shipped.
+        path: the `.mp4` file to write; its card, a `.json` file, is written to the same folder.
     Returns:
-        Path.
+        The path.
     """
     images = Coarse.load(out / "04_rendering" / "coarse_held_back.npz")
     refined = Refined.load(out / "05_memory_gan" / "refined_held_back.npz")
@@ -58,7 +60,8 @@ def _larger(pictures):
     return [cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC) for picture in pictures]
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
     parser = argparse.ArgumentParser(description="Make assets/teaser.mp4 from a finished run.")
     parser.add_argument("--out", default="runs/sample", help="run directory, of the sample clip")
     options = parser.parse_args(argv)

@@ -1,28 +1,32 @@
-"""A training that was found finished: say so, and let it be done again."""
+"""Say whether a training was run now or found finished, and offer to run it again."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from tfhkit.pipeline import places
+from tfhkit.refine.config import TrainConfig
 from tfhkit.teach.action import offer
 
 
-def drop_finished(path, how):
-    """Remove a finished training's checkpoint, so that it is trained again.
+def drop_finished(path: str | Path, how: TrainConfig) -> bool:
+    """Remove the checkpoint of a finished training, so that it is run again.
 
-    One that was interrupted stays, and is resumed.
+    The checkpoint of an interrupted training stays, and the training resumes.
 
     Args:
-        path: the checkpoint of `train_refiner`. how: its TrainConfig.
+        path: the checkpoint of `train_refiner`.
+        how: configuration of the training.
     Returns:
-        Whether there was one.
+        Whether there was a finished training.
     """
     try:
         with safe_open(str(path), "pt") as file:
             state = json.loads((file.metadata() or {}).get("state", "{}"))
-    except (FileNotFoundError, SafetensorError):  # a broken one is the training's to complain of
+    except (FileNotFoundError, SafetensorError):  # the training reports a broken file
         return False
     by_time = how.budget_s is not None and state.get("seconds", 0) >= how.budget_s
     finished = by_time or state.get("step", 0) >= how.steps
@@ -31,11 +35,12 @@ def drop_finished(path, how):
     return finished
 
 
-def tell_training(history, path):
-    """Say whether anything was trained now; where a finished training was found, offer another.
+def tell_training(history: Mapping[str, Any], path: str | Path) -> None:
+    """Say whether anything was trained now; if a finished training was found, offer another.
 
     Args:
-        history: from `train_refiner`. path: its checkpoint.
+        history: from `train_refiner`.
+        path: its checkpoint.
     """
     steps, first = history["trained_steps"], history["resumed_from"]
     if not first:
@@ -48,7 +53,7 @@ def tell_training(history, path):
         offer("Train again", lambda: forget_training(path))
 
 
-def forget_training(path):
-    """Remove a checkpoint; returns what to do next, in words."""
+def forget_training(path: str | Path) -> str:
+    """Remove a checkpoint; returns a sentence on what to do next."""
     Path(path).unlink(missing_ok=True)
     return "The finished training is removed. Run the cell of the training again, then those below."

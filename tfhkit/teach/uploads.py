@@ -1,4 +1,4 @@
-"""Files that come from a browser: put together, looked into, refused or kept in `runs/uploads/`."""
+"""Files that come from a browser: joined, examined, refused or kept in `runs/uploads/`."""
 
 import os
 import re
@@ -16,31 +16,31 @@ from tfhkit.media.reader import display_size, picture, picture_tracks
 from tfhkit.pipeline.jobs import runs_dir
 
 MAX_MB, MAX_SECONDS = 500, 600
-SPARE_MB = 200  # of a disk, beside the upload itself
-OLD_S = 24 * 3600  # an upload that was broken off so long ago is thrown away
-# formats that hold one recording; lists that name further files are not among them
+SPARE_MB = 200  # of the disk that an upload must leave free
+OLD_S = 24 * 3600  # the parts of an upload that broke off so long ago are deleted
+# formats of single recordings; playlists, which name other files, are not among them
 FORMATS = frozenset("mov matroska webm avi mpeg mpegts flv ogg wav mp3 flac aac asf aiff caf "
                     "w64 amr 3gp mp4 m4a".split())  # fmt: skip
 POSTER_PX = 160
 _TRANSLATED = {"clip": "video", "voice": "sound"}
 
 
-def uploads_dir():
+def uploads_dir() -> Path:
     """The folder where uploads and recordings lie."""
     return runs_dir() / "uploads"
 
 
 class Upload:
-    """One file on its way: its parts are written to a hidden file, which `finish` renames.
+    """An upload in progress: its parts are written to a hidden file, which `finish` renames.
 
     Args:
-        name: as the browser gives it; nothing but letters and digits of it is used.
-        size: bytes that it will have.
+        name: name of the file in the browser; only its letters and digits are used.
+        size: bytes of the whole file.
     Raises:
         InputError: it is empty, too large for the kit or the disk, or cannot be written.
     """
 
-    def __init__(self, name, size):
+    def __init__(self, name: str, size: int) -> None:
         self.name, self.size, self.received = Path(str(name)).name or "file", int(size), 0
         if self.size <= 0:
             raise InputError(self.name, "is empty", "choose another file")
@@ -63,13 +63,18 @@ class Upload:
         except OSError as error:
             raise self._unwritten(error) from None
 
-    def _unwritten(self, error):
+    def _unwritten(self, error: OSError) -> InputError:
         fault = f"cannot be written to {uploads_dir()} ({error.strerror or error})"
         return InputError(self.name, fault, "free some space, or check the folder's rights")
 
-    def add(self, offset, data):
-        """Write the next part; gives the bytes received so far.
+    def add(self, offset: int, data: bytes) -> int:
+        """Write the next part.
 
+        Args:
+            offset: place of its first byte in the file.
+            data: the part.
+        Returns:
+            Bytes received so far.
         Raises:
             InputError: it does not continue what came before, or the disk is full.
         """
@@ -86,8 +91,12 @@ class Upload:
         self.received += len(data)
         return self.received
 
-    def finish(self):
-        """The whole file under its name; gives its Path."""
+    def finish(self) -> Path:
+        """Give the complete file its name; returns its path.
+
+        Raises:
+            InputError: parts are missing, or the disk is full.
+        """
         if self.received != self.size:
             self.cancel()
             fault = f"broke off: {self.received} of {self.size} bytes came"
@@ -102,11 +111,11 @@ class Upload:
             raise self._unwritten(error) from None
         return self.path
 
-    def cancel(self):
-        """Throw away what came."""
+    def cancel(self) -> None:
+        """Delete what was received."""
         try:
             self._file.close()
-        except OSError:  # what it still held does not fit on the disk
+        except OSError:  # its buffer does not fit on the disk
             pass
         self._part.unlink(missing_ok=True)
 
@@ -119,10 +128,12 @@ def _throw_away_old(folder):
 
 @dataclass(frozen=True)
 class Seen:
-    """What a first look into a file tells.
+    """What `look_into` found in a file.
 
     Args:
-        seconds: its length. words: facts for people. poster: its first frame as JPEG, or None.
+        seconds: its length.
+        words: facts for people.
+        poster: its first frame as a JPEG file, or None.
         measured: whether its header gives its length (recordings of browsers leave it out).
     """
 
@@ -132,16 +143,15 @@ class Seen:
     measured: bool
 
 
-def look_into(path, kind, name=None):
-    """Whether a file is a clip or a voice, by its content.
+def look_into(path: str | Path, kind: str, name: str | None = None) -> Seen:
+    """Check by its content that a file is a clip or a voice.
 
     Args:
-        path: the file. kind: "clip" (pictures with sound) or "voice" (sound).
-        name: what it is called in messages; None for the path.
-    Returns:
-        Seen.
+        path: the file.
+        kind: "clip" (pictures with sound) or "voice" (sound).
+        name: what it is called in messages; None takes the path.
     Raises:
-        InputError: it is no recording, lacks pictures or sound, or is too long.
+        InputError: it is not a recording, lacks pictures or sound, or is too long.
     """
     name = str(name or path)
     another = f"choose a {_TRANSLATED[kind]} file, e.g. .mp4{' or .wav' * (kind == 'voice')}"
@@ -157,7 +167,7 @@ def look_into(path, kind, name=None):
                 raise InputError(name, "has no sound", another)
             poster, words = _first_frame(container, videos[0]) if kind == "clip" else (None, [])
             measured = bool(container.duration)
-            seconds = container.duration / av.time_base if measured else None
+            seconds = container.duration / av.time_base if container.duration else None
         if seconds is None:
             seconds = _end_of(path)
     except (av.error.FFmpegError, StopIteration, OSError) as error:
@@ -195,15 +205,15 @@ def _end_of(path):
     return end
 
 
-def with_length(path):
-    """A recording of a browser, which does not know its own length, as a file that does.
+def with_length(path: str | Path) -> Path:
+    """Give a browser's recording, whose header has no length, a header with its length.
 
-    Its packets are copied into a Matroska file, nothing is encoded again.
+    Its packets are copied into a Matroska file; nothing is encoded again.
 
     Args:
-        path: the file; it is replaced.
+        path: the file; the new one replaces it.
     Returns:
-        Path of the new file, beside it.
+        Path of the new file, in the same folder.
     """
     path = Path(path)
     with atomic_path(path.with_suffix(".mkv")) as temporary:

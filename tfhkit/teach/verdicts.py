@@ -6,13 +6,21 @@ import linecache
 import sys
 import textwrap
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 
-def differ(answer, expected, rtol, atol):
-    """None where `answer` equals `expected` (number, text, array or a nest of them), else a
-    sentence on the first difference; tolerances as in `numpy.allclose`.
+def differ(answer: Any, expected: Any, rtol: float, atol: float) -> str | None:
+    """How an answer differs from the expected one.
+
+    Args:
+        answer: what the student's function returned.
+        expected: number, text, array or tensor, or a tuple, list or dict of them.
+        rtol, atol: tolerances, as in `numpy.allclose`.
+    Returns:
+        A sentence on the first difference; None if there is none.
     """
     if isinstance(expected, dict):
         if not isinstance(answer, dict) or set(answer) != set(expected):
@@ -61,20 +69,22 @@ def _short(value):
     return textwrap.shorten(f"{type(value).__name__} {value!r}", 80)
 
 
-def where_raised(error, function):
+def where_raised(error: Exception, function: Callable[..., Any]) -> str:
     """An exception in one line: the line of the student's code, the kind, the message.
 
     Args:
-        error: what `function` raised. function: the student's function.
+        error: what `function` raised.
+        function: the student's function.
     Returns:
-        "line 4: x = y[3]: IndexError: ...", counted in the cell; without the line where no
-        line of the student's own code took part.
+        "line 4: x = y[3]: IndexError: ...", counted in the cell; without the line if the traceback
+        has no line of the student's own code.
     """
     text = textwrap.shorten(f"{type(error).__name__}: {error}", 160).rstrip(": ")
     code = getattr(inspect.unwrap(function), "__code__", None)
     own = {code.co_filename} if code else set()
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename in own or "ipykernel_" in frame.filename:  # any cell of a notebook
+        in_a_cell = frame.filename in own or "ipykernel_" in frame.filename  # of any cell
+        if frame.lineno and in_a_cell:
             line = linecache.getline(frame.filename, frame.lineno).strip()
             return f"line {frame.lineno}: " + f"{line}: " * bool(line) + text
     return text
@@ -95,11 +105,11 @@ def refused_definition(name: str) -> str | None:
     return None
 
 
-def arguments_in_words(function, args):
+def arguments_in_words(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
     """What a function was called with, short: "x = 3, keys = array of shape (6, 4)"."""
     try:
         names = list(inspect.signature(function).bind(*args).arguments)
-    except (TypeError, ValueError):  # it does not take so many, or it has no signature
+    except (TypeError, ValueError):  # it does not take that many, or it has no signature
         names = []
     if len(names) == len(args):
         return ", ".join(f"{name} = {_in_words(value)}" for name, value in zip(names, args))

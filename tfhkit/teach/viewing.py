@@ -1,19 +1,23 @@
 """A blind viewing test: which of two moving pictures is the real one? Votes go to a file."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from zlib import crc32
 
 import numpy as np
+from jaxtyping import UInt8
 
 from tfhkit.errors import InputError, ParameterError, check_shape
 from tfhkit.media import jpeg_bytes
 from tfhkit.pipeline.front_end import is_live
 from tfhkit.teach.display import picture_html, show_widget
-from tfhkit.teach.votes import CATCH, REAL, SIDES, SIMULATED, read_votes
+from tfhkit.teach.votes import CATCH, REAL, SIDES, SIMULATED, Vote, read_votes
 
+Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]  # by name: (real, generated)
 GAP_PX = 12
-MOST_S = 6.0  # of a clip in one trial
+MOST_S = 6.0  # longest part of a clip in one trial
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,37 +25,40 @@ class Trial:
     """One pair to judge.
 
     Args:
-        name: what is shown beside the real one; the viewer does not see it.
-        left, right: (T, H, W, 3) uint8.
+        name: name of the pair; the viewer does not see it.
+        left, right: frames of the two clips.
         real_side: "left" or "right".
         fps: frames a second.
     """
 
     name: str
-    left: np.ndarray
-    right: np.ndarray
+    left: UInt8[np.ndarray, "T H W 3"]
+    right: UInt8[np.ndarray, "T H W 3"]
     real_side: str
     fps: float
 
-    def frames(self):
-        """(T, H, 2 W, 3) uint8: both side by side, so that they are always in step."""
+    def frames(self) -> UInt8[np.ndarray, "T H _ 3"]:
+        """Both clips side by side, so that they are always in step."""
         return np.concatenate([self.left, self.right], axis=2)
 
 
-def make_trials(pairs, fps, seed=0, repeats=1, easy=None):
+def make_trials(
+    pairs: Pairs,
+    fps: float,
+    seed: int | Sequence[int] = 0,
+    repeats: int = 1,
+    easy: Pairs | None = None,
+) -> tuple[Trial, ...]:
     """Pairs in random order, the real one on a random side.
 
     Args:
-        pairs: dict of name -> (real, generated), each (T, H, W, 3) uint8, without sound.
+        pairs: by name, (real, generated): (T, H, W, 3) uint8 each, without sound.
         fps: frames a second.
-        seed: seed of order and sides (anything that `numpy.random.default_rng` takes); give each
-            viewer another one.
-        repeats: how often each pair is shown. Over them the real one is on both sides equally
-            often; of a long clip each shows another part.
-        easy: pairs that anybody can tell apart. Each comes once as a catch trial, named "catch:
-            ...", to see who does not look; never first.
-    Returns:
-        tuple of Trial.
+        seed: random seed of the order and the sides; give each viewer another one.
+        repeats: how often each pair is shown. Over the repeats the real clip is on both sides
+            equally often; of a long clip each repeat shows another part.
+        easy: pairs that anybody can tell apart. Each is shown once as a catch trial, named "catch:
+            ...", to find viewers who do not look; never first.
     Raises:
         ShapeError: the two of a pair differ in shape. InputError: not uint8, or a pair that is
             called "real". ParameterError: fps or repeats.
@@ -85,7 +92,7 @@ def _check_pair(name, real, generated):
 
 
 def _part(n_frames, fps, place):
-    """Rows of a stretch of at most MOST_S; `place` in [0, 1] says where it lies."""
+    """Rows of a part of at most MOST_S; `place` in [0, 1] says where it lies."""
     n = min(n_frames, max(1, round(MOST_S * fps)))
     start = round(place * (n_frames - n))
     return slice(start, start + n)
@@ -97,11 +104,12 @@ def _trial(name, pair, side, fps):
     return Trial(name, *both, SIDES[side], float(fps))
 
 
-def contact_sheet(trial, n=5):
-    """Some moments of a trial as one picture: (rows of left and right, 3) uint8, for paper.
+def contact_sheet(trial: Trial, n: int = 5) -> UInt8[np.ndarray, "rows columns 3"]:
+    """Some moments of a trial as one picture; the left clip is above, the right one below.
 
     Args:
-        trial: Trial. n: moments, from left to right; the left clip is above, the right one below.
+        trial: the trial.
+        n: number of moments, from left to right.
     """
     shown = np.linspace(0, len(trial.left) - 1, n).astype(int)
     rows = [np.concatenate(list(side[shown]), axis=1) for side in (trial.left, trial.right)]
@@ -113,42 +121,49 @@ def contact_sheet(trial, n=5):
 class Experiment:
     """What a viewing test shows, and where its votes go; see `viewing_test`."""
 
-    pairs: dict
+    pairs: Pairs
     fps: float
-    path: object
-    easy: dict
+    path: str | Path
+    easy: Pairs
     repeats: int
     seed: int
 
-    def trials(self, viewer):
-        """The trials of a viewer, always the same ones in the same order: tuple of Trial."""
+    def trials(self, viewer: str) -> tuple[Trial, ...]:
+        """The trials of a viewer, always the same ones in the same order."""
         seed = (self.seed, crc32(viewer.encode()))
         return make_trials(self.pairs, self.fps, seed, self.repeats, self.easy)
 
-    def training(self):
-        """The trial that comes first, does not count, and says which one was real; or None."""
+    def training(self) -> Trial | None:
+        """The first trial, which does not count and tells which clip was real; or None."""
         if not self.easy:
             return None
         (name, pair), *_ = self.easy.items()
         return make_trials({name: pair}, self.fps, self.seed)[0]
 
 
-def viewing_test(pairs, fps, path, easy=None, repeats=2, seed=0):
+def viewing_test(
+    pairs: Pairs,
+    fps: float,
+    path: str | Path,
+    easy: Pairs | None = None,
+    repeats: int = 2,
+    seed: int = 0,
+) -> None:
     """Let people vote which of two clips is real, trial by trial, in a live front end.
 
     A viewer gives a name (any will do), which decides the order and the sides. A training trial
     comes first and tells the answer; after that nothing is told until the last vote. Each vote is
-    written at once, so a viewer whose kernel was restarted resumes where they stopped. Where
-    nobody sits in front of the notebook, one trial is shown as a picture.
+    written at once, so a viewer whose kernel was restarted resumes where they stopped. A headless
+    run shows one trial as a picture.
 
     Args:
         pairs, fps, repeats: see `make_trials`.
-        path: the `.csv` that votes are appended to.
+        path: the `.csv` file that votes are appended to.
         easy: pairs that anybody can tell apart, for the training trial and as catch trials, which
-            are reported apart from the others.
-        seed: seed of order and sides, together with the viewer's name.
+            are reported separately.
+        seed: random seed of the order and the sides, used together with the viewer's name.
     Raises:
-        InputError: no pairs, or the file is not one of votes. Others: see `make_trials`.
+        InputError: no pairs, or the file is not a table of votes. Others: see `make_trials`.
     """
     if not pairs:
         raise InputError("pairs", "are none", "give a dict of name -> (real, generated)")
@@ -190,7 +205,7 @@ def _widget_class():
             self.session.show()
 
         def tell(self, message, film):
-            """Show a screen, or a fault on the one that is shown."""
+            """Show a screen, or a fault on the current one."""
             self.serial += 1  # so that the same words arrive a second time, too
             message = message | {"serial": self.serial}
             with self.hold_sync():
@@ -202,16 +217,21 @@ def _widget_class():
     return ViewingTest
 
 
-def simulated_votes(trials, chances, n_viewers=12, seed=0):
+def simulated_votes(
+    trials: Sequence[Trial], chances: Mapping[str, float], n_viewers: int = 12, seed: int = 0
+) -> list[Vote]:
     """Votes that nobody cast, to try the analysis on; their viewers are called "simulated-1" ...
 
     Args:
-        trials: tuple of Trial. chances: dict of trial name -> chance to be right.
-        n_viewers: how many simulated viewers. seed: random seed of their votes.
+        trials: what the viewers see.
+        chances: by name of the trial, the probability of a correct vote.
+        n_viewers: number of simulated viewers.
+        seed: random seed of their votes.
     Returns:
-        list of dicts, as from `read_votes`.
+        Votes as from `read_votes`.
     """
-    rng, votes = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    votes: list[Vote] = []
     for k in range(n_viewers):
         for trial in trials:
             right = rng.random() < chances[trial.name]

@@ -2,12 +2,16 @@
 
 import uuid
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from tfhkit.errors import ParameterError, TfhkitError
 from tfhkit.teach.ballot import ballot_html, refresh_ballots
 from tfhkit.teach.film import pack_film
-from tfhkit.teach.votes import CATCH, SIDES, read_votes, record_vote
+from tfhkit.teach.viewing import Experiment, Trial
+from tfhkit.teach.votes import CATCH, SIDES, Vote, read_votes, record_vote
 
+Message = Mapping[str, Any]  # from the widget
 QUALITY = 92
 
 
@@ -15,26 +19,30 @@ class Session:
     """One widget's state; messages of `static/viewing.js` come to `hear`.
 
     Args:
-        experiment: tfhkit.teach.viewing.Experiment.
-        send: callable(screen: dict, film: bytes), shows it in the browser.
+        experiment: what the test shows, and where its votes go.
+        send: shows a screen with its film in the browser.
     """
 
-    def __init__(self, experiment, send):
+    def __init__(
+        self, experiment: Experiment, send: Callable[[dict[str, Any], bytes], None]
+    ) -> None:
         self.experiment, self.send = experiment, send
-        self.viewer, self.trials, self.at = None, (), None  # at: index; -1 is the training trial
-        self.told = None
+        self.viewer: str | None = None
+        self.trials: tuple[Trial, ...] = ()
+        self.at = 0  # index of the viewer's trial; -1 is the training trial
+        self.told: str | None = None  # the answer to the training trial, while it is shown
 
-    def hear(self, message):
-        """Answer a message; what goes wrong is said in the widget."""
+    def hear(self, message: Message) -> None:
+        """Answer a message; faults are shown in the widget."""
         acts = {"begin": self.begin, "vote": self.vote, "go": self.go, "next": self.next}
         try:
-            acts[message.get("kind")](message)
+            acts[message["kind"]](message)
         except Exception as error:  # in a widget's callback it would pass unseen
             known = isinstance(error, TfhkitError)
             text = str(error) if known else f"{type(error).__name__}: {error}"
             self.send({"kind": "fault", "text": text}, b"")
 
-    def show(self, _=None):
+    def show(self) -> None:
         """Show where this viewer is: the beginning, a trial, or the end."""
         if self.viewer is None:
             self._intro()
@@ -45,8 +53,8 @@ class Session:
         else:
             self._end()
 
-    def begin(self, message):
-        """Take a viewer's name; who has voted before resumes where they stopped."""
+    def begin(self, message: Message) -> None:
+        """Take a viewer's name; viewers who have voted before resume where they stopped."""
         viewer = " ".join(str(message.get("viewer", "")).split())[:40]
         if not viewer:
             raise ParameterError("name", "is empty", "type any name")
@@ -60,42 +68,48 @@ class Session:
         self.at = -1 if fresh else left[0]
         self.show()
 
-    def vote(self, message):
-        """Record a vote; the training trial's is answered instead."""
+    def vote(self, message: Message) -> None:
+        """Record a vote; a vote in the training trial is answered instead."""
         if self.viewer is None or message.get("number") != self.at or self.told is not None:
             return  # a second press of the same button, or an older view of this widget
-        side = message.get("side")
+        side = message.get("side", "")
         if self.at < 0:
-            real_side = self.experiment.training().real_side
+            real_side = self._shown().real_side
             other = SIDES[real_side == "left"]
             self.told = (
-                f"{'Right' if side == real_side else 'No'}: the {real_side} clip was filmed,"
+                f"{'Right' if side == real_side else 'No'}: the {real_side} clip was filmed, "
+                f"the {other} one was generated. From here on every vote counts, and nothing "
+                "is told until the end."
             )
-            self.told += (
-                f" the {other} one was generated. From here on every vote counts, and nothing"
-            )
-            self.told += " is told until the end."
         else:
-            trial = self.trials[self.at]
-            record_vote(self.experiment.path, self.viewer, trial, side, message.get("seconds", 0))
+            seconds = message.get("seconds", 0)
+            record_vote(self.experiment.path, self.viewer, self._shown(), side, seconds)
             left = self._left(self.viewer, self.trials)
             self.at = left[0] if left else len(self.trials)
             refresh_ballots(self.experiment.path, None if not left else self.viewer)
         self.show()
 
-    def go(self, _=None):
+    def go(self, _: Message) -> None:
         """Leave the training trial."""
         if self.told is not None:
             self.told, self.at = None, 0
         self.show()
 
-    def next(self, _=None):
+    def next(self, _: Message) -> None:
         """Make room for another viewer."""
-        self.viewer, self.trials, self.at, self.told = None, (), None, None
+        self.viewer, self.trials, self.at, self.told = None, (), 0, None
         self.show()
 
-    def _left(self, viewer, trials):
-        """Indices of the trials that this viewer has not judged."""
+    def _shown(self) -> Trial:
+        """The trial that the viewer sees."""
+        if self.at >= 0:
+            return self.trials[self.at]
+        training = self.experiment.training()
+        assert training is not None, "`begin` shows it only if there is one"
+        return training
+
+    def _left(self, viewer: str, trials: Sequence[Trial]) -> list[int]:
+        """Indices of the trials in which this viewer has not voted."""
         votes = self._votes()
         cast, left = Counter(vote["trial"] for vote in votes if vote["viewer"] == viewer), []
         for index, trial in enumerate(trials):
@@ -105,7 +119,7 @@ class Session:
                 left.append(index)
         return left
 
-    def _votes(self):
+    def _votes(self) -> list[Vote]:
         return read_votes(self.experiment.path)[0]
 
     def _intro(self):
@@ -125,8 +139,7 @@ class Session:
         self.send(message | self._tally(votes), b"")
 
     def _trial(self):
-        training = self.at < 0
-        trial = self.experiment.training() if training else self.trials[self.at]
+        trial = self._shown()
         film, data = pack_film(trial.frames(), QUALITY)
         message = {"kind": "trial", "number": self.at, "total": len(self.trials), "film": film}
         message |= {"fps": trial.fps} | self._tally(self._votes())

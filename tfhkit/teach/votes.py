@@ -3,31 +3,40 @@
 import csv
 import io
 import os
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import binomtest, pearsonr
 
 from tfhkit.errors import InputError, ParameterError
 
+if TYPE_CHECKING:  # its own module imports this one
+    from tfhkit.teach.viewing import Trial
+
+Vote = dict[str, Any]  # one row of COLUMNS
+
 COLUMNS = ("time", "viewer", "trial", "left", "right", "choice", "correct", "seconds")
 SIDES = ("left", "right")
 REAL = "real"
-SIMULATED = "simulated"  # viewers that nobody is
-CATCH = "catch: "  # trials that anybody can tell, to see who does not look
+SIMULATED = "simulated"  # beginning of the names of viewers who do not exist
+CATCH = "catch: "  # beginning of the names of trials that are easy for all who look
 
 
-def record_vote(path, viewer, trial, choice, seconds):
-    """Append one vote to a table; whole rows only, also where several people write at once.
+def record_vote(path: str | Path, viewer: str, trial: "Trial", choice: str, seconds: float) -> Vote:
+    """Append one vote to a table, as a whole row even if several people write at once.
 
     Args:
-        path: the `.csv`; made, with its head, if it is not there.
+        path: the `.csv` file; created, with its header, if it is not there.
         viewer: who voted; a made-up name will do.
-        trial: Trial. choice: "left" or "right", the side that was taken for the real one.
-        seconds: how long it took.
+        trial: what the viewer saw.
+        choice: "left" or "right", the side that the viewer took for the real one.
+        seconds: how long the viewer took.
     Returns:
-        The row as a dict.
+        The row.
     Raises:
         ParameterError: another choice. InputError: the file cannot be written.
     """
@@ -47,8 +56,8 @@ def record_vote(path, viewer, trial, choice, seconds):
     return row
 
 
-def write_rows(path, rows):
-    """Append rows (dicts of COLUMNS) in one piece, behind a head if the file is new."""
+def write_rows(path: str | Path, rows: Iterable[Vote]) -> None:
+    """Append rows in one piece, after a header if the file is new."""
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,12 +80,12 @@ def write_rows(path, rows):
         raise InputError(path, fault, "choose another file") from error
 
 
-def read_votes(path):
-    """The votes of a file, a list of dicts; rows that are not whole are left out.
+def read_votes(path: str | Path) -> tuple[list[Vote], int]:
+    """The votes of a file; incomplete rows are left out.
 
     Returns:
-        votes (correct as bool, seconds as float), and how many rows were left out. No file: no
-        votes.
+        votes (`correct` as bool, `seconds` as float), and how many rows were left out. A file that
+        does not exist has no votes.
     Raises:
         InputError: not a table of votes.
     """
@@ -95,8 +104,8 @@ def read_votes(path):
     return votes, len(rows) - len(votes)
 
 
-def _vote(row):
-    """A row with its types, or None where it is not a whole vote."""
+def _vote(row: dict[str, Any]) -> Vote | None:
+    """A row with its types, or None if it is incomplete."""
     sides = [side for side in SIDES if row["left" if side == "left" else "right"] == REAL]
     if None in row or row["choice"] not in SIDES or len(sides) != 1:
         return None
@@ -104,28 +113,28 @@ def _vote(row):
         seconds = float(row["seconds"])
     except (TypeError, ValueError):
         return None
-    # counted anew from the sides: `correct` is there for those who open the file elsewhere
+    # counted again from the sides: `correct` is for those who open the file elsewhere
     return row | {"correct": row["choice"] == sides[0], "seconds": seconds}
 
 
-def analyse_votes(votes):
-    """Could they tell? Shares with exact intervals against the coin's 0.5.
+def analyse_votes(votes: Sequence[Vote]) -> dict[str, Any]:
+    """Could the viewers tell? Shares of correct votes with exact intervals, against chance (0.5).
 
-    Votes of one viewer hang together, so the intervals are too narrow where few people voted
-    often: see `viewers`. Catch trials are counted apart.
+    Votes of one viewer are not independent, so the intervals are too narrow where few people
+    voted often: see `viewers`. Catch trials are counted separately.
 
     Args:
         votes: from `read_votes`.
     Returns:
         dict: votes, viewers (counts, catch trials included), simulated (whether all were), share
         (correct), interval (low, high; 95 %, Clopper-Pearson), p_value (two-sided, against 0.5),
-        seconds (median), overall, trials and catch: dicts with trial, votes, share, low, high,
-        p_value (one; a list of those that count; a list of the catch trials). Without votes that
-        count, share and what follows are None, and overall is None.
+        seconds (median), overall (a row), trials (rows of the trials that count) and catch (rows
+        of the catch trials). A row is a dict: trial, votes, share, low, high, p_value. Without
+        votes that count, share, interval, p_value, seconds and overall are None.
     """
     counted = [vote for vote in votes if not vote["trial"].startswith(CATCH)]
     viewers = {vote["viewer"] for vote in votes}
-    result = {"votes": len(votes), "viewers": len(viewers)}
+    result: dict[str, Any] = {"votes": len(votes), "viewers": len(viewers)}
     result["simulated"] = bool(votes) and all(name.startswith(SIMULATED) for name in viewers)
     result["trials"] = _rows(counted)
     result["catch"] = _rows([vote for vote in votes if vote["trial"].startswith(CATCH)])
@@ -154,12 +163,12 @@ def _share(name, votes):
     return row | {"low": float(ends.low), "high": float(ends.high), "p_value": float(test.pvalue)}
 
 
-def score_against_votes(scores, votes):
-    """Does a score go with what people see? Pearson r over clips, as in Sec. 4.4 (there 0.65).
+def score_against_votes(scores: ArrayLike, votes: ArrayLike) -> dict[str, Any]:
+    """Does a score correlate with what people see? Pearson r over clips, as in Sec. 4.4 (0.65).
 
     Args:
-        scores: (N,) e.g. HS of each clip. votes: (N,) e.g. the share of viewers that took it for
-            the real one, or a mean rank.
+        scores: (N,) score of each clip, such as HS.
+        votes: (N,) the share of viewers who took the clip for the real one, or its mean rank.
     Returns:
         dict: r, interval (low, high; 95 %, Fisher's z), p_value, n.
     Raises:
@@ -183,9 +192,10 @@ def score_against_votes(scores, votes):
     }
 
 
-def interval_of_r(r, n):
-    """(low, high), 95 %, of a published Pearson r over n pairs (Fisher's z)."""
+def interval_of_r(r: float, n: int) -> tuple[float, float]:
+    """95 % interval (low, high) of a published Pearson r over n pairs, by Fisher's z."""
     if n < 4 or not -1 < r < 1:
         raise ParameterError("r", f"{r} over {n} pairs", "give -1 < r < 1 over 4 pairs or more")
     ends = np.arctanh(r) + np.array([-1, 1]) * 1.959964 / np.sqrt(n - 3)
-    return tuple(float(end) for end in np.tanh(ends))
+    low, high = np.tanh(ends)
+    return float(low), float(high)
