@@ -194,9 +194,7 @@ class Refined:
         return load_arrays(path, cls)
 
 
-def start_directory(
-    folder: str | Path, clip: Clip, settings: Settings, seed: int | None
-) -> bool:
+def start_directory(folder: str | Path, clip: Clip, settings: Settings, seed: int | None) -> bool:
     """Make a person's directory, or find the unfinished one of the same learning.
 
     Args:

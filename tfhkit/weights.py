@@ -76,9 +76,7 @@ def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
         raise InputError(path, fault, "delete it and train again") from error
 
 
-def load_weights(
-    module: nn.Module, tensors: dict[str, torch.Tensor], path: str | Path
-) -> None:
+def load_weights(module: nn.Module, tensors: dict[str, torch.Tensor], path: str | Path) -> None:
     """Put tensors into a module, as 32-bit floats; names and shapes must all fit."""
     wide = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     try:

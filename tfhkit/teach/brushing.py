@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from tfhkit.audio.mfcc import N_ROWS
 from tfhkit.errors import ParameterError, check_shape
 from tfhkit.media import SR_HZ, jpeg_bytes
+from tfhkit.palette import ANGLES, ORANGE, SKY
 from tfhkit.pipeline.front_end import is_live
 from tfhkit.stats import pair_distances
 from tfhkit.teach.display import show_widget
@@ -25,8 +26,7 @@ N_COLUMNS = 1200  # columns of the drawn waveform
 MOST_PAIRS = 20_000
 WIDEST = 1.0  # largest radius that can be chosen
 LOUD, MOST_GAIN = 0.5, 10  # the same numbers as in brushing.js
-SIDE_A, SIDE_B = "#E69F00", "#56B4E9"
-ANGLES = (("pitch", "#0072B2"), ("yaw", "#D55E00"), ("roll", "#009E73"))
+SIDE_A, SIDE_B = ORANGE, SKY
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def draw_pairs(
     axes["wave"].fill_between(at, low, high, color="0.55", lw=0)
     axes["wave"].set(ylabel="sound", yticks=[])
     axes["wave"].tick_params(labelbottom=False)
-    for (name, colour), track in zip(ANGLES, np.degrees(angles_rad).T):
+    for (name, colour), track in zip(ANGLES.items(), np.degrees(angles_rad).T):
         axes["head"].plot(times, track, color=colour, label=name, lw=1.2)
     axes["head"].margins(y=0.25)
     axes["head"].set(xlabel="time (s)", ylabel="head (deg)")
@@ -244,7 +244,7 @@ def _for_widget(sound, times, angles_rad, windows, pairs):
     parts = {name: np.asarray(a).astype(kind).tobytes() for name, (a, kind) in arrays.items()}
     shape = {
         "sr_hz": SR_HZ, "window_s": WINDOW_S, "rows": rows.shape[1], "bands": rows.shape[2],
-        "total": pairs.total, "duration_s": len(sound) / SR_HZ, "angles": list(ANGLES),
+        "total": pairs.total, "duration_s": len(sound) / SR_HZ, "angles": list(ANGLES.items()),
         "sides": [SIDE_A, SIDE_B], "radius": pairs.radius, "widest": max(pairs.radius, WIDEST),
     }  # fmt: skip
     return parts | {"shape": shape}

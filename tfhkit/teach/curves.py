@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from tfhkit.palette import BLUE, GREEN, GREY, RED
 from tfhkit.pipeline.front_end import in_notebook, is_live
 from tfhkit.teach.display import picture_html
 
 # "steps" and "validation": lists of dicts, see `train_refiner`
 History = Mapping[str, Any]
 _PAUSE_S = {True: 2.0, False: 20.0}  # where somebody watches; where nobody does
-BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.5"
 PANELS = (
     (
         "reconstruction and memory",

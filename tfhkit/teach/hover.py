@@ -19,9 +19,6 @@ from tfhkit.errors import ParameterError
 from tfhkit.media import jpeg_bytes
 from tfhkit.teach.display import MARK, PLOTLY, picture_html
 
-BLUE, RED, GREEN, YELLOW, SKY, GREY = (
-    "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#999999",
-)  # fmt: skip
 INK, FAINT = "#222222", "#E4E4E4"
 CONFIG = {
     "displaylogo": False,

@@ -10,10 +10,8 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from tfhkit.errors import check_shape
-from tfhkit.teach.hover import BLUE, GREEN, GREY, INK, RED, YELLOW, house_layout, packed
-
-ANGLES = {"pitch": BLUE, "yaw": RED, "roll": GREEN}
-PURPLE = "#CC79A7"
+from tfhkit.palette import ANGLES, BLUE, GREEN, GREY, ORANGE, PURPLE, RED
+from tfhkit.teach.hover import INK, house_layout, packed
 
 
 def pose_over_time(
@@ -51,7 +49,7 @@ def pose_over_time(
                             "showlegend": False})  # fmt: skip
     marks = [_span(times, first, last) for first, last in _runs(gap)]
     if marks:
-        swatch = {"color": YELLOW, "symbol": "square", "size": 11, "opacity": 0.5}
+        swatch = {"color": ORANGE, "symbol": "square", "size": 11, "opacity": 0.5}
         named = {"marker": swatch, "name": "bridged frames", "hoverinfo": "skip"}
         traces.append({"type": "scatter", "mode": "markers", "x": [None], "y": [None]} | named)
     return _figure(
@@ -215,7 +213,7 @@ def _span(times, first, last):
     half = float(np.median(np.diff(times))) / 2 if len(times) > 1 else 0.5
     return {"type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below",
             "x0": float(times[first]) - half, "x1": float(times[last]) + half,
-            "fillcolor": YELLOW, "opacity": 0.3, "line": {"width": 0}}  # fmt: skip
+            "fillcolor": ORANGE, "opacity": 0.3, "line": {"width": 0}}  # fmt: skip
 
 
 def _note(x, text):

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from tfhkit.errors import InputError, check_shape
 from tfhkit.media import SR_HZ
+from tfhkit.palette import SERIES
 from tfhkit.pipeline.front_end import is_live
 from tfhkit.progress import Progress
 from tfhkit.teach.display import picture_html, show_widget
@@ -20,7 +21,6 @@ from tfhkit.teach.film import pack_film, script, style
 
 # by title: the pictures of all rows, or a function of the row that gives one of each
 Panels = Mapping[str, np.ndarray] | Callable[[int], Mapping[str, np.ndarray]]
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#999999")
 LARGEST_PX = 240  # height of a panel
 MOST_FRAMES = 600  # of a longer clip every second, third ... frame is taken
 N_MOMENTS = 5  # in the static picture
@@ -237,10 +237,10 @@ def _paper(shown, moments, times, curves):
 def _draw_track(axis, track, times, marks):
     if track["envelope"] is not None:
         at = np.linspace(times[0], times[-1], track["envelope"].shape[1])
-        axis.fill_between(at, *track["envelope"], color=COLOURS[0], lw=0.5)
+        axis.fill_between(at, *track["envelope"], color=SERIES[0], lw=0.5)
     how = {"drawstyle": "steps-post"} if track["steps"] else {}
     for k, (name, line) in enumerate(zip(track["names"], track["table"])):
-        axis.plot(times, line, color=COLOURS[k % 6], lw=1, label=name or None, **how)
+        axis.plot(times, line, color=SERIES[k % 6], lw=1, label=name or None, **how)
     for mark in marks:
         axis.axvline(mark, color="0.5", lw=0.8, ls=":")
     axis.set(xlim=(times[0], max(times[-1], times[0] + 1e-6)), ylim=(track["low"], track["high"]))
