@@ -125,7 +125,7 @@ def judge_frames(
             if lpips_available():
                 scores[name]["lpips"] = float(lpips(real, answer, region).mean())
         if progress:
-            progress(k + 1, len(answers), "judging")
+            progress(k + 1, len(answers), "scoring")
     return scores
 
 
