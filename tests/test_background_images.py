@@ -1,6 +1,7 @@
 """Composited images: the source's own face is gone, training and driving are made alike."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from render_toys import toy_coefficients, toy_model
 
 from tfhkit.background.images import (
+    Look,
     driven_images,
     face_holes,
     fill_hole,
@@ -65,6 +67,11 @@ def scene(model):
     return ToyClip(frames), fit
 
 
+def moving(exp, pose, source):
+    """As much of a Motion as is drawn, at 12 frames a second."""
+    return SimpleNamespace(exp=exp, pose=pose, source_index=source, times=source / 12)
+
+
 def greenness(images):
     return images[..., 1].astype(int) - images[..., 0]
 
@@ -72,7 +79,7 @@ def greenness(images):
 def test_training_images_show_no_pixel_of_the_real_face(model, scene):
     clip, fit = scene
     red = torch.tensor([0.9, 0.1, 0.1]).expand(model.n_verts, 3)
-    images = training_images(clip, fit, model, SIZE, [0, 2, 3], albedo=red)
+    images = training_images(clip, fit, model, SIZE, [0, 2, 3], Look(red))
     assert images.render.shape == images.real.shape == (3, SIZE, SIZE, 3)
     assert images.mask.shape == images.changed.shape == (3, SIZE, SIZE)
     assert images.frames.tolist() == [0, 2, 3]
@@ -87,7 +94,7 @@ def test_training_images_show_no_pixel_of_the_real_face(model, scene):
 def test_the_own_albedo_reproduces_the_real_frame(model, scene):
     clip, fit = scene
     green = torch.tensor([0.1, 0.9, 0.1]).expand(model.n_verts, 3)
-    images = training_images(clip, fit, model, SIZE, range(6), albedo=green)
+    images = training_images(clip, fit, model, SIZE, range(6), Look(green))
     solid = images.mask == 255
     error = np.abs(images.render.astype(int) - images.real)[solid]
     assert np.median(error) <= 2
@@ -102,7 +109,7 @@ def test_a_chin_that_sticks_out_of_the_background_is_taken_away(model, scene):
     pose[:, 5] -= 1.5  # farther away, so smaller
     exp = np.zeros((4, 64), np.float32)
     behind = open_backdrops(clip, fit, model, source, SIZE)
-    images = driven_images(behind, fit, model, exp, pose, source, source / 12, albedo=red)
+    images = driven_images(behind, fit, model, moving(exp, pose, source), Look(red))
     assert greenness(images.render).max() < 12
     assert (images.mask == 255).sum() < 0.9 * (images.changed == 255).sum()
     assert images.frames.tolist() == source.tolist() and images.real is None
@@ -113,7 +120,7 @@ def test_driving_with_the_own_motion_is_the_training_image_inside_the_face(model
     frames = np.array([0, 3, 5])
     own = fit.coefficients[frames]
     behind = open_backdrops(clip, fit, model, frames, SIZE)
-    driven = driven_images(behind, fit, model, own.exp, own.pose, frames, frames / 12)
+    driven = driven_images(behind, fit, model, moving(own.exp, own.pose, frames))
     trained = training_images(clip, fit, model, SIZE, frames)
     assert (driven.mask == trained.mask).all()
     inside = driven.mask == 255
@@ -167,5 +174,6 @@ def test_bad_frames_and_shapes_are_refused(model, scene):
     with pytest.raises(InputError, match="frames: has frames none"):
         training_images(clip, fit, model, SIZE, [])
     behind = open_backdrops(clip, fit, model, [0], SIZE)
+    motion = moving(np.zeros((2, 64)), np.zeros((1, 6)), np.zeros(1, int))
     with pytest.raises(ShapeError, match="exp: expected shape"):
-        driven_images(behind, fit, model, np.zeros((2, 64)), np.zeros((1, 6)), [0], [0.0])
+        driven_images(behind, fit, model, motion)

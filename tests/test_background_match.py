@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfhkit.background import key_frames, match_background, smooth_angles
+from tfhkit.background import MatchSettings, key_frames, match_background, smooth_angles
 from tfhkit.background.match import best_path, greedy_path, nearest_frames, pose_distance
 from tfhkit.errors import InputError, ParameterError, ShapeError
 
@@ -57,8 +57,8 @@ def test_key_frames_keep_their_distance_and_the_ends(n_frames, fps):
 
 
 def test_few_frames_are_all_keys():
-    assert key_frames(np.zeros((1, 3)), [0.0]).tolist() == [0]
-    assert key_frames(np.zeros((2, 3)), [0.0, 0.04]).tolist() == [0, 1]
+    assert key_frames(np.zeros((1, 3)), np.zeros(1)).tolist() == [0]
+    assert key_frames(np.zeros((2, 3)), np.array([0.0, 0.04])).tolist() == [0, 1]
 
 
 def test_smoothing_keeps_a_line_s_middle_and_damps_noise():
@@ -83,7 +83,8 @@ def test_the_source_s_own_track_is_matched_to_itself():
 def test_the_background_never_plays_faster_than_allowed(search, speed):
     pred, times = nodding(200, 25.0, seed=1)
     source, source_times = nodding(80, 11.94, seed=2)
-    match = match_background(pred, source, times, source_times, search=search, speed=speed)
+    settings = MatchSettings(search=search, speed=speed)
+    match = match_background(pred, source, times, source_times, settings=settings)
     played = np.abs(np.diff(source_times[match.source_index]))
     step = np.diff(source_times).max()
     assert played.max() <= speed / 25 + step + 1e-9  # one frame of rounding
@@ -112,7 +113,8 @@ def test_a_still_background_is_avoided():
     pred[:, 1] = 0.1 * np.sin(2 * np.pi * 0.5 * times)
     moved = {}
     for still_rad in (0.0, 0.05):
-        index = match_background(pred, source, times, still_rad=still_rad).source_index
+        settings = MatchSettings(still_rad=still_rad)
+        index = match_background(pred, source, times, settings=settings).source_index
         moved[still_rad] = np.abs(np.diff(index)).sum()
     assert moved[0.05] > 60 > 20 > moved[0.0]
 
@@ -122,9 +124,10 @@ def test_paper_pose_is_pulled_to_the_background_and_published_is_it():
     source, source_times = nodding(90, seed=5)
     published = match_background(pred, source, times, source_times, mode="published")
     assert np.allclose(published.pose, source[published.source_index], atol=1e-6)
-    free = match_background(pred, source, times, source_times, blend=0, largest_turn_rad=9.0)
+    settings = MatchSettings(blend=0, largest_turn_rad=9.0)
+    free = match_background(pred, source, times, source_times, settings=settings)
     assert np.allclose(free.pose[:, :3], pred[:, :3], atol=1e-6)
-    paper = match_background(pred, source, times, source_times, blend=0.8)
+    paper = match_background(pred, source, times, source_times, settings=MatchSettings(blend=0.8))
     behind = source[paper.source_index]
     turned = paper.pose - behind
     assert np.abs(turned[:, :3]).max() <= 0.035 + 1e-6
@@ -138,7 +141,8 @@ def test_published_pose_is_the_source_s_at_every_frame_and_blend_leaves_it():
     pred, times = nodding(120, seed=4)
     source, source_times = nodding(90, seed=5)
     for values in ({"blend": 0.0, "blend_trans": 0.0}, {"blend": 1.0, "search": "greedy"}):
-        match = match_background(pred, source, times, source_times, mode="published", **values)
+        settings = MatchSettings(**values)
+        match = match_background(pred, source, times, source_times, "published", settings)
         assert np.array_equal(match.pose, source[match.source_index].astype(np.float32))
         assert not match.sound_weight.any()
 
@@ -167,7 +171,8 @@ def test_a_still_head_stands_at_the_frame_of_the_median_pose():
 def test_very_different_lengths(mode, search, n_frames, n_source):
     pred, times = nodding(n_frames, seed=6)
     source, source_times = nodding(n_source, seed=7)
-    match = match_background(pred, source, times, source_times, mode=mode, search=search)
+    settings = MatchSettings(search=search)
+    match = match_background(pred, source, times, source_times, mode, settings)
     assert len(match) == n_frames and match.pose.shape == (n_frames, 6)
     assert 0 <= match.source_index.min() and match.source_index.max() < n_source
     played = np.abs(np.diff(source_times[match.source_index]))
@@ -178,7 +183,8 @@ def test_very_different_lengths(mode, search, n_frames, n_source):
 def test_a_constant_prediction_is_matched(mode):
     source, source_times = nodding(90, seed=5)
     pred = np.full((60, 6), 0.05)
-    match = match_background(pred, source, None, source_times, mode=mode, still_rad=0)
+    settings = MatchSettings(still_rad=0)
+    match = match_background(pred, source, None, source_times, mode, settings)
     nearest = pose_distance(pred[:1], source).argmin()
     assert match.key_frames.tolist() == [0, 59]
     if mode != "still":
@@ -192,7 +198,7 @@ def test_the_speed_limit_holds_between_any_two_frames(seed):
     rng = np.random.default_rng(seed)
     pred, source = nodding(150, seed=seed)[0], nodding(70, seed=seed + 50)[0]
     times, source_times = (np.cumsum(rng.uniform(0.02, 0.09, n)) for n in (150, 70))
-    match = match_background(pred, source, times, source_times, speed=0.7)
+    match = match_background(pred, source, times, source_times, settings=MatchSettings(speed=0.7))
     place, step = source_times[match.source_index], np.diff(source_times).max()
     moved = np.abs(place[:, None] - place[None])
     assert (moved <= 0.7 * np.abs(times[:, None] - times[None]) + step + 1e-9).all()
@@ -219,10 +225,7 @@ def test_one_source_frame_serves_all():
     "change, error, words",
     [
         ({"mode": "both"}, ParameterError, "'paper', 'published', 'still'"),
-        ({"search": "luck"}, ParameterError, "'best' or 'greedy'"),
-        ({"blend": 1.5}, ParameterError, "between 0 and 1"),
-        ({"speed": 0}, ParameterError, "positive"),
-        ({"axes": (3,)}, ParameterError, "angles 0, 1, 2"),
+        ({"settings": MatchSettings(axes=(3,))}, ParameterError, "angles 0, 1, 2"),
         ({"times": np.zeros(30)}, InputError, "do not increase"),
         ({"times": np.arange(7.0)}, ShapeError, "times"),
         ({"source_pose": np.zeros((0, 6))}, InputError, "no frames"),
@@ -234,3 +237,17 @@ def test_bad_input(change, error, words):
     values = {"pred_pose": np.zeros((30, 6)), "source_pose": np.zeros((20, 6))} | change
     with pytest.raises(error, match=words):
         match_background(**values)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"search": "luck"}, "'best' or 'greedy'"),
+        ({"blend": 1.5}, "between 0 and 1"),
+        ({"blend_trans": -0.1}, "between 0 and 1"),
+        ({"speed": 0}, "positive"),
+    ],
+)
+def test_settings_out_of_range_are_refused(change, words):
+    with pytest.raises(ParameterError, match=words):
+        MatchSettings(**change)

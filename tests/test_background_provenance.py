@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from test_background_match import nodding
 
+from tfhkit.background import MatchSettings
 from tfhkit.background.provenance import changing_shares, provenance, split_shares
 from tfhkit.errors import ParameterError, ShapeError
 
@@ -15,7 +16,8 @@ def tracks(n_frames=150, n_source=90):
 
 
 def test_the_prediction_alone_is_all_the_sound_s():
-    match, shares = provenance(*tracks(), blend=0, blend_trans=0, largest_turn_rad=9.0)
+    settings = MatchSettings(blend=0, blend_trans=0, largest_turn_rad=9.0)
+    match, shares = provenance(*tracks(), settings=settings)
     assert np.allclose(match.pose, tracks()[0], atol=1e-6)
     assert np.allclose(shares.shape, 1) and np.isclose(shares.shape_all, 1)
     assert np.allclose(shares.shape_interval, 1) and np.allclose(shares.follows, 1)
@@ -24,7 +26,8 @@ def test_the_prediction_alone_is_all_the_sound_s():
 
 def test_one_frame_behind_and_nothing_of_the_prediction_is_none_of_it():
     pred, _, times, _ = tracks()
-    match, shares = provenance(pred, np.full((1, 6), 0.1), times, [0.0], blend=1)
+    one, settings = np.full((1, 6), 0.1), MatchSettings(blend=1)
+    match, shares = provenance(pred, one, times, np.zeros(1), settings=settings)
     assert np.ptp(match.pose, axis=0).max() == 0
     assert not shares.shape.any() and not shares.choice.any() and shares.apart_deg == 0
     assert shares.shape_all == shares.choice_all == 0 and shares.shape_interval == (0, 0)
@@ -34,7 +37,8 @@ def test_one_frame_behind_and_a_little_turn_is_the_sound_s_motion():
     """Only the prediction moves; what stands still adds no variance."""
     pred, _, times, _ = tracks()
     source = pred.mean(0, keepdims=True)
-    _, shares = provenance(pred, source, times, [0.0], blend=0.8, largest_turn_rad=9.0)
+    settings = MatchSettings(blend=0.8, largest_turn_rad=9.0)
+    _, shares = provenance(pred, source, times, np.zeros(1), settings=settings)
     assert np.allclose(shares.shape, 1, atol=1e-6) and shares.choice_all > 0.95
 
 

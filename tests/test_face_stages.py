@@ -27,6 +27,7 @@ from tfhkit.motion import (
 )
 from tfhkit.motion.general import general_mapping
 from tfhkit.motion.transfer import transfer_weights
+from tfhkit.person import Motion
 from tfhkit.render import choose_albedo_frame, detailed_albedo, render
 from tfhkit.virtual import perform, random_speaker
 from tfhkit.virtual.footage import render_footage
@@ -124,7 +125,8 @@ def test_images_for_training_and_driving(model, fit, clip):
     exp = fit.coefficients.exp[source] + 0.3
     behind = open_backdrops(clip, fit, model, source, 96)
     pose = fit.coefficients.pose[source]
-    driven = driven_images(behind, fit, model, exp, pose, source, fit.times[source])
+    motion = Motion(fit.times[source], exp, pose, pose, source)
+    driven = driven_images(behind, fit, model, motion)
     assert driven.render.shape == (3, 96, 96, 3)
     assert (driven.render != images.render[source]).any()
 

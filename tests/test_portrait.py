@@ -151,7 +151,7 @@ def test_flipped_triangles_lie_on_the_far_cheek_and_under_the_face(portrait, mod
         face = model.faces[region_faces(model, "face")]
         covered = rasterize(view.centred(verts), face, view).covered[0].numpy()
         assert covered[row, column].mean() > 0.7
-        side = np.sign(column - view.project(portrait.trans)[0][0])
+        side = np.sign(column - view.project(portrait.trans[None])[0][0, 0])
         assert (side == np.sign(degrees)).mean() > 0.9
 
 

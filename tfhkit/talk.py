@@ -20,7 +20,7 @@ from jaxtyping import Float
 
 from tfhkit.audio.speech import read_speech
 from tfhkit.background import images, match_background
-from tfhkit.background.images import Backdrops, Coarse
+from tfhkit.background.images import Backdrops, Coarse, Look
 from tfhkit.errors import InputError
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.landmarks import detect
@@ -164,8 +164,7 @@ def draw(
     if backdrops is None:
         shown = motion.source_index
         backdrops = images.open_backdrops(person.clip, *parts, shown, size_px, backend)
-    moves = motion.exp, motion.pose, motion.source_index, motion.times
-    return images.driven_images(backdrops, *parts, *moves, albedo, backend, progress)
+    return images.driven_images(backdrops, *parts, motion, Look(albedo, backend), progress)
 
 
 def draw_own(
@@ -175,7 +174,7 @@ def draw_own(
     """Some of the clip's own frames (a slice), as they are and rendered: Coarse with real."""
     shown = np.flatnonzero(~person.fit.gap[frames]) + frames.start
     parts = person.clip, person.fit, person.model, person.settings.refine_px, shown
-    return images.training_images(*parts, albedo, backend, seed, progress)
+    return images.training_images(*parts, Look(albedo, backend), seed, progress)
 
 
 def refine(

@@ -2,10 +2,11 @@
 
 from tfhkit.background.compose import compose, fill_holes, soft_edge
 from tfhkit.background.keyframes import key_frames, smooth_angles
-from tfhkit.background.match import BackgroundMatch, match_background
+from tfhkit.background.match import BackgroundMatch, MatchSettings, match_background
 
 __all__ = [
     "BackgroundMatch",
+    "MatchSettings",
     "compose",
     "fill_holes",
     "key_frames",

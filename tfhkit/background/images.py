@@ -2,24 +2,34 @@
 
 A background frame shows the person with an expression of its own: where the mouth was wide open,
 its chin stays visible below the rendered one. So the source's own face is first taken out of the
-background and filled smoothly from around it, with a margin. Training images get the same
-treatment, and there the hole also takes the outline of another frame's expression, so that the
-refiner meets the same kind of ring around the face in training and at test time. (The published
-code trains on one kind of composite and runs on another.)
+background, with a margin, and the hole is filled smoothly with the colours around it. Training
+images are treated alike. There the hole also includes the outline of another frame's expression, so
+that the refiner sees the same kind of ring around the face in training and at test time. (The
+published code trains on one kind of composite and runs on another.)
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float, Int, UInt8
 from scipy import ndimage
+from torch import Tensor
 
 from tfhkit.background.compose import compose
 from tfhkit.camera import Camera
+from tfhkit.coefficients import Coefficients
 from tfhkit.errors import InputError, check_shape
+from tfhkit.face import MorphableModel
+from tfhkit.fit import Crop, Fit
 from tfhkit.media import frames_at, load_arrays, save_arrays
+from tfhkit.media.clip import FrameStream
+from tfhkit.progress import Progress
 from tfhkit.render import render
 
 BATCH = 16
@@ -27,36 +37,84 @@ SUPERSAMPLE = 2  # antialiasing of the renderings
 _MARGIN = 0.02  # of the crop's side: how far the hole reaches beyond the rendered face
 _FEATHER = 1 / 64  # of the crop's side: the rendering's soft edge
 
+FrameNumbers = Sequence[int] | Int[np.ndarray, "..."]
+# draws coefficients as a camera sees them: straight RGBA in [0, 1]
+Draw = Callable[[Coefficients, Camera], Float[Tensor, "B S S 4"]]
+Composites = tuple[
+    UInt8[np.ndarray, "N S S 3"], UInt8[np.ndarray, "N S S"], UInt8[np.ndarray, "N S S"]
+]
+
+
+@runtime_checkable
+class DrivenMotion(Protocol):
+    """What is drawn over other backgrounds: a `tfhkit.person.Motion`, or a stand-in for one."""
+
+    @property
+    def times(self) -> Float[np.ndarray, "T"]:
+        """Seconds."""
+        ...
+
+    @property
+    def exp(self) -> Float[np.ndarray, "T 64"]:
+        """Expression."""
+        ...
+
+    @property
+    def pose(self) -> Float[np.ndarray, "T 6"]:
+        """Angles, then translation."""
+        ...
+
+    @property
+    def source_index(self) -> Int[np.ndarray, "T"]:
+        """Numbers of the frames that serve as backgrounds."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """How a clip's face is rendered.
+
+    Args:
+        albedo: a detailed albedo; None takes the texture of the coefficients.
+        backend: rasteriser.
+    """
+
+    albedo: Float[Tensor, "V 3"] | None = None
+    backend: str = "auto"
+
+
+PLAIN = Look()
+
 
 @dataclass(frozen=True, eq=False)
 class Coarse:
     """Composited renderings in time order: what the refiner refines (Sec. 3.3).
 
     Args:
-        times: (T,) seconds.
-        frames: (T,) int64 numbers of the clip's frames that lie behind.
-        render: (T, S, S, 3) uint8, the rendering over its background.
-        mask: (T, S, S) uint8, alpha of the rendering.
-        changed: (T, S, S) uint8, above 0 where the background was changed: rendering and hole.
-        real: (T, S, S, 3) uint8, what was filmed at that moment, where it is known.
+        times: seconds.
+        frames: numbers of the clip's frames that lie behind.
+        render: the rendering over its background.
+        mask: alpha of the rendering.
+        changed: above 0 where the background was changed: rendering and hole.
+        real: what was filmed at that moment, where it is known.
     """
 
-    times: np.ndarray
-    frames: np.ndarray
-    render: np.ndarray
-    mask: np.ndarray
-    changed: np.ndarray
-    real: np.ndarray | None = None
+    times: Float[np.ndarray, "T"]
+    frames: Int[np.ndarray, "T"]
+    render: UInt8[np.ndarray, "T S S 3"]
+    mask: UInt8[np.ndarray, "T S S"]
+    changed: UInt8[np.ndarray, "T S S"]
+    real: UInt8[np.ndarray, "T S S 3"] | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.frames)
 
-    def save(self, path):
+    def save(self, path: str | Path) -> None:
         """Write everything to one `.npz`."""
         save_arrays(path, self)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> "Coarse":
         """Read what `save` wrote; InputError where the file holds something else."""
         return load_arrays(path, cls)
 
@@ -66,48 +124,63 @@ class Backdrops:
     """A clip's frames with the person's own face taken out of them.
 
     Args:
-        frames: (N,) int64 frame numbers, increasing.
-        pictures: (N, S, S, 3) uint8 crops, filled where the face was.
-        holes: (N, S, S) uint8, 255 where they were filled.
+        frames: frame numbers, increasing.
+        pictures: crops, filled where the face was.
+        holes: 255 where they were filled.
     """
 
-    frames: np.ndarray
-    pictures: np.ndarray
-    holes: np.ndarray
+    frames: Int[np.ndarray, "N"]
+    pictures: UInt8[np.ndarray, "N S S 3"]
+    holes: UInt8[np.ndarray, "N S S"]
 
 
 def training_images(
-    clip, fit, model, size_px, frames, albedo=None, backend="auto", seed=0, progress=None
-):  # fmt: skip
+    clip: FrameStream,
+    fit: Fit,
+    model: MorphableModel,
+    size_px: int,
+    frames: FrameNumbers,
+    look: Look = PLAIN,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Coarse:
     """Renderings of frames with their own coefficients, over their own backgrounds.
 
     Args:
-        clip: Clip. fit: its Fit. model: MorphableModel (CPU).
+        clip: the clip whose frames are read. fit: its fit. model: the fitted model, on the CPU.
         size_px: side of the crops.
-        frames: (N,) frame numbers, at most len(fit).
-        albedo: (V, 3), or None for the coefficients' texture.
-        backend: rasteriser.
-        seed: by how many frames the track is shifted that gives each hole its other outline.
+        frames: numbers of the frames, all below len(fit).
+        look: how the face is rendered.
+        seed: random seed of the shift in time that gives each hole its second outline.
         progress: called as progress(done, total, text).
     Returns:
-        Coarse, with real.
+        The images, with `real`.
     """
-    frames = _frame_numbers("frames", frames, len(fit))
-    real = np.stack([crop for _, crop in read_crops(clip, fit.crop, frames, size_px)])
-    draw = partial(render, model, albedo=albedo, backend=backend, supersample=SUPERSAMPLE)
-    images = own_images(draw, model, fit.coefficients[frames], real, backend, seed, progress)
-    return Coarse(fit.times[frames], frames, *images, real)
+    numbers = _frame_numbers("frames", frames, len(fit))
+    real = np.stack([crop for _, crop in read_crops(clip, fit.crop, numbers, size_px)])
+    own = fit.coefficients[numbers]
+    images = own_images(_drawer(model, look), model, own, real, look.backend, seed, progress)
+    return Coarse(fit.times[numbers], numbers, *images, real)
 
 
-def own_images(draw, model, coefficients, real, backend="auto", seed=0, progress=None):
+def own_images(
+    draw: Draw,
+    model: MorphableModel,
+    coefficients: Coefficients,
+    real: UInt8[np.ndarray, "N S S 3"],
+    backend: str = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Composites:
     """Renderings over the very frames that they are renderings of.
 
     Args:
-        draw: callable (Coefficients, Camera) -> (B, S, S, 4) RGBA tensor.
-        model: MorphableModel. coefficients: of the N frames. real: (N, S, S, 3) uint8 crops.
-        backend, seed, progress: as in `training_images`.
+        draw: draws coefficients as a camera sees them.
+        model: the model whose face leaves holes in the frames.
+        coefficients: of the N frames. real: crops of these frames.
+        backend: rasteriser of the holes. seed, progress: as in `training_images`.
     Returns:
-        render, mask, changed, as from `composite`.
+        render, mask and changed; see `Coarse`.
     """
     # Shifted in time, not shuffled: the ring then moves as smoothly as it does at test time.
     n_frames, size_px = real.shape[:2]
@@ -121,60 +194,83 @@ def own_images(draw, model, coefficients, real, backend="auto", seed=0, progress
     return composite(draw, coefficients, filled, holes, progress)
 
 
-def open_backdrops(clip, fit, model, frames, size_px, backend="auto"):
+def open_backdrops(
+    clip: FrameStream,
+    fit: Fit,
+    model: MorphableModel,
+    frames: FrameNumbers,
+    size_px: int,
+    backend: str = "auto",
+) -> Backdrops:
     """Backdrops of some frames of a clip.
 
     Args:
-        clip: Clip. fit: its Fit. model: MorphableModel (CPU).
-        frames: (N,) frame numbers in any order, repeated or not.
-        size_px: side of the crops. backend: rasteriser.
+        clip: the clip whose frames are read. fit: its fit. model: the fitted model, on the CPU.
+        frames: frame numbers in any order, repeated or not.
+        size_px: side of the crops.
+        backend: rasteriser of the holes.
     Returns:
-        Backdrops, each frame once.
+        The backdrops, each frame once.
     """
-    frames = np.unique(_frame_numbers("source_index", frames, len(fit)))
-    holes = face_holes(model, fit.coefficients[frames], size_px, backend)
-    crops = read_crops(clip, fit.crop, frames, size_px)
+    numbers = np.unique(_frame_numbers("source_index", frames, len(fit)))
+    holes = face_holes(model, fit.coefficients[numbers], size_px, backend)
+    crops = read_crops(clip, fit.crop, numbers, size_px)
     pictures = np.stack([fill_hole(crop, hole) for (_, crop), hole in zip(crops, holes)])
-    return Backdrops(frames, pictures, holes)
+    return Backdrops(numbers, pictures, holes)
 
 
 def driven_images(
-    backdrops, fit, model, exp, pose, source_index, times, albedo=None, backend="auto",
-    progress=None,
-):  # fmt: skip
+    backdrops: Backdrops,
+    fit: Fit,
+    model: MorphableModel,
+    motion: DrivenMotion,
+    look: Look = PLAIN,
+    progress: Progress | None = None,
+) -> Coarse:
     """Renderings of other motion, over matched background frames.
 
     Identity and texture are the clip's; the light is that of the background frame.
 
     Args:
-        backdrops: Backdrops that hold these frames. fit: Fit of the clip.
-        model: MorphableModel (CPU).
-        exp: (T, 64). pose: (T, 6), angles then translation.
-        source_index: (T,) frame numbers of the backgrounds. times: (T,) seconds.
-        albedo, backend, progress: as in `training_images`.
+        backdrops: they hold all frames of the motion's `source_index`.
+        fit: of the clip. model: the fitted model, on the CPU.
+        motion: what the head does, and which frames are its backgrounds.
+        look, progress: as in `training_images`.
     Returns:
-        Coarse without real; its frames are source_index.
+        The images, without `real`; their frames are those of `source_index`.
     """
-    source_index = _frame_numbers("source_index", source_index, len(fit))
-    check_shape("exp", exp, (len(source_index), 64))
-    check_shape("pose", pose, (len(source_index), 6))
-    rows = np.searchsorted(backdrops.frames, source_index)
-    driven = fit.coefficients[source_index].with_motion(np.asarray(exp), np.asarray(pose))
-    draw = partial(render, model, albedo=albedo, backend=backend, supersample=SUPERSAMPLE)
-    images = composite(draw, driven, backdrops.pictures[rows], backdrops.holes[rows], progress)
-    return Coarse(np.asarray(times), source_index, *images)
+    numbers = _frame_numbers("source_index", motion.source_index, len(fit))
+    check_shape("exp", motion.exp, (len(numbers), 64))
+    check_shape("pose", motion.pose, (len(numbers), 6))
+    rows = np.searchsorted(backdrops.frames, numbers)
+    driven = fit.coefficients[numbers].with_motion(motion.exp, motion.pose)
+    behind = backdrops.pictures[rows], backdrops.holes[rows]
+    images = composite(_drawer(model, look), driven, *behind, progress)
+    return Coarse(motion.times, numbers, *images)
 
 
-def composite(draw, coefficients, backgrounds, holes, progress=None):
+def _drawer(model, look):
+    """`render` of a model with a look."""
+    how = {"albedo": look.albedo, "backend": look.backend, "supersample": SUPERSAMPLE}
+    return partial(render, model, **how)
+
+
+def composite(
+    draw: Draw,
+    coefficients: Coefficients,
+    backgrounds: UInt8[np.ndarray, "N S S 3"],
+    holes: UInt8[np.ndarray, "N S S"],
+    progress: Progress | None = None,
+) -> Composites:
     """Draw in batches over backgrounds whose holes are filled.
 
     Args:
-        draw: callable (Coefficients, Camera) -> (B, S, S, 4) RGBA tensor.
-        coefficients: Coefficients of the N frames to draw.
-        backgrounds: (N, S, S, 3) uint8. holes: (N, S, S) uint8 of `face_holes`.
+        draw: draws coefficients as a camera sees them.
+        coefficients: of the N frames to draw.
+        backgrounds: crops, filled where the face was. holes: from `face_holes`.
         progress: called as progress(done, total, text).
     Returns:
-        render (N, S, S, 3), mask (N, S, S), changed (N, S, S), all uint8; see `Coarse`.
+        render, mask and changed; see `Coarse`.
     """
     n_frames, size_px = backgrounds.shape[:2]
     result = np.empty_like(backgrounds)
@@ -190,14 +286,17 @@ def composite(draw, coefficients, backgrounds, holes, progress=None):
     return result, mask, np.maximum(mask, holes)
 
 
-def face_holes(model, coefficients, size_px, backend="auto"):
+def face_holes(
+    model: MorphableModel, coefficients: Coefficients, size_px: int, backend: str = "auto"
+) -> UInt8[np.ndarray, "B S S"]:
     """Where the face stands in its own frames, with a margin and a soft edge.
 
     Args:
-        model: MorphableModel. coefficients: Coefficients of B frames. size_px: side.
+        model: the face that is rendered. coefficients: of B frames.
+        size_px: side of the result.
         backend: rasteriser.
     Returns:
-        (B, S, S) uint8, 255 where the background has to be replaced.
+        255 where the background has to be replaced.
     """
     reach = max(2, round(_MARGIN * size_px))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
@@ -212,14 +311,15 @@ def face_holes(model, coefficients, size_px, backend="auto"):
     return holes
 
 
-def fill_hole(image, hole):
-    """Fill a hole with the nearest colours around it, smoothed along.
+def fill_hole(
+    image: UInt8[np.ndarray, "S S 3"], hole: UInt8[np.ndarray, "S S"]
+) -> UInt8[np.ndarray, "S S 3"]:
+    """Fill a hole with the nearest colours around it, smoothed.
 
     Args:
-        image: (S, S, 3) uint8.
-        hole: (S, S) uint8, 255 inside.
+        image: the picture. hole: 255 inside the hole.
     Returns:
-        (S, S, 3) uint8; pixels where hole is 0 are unchanged.
+        The filled picture; pixels where `hole` is 0 are unchanged.
     """
     known = 1 - hole.astype(np.float32)[..., None] / 255
     # Only pixels that are wholly outside count as known: the soft edge still shows the face.
@@ -235,13 +335,16 @@ def fill_hole(image, hole):
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
 
 
-def read_crops(clip, crop, frames, size_px):
+def read_crops(
+    clip: FrameStream, crop: Crop, frames: FrameNumbers, size_px: int
+) -> list[tuple[int, UInt8[np.ndarray, "S S 3"]]]:
     """Crops of frames, decoded once and in order.
 
     Args:
-        clip: Clip. crop: Crop. frames: (N,) frame numbers. size_px: side.
+        clip: the clip whose frames are read. crop: which part of them. size_px: side of the crops.
+        frames: frame numbers.
     Returns:
-        list of (frame number, (S, S, 3) uint8), in the order of `frames`.
+        (frame number, crop) in the order of `frames`.
     """
     crops = {i: crop.image(frame, size_px) for i, frame in frames_at(clip, frames)}
     return [(int(i), crops[int(i)]) for i in frames]

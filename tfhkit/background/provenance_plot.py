@@ -1,10 +1,17 @@
-"""Figures about provenance: predicted, background's and rendered pose over time, and shares."""
+"""Figures about provenance: the predicted, the background's and the rendered pose, and shares."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Shaped
+
+from tfhkit.background.match import BackgroundMatch
+from tfhkit.background.provenance import Provenance
 
 ANGLES = ("pitch", "yaw", "roll")
 # Okabe-Ito; the three tracks differ in width and dash as well.
-TRACKS = {
+TRACKS: dict[str, dict[str, Any]] = {
     "from the sound": {"color": "#D55E00", "lw": 1.2, "ls": "--"},
     "background's": {"color": "0.65", "lw": 3.2},
     "rendered": {"color": "#0072B2", "lw": 1.2},
@@ -12,12 +19,20 @@ TRACKS = {
 SHARES = {"shape": ("the curve itself", "#0072B2"), "choice": ("changes with the sound", "#E69F00")}
 
 
-def draw_tracks(column, times, pred_pose, source_pose, match):
+def draw_tracks(
+    column: Shaped[np.ndarray, "3"],
+    times: Float[np.ndarray, "T"],
+    pred_pose: Float[np.ndarray, "T 6"],
+    source_pose: Float[np.ndarray, "N 6"],
+    match: BackgroundMatch,
+) -> None:
     """Pitch, yaw, roll of the three poses on three axes; dots are the key frames.
 
     Args:
-        column: three matplotlib axes. times: (T,) seconds. match: BackgroundMatch.
-        pred_pose: (T, 6). source_pose: (N, 6).
+        column: three matplotlib axes.
+        times: seconds.
+        pred_pose, source_pose: angles in radians, then translations.
+        match: the match of these poses.
     """
     poses = (pred_pose, source_pose[match.source_index], match.pose)
     keys = match.key_frames
@@ -29,11 +44,12 @@ def draw_tracks(column, times, pred_pose, source_pose, match):
     column[-1].set_xlabel("time (s)")
 
 
-def draw_shares(column, shares):
+def draw_shares(column: Shaped[np.ndarray, "3"], shares: Mapping[str, Provenance]) -> None:
     """Bars of the sound's shares on three axes, one group for each way of posing.
 
     Args:
-        column: three matplotlib axes. shares: {name: Provenance}.
+        column: three matplotlib axes.
+        shares: by the name of the way of posing.
     """
     place = np.arange(len(shares))
     for row, axis in enumerate(column):
@@ -45,4 +61,4 @@ def draw_shares(column, shares):
         axis.set(ylim=(min(-5, *axis.get_ylim()), 118), xticks=place, xticklabels=[])
         axis.set_yticks([0, 50, 100])
         axis.set_ylabel(f"{ANGLES[row]}: from sound (%)", fontsize=8)
-    column[-1].set_xticklabels(shares)
+    column[-1].set_xticklabels(list(shares))

@@ -1,1 +1,1 @@
-"""Judging the stages against what is known: virtual speakers' truth, held-out frames."""
+"""Evaluation of the stages against known truth: virtual speakers, and held-out frames."""

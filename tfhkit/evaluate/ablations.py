@@ -1,13 +1,19 @@
 """The ablations of Sec. 4.2: the refiner without one of its parts, evaluated on the same frames."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from tfhkit.errors import ParameterError
 from tfhkit.evaluate.frames import judge_frames, paired_interval
-from tfhkit.refine import Refiner, refine
+from tfhkit.evaluate.refine import Material
+from tfhkit.progress import Progress
+from tfhkit.refine import Refiner, TrainConfig, refine
 from tfhkit.refine.personal import train_personal_refiner
+from tfhkit.refine.refiner import RefinerConfig
 
 FULL = "full model"
 
@@ -17,17 +23,17 @@ class Ablation:
     """One variant of the refiner; `setting` is the only thing that differs from the full model.
 
     Args:
-        name: name of the row.
+        name: of the row.
         paper: what the paper says about it.
         setting: "identity" (of RefinerConfig), "attention" or "window" (of GeneratorConfig),
             "steps" (of the personal training), "general" (the weights to start from), or "".
-        value: value of the setting.
+        value: of the setting.
     """
 
     name: str
     paper: str
     setting: str = ""
-    value: object = None
+    value: str | bool | int | None = None
 
 
 ABLATIONS = (
@@ -52,15 +58,15 @@ class AblationRow:
     """Scores of a variant.
 
     Args:
-        ablation: Ablation.
+        ablation: the variant.
         psnr, ssim, flicker_ratio: see `judge_frames`.
-        outside: mean absolute error outside the region, grey levels: which should not change.
+        outside: mean absolute error outside the region, where nothing should change, grey levels.
         change: mean difference of PSNR to the full model, dB.
-        interval: (low, high), 95 % of it by a block bootstrap over the frames; None for the full
-            model. It covers other frames of the clip, not another run of the training.
+        interval: (low, high) 95 % of the change by a block bootstrap over the frames; None for the
+            full model. It covers other frames of the clip, not another run of the training.
         steps, seconds: steps and time of the personal training.
         parameters: number of the generator's parameters.
-        refined: (M, S, S, 3) uint8, the held-out frames.
+        refined: the held-out frames.
     """
 
     ablation: Ablation
@@ -69,45 +75,54 @@ class AblationRow:
     flicker_ratio: float
     outside: float
     change: float
-    interval: tuple
+    interval: tuple[float, float] | None
     steps: int
     seconds: float
     parameters: int
-    refined: np.ndarray
+    refined: UInt8[np.ndarray, "M S S 3"]
 
-    def numbers(self):
-        """The row without its pictures, as a dict that JSON can hold."""
+    def numbers(self) -> dict[str, Any]:
+        """The row without its pictures, for JSON."""
         kept = {field.name: getattr(self, field.name) for field in fields(self)}
         del kept["refined"]
         return {"name": kept.pop("ablation").name, **kept}
 
 
 def run_ablations(
-    material, config, train, general=None, names=None, seed=0, device="auto", progress=None
-):
+    material: Material,
+    config: RefinerConfig,
+    train: TrainConfig,
+    general: Refiner | None = None,
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> tuple[AblationRow, ...]:
     """Train each variant with the same settings and evaluate all on the same held-out frames.
 
     Args:
-        material: Material (`refine_material`): what is learned from, what is held out.
-        config: RefinerConfig of the full model.
-        train: TrainConfig, the same for every row but "general only".
-        general: Refiner that the personal trainings start from; None starts from random weights.
-            Then NEED_GENERAL are left out: one of them has nothing to use, the other is the full
-                model.
+        material: frames to learn from and held-out frames, see `refine_material`.
+        config: of the full model.
+        train: the training, the same for every row but "general only".
+        general: where the personal trainings start; None starts from random weights.
+            Then the rows NEED_GENERAL are left out: one of them has nothing to use, and the other
+            equals the full model.
         names: rows to run; the full model is always run. None takes all.
         seed: random seed. device: see `train_refiner`.
         progress: called as progress(done, total, text).
     Returns:
-        tuple of AblationRow in the order of ABLATIONS.
+        The rows in the order of ABLATIONS.
     Raises:
         ParameterError: an unknown name, or one that needs general weights.
     """
     chosen = _chosen(names, general)
-    answers, facts = {}, {}
+    answers: dict[str, np.ndarray] = {}
+    facts: dict[str, dict[str, Any]] = {}
     for k, row in enumerate(chosen):
         step = None if progress is None else _part(progress, k, len(chosen), row.name)
         start = None if row.setting == "general" else general
         if row.setting == "steps":
+            assert general is not None, "`_chosen` leaves this row out"
             refiner = general_only(general, config)
             history = {"trained_steps": row.value, "seconds": 0.0}
         else:
@@ -121,7 +136,12 @@ def run_ablations(
             "seconds": history["seconds"],
             "parameters": sum(p.numel() for p in refiner.generator.parameters()),
         }
-    scores = judge_frames(material.judged.real, answers, material.region)
+    return _scored(chosen, material, answers, facts)
+
+
+def _scored(chosen, material, answers, facts):
+    """The rows of all answers, with the differences to the full model."""
+    scores = judge_frames(material.real, answers, material.region)
     full, times = scores[FULL]["psnr_frames"], material.judged.times
     return tuple(
         AblationRow(
@@ -139,26 +159,23 @@ def run_ablations(
     )
 
 
-def ablated(config, ablation):
-    """The configuration of a row: RefinerConfig with its one setting changed.
+def ablated(config: RefinerConfig, ablation: Ablation) -> RefinerConfig:
+    """The configuration of a row: that of the full model with one setting changed.
 
     Without an identity there is also nothing to feed to AdaIN: `identity_dim` is 0.
     """
-    setting, value = ablation.setting, ablation.value
-    if setting == "identity":
-        net = replace(config.generator, identity_dim=0) if value == "none" else config.generator
-        return replace(config, identity=value, generator=net)
-    if setting in ("attention", "window"):
-        return replace(config, generator=replace(config.generator, **{setting: value}))
+    change: dict[str, Any] = {ablation.setting: ablation.value}
+    if ablation.setting == "identity":
+        none = ablation.value == "none"
+        net = replace(config.generator, identity_dim=0) if none else config.generator
+        return replace(config, **change, generator=net)
+    if ablation.setting in ("attention", "window"):
+        return replace(config, generator=replace(config.generator, **change))
     return config
 
 
-def general_only(general, config):
-    """The general refiner with its own memory, for crops of a configuration's size: Refiner.
-
-    Args:
-        general: Refiner. config: RefinerConfig.
-    """
+def general_only(general: Refiner, config: RefinerConfig) -> Refiner:
+    """The general refiner with its own memory, for crops of a configuration's size."""
     net = replace(general.config.generator, size_px=config.generator.size_px)
     refiner = Refiner(replace(general.config, generator=net))
     refiner.load_state_dict(general.state_dict())
@@ -181,7 +198,7 @@ def _chosen(names, general):
 
 def _outside(material, refined):
     """Mean absolute error in grey levels where the rendering was not drawn."""
-    error = np.abs(refined.astype(np.int16) - material.judged.real)
+    error = np.abs(refined.astype(np.int16) - material.real)
     return float(error[~material.region].mean())
 
 

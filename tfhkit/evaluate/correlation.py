@@ -1,19 +1,30 @@
 """How strong a dependence of head and voice must be to be detected: power on virtual speakers."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from scipy.stats import beta
 
-from tfhkit.audio import feature_vectors, mfcc_windows, motion_series, prosody, sound_series
+from tfhkit.audio import (
+    Prosody,
+    feature_vectors,
+    mfcc_windows,
+    motion_series,
+    prosody,
+    sound_series,
+)
 from tfhkit.errors import ParameterError
+from tfhkit.progress import Progress
 from tfhkit.stats import PairSettings, lagged_correlation, pair_correlation
 from tfhkit.virtual import head_motion, random_speaker
 from tfhkit.virtual.channel import record
 from tfhkit.virtual.prosody import prosody as clean_prosody
 from tfhkit.virtual.texts import script
 
-SEED = 95_000  # speakers k have seeds SEED + k: far from every training seed
+SEED = 95_000  # speaker k has seed SEED + k: far from every training seed
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 LENGTHS_S = (12.0, 30.0, 60.0)
 TESTS = {
@@ -21,48 +32,54 @@ TESTS = {
     "all_lags": "all sounds x all motions, lagged",
     "few_lags": "loudness and pitch x three angles, lagged",
 }
-_FPS = 12.5  # neighbours at 25 Hz say nearly the same; half of them take a quarter of the time
+_FPS = 12.5  # neighbours at 25 Hz are nearly equal; half of them take a quarter of the time
 _SPEECH_S = 60.0
-_N_NULL = 79  # p at most 0.05 then means: at most 3 of 79 surrogate tracks are as large
+_N_NULL = 79  # p <= 0.05 then means that at most 3 of 79 surrogate tracks are as large
 
 
 @dataclass(frozen=True)
 class TiedSpeaker:
-    """A virtual speaker's recorded voice, and a head that depends on it as much as wanted.
+    """A virtual speaker's recorded voice, and a head that depends on it to a chosen degree.
 
     Args:
-        times: (T,) s. audio: (N,) float32, 16 kHz.
-        windows: (T, 28, 12) plain MFCC windows. tune: `tfhkit.audio.Prosody` of the frames.
-        driven, own: (T, 3) angles in radians: all from the sound; independent of it.
+        times: seconds. audio: 16 kHz.
+        windows: plain MFCC windows. tune: loudness and pitch of the frames.
+        driven: angles in radians that come from the sound alone.
+        own: angles in radians that are independent of the sound.
     """
 
-    times: np.ndarray
-    audio: np.ndarray
-    windows: np.ndarray
-    tune: object
-    driven: np.ndarray
-    own: np.ndarray
+    times: Float[np.ndarray, "T"]
+    audio: Float[np.ndarray, "N"]
+    windows: Float[np.ndarray, "T 28 12"]
+    tune: Prosody
+    driven: Float[np.ndarray, "T 3"]
+    own: Float[np.ndarray, "T 3"]
 
-    def angles(self, share):
-        """(T, 3) radians, `share` of whose variance follows the sound."""
+    def angles(self, share: float) -> Float[np.ndarray, "T 3"]:
+        """Angles in radians; `share` of their variance follows the sound."""
         if not 0 <= share <= 1:
             raise ParameterError("share", f"{share} is out of range", "give 0 to 1")
         return np.sqrt(share) * self.driven + np.sqrt(1 - share) * self.own
 
 
-def tied_speakers(n_speakers=6, seconds=_SPEECH_S, fps=_FPS, seed=SEED, progress=None):
+def tied_speakers(
+    n_speakers: int = 6,
+    seconds: float = _SPEECH_S,
+    fps: float = _FPS,
+    seed: int = SEED,
+    progress: Progress | None = None,
+) -> list[TiedSpeaker]:
     """Virtual speakers whose heads depend on their voices by any share.
 
-    `head_motion` makes a head's own motion uncorrelated with the sound over the utterance, which
-    real chance does not; independent heads would then be rejected too seldom. So a head's own
-    motion is taken from the same style and seed, with somebody else's speech.
+    `head_motion` makes a head's own motion uncorrelated with the sound over the utterance. Real
+    independent motion has chance correlations, so the null hypothesis would be rejected too seldom.
+    Hence a head's own motion is taken from the same style and seed, with somebody else's speech.
 
     Args:
-        n_speakers: 2 or more. seconds: of speech each. fps: of the frames. seed: random seed of the
-            first.
-        progress: callable (done, total, text).
-    Returns:
-        list of TiedSpeaker.
+        n_speakers: 2 or more.
+        seconds: length of each speech. fps: frame rate.
+        seed: random seed of the first speaker.
+        progress: called as progress(done, total, text).
     """
     if n_speakers < 2:
         raise ParameterError("n_speakers", f"{n_speakers} are too few", "take 2 or more")
@@ -87,23 +104,32 @@ def tied_speakers(n_speakers=6, seconds=_SPEECH_S, fps=_FPS, seed=SEED, progress
 
 
 def power_rows(
-    speakers, shares=SHARES, lengths_s=LENGTHS_S, radius=0.7, min_gap_s=1.0, max_lag_s=0.5,
-    level=0.05, progress=None,
-):  # fmt: skip
+    speakers: Sequence[TiedSpeaker],
+    shares: Sequence[float] = SHARES,
+    lengths_s: Sequence[float] = LENGTHS_S,
+    radius: float = 0.7,
+    min_gap_s: float = 1.0,
+    max_lag_s: float = 0.5,
+    level: float = 0.05,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
     """Share of clips whose dependence is detected, by its strength, the clip's length and the test.
 
     Args:
-        speakers: of `tied_speakers`; each is cut into as many clips as fit.
-        shares: of the angles' variance that the sound makes up. lengths_s: of the clips.
-        radius, min_gap_s: of the pairs. max_lag_s: of the lagged correlations.
-        level: a dependence is detected where the test's p-value, corrected for the number of its
-            own looks, is at most this.
-        progress: callable (done, total, text).
+        speakers: as from `tied_speakers`; each is cut into as many clips as fit.
+        shares: shares of the angles' variance that follow the sound.
+        lengths_s: lengths of the clips.
+        radius, min_gap_s: of the pairs; see `PairSettings`.
+        max_lag_s: largest lag of the lagged correlations.
+        level: a dependence counts as detected where the test's p-value is at most this; the p-value
+            is corrected for the number of correlations that the test compares.
+        progress: called as progress(done, total, text).
     Returns:
-        list of dict: test (a key of TESTS), seconds, share, found (share of clips), low, high
-        (95 % binomial, Clopper and Pearson), clips. Without a single pair nothing is found.
+        Rows with test (a key of TESTS), seconds, share, found (share of clips), low, high
+        (95 % binomial, Clopper and Pearson), clips. Where a clip has no pair, nothing is found.
     """
-    rows, done = [], 0
+    rows: list[dict[str, Any]] = []
+    done = 0
     for seconds in lengths_s:
         clips = [clip for speaker in speakers for clip in _clips(speaker, seconds)]
         if not clips:
@@ -123,50 +149,59 @@ def power_rows(
     return rows
 
 
-def share_needed(shares, found, power=0.8):
+def share_needed(shares: Sequence[float], found: Sequence[float], power: float = 0.8) -> float:
     """The share at which a test detects a dependence with the given power, by interpolation.
 
     Args:
-        shares: (K,), rising. found: (K,) share of clips found at each.
+        shares: increasing. found: share of clips found at each of them.
+        power: share of clips that is asked for.
     Returns:
-        float; NaN where the power is never reached.
+        The share; NaN where the power is never reached.
     """
-    shares, found = np.asarray(shares, float), np.asarray(found, float)
-    enough = np.flatnonzero(found >= power)
+    enough = np.flatnonzero(np.asarray(found, float) >= power)
     if not len(enough):
         return float("nan")
-    k = enough[0]
+    k = int(enough[0])
     if k == 0:
         return float(shares[0])
     part = (power - found[k - 1]) / (found[k] - found[k - 1])
     return float(shares[k - 1] + part * (shares[k] - shares[k - 1]))
 
 
-def binomial_interval(hits, trials, level=0.95):
-    """(low, high) of the probability behind `hits` of `trials`: Clopper and Pearson's."""
+def binomial_interval(hits: int, trials: int, level: float = 0.95) -> tuple[float, float]:
+    """Interval of the probability behind `hits` of `trials`: Clopper and Pearson's."""
     tail = (1 - level) / 2
     low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, trials - hits + 1))
     high = 1.0 if hits == trials else float(beta.ppf(1 - tail, hits + 1, trials - hits))
     return low, high
 
 
-def clip_correlations(speakers, share=0.3, seconds=12.0, radius=0.5, min_gap_s=1.0, seed=0):
-    """The stated estimate on virtual clips, one per speaker, with its shifted tracks.
+def clip_correlations(
+    speakers: Sequence[TiedSpeaker],
+    share: float = 0.3,
+    seconds: float = 12.0,
+    radius: float = 0.5,
+    min_gap_s: float = 1.0,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """The estimate of App. A on virtual clips, one per speaker, with its circularly shifted tracks.
 
+    Args:
+        speakers: as from `tied_speakers`.
+        share: share of the angles' variance that follows the sound.
+        seconds: length of the clips.
+        radius: of the pairs. min_gap_s: of the pairs of `apart_r`, see `PairSettings`.
+        seed: random seed of the shifts.
     Returns:
-        list of dict: clip, paper_r, shift_null_mean, p_paper, apart_r, p_apart, pairs.
+        Rows with clip, paper_r, shift_null_mean, p_paper, apart_r, p_apart, pairs.
     """
     rows = []
     for k, speaker in enumerate(speakers):
         clip = next(_clips(speaker, seconds))
-        features, options = feature_vectors(clip.windows), {"radius": radius, "seed": seed}
-        options |= {"n_null": 100, "n_phase": 0, "n_bootstrap": 0}
-        stated, apart = (
-            pair_correlation(
-                features, clip.angles(share), clip.times, PairSettings(min_gap_s=gap, **options)
-            )
-            for gap in (0.0, min_gap_s)
-        )
+        tracks = feature_vectors(clip.windows), clip.angles(share), clip.times
+        near = PairSettings(radius=radius, n_null=100, n_phase=0, n_bootstrap=0, seed=seed)
+        stated = pair_correlation(*tracks, near)
+        apart = pair_correlation(*tracks, replace(near, min_gap_s=min_gap_s))
         row = {"clip": k + 1, "paper_r": stated.r, "pairs": stated.n_pairs}
         row |= {"shift_null_mean": stated.row()["null_mean"], "p_paper": stated.p_shift}
         rows.append(row | {"apart_r": apart.r, "p_apart": apart.p_shift})

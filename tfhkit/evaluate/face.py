@@ -3,21 +3,29 @@
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tfhkit.errors import ParameterError
 from tfhkit.evaluate.heads import head_errors, make_head_clip, read_truth
-from tfhkit.face import load_model
+from tfhkit.face import MorphableModel, load_model
 from tfhkit.fit import fit_clip
 from tfhkit.landmarks import detect
-from tfhkit.media import open_clip
+from tfhkit.media import Clip, open_clip
+from tfhkit.progress import Progress
 from tfhkit.virtual.workers import in_workers
 
 _KEYS = ("pose_error_deg", "lip_error_mm", "shape_error_mm")
 
 
-def evaluate_heads(n_heads=20, n_frames=20, seed=0, workers=2, progress=None):
+def evaluate_heads(
+    n_heads: int = 20,
+    n_frames: int = 20,
+    seed: int = 0,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Fit virtual heads from their video alone and compare with the truth.
 
     Each head is another person in another light, who talks and turns by up to 30 degrees; its
@@ -25,21 +33,23 @@ def evaluate_heads(n_heads=20, n_frames=20, seed=0, workers=2, progress=None):
     have another camera, and so other angles.
 
     Args:
-        n_heads, n_frames: how many, and frames of each. seed: random seed of the first head.
-        workers: processes; 1 stays in this one.
+        n_heads: number of heads. n_frames: number of frames of each.
+        seed: random seed of the first head.
+        workers: number of processes; 1 stays in this one.
         progress: called as progress(done, total, text).
     Returns:
-        dict: heads, frames; pose_error_deg [pitch, yaw, roll] mean absolute, lip_error_mm,
-        shape_error_mm rms, each the mean over the heads; and landmarks_only, a dict of the same
-        three from the landmarks alone.
+        heads, frames; pose_error_deg (mean absolute error of pitch, yaw, roll), lip_error_mm and
+        shape_error_mm (rms), each the mean over the heads; and landmarks_only, the same three from
+        the landmarks alone.
     Raises:
-        ParameterError: fewer than one head, or frames too few to fit.
+        ParameterError: fewer than one head, or too few frames to fit.
     """
     if n_heads < 1:
         raise ParameterError("--heads", f"{n_heads} are too few", "take 1 or more")
     if n_frames < 4:
         raise ParameterError("frames", f"{n_frames} are too few", "take 4 or more")
-    jobs, rows = [(seed + k, n_frames) for k in range(n_heads)], [None] * n_heads
+    jobs = [(seed + k, n_frames) for k in range(n_heads)]
+    rows: list[list[dict]] = [[] for _ in jobs]
     for done, (k, row) in enumerate(in_workers(_one_head, jobs, workers), 1):
         rows[k] = row
         if progress:
@@ -48,14 +58,17 @@ def evaluate_heads(n_heads=20, n_frames=20, seed=0, workers=2, progress=None):
     return {"heads": n_heads, "frames": n_frames, **pixels, "landmarks_only": landmarks}
 
 
-def evaluate_clip(clip, model=None, progress=None):
+def evaluate_clip(
+    clip: Clip, model: MorphableModel | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
     """Fit a clip, and report its errors and how long it takes.
 
     Args:
-        clip: Clip. model: MorphableModel; the open one by default.
+        clip: what is fitted.
+        model: what is fitted to it; the open model by default.
         progress: called as progress(done, total, text).
     Returns:
-        dict: clip_frames, nme_inner_pct, nme_mouth_pct, photometric_l1, jitter_deg, id_rms,
+        clip_frames, nme_inner_pct, nme_mouth_pct, photometric_l1, jitter_deg, id_rms,
         exp_rms, seconds (landmarks and fit); photometric_l1_landmarks and jitter_deg_landmarks.
     """
     model = model or load_model()

@@ -1,24 +1,32 @@
-"""What a clip is like before it is used: facts, what would stop the series, what costs quality."""
+"""Examination of a clip before it is used: facts, what stops the series, what costs quality."""
 
 import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from tfhkit.errors import InputError
 from tfhkit.fit import fit_clip
 from tfhkit.landmarks import detect, footage_facts
 from tfhkit.media import open_clip
+from tfhkit.progress import Progress
 
-POSE_FRAMES = 300  # pose range is taken from so many frames
+POSE_FRAMES = 300  # number of frames from which the range of the pose is taken
 
 
-def examine_clip(path, progress=None):
+def examine_clip(
+    path: str | Path, progress: Progress | None = None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Facts on a clip, and what is wrong with it.
 
     Args:
-        path: the video file. progress: called as progress(done, total, text).
+        path: the video file.
+        progress: called as progress(done, total, text).
     Returns:
-        facts (dict), problems (list of dicts: stage, fault, remedy, stops).
+        Facts as from `footage_facts`, with the ranges of the angles; problems, each with stage,
+        fault, remedy and stops.
     Raises:
-        InputError: there is no such file, or it is no video at all.
+        InputError: there is no such file, or it is not a video at all.
     """
     problems, landmarks = [], None
     try:
@@ -56,9 +64,9 @@ def _problem(stage, fault, remedy, stops=False):
     return {"stage": stage, "fault": fault, "remedy": remedy, "stops": stops}
 
 
-def advice(facts):
-    """What does not stop the series but costs quality: list of problems."""
-    found = []
+def advice(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Problems that do not stop the series but cost quality; entries as in `examine_clip`."""
+    found: list[dict[str, Any]] = []
 
     def say(stage, wrong, fault, remedy):
         if wrong:

@@ -1,7 +1,11 @@
 """Scores of generated frames against the real ones, and the baselines to beat."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import cv2
 import numpy as np
+from jaxtyping import Float, Int, Shaped, UInt8
 
 from tfhkit.errors import check_shape
 from tfhkit.metrics import (
@@ -15,24 +19,25 @@ from tfhkit.metrics import (
     psnr,
     ssim,
 )
+from tfhkit.progress import Progress
 from tfhkit.stats import block_weights
 
 SCORES = ("psnr", "ssim", "lmd", "lmd_not_found", "identity_similarity", "lpips",
           "flicker_ratio", "flicker_ratio_warped")  # fmt: skip
 JUDGED_PX = 256  # crops are enlarged to this for the landmarks, which come in whole pixels
-N_DEEP, N_IDENTITY = 48, 16  # frames whose landmarks are found, of them those that are encoded
+N_DEEP, N_IDENTITY = 48, 16  # frames whose landmarks are found; those of them that are encoded
 _THUMBNAIL_PX, _N_DRAWS = 32, 1000
 
 
-def nearest_frames(train_renders, asked_renders):
-    """For each queried rendering, the most similar training rendering.
+def nearest_frames(
+    train_renders: UInt8[np.ndarray, "N S S 3"], asked_renders: UInt8[np.ndarray, "..."]
+) -> Int[np.ndarray, "M"]:
+    """For each queried rendering, the row of the most similar training rendering.
 
     Its real frame is the output of a network that only memorises.
 
     Args:
-        train_renders: (N, S, S, 3) uint8. asked_renders: (M, S, S, 3) uint8.
-    Returns:
-        (M,) int64 rows of the training.
+        train_renders: of the training. asked_renders: (M, S, S, 3), the queries.
     """
     check_shape("asked_renders", asked_renders, ("M", *train_renders.shape[1:]))
     side = min(_THUMBNAIL_PX, train_renders.shape[1])
@@ -46,67 +51,81 @@ def nearest_frames(train_renders, asked_renders):
     return ((known**2).sum(1) - 2 * asked @ known.T).argmin(1)
 
 
-def paired_interval(a, b, times, seed=0, block_s=1.0):
-    """[low, high]: 95 % block bootstrap of the mean of a - b, scores of the same frames.
+def paired_interval(
+    a: Float[np.ndarray, "T"],
+    b: Float[np.ndarray, "..."],
+    times: Float[np.ndarray, "T"],
+    seed: int = 0,
+    block_s: float = 1.0,
+) -> list[float]:
+    """[low, high]: 95 % block bootstrap of the mean of a - b.
 
     Args:
-        a, b: (T,). times: (T,) seconds. seed, block_s: of the blocks.
+        a, b: scores of the same frames. times: seconds of these frames.
+        seed: random seed of the blocks. block_s: their length.
     """
-    check_shape("b", np.asarray(b), np.shape(a))
+    check_shape("b", b, a.shape)
     weights = block_weights(times, _N_DRAWS, block_s, seed) / len(times)
     means = weights @ (np.asarray(a, np.float64) - b)
     return np.percentile(means, [2.5, 97.5]).tolist()
 
 
-def judge_frames(real, answers, region, aligned=True, deep=False, progress=None):
+def judge_frames(
+    real: UInt8[np.ndarray, "..."],
+    answers: Mapping[str, UInt8[np.ndarray, "..."]],
+    region: Shaped[np.ndarray, "..."],
+    aligned: bool = True,
+    deep: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, dict[str, Any]]:
     """Score several answers to the same frames.
 
     Args:
-        real: (T, S, S, 3) uint8, T >= 3, in time order.
-        answers: dict of name -> (T, S, S, 3) uint8.
+        real: (T, S, S, 3), T >= 3, in time order.
+        answers: frames of the same shape, by name.
         region: (T, S, S), where to look (true or non-zero).
-        aligned: the heads are meant to be where the real one is.
-        deep: also find landmarks and encode faces, about 20 and 60 ms a frame; for at most
+        aligned: whether the heads are meant to be where the real one is.
+        deep: also find landmarks and encode faces, about 20 and 60 ms per frame; for at most
             N_DEEP and N_IDENTITY frames, evenly spread.
         progress: called as progress(done, total, text).
     Returns:
-        dict of name -> dict:
-        psnr: dB, mean over the frames, inside the region. psnr_frames: (T,) of each frame.
-        ssim: likewise.
-        flicker_ratio: second differences over time, by those of the real clip.
+        For each name a dict:
+        psnr: dB, mean over the frames, inside the region. psnr_frames: (T,), of each frame.
+        ssim: mean over the frames, inside the region.
+        flicker_ratio: second differences over time, divided by those of the real clip.
         flicker_ratio_warped: the same along the real clip's motion; None if not `aligned`.
         With deep:
-        lmd: distance of the 20 mouth points, centres aligned, as a share of the distance of the
-            outer eye corners; found in real and answer alike, in crops enlarged to JUDGED_PX.
-        lmd_not_found: share of frames in which a face was not found on either side.
-        identity_similarity: cosine.
-        lpips: inside the region; only where its weights are there.
-        None where no frame has both faces.
+        lmd: distance of the 20 mouth points, centres aligned, as a share of the distance between
+            the outer eye corners. The points are detected in the real frames too, in crops enlarged
+            to JUDGED_PX. None where no frame has both faces.
+        lmd_not_found: share of frames in which at least one of the two faces was not found.
+        identity_similarity: cosine; None where no frame has both faces.
+        lpips: inside the region; only where its weights are installed.
     Raises:
-        ShapeError: sizes differ. InputError: as the metrics'.
+        ShapeError: sizes differ. InputError: as in the metrics.
     """
     check_shape("real", real, ("T", "S", "S", 3))
     check_shape("region", region, real.shape[:3])
     motion = motion_between(real) if aligned else None
     faces = _Faces(real, progress) if deep else None
-    scores = {}
+    scores: dict[str, dict[str, Any]] = {}
     for k, (name, answer) in enumerate(answers.items()):
-        each = psnr(real, answer, region)
+        each = np.asarray(psnr(real, answer, region))
         scores[name] = {
             "psnr": float(each.mean()),
             "psnr_frames": each,
-            "ssim": float(ssim(real, answer, region).mean()),
+            "ssim": float(np.mean(ssim(real, answer, region))),
             "flicker_ratio": flicker_ratio(real, answer, region),
             "flicker_ratio_warped": flicker_ratio(real, answer, region, motion)
             if aligned
             else None,
         }
-        if deep:
+        if faces is not None:
             scores[name] |= faces.compare(answer)
             if lpips_available():
                 scores[name]["lpips"] = float(lpips(real, answer, region).mean())
         if progress:
-            progress(k + 1, len(answers), "judging")
+            progress(k + 1, len(answers), "scoring")
     return scores
 
 

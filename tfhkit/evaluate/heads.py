@@ -5,15 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from tfhkit.coefficients import Coefficients
+from tfhkit.face import MorphableModel
 from tfhkit.fit import Crop
 from tfhkit.virtual.footage import write_footage
 from tfhkit.virtual.scenery import random_scene
 from tfhkit.virtual.speaker import perform, random_speaker
 
 YAW_DEG, PITCH_DEG, ROLL_DEG = 30.0, 14.0, 9.0  # reach of a head's sweep
-FPS = 4.0  # far apart, so that twenty frames show twenty different mouths
+FPS = 4.0  # so slow that twenty frames show twenty different mouths
 _TEXT = (
     "You may think about my five old boats, but we were very happy with them.",
     "Please show me where they go on Sunday morning.",
@@ -21,16 +23,24 @@ _TEXT = (
 _MM_PER_DM = 100.0
 
 
-def make_head_clip(path, seed, n_frames, model, height=360, width=480):
+def make_head_clip(
+    path: str | Path,
+    seed: int,
+    n_frames: int,
+    model: MorphableModel,
+    height: int = 360,
+    width: int = 480,
+) -> tuple[Path, Path]:
     """Write a clip of a virtual speaker who talks and turns its head over its whole reach.
 
     Args:
-        path: the `.mp4`; the truth is written next to it as `.truth.npz`.
-        seed: int, decides identity, texture, light, scene and the sweep's phases.
-        n_frames: frames, 4 a second.
-        model: MorphableModel. height, width: px.
+        path: the `.mp4` file; the truth is written next to it as `.truth.npz`.
+        seed: random seed of identity, texture, light, scene and the phases of the sweep.
+        n_frames: number of frames, 4 per second.
+        model: the speaker's face model.
+        height, width: size of the frames, px.
     Returns:
-        (path of the clip, path of the truth).
+        Paths of the clip and of the truth.
     """
     rng = np.random.default_rng((seed, 61))
     speaker = random_speaker(model, seed, language="en-us")
@@ -45,19 +55,19 @@ def make_head_clip(path, seed, n_frames, model, height=360, width=480):
     return write_footage(Path(path), performance, speaker, scene, model)
 
 
-def read_truth(path):
-    """Coefficients (T) and Crop in which they hold, of a `.truth.npz`."""
+def read_truth(path: str | Path) -> tuple[Coefficients, Crop]:
+    """The coefficients in a `.truth.npz`, and the crop in which they hold."""
     with np.load(path) as content:
         return Coefficients.from_vector(content["coefficients"]), Crop(*map(float, content["crop"]))
 
 
-def similarity(source, target):
-    """Scale, rotation and shift that map points onto points best (least squares).
+def similarity(
+    source: Float[np.ndarray, "V 3"], target: Float[np.ndarray, "V 3"]
+) -> tuple[float, Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
+    """The similarity that maps points onto points best, by least squares.
 
-    Args:
-        source, target: (V, 3).
     Returns:
-        scale, (3, 3), (3,) with target = scale * source @ rotation.T + shift.
+        scale, rotation and shift, with target = scale * source @ rotation.T + shift.
     Source: Umeyama 1991.
     """
     a, b = source - source.mean(0), target - target.mean(0)
@@ -68,16 +78,18 @@ def similarity(source, target):
     return scale, rotation, target.mean(0) - scale * rotation @ source.mean(0)
 
 
-def head_errors(model, found, truth):
+def head_errors(
+    model: MorphableModel, found: Coefficients, truth: Coefficients
+) -> dict[str, float | list[float]]:
     """Errors of fitted frames against the truth.
 
     Args:
-        model: MorphableModel.
-        found, truth: Coefficients of the same T frames, NumPy, in the same crop.
+        model: of both.
+        found, truth: of the same frames, NumPy, in the same crop.
     Returns:
-        dict: pose_error_deg (3,), mean absolute error of pitch, yaw, roll; shape_error_mm, rms over
-        the skin of the neutral faces after a similarity; lip_error_mm, rms over the lips of all
-        frames under that same similarity.
+        pose_error_deg, mean absolute error of pitch, yaw and roll; shape_error_mm, rms over the
+        skin of the neutral faces after a similarity; lip_error_mm, rms over the lips of all frames
+        under that same similarity.
     """
     skin = model.regions["face"] & model.regions["skin"]
     neutral_found, neutral_true = (
@@ -85,7 +97,7 @@ def head_errors(model, found, truth):
         for part in (found, truth)
     )
     scale, rotation, shift = similarity(neutral_found, neutral_true)
-    errors = {}
+    errors: dict[str, float | list[float]] = {}
     for name, region, pair in (
         ("shape", skin, (neutral_found, neutral_true)),
         ("lip", model.regions["lips"], None),

@@ -6,28 +6,39 @@ import time
 from functools import partial
 
 import numpy as np
+from jaxtyping import Float, UInt8
 
 from tfhkit.background.images import composite, face_holes, fill_hole
-from tfhkit.refine import refine, retrieve_identity
+from tfhkit.coefficients import Coefficients
+from tfhkit.face import MorphableModel
+from tfhkit.refine import Refiner, refine, retrieve_identity
 from tfhkit.render import render
 
 
 def whole_step(
-    refiner, model, driven, sources, backgrounds, times=None, precision="auto", supersample=2
-):
-    """Render, lay over the backgrounds, look up the identity, refine; the video is decoded before.
+    refiner: Refiner,
+    model: MorphableModel,
+    driven: Coefficients,
+    sources: Coefficients,
+    backgrounds: UInt8[np.ndarray, "T S S 3"],
+    times: Float[np.ndarray, "T"] | None = None,
+    precision: str = "auto",
+    supersample: int = 2,
+) -> tuple[float, dict[str, float]]:
+    """Render, lay over the backgrounds, look up the identity, refine; the video is already decoded.
 
-    The first frames are done once before, to warm up.
+    The first frames are made twice, once to warm up.
 
     Args:
-        refiner: Refiner. model: MorphableModel.
-        driven: Coefficients of the T frames to make.
-        sources: Coefficients of the frames that are the backgrounds.
-        backgrounds: (T, S, S, 3) uint8 crops, which still show the face.
-        times: (T,) seconds, or None for 25 fps.
-        precision: see `refine`. supersample: of the rendering.
+        refiner: trained. model: the face that is rendered.
+        driven: coefficients of the T frames to make.
+        sources: coefficients of the frames that are the backgrounds.
+        backgrounds: crops that still show the face.
+        times: seconds; None means 25 fps.
+        precision: see `refine`.
+        supersample: points per pixel of the rendering, along each axis.
     Returns:
-        seconds per frame, and a dict of milliseconds per frame: holes (where the background's
+        Seconds per frame, and milliseconds per frame of each part: holes (where the background's
         own face is), render, composite (filling the holes, blending), memory (look-up),
         generator.
     """
@@ -64,7 +75,7 @@ def _fill(backgrounds, holes):
     return np.stack([fill_hole(*pair) for pair in zip(backgrounds, holes)])
 
 
-def peak_memory_gb():
+def peak_memory_gb() -> float:
     """The peak memory of this process, in GB (1e9 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e9 if sys.platform == "darwin" else 1024 * peak / 1e9

@@ -7,18 +7,19 @@ import sys
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from tfhkit.errors import InputError, TfhkitError
 
 OK, ABSENT, FAULT = "ok", "absent", "fault"
 
 
-def check_parts():
-    """What the series is made of: list of dicts of what, state ("ok", "absent", "fault"), text."""
+def check_parts() -> list[dict[str, str]]:
+    """The parts of the series, each with what, state ("ok", "absent", "fault") and text."""
     return [_check(*row) for row in _parts()]
 
 
-def environment():
+def environment() -> dict[str, Any]:
     """Versions and the machine."""
     import torch
 
@@ -47,7 +48,7 @@ def _memory_gb():
 
 
 def _parts():
-    """What is checked: name, function that returns a text or raises, whether it may be absent."""
+    """Checks: name, function that returns a text or raises, whether the part may be absent."""
     return (
         ("face model: open", _model, False),
         ("rasterizer: numba", lambda: _rasterizer("numba"), False),
@@ -127,7 +128,7 @@ def _kernel():
 
 
 @cache
-def versions():
+def versions() -> dict[str, str]:
     """Versions of what a result may depend on."""
     found = {"python": platform.python_version()}
     for name in ("tfhkit", "numpy", "scipy", "torch", "numba", "opencv-python", "librosa", "av"):

@@ -1,14 +1,22 @@
 """How well motion is predicted from sound: held-out frames and virtual speakers, with baselines."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from tfhkit.errors import ParameterError
 from tfhkit.evaluate.ridge import log_mel_windows, ridge_predict
+from tfhkit.face import MorphableModel
+from tfhkit.fit import Fit
+from tfhkit.media import Clip
 from tfhkit.metrics import HsSettings, head_pose_report
 from tfhkit.motion import (
+    MotionTrack,
+    MotionWeights,
     TrainSettings,
     correlation,
     lip_opening,
@@ -20,25 +28,37 @@ from tfhkit.motion import (
     train_personal,
 )
 from tfhkit.motion.personal import FOLDS
+from tfhkit.progress import Progress
 from tfhkit.stats import block_weights
 from tfhkit.virtual.corpus import make_motion_corpus
 from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED, speaker_scores
 
 LEAST_TRAIN, LEAST_HELD_S = 16, 2.0
 CURVE_FRAMES = (100, 200, 300, 500, 800)  # App. B
-SCRATCH = {"lr": 1e-3, "out_epochs": 0}  # how a network without general training is trained
+SCRATCH: dict[str, Any] = {
+    "lr": 1e-3,
+    "out_epochs": 0,
+}  # how a network without general training is trained
 _N_SHIFTS, _N_DRAWS = 8, 500
 
 
-def evaluate_speakers(general, model, n_speakers=24, seconds_each=30.0, workers=2, progress=None):
+def evaluate_speakers(
+    general: MotionWeights,
+    model: MorphableModel,
+    n_speakers: int = 24,
+    seconds_each: float = 30.0,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> dict[str, float]:
     """The general mapping on virtual speakers that are in no training set.
 
     Args:
-        general: MotionWeights. model: MorphableModel.
-        n_speakers, seconds_each: the corpus. workers: processes.
+        general: the general mapping. model: the speakers' face model.
+        n_speakers: number of speakers. seconds_each: length of each speech.
+        workers: number of processes.
         progress: called as progress(done, total, text).
     Returns:
-        dict: virtual_lip_r2 and the rest of `speaker_scores`.
+        virtual_lip_r2 and the other scores of `speaker_scores`.
     """
     corpus = make_motion_corpus(
         n_speakers, seconds_each, HELD_OUT_SEED, workers, progress, model=model
@@ -48,29 +68,34 @@ def evaluate_speakers(general, model, n_speakers=24, seconds_each=30.0, workers=
     return scores
 
 
-def evaluate_clip(fit, audio, general, model, n_train=300, settings=None, seed=0, progress=None):
+def evaluate_clip(
+    fit: Fit,
+    audio: Float[np.ndarray, "N"],
+    general: MotionWeights,
+    model: MorphableModel,
+    n_train: int = 300,
+    settings: TrainSettings | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Learn from a clip's first frames, predict the rest from its sound, and compare.
 
     Args:
-        fit: Fit of the clip. audio: (N,) its sound, 16 kHz.
-        general: MotionWeights. model: MorphableModel of the fit.
-        n_train: frames to learn from; the rest is held out.
-        settings: TrainSettings of the fine-tuning. seed: random seed.
+        fit: of the clip. audio: the clip's sound, 16 kHz.
+        general: the general mapping. model: of the fit.
+        n_train: number of frames to learn from; the rest is held out.
+        settings: of the fine-tuning. seed: random seed.
         progress: called as progress(done, total, text).
     Returns:
-        dict: lip_corr (correlation of the held-out lip opening) and lmd_mouth (mean distance of
-        the 20 mouth points without the head's pose, mm), each also for the baselines
-        _shuffled (the sound, circularly shifted by eight different times), _frozen (distance only:
-        the mean mouth), _general (the general mapping with the person's statistics), _personal
-        (without the general mapping) and _ridge (`evaluate.ridge`); lip_corr_interval; lag_s; of
-        `head_pose_report` hs and its companions; pose_corr (3,); train_frames, held_frames,
-        train_seconds, times_real_time (the sound's length by the time that it took).
+        The scores of `lip_scores`; of the head those of `head_pose_report`, and pose_corr of
+        pitch, yaw, roll; lag_s; train_frames, held_frames, train_seconds, times_real_time (the
+        sound's length divided by the time that its prediction took).
     Raises:
         ParameterError: n_train leaves too little to train or to evaluate on.
     """
     known, held = split(fit, n_train)
     settings = settings or TrainSettings(seed=seed)
-    person, coefficients, times = fit.coefficients.id[0], fit.coefficients, fit.times
+    angles, times = fit.coefficients.angles, fit.times
     track, lag_s, _ = personal_track(fit, audio, general, model, known)
     began = time.perf_counter()
     weights, _ = train_personal(track, general, settings, model=model, progress=progress)
@@ -79,58 +104,95 @@ def evaluate_clip(fit, audio, general, model, n_train=300, settings=None, seed=0
     exp, _ = predict_motion(weights, audio, times)
     predict_seconds = time.perf_counter() - began
     _, pose = predict_motion(weights, audio, times[held])
-
-    def judge(expression):
-        return judge_lips(model, person, expression[held], coefficients.exp[held])
-
-    rivals = {
-        "general": predict_motion(with_statistics(general, track), audio, times)[0],
-        "personal": personal_only(track, general, audio, times, settings, model, progress),
-        "ridge": ridge_predict(log_mel_windows(audio, times + lag_s), coefficients.exp, known),
+    windows = log_mel_windows(audio, times + lag_s)
+    answers = {
+        "": exp,
+        "_general": predict_motion(with_statistics(general, track), audio, times)[0],
+        "_personal": personal_only(track, general, audio, times, settings, model, progress),
+        "_ridge": ridge_predict(windows, fit.coefficients.exp, known),
     }
-    scores = {"lip_corr": judge(exp), **{f"lip_corr_{n}": judge(e) for n, e in rivals.items()}}
-    shuffled = [judge(predict_motion(weights, a, times)[0]) for a in turned_sounds(audio)]
-    scores["lip_corr_shuffled"] = tuple(np.mean(shuffled, 0))
-    result = {name: float(r) for name, (r, _) in scores.items()}
-    result |= {n.replace("lip_corr", "lmd_mouth"): float(mm) for n, (_, mm) in scores.items()}
-    still = np.repeat(coefficients.exp[known].mean(0)[None], len(fit), 0)
-    opening = [lip_opening(model, person, e[held]) for e in (exp, coefficients.exp)]
+    shuffled = [predict_motion(weights, other, times)[0] for other in turned_sounds(audio)]
     report = head_pose_report(
-        coefficients.angles[held], pose[:, :3], times[held],
-        training_rad=coefficients.angles[known], settings=HsSettings(seed=seed),
+        angles[held], pose[:, :3], times[held],
+        training_rad=angles[known], settings=HsSettings(seed=seed),
     )  # fmt: skip
     return {
         "train_frames": known.stop,
         "held_frames": held.stop - held.start,
         "lag_s": lag_s,
-        **result,
-        "lip_corr_interval": correlation_interval(*opening, times[held], seed),
-        "lmd_mouth_frozen": float(judge(still)[1]),
+        **lip_scores(fit, model, known, held, answers, shuffled, seed),
         **{k: v for k, v in report.summary().items() if k != "frames"},
-        "pose_corr": [
-            correlation(pose[:, k], coefficients.angles[held, k]) for k in range(3)
-        ],
+        "pose_corr": [correlation(pose[:, k], angles[held, k]) for k in range(3)],
         "train_seconds": train_seconds,
         "times_real_time": len(audio) / 16000 / predict_seconds,
-    }  # fmt: skip
+    }
+
+
+def lip_scores(
+    fit: Fit,
+    model: MorphableModel,
+    known: slice,
+    held: slice,
+    answers: Mapping[str, Float[np.ndarray, "T 64"]],
+    shuffled: Sequence[Float[np.ndarray, "T 64"]],
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Scores of the held-out lips, for the prediction and its baselines.
+
+    Args:
+        fit: of the clip, with the true expression. model: of the fit.
+        known, held: the frames that were learned from, and the held-out ones.
+        answers: expression of all frames by suffix: "" is the prediction, the others are baselines:
+            _general (the general mapping with the person's statistics), _personal (without the
+            general mapping), _ridge (`evaluate.ridge`).
+        shuffled: expressions predicted from circularly shifted sounds.
+        seed: random seed of the interval.
+    Returns:
+        lip_corr (correlation of the lip opening) and lmd_mouth (mean distance of the 20 mouth
+        points without the head's pose, mm), each also with the suffixes of the baselines and with
+        _shuffled (mean over the shifts); lip_corr_interval; lmd_mouth_frozen, of the mean mouth.
+    """
+    person, true = fit.coefficients.id[0], fit.coefficients.exp
+
+    def score(exp):
+        return judge_lips(model, person, exp[held], true[held])
+
+    scores = {name: score(exp) for name, exp in answers.items()}
+    scores["_shuffled"] = tuple(np.mean([score(exp) for exp in shuffled], 0))
+    still = np.repeat(true[known].mean(0)[None], len(fit), 0)
+    ours, real = (lip_opening(model, person, exp[held]) for exp in (answers[""], true))
+    return {
+        **{f"lip_corr{name}": float(r) for name, (r, _) in scores.items()},
+        **{f"lmd_mouth{name}": float(mm) for name, (_, mm) in scores.items()},
+        "lip_corr_interval": correlation_interval(ours, real, fit.times[held], seed),
+        "lmd_mouth_frozen": float(score(still)[1]),
+    }
 
 
 def evaluate_curve(
-    fit, audio, general, model, held_from, n_frames=CURVE_FRAMES, settings=None, progress=None
-):
-    """The gain from the general mapping against the number of training frames (App. B).
+    fit: Fit,
+    audio: Float[np.ndarray, "N"],
+    general: MotionWeights,
+    model: MorphableModel,
+    held_from: int,
+    n_frames: Sequence[int] = CURVE_FRAMES,
+    settings: TrainSettings | None = None,
+    progress: Progress | None = None,
+) -> list[dict[str, float]]:
+    """The gain from the general mapping as a function of the number of training frames (App. B).
 
     Each training takes the frames right before the held-out part, so that all are
     evaluated on the same frames.
 
     Args:
-        fit, audio, general, model, settings, progress: as for `evaluate_clip`.
+        fit, audio, general, model, settings, progress: as in `evaluate_clip`.
         held_from: first frame of the held-out part.
         n_frames: numbers of frames to learn from; those that the clip does not have are left out.
     Returns:
-        list of dicts: frames, and lip_corr, lmd_mouth for "both", "personal", "general" each.
+        Rows with frames, and lip_corr and lmd_mouth of each of "both", "personal", "general".
     """
-    settings, rows = settings or TrainSettings(), []
+    settings = settings or TrainSettings()
+    rows: list[dict[str, float]] = []
     person, true = fit.coefficients.id[0], fit.coefficients.exp
     for n in sorted(n for n in n_frames if n <= held_from):
         known = slice(held_from - n, held_from)
@@ -143,7 +205,7 @@ def evaluate_curve(
             "personal": personal_only(track, general, audio, fit.times, settings, model, progress),
             "general": predict_motion(with_statistics(general, track), audio, fit.times)[0],
         }
-        row = {"frames": n}
+        row: dict[str, float] = {"frames": n}
         for name, exp in ways.items():
             r, mm = judge_lips(model, person, exp[held_from:], true[held_from:])
             row |= {f"lip_corr_{name}": float(r), f"lmd_mouth_{name}": float(mm)}
@@ -151,8 +213,12 @@ def evaluate_curve(
     return rows
 
 
-def split(fit, n_train):
-    """Slices of the frames to learn from and of the held-out ones; refuses too few."""
+def split(fit: Clip | Fit, n_train: int) -> tuple[slice, slice]:
+    """Slices of the frames to learn from and of the held-out ones.
+
+    Raises:
+        ParameterError: too few frames in either.
+    """
     n_frames = len(fit)
     held_s = fit.times[-1] - fit.times[min(n_train, n_frames - 1)]
     if n_train < LEAST_TRAIN:
@@ -167,22 +233,39 @@ def split(fit, n_train):
     return slice(0, n_train), slice(n_train, n_frames)
 
 
-def with_statistics(general, track):
+def with_statistics(general: MotionWeights, track: MotionTrack) -> MotionWeights:
     """The general mapping with a person's mean, standard deviation and lag, without fine-tuning."""
     own = measure_normalisation([track])
     sound = {"mfcc_mean": general.norm.mfcc_mean, "mfcc_std": general.norm.mfcc_std}
     return replace(general, norm=replace(own, **sound))
 
 
-def personal_only(track, general, audio, times, settings, model, progress=None, folds=FOLDS):
-    """Expression (T, 64) as predicted without general training, at its best.
+def personal_only(
+    track: MotionTrack,
+    general: MotionWeights,
+    audio: Float[np.ndarray, "N"],
+    times: Float[np.ndarray, "T"],
+    settings: TrainSettings,
+    model: MorphableModel,
+    progress: Progress | None = None,
+    folds: int = FOLDS,
+) -> Float[np.ndarray, "T 64"]:
+    """Expression as predicted without general training, at its best.
 
-    As many networks as `train_personal` trains, each from random weights; their weights cannot be
-    averaged, so their predictions are.
+    As many networks are trained as in `train_personal`, each from random weights. Their weights
+    cannot be averaged, so their predictions are.
+
+    Args:
+        track: what is learned from.
+        general: its size of network is used, but not its weights.
+        audio: 16 kHz. times: seconds of the frames to predict.
+        settings: of the training. model: of the track.
+        progress: called as progress(done, total, text).
+        folds: number of networks.
     """
     answers = []
     for k in range(folds):
-        part = {"validation_share": 1 / folds, "validation_end": (k + 1) / folds}
+        part: dict[str, Any] = {"validation_share": 1 / folds, "validation_end": (k + 1) / folds}
         own = replace(settings, **SCRATCH, **part, seed=settings.seed + k)
         weights, _ = train_motion(
             [track], config=general.net.config, settings=own, model=model, progress=progress
@@ -191,21 +274,39 @@ def personal_only(track, general, audio, times, settings, model, progress=None, 
     return np.mean(answers, 0)
 
 
-def judge_lips(model, person, exp, true):
-    """Correlation of the lip opening, and mean distance of the 20 mouth points in mm."""
+def judge_lips(
+    model: MorphableModel,
+    person: Float[np.ndarray, "80"],
+    exp: Float[np.ndarray, "T 64"],
+    true: Float[np.ndarray, "T 64"],
+) -> tuple[float, float]:
+    """Correlation of the lip opening, and mean distance of the 20 mouth points in mm.
+
+    Args:
+        model: of the coefficients. person: identity.
+        exp, true: predicted and true expression.
+    """
     openings = [lip_opening(model, person, e) for e in (exp, true)]
     apart = mouth_points(model, person, exp) - mouth_points(model, person, true)
-    return correlation(*openings), 100 * np.linalg.norm(apart, axis=-1).mean()
+    return correlation(*openings), float(100 * np.linalg.norm(apart, axis=-1).mean())
 
 
-def turned_sounds(audio, n=_N_SHIFTS):
+def turned_sounds(
+    audio: Float[np.ndarray, "N"], n: int = _N_SHIFTS
+) -> list[Float[np.ndarray, "N"]]:
     """The sound, circularly shifted by n different times, none near zero."""
     places = np.linspace(0.15, 0.85, n)
     return [np.roll(audio, int(place * len(audio))) for place in places]
 
 
-def correlation_interval(a, b, times, seed=0, block_s=1.0):
-    """[low, high]: 95 % block bootstrap of the correlation of two series (T,)."""
+def correlation_interval(
+    a: Float[np.ndarray, "T"],
+    b: Float[np.ndarray, "T"],
+    times: Float[np.ndarray, "T"],
+    seed: int = 0,
+    block_s: float = 1.0,
+) -> list[float]:
+    """[low, high]: 95 % block bootstrap of the correlation of two series."""
     weights = block_weights(times, _N_DRAWS, block_s, seed)
     index = [np.repeat(np.arange(len(times)), row) for row in weights]
     return np.percentile([correlation(a[i], b[i]) for i in index], [2.5, 97.5]).tolist()

@@ -1,15 +1,22 @@
 """How good refined frames are: a clip's held-out part, compared with baselines."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Int, UInt8
 
 from tfhkit.background.images import Coarse
 from tfhkit.errors import InputError
 from tfhkit.evaluate.frames import SCORES, judge_frames, nearest_frames, paired_interval
 from tfhkit.evaluate.inference import peak_memory_gb, whole_step
-from tfhkit.refine import refine
+from tfhkit.motion import MotionWeights
+from tfhkit.person import Person
+from tfhkit.progress import Progress
+from tfhkit.refine import Refiner, TrainConfig, refine
 from tfhkit.refine.personal import (
     PersonalFrames,
     personal_config,
@@ -19,35 +26,49 @@ from tfhkit.refine.personal import (
 from tfhkit.talk import draw, draw_own, drive, learn_mapping
 
 ANSWERS = ("refined", "unrefined", "nearest_frame")
+# frames by kind of coefficients and name of the answer
+Answers = Mapping[str, Mapping[str, UInt8[np.ndarray, "M S S 3"]]]
 
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What the refiner of a clip is trained on, and evaluated on with true coefficients.
+    """What the refiner of a clip is trained on, and what it is evaluated on.
 
     Args:
-        own: PersonalFrames to train on.
-        judged: Coarse of the held-out frames, with real; none of them is in `own`.
+        own: the frames to train on.
+        judged: renderings of the held-out frames with their true coefficients, and the real frames;
+            none of them is in `own`.
     """
 
     own: PersonalFrames
     judged: Coarse
 
     @property
-    def region(self):
-        """(M, S, S) bool, where the held-out composites differ from the frames."""
+    def region(self) -> Bool[np.ndarray, "M S S"]:
+        """Where the held-out composites differ from the frames."""
         return self.judged.changed > 0
 
+    @property
+    def real(self) -> UInt8[np.ndarray, "M S S 3"]:
+        """The real held-out frames."""
+        assert self.judged.real is not None, "`refine_material` gives them"
+        return self.judged.real
 
-def refine_material(person, encoder="auto", arcface_file=None, seed=0, progress=None):
+
+def refine_material(
+    person: Person,
+    encoder: str = "auto",
+    arcface_file: str | Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Material:
     """Renderings, real frames and identity features of a clip's two parts.
 
     Args:
-        person: Person, trained or not; frames without a face are left out.
+        person: trained or not; frames without a face are left out.
         encoder, arcface_file: see `identity_features`.
-        seed: see `training_images`. progress: called as progress(done, total, text).
-    Returns:
-        Material.
+        seed: see `training_images`.
+        progress: called as progress(done, total, text).
     Raises:
         InputError: a part has fewer than three frames with a face.
     """
@@ -61,35 +82,32 @@ def refine_material(person, encoder="auto", arcface_file=None, seed=0, progress=
 
 
 def evaluate_refine(
-    person, mapping, train, general=None, device="auto", seed=0, deep=True, progress=None
-):
+    person: Person,
+    mapping: MotionWeights,
+    train: TrainConfig,
+    general: Refiner | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    deep: bool = True,
+    progress: Progress | None = None,
+) -> tuple[dict[str, Any], Material, Answers]:
     """Learn from a clip's first frames, synthesise the rest, and compare with the real frames.
 
     Args:
-        person: Person who has only been fitted: clip, fit, settings and the two parts.
-        mapping: MotionWeights, general, from sound to motion.
-        train: TrainConfig of the refiner's personal training.
-        general: Refiner to start from, or None: random weights.
+        person: only fitted so far: clip, fit, settings and the two parts.
+        mapping: the general mapping from sound to motion.
+        train: the refiner's personal training.
+        general: where that training starts; None: random weights.
         device: of the refiner. seed: random seed. deep: as in `judge_frames`.
         progress: called as progress(done, total, text).
     Returns:
-        (numbers, Material, dict of the answers' frames by coefficients and name). The numbers are
-        a dict: for each score of `judge_frames` a dict answer -> coefficients -> number, with
-        answers refined, unrefined (the composite) and nearest_frame (the real training frame
-        whose composite is nearest), and coefficients
-
-        - true: as fitted to the held-out frames, so only the refinement is evaluated;
-        - predicted: expression and pose from the sound, over matched backgrounds. The head then
-          stands elsewhere than it did: PSNR and SSIM say little there, lips and identity do;
-        - predicted_expression: the predicted expression with the true pose and background;
-
-        psnr_gain_db and psnr_gain_db_interval (95 %) of refined over unrefined, true
-        coefficients; train_frames, held_frames, frames_without_face, train_seconds, steps, fps,
-        fps_parts_ms (see `whole_step`), peak_memory_gb, from_general.
+        Numbers, the material, and the frames of all answers. The numbers are the scores of
+        `score_answers`; psnr_gain_db and psnr_gain_db_interval (95 %) of refined over unrefined,
+        true coefficients; train_frames, held_frames, frames_without_face, train_seconds, steps,
+        fps, fps_parts_ms (see `whole_step`), peak_memory_gb, from_general.
     Raises:
-        InputError, ShapeError: as the parts.
+        InputError, ShapeError: as in the parts.
     """
-    fit = person.fit
     material = refine_material(person, seed=seed, progress=progress)
     config = personal_config(person.settings, material.own)
     began = time.perf_counter()
@@ -101,37 +119,15 @@ def evaluate_refine(
     images = {"true": judged}
     images |= predicted_images(replace(person, mapping=own_mapping), judged.frames, progress)
     answers = {
-        name: {
-            "refined": refine(refiner, content.render, judged.times, progress=progress)[0],
-            "unrefined": content.render,
-            "nearest_frame": material.own.coarse.real[
-                nearest_frames(material.own.coarse.render, content.render)
-            ],
-        }
-        for name, content in images.items()
+        kind: answers_to(refiner, material, content, progress) for kind, content in images.items()
     }
-    scores = {
-        name: judge_frames(
-            judged.real,
-            answers[name],
-            np.maximum(judged.changed, content.changed) > 0,
-            aligned=name != "predicted",
-            deep=deep,
-            progress=progress,
-        )
-        for name, content in images.items()
-    }
-    result = {
-        score: {a: {name: scores[name][a][score] for name in scores} for a in ANSWERS}
-        for score in SCORES
-        if score in scores["true"]["refined"]
-    }
-    each = [scores["true"][answer]["psnr_frames"] for answer in ("refined", "unrefined")]
-    shown = fit.coefficients[judged.frames]
-    seconds, parts = whole_step(refiner, person.model, shown, shown, judged.real, judged.times)
-    result |= {
-        "psnr_gain_db": float(np.mean(each[0] - each[1])),
-        "psnr_gain_db_interval": paired_interval(*each, judged.times, seed),
+    scores = score_answers(material, images, answers, deep, progress)
+    after, before = (scores["psnr_frames"][name]["true"] for name in ("refined", "unrefined"))
+    shown = person.fit.coefficients[judged.frames]
+    seconds, parts = whole_step(refiner, person.model, shown, shown, material.real, judged.times)
+    numbers = {name: scores[name] for name in SCORES if name in scores} | {
+        "psnr_gain_db": float(np.mean(after - before)),
+        "psnr_gain_db_interval": paired_interval(after, before, judged.times, seed),
         "train_frames": len(material.own.coarse),
         "held_frames": len(judged),
         "frames_without_face": history["n_skipped"],
@@ -142,17 +138,81 @@ def evaluate_refine(
         "fps_parts_ms": parts,
         "peak_memory_gb": peak_memory_gb(),
     }
-    return result, material, answers
+    return numbers, material, answers
 
 
-def predicted_images(person, frames, progress=None):
+def answers_to(
+    refiner: Refiner, material: Material, content: Coarse, progress: Progress | None = None
+) -> dict[str, UInt8[np.ndarray, "M S S 3"]]:
+    """Frames for the same moments, by ANSWERS: refined, and two baselines.
+
+    Args:
+        refiner: trained on the material.
+        material: its real training frames are those of nearest_frame.
+        content: renderings of the held-out frames.
+        progress: called as progress(done, total, text).
+    Returns:
+        refined; unrefined, the composite; nearest_frame, the real training frame whose composite is
+        nearest.
+    """
+    known = material.own.coarse
+    assert known.real is not None, "`refine_material` gives them"
+    refined, _ = refine(refiner, content.render, material.judged.times, progress=progress)
+    nearest = known.real[nearest_frames(known.render, content.render)]
+    return {"refined": refined, "unrefined": content.render, "nearest_frame": nearest}
+
+
+def score_answers(
+    material: Material,
+    images: Mapping[str, Coarse],
+    answers: Answers,
+    deep: bool = True,
+    progress: Progress | None = None,
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Scores of all answers against the real held-out frames.
+
+    Args:
+        material: with the real frames.
+        images: renderings by kind of coefficients:
+
+            - true: as fitted to the held-out frames, so only the refinement is evaluated;
+            - predicted: expression and pose from the sound, over matched backgrounds. The head then
+              stands elsewhere than it did: PSNR and SSIM say little there, lips and identity do;
+            - predicted_expression: the predicted expression with the true pose and background.
+        answers: frames by kind of coefficients and name.
+        deep: as in `judge_frames`. progress: called as progress(done, total, text).
+    Returns:
+        For each score of `judge_frames` a dict answer -> coefficients -> number.
+    """
+    judged = material.judged
+    scores = {
+        kind: judge_frames(
+            material.real,
+            answers[kind],
+            np.maximum(judged.changed, content.changed) > 0,
+            aligned=kind != "predicted",
+            deep=deep,
+            progress=progress,
+        )
+        for kind, content in images.items()
+    }
+    names = scores["true"]["refined"]
+    return {
+        name: {answer: {kind: scores[kind][answer][name] for kind in scores} for answer in ANSWERS}
+        for name in names
+    }
+
+
+def predicted_images(
+    person: Person, frames: Int[np.ndarray, "M"], progress: Progress | None = None
+) -> dict[str, Coarse]:
     """Composites of motion that was predicted from the clip's sound.
 
     Args:
-        person: Person with the personal mapping. frames: (M,) held-out frame numbers.
+        person: with the personal mapping. frames: numbers of the held-out frames.
         progress: called as progress(done, total, text).
     Returns:
-        dict: "predicted", and "predicted_expression" with the true pose and background: Coarse.
+        "predicted", and "predicted_expression" with the true pose and background.
     """
     fit = person.fit
     motion = drive(person, person.clip.audio, fit.times[frames])

@@ -2,18 +2,22 @@
 
 import librosa
 import numpy as np
+from jaxtyping import Float
 
 HOP_S = 0.01
-_REACH = range(-14, 14, 2)  # rows around a frame: 0.28 s, as the network's window
+_REACH = range(-14, 14, 2)  # rows around a frame: 0.28 s, like the network's window
 _ALPHAS = 10.0 ** np.arange(0, 6, 0.5)
 _FOLDS = 6
 
 
-def log_mel_windows(audio, times, sr_hz=16000):
-    """Log-mel rows around each frame time, (T, 14 * 26) float64; loudness included.
+def log_mel_windows(
+    audio: Float[np.ndarray, "N"], times: Float[np.ndarray, "T"], sr_hz: int = 16000
+) -> Float[np.ndarray, "T 364"]:
+    """Log-mel rows around each frame time, 14 of 26 bands; loudness included.
 
     Args:
-        audio: (N,) 16 kHz. times: (T,) s.
+        audio: mono sound. times: seconds.
+        sr_hz: sample rate of the sound.
     """
     mel = librosa.feature.melspectrogram(
         y=np.asarray(audio, np.float32), sr=sr_hz, n_fft=512, win_length=400,
@@ -25,13 +29,13 @@ def log_mel_windows(audio, times, sr_hz=16000):
     return rows[index].reshape(len(times), -1).astype(np.float64)
 
 
-def ridge_predict(features, targets, train):
+def ridge_predict(
+    features: Float[np.ndarray, "T F"], targets: Float[np.ndarray, "T K"], train: slice
+) -> Float[np.ndarray, "T K"]:
     """Fit on some frames, predict all; the penalty is chosen by cross-validation over blocks.
 
     Args:
-        features: (T, F). targets: (T, K). train: slice of the frames to learn from.
-    Returns:
-        (T, K) float64.
+        features, targets: of all frames. train: the frames to learn from.
     """
     known, x, y = features[train], features, targets[train]
     mean, std, level = known.mean(0), known.std(0) + 1e-6, y.mean(0)

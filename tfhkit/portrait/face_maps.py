@@ -1,9 +1,10 @@
 """Which parts of a face come from one picture: maps over the model's vertices."""
 
 import numpy as np
+from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
-from tfhkit.face.model import MOUTH_INSIDE
+from tfhkit.face.model import MOUTH_INSIDE, MorphableModel
 from tfhkit.maths import smoothstep
 from tfhkit.render.shading import region_faces
 
@@ -11,21 +12,21 @@ RIM = 0.12  # dm at the rim of the model's face over which it gives way to the m
 LIP_RIM = (0.02, 0.05)  # dm from where the lips meet, in which the teeth's colour may lie on them
 LIP_CORNER = (0.05, 0.10)  # dm, the same around the corners of the mouth
 MOUTH_SHADE = 0.92  # of teeth and tongue behind the lips
-EYE_DM = 0.12  # skin nearer to an eye than this belongs to the lids
-EDGE_COSINE = 0.12  # at an outline the picture is taken to show the surface at least so well ...
-EDGE_DM = 0.12  # ... and so far behind it
+EYE_DM = 0.12  # skin that is nearer to an eye belongs to the lids
+EDGE_COSINE = 0.12  # at an outline the picture counts as showing the surface at least this well ...
+EDGE_DM = 0.12  # ... which falls off over this distance behind it
 N_NEAR = 6
 
 
-def mouth_share(model):
-    """(V,) 1 at the mouth and jaw, 0 from the middle of the nose up."""
+def mouth_share(model: MorphableModel) -> Float[np.ndarray, "V"]:
+    """1 at the mouth and jaw, 0 from the middle of the nose up."""
     height = model.mean_shape[:, 1].numpy()
     low, high = (height[int(model.landmark_ids[k])] for k in (33, 28))  # nose's base, bridge
     return smoothstep(high, low - 0.1, height)
 
 
-def lip_rim(model):
-    """(V,) 1 in the mouth and where its lips meet, falling to 0 on the lips and at the corners."""
+def lip_rim(model: MorphableModel) -> Float[np.ndarray, "V"]:
+    """1 in the mouth and where its lips meet, falling to 0 on the lips and at the corners."""
     shape, ids = model.mean_shape.numpy(), model.landmark_ids.numpy()
     upper, lower = [48, 60, 61, 62, 63, 64, 54], [48, 60, 67, 66, 65, 64, 54]
     knots = [np.stack([shape[ids[k]] for k in row]) for row in (upper, lower)]
@@ -36,16 +37,17 @@ def lip_rim(model):
     return np.where(model.any_region(*MOUTH_INSIDE).numpy(), 1.0, np.maximum(rim, corner))
 
 
-def mouth_colours(model, colours, inside):
+def mouth_colours(
+    model: MorphableModel, colours: Float[np.ndarray, "V 3"], inside: Float[np.ndarray, "V"]
+) -> Float[np.ndarray, "V 3"]:
     """Colours for a mouth that is not the picture's own.
 
     Where the lips met in the picture, teeth or the dark between them may lie on the lips and at the
-    corners: that rim takes the colour of the lip, or of the skin, beside it.
+    corners: that rim takes the colour of the lip, or of the skin, next to it.
 
     Args:
-        model: MorphableModel. colours: (V, 3), lit. inside: (V,) of `lip_rim`.
-    Returns:
-        (V, 3).
+        model: the picture's model.
+        colours: lit. inside: as from `lip_rim`.
     """
     out, shape = colours.copy(), model.mean_shape.numpy()
     within, upper, lower = (
@@ -59,16 +61,20 @@ def mouth_colours(model, colours, inside):
     return np.where(within[:, None], MOUTH_SHADE * out, out)
 
 
-def beyond_outlines(model, seen):
+def beyond_outlines(
+    model: MorphableModel, seen: Float[np.ndarray, "V"]
+) -> tuple[Int[np.ndarray, "V"], Float[np.ndarray, "V"]]:
     """Continue the picture behind the outlines of cheek and nose, where a turn uncovers skin.
 
-    The outlines of model and picture never agree to a pixel. Colours of the model right beside
-    the last seen pixels would draw a line there, so these are drawn out first.
+    The outlines of model and picture never agree to a pixel. If the model's colours began right
+    after the last visible pixels, a line would show there. So these pixels are stretched first.
 
     Args:
-        model: MorphableModel. seen: (V,) cosine at which the picture shows a vertex, else 0.
+        model: the picture's model.
+        seen: cosine at which the picture shows a vertex, 0 where it does not.
     Returns:
-        source (V,), for each vertex the one whose place in the picture it takes; seen (V,).
+        source: for each vertex the one whose place in the picture it takes.
+        seen: the same cosine, raised behind the outlines.
     """
     shape, source = model.mean_shape.numpy(), np.arange(model.n_verts)
     skin = (model.regions["face"] & ~model.any_region("eyes", "lips", *MOUTH_INSIDE)).numpy()
@@ -85,8 +91,8 @@ def beyond_outlines(model, seen):
     return source, np.maximum(seen, least)
 
 
-def face_opacity(model):
-    """(V,) of the model's face: 0 at its rim and beyond, where it still hides what is behind it."""
+def face_opacity(model: MorphableModel) -> Float[np.ndarray, "V"]:
+    """Opacity of the model's face: 0 at its rim and beyond, where it still hides what is behind."""
     faces = model.faces[region_faces(model, "face")].numpy()
     inside = model.any_region("eyes", *MOUTH_INSIDE).numpy()
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1)

@@ -1,31 +1,34 @@
 """Frames of a portrait: where a motion takes head and anchors, and how they are drawn."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 from scipy import sparse
 
 from tfhkit.camera import angles_from_rotation, rotation_from_angles
 from tfhkit.face import vertex_normals
 from tfhkit.maths import smoothstep
 from tfhkit.portrait.image_mesh import stretch
-from tfhkit.portrait.scene import GRAZING, place_in_picture
+from tfhkit.portrait.scene import GRAZING, Portrait, PortraitMotion, place_in_picture
+from tfhkit.progress import Progress
 from tfhkit.render.pictures import draw_pictures
 from tfhkit.render.visibility import facing
 
-STRETCHED = 0.3  # pixels that are drawn out to more than 1 / this are painted over
+STRETCHED = 0.3  # pixels that are stretched to more than 1 / this are painted over
 SUPERSAMPLE = 2
 CHUNK = 4  # frames in memory at once
 
 
-def move_head(portrait, motion):
-    """What a motion does to head and anchors.
+def move_head(
+    portrait: Portrait, motion: PortraitMotion
+) -> tuple[Float[np.ndarray, "T V 3"], Float[np.ndarray, "T A 3"]]:
+    """Where a motion takes the head and the anchors.
 
-    Args:
-        portrait: Portrait. motion: PortraitMotion of T frames.
     Returns:
-        verts (T, V, 3) of the model and anchors (T, A, 3), world space, float64.
+        The model's vertices and the anchors, world space, float64.
     """
     model, count = portrait.model, len(motion)
     basis = model.exp_basis.flatten(1).numpy()
@@ -44,14 +47,16 @@ def move_head(portrait, motion):
     return verts, portrait.mesh.move(relative, shift, verts - rigid)
 
 
-def draw_portrait(portrait, motion, progress=None):
+def draw_portrait(
+    portrait: Portrait, motion: PortraitMotion, progress: Progress | None = None
+) -> Iterator[UInt8[np.ndarray, "S S 3"]]:
     """Frames of a portrait that moves.
 
     Args:
-        portrait: Portrait. motion: PortraitMotion of T frames.
+        portrait: what is drawn. motion: how it moves, T frames.
         progress: called as progress(done, total, text).
     Yields:
-        (S, S, 3) uint8, T times.
+        The T frames, one after the other.
     """
     under = portrait.image.astype(np.float32)
     for part in _chunks(len(motion)):
@@ -63,10 +68,11 @@ def draw_portrait(portrait, motion, progress=None):
             progress(part.stop, len(motion), "drawing the portrait")
 
 
-def filled(portrait, motion):
-    """Where frames show what the picture did not: (T, S, S) in [0, 1].
+def filled(portrait: Portrait, motion: PortraitMotion) -> Float[np.ndarray, "T S S"]:
+    """Where frames show what the picture did not, in [0, 1].
 
-    It is the model's colours, or picture that is drawn out to more than twice its area.
+    There they show the model's colours, or a part of the picture that is stretched to more than
+    twice its area.
     """
     masks = []
     for part in _chunks(len(motion)):
@@ -107,7 +113,7 @@ def _sheet_paint(portrait):
 
 
 def _face_paint(portrait, verts, rest):
-    """The paint (T, V, 8) of the face: the picture's share falls where it would be drawn out."""
+    """The paint (T, V, 8) of the face: the picture's share falls where it would be stretched."""
     world = torch.from_numpy(verts).float()
     now = facing(world, vertex_normals(world, portrait.model.faces)).clamp_min(GRAZING).numpy()
     share = np.minimum(1, portrait.seen / (STRETCHED * now))
@@ -118,7 +124,7 @@ def _face_paint(portrait, verts, rest):
 
 
 def _drawn_out(portrait, anchors):
-    """(T, A) 0 where the mesh is as it was, 1 where it is drawn out to twice its area and more."""
+    """(T, A) 0 where the mesh is as it was, 1 where it is stretched to twice its area and more."""
     mesh = portrait.mesh
     ratio = stretch(mesh, anchors, portrait.view)
     around = sparse.csr_matrix(

@@ -1,13 +1,13 @@
-"""A picture as a mesh: anchors with depth all over it, which follow the head the less, the farther.
+"""A picture as a mesh of anchors with depth; the farther from the head, the less they follow it.
 
 Face profiling extends the fitted face over the whole picture: anchors inside the head lie on the
 fitted surface, those around it get a depth, all are triangulated, and a turn of the head moves
-them. The share of the turn that an anchor takes part in falls to 0 with its distance from the head,
-so the mesh does not tear and the rest of the picture stands still; what opens up is stretched over.
+them. An anchor follows only a share of the turn, which falls to 0 with the distance from the head.
+So the mesh does not tear and the rest of the picture stands still; gaps are covered by stretching.
 
 Source: Zhu et al. 2016, "Face alignment across large poses", Sec. 4 (the paper's reference 30).
 Differs: a regular grid of anchors, and no second optimisation that keeps their relations in the
-picture; the falling share does that.
+picture; the share that falls with the distance does that.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
 from scipy import ndimage, sparse
 from scipy.spatial import cKDTree
+from torch import Tensor
 
 from tfhkit.camera import DISTANCE
-from tfhkit.face.model import MOUTH_INSIDE
+from tfhkit.face.model import MOUTH_INSIDE, MorphableModel
 from tfhkit.maths import smoothstep
 from tfhkit.render import rasterize
 from tfhkit.render.visibility import vertex_visibility
@@ -39,35 +41,40 @@ class View:
     """A square window of a picture, seen by a pinhole camera whose axis need not meet its centre.
 
     Args:
-        size_px: its side. focal_px: focal length. centre_px: (x, y) of the principal point.
+        size_px: side of the window. focal_px: focal length.
+        centre_px: x and y of the principal point.
     """
 
     size_px: int
     focal_px: float
-    centre_px: tuple
+    centre_px: tuple[float, float]
 
-    def at(self, size_px):
+    def at(self, size_px: int) -> "View":
         """The same window with another number of pixels."""
-        zoom = size_px / self.size_px
-        return View(size_px, self.focal_px * zoom, tuple(zoom * v for v in self.centre_px))
+        zoom, (x, y) = size_px / self.size_px, self.centre_px
+        return View(size_px, self.focal_px * zoom, (zoom * x, zoom * y))
 
-    def project(self, points):
-        """World points (..., 3) to pixels (..., 2) and depth (...,), as `tfhkit.camera.project`."""
+    def project(
+        self, points: Float[np.ndarray, "*points 3"]
+    ) -> tuple[Float[np.ndarray, "*points 2"], Float[np.ndarray, "*points"]]:
+        """World points to pixels and depth, as in `tfhkit.camera.project`."""
         depth = DISTANCE - points[..., 2]
         x = self.centre_px[0] + self.focal_px * points[..., 0] / depth
         y = self.centre_px[1] - self.focal_px * points[..., 1] / depth
         return np.stack([x, y], -1), depth
 
-    def lift(self, points_px, z):
-        """The world points (..., 3) with z (...,) that are seen at pixels (..., 2)."""
+    def lift(
+        self, points_px: Float[np.ndarray, "*points 2"], z: Float[np.ndarray, "*points"]
+    ) -> Float[np.ndarray, "*points 3"]:
+        """The world points with these z that are seen at these pixels."""
         scale = ((DISTANCE - z) / self.focal_px)[..., None]
         across = (points_px - np.array(self.centre_px)) * (1, -1) * scale
         return np.concatenate([across, z[..., None]], -1)
 
-    def centred(self, points):
-        """World points (..., 3) sheared so that a camera on the window's axis sees them alike.
+    def centred(self, points: Float[np.ndarray, "*points 3"]) -> Float[Tensor, "*points 3"]:
+        """World points, sheared so that a camera on the window's axis sees them at the same pixels.
 
-        The rasterisers know no other camera; depth and what hides what stay as they are.
+        The rasterisers know no other camera. Depth and occlusion stay as they are.
         """
         offset = (np.array(self.centre_px) - self.size_px / 2) * (1, -1) / self.focal_px
         across = points[..., :2] + offset * (DISTANCE - points[..., 2:])
@@ -79,32 +86,35 @@ class ImageMesh:
     """The anchors of a picture.
 
     Args:
-        rest: (A, 3) dm, world space, where the picture was taken.
-        faces: (F, 3), counter-clockwise to the camera.
-        weight: (A,) share of the head's motion, 0 on the border.
-        links: (A, V) sparse, share of the motion of the model's vertices on the head.
+        rest: dm, world space, where they are in the picture.
+        faces: counter-clockwise to the camera.
+        weight: share of the head's motion that each anchor follows, 0 on the border.
+        links: (A, V), share of the motion of each of the model's vertices on the head.
     """
 
-    rest: np.ndarray
-    faces: np.ndarray
-    weight: np.ndarray
+    rest: Float[np.ndarray, "A 3"]
+    faces: Int[np.ndarray, "F 3"]
+    weight: Float[np.ndarray, "A"]
     links: sparse.csr_matrix
 
     @property
-    def moving(self):
-        """(F,) bool: triangles that a motion can move; the others stay as they are."""
+    def moving(self) -> Bool[np.ndarray, "F"]:
+        """Triangles that a motion can move; the others stay as they are."""
         follows = (self.weight > 0) | (np.diff(self.links.indptr) > 0)
         return follows[self.faces].any(1)
 
-    def move(self, turn, shift, slide=None):
+    def move(
+        self,
+        turn: Float[np.ndarray, "T 3 3"],
+        shift: Float[np.ndarray, "T 3"],
+        slide: Float[np.ndarray, "T V 3"] | None = None,
+    ) -> Float[np.ndarray, "T A 3"]:
         """The anchors of driven frames.
 
         Args:
-            turn: (T, 3, 3) and shift (T, 3): the head's motion x -> turn x + shift from its rest.
-            slide: (T, V, 3) world space, how far the model's vertices are off the place to which
-                that takes them: the motion of jaw, cheeks and brows.
-        Returns:
-            (T, A, 3).
+            turn, shift: the head's motion from its rest, x -> turn x + shift.
+            slide: world space, how far the model's vertices are from where turn and shift take
+                them: the motion of jaw, cheeks and brows.
         """
         moved = self.rest @ turn.transpose(0, 2, 1) + shift[:, None]
         moved = self.rest + self.weight[:, None] * (moved - self.rest)
@@ -113,14 +123,17 @@ class ImageMesh:
         return moved
 
 
-def image_mesh(model, verts_world, head_z, view):
+def image_mesh(
+    model: MorphableModel, verts_world: Float[np.ndarray, "V 3"], head_z: float, view: View
+) -> ImageMesh:
     """Lay anchors over a picture.
 
     Args:
-        model: MorphableModel. verts_world: (V, 3) its vertices as fitted.
-        head_z: dm, world z of the head's origin. view: View.
+        model: the fitted model. verts_world: its vertices as fitted.
+        head_z: dm, world z of the head's origin.
+        view: the window of the picture.
     Returns:
-        ImageMesh; at rest its projection is the regular grid that covers the window.
+        A mesh; its projection at rest is the regular grid that covers the window.
     """
     dm_px = view.focal_px / DISTANCE
     n = int(np.ceil(view.size_px / dm_px / SPACING))
@@ -133,9 +146,7 @@ def image_mesh(model, verts_world, head_z, view):
     edge = np.minimum(points, view.size_px - points).min(1) / dm_px
     still = smoothstep(0, 1, (edge - 1.01 * SPACING) / BORDER)  # whole cells at the border
     chin_y = verts_world[model.landmark_ids[8], 1]
-    hair = HAIR * smoothstep(
-        0, 1, (rest[:, 1] - chin_y - 0.1) / 0.6
-    )  # there is none below the chin
+    hair = HAIR * smoothstep(0, 1, (rest[:, 1] - chin_y - 0.1) / 0.6)  # none below the chin
     weight = still * (1 - smoothstep(0, 1, (far - hair) / FADE))
     links = (sparse.diags(still) @ _links(model, verts_world, points, view)).tocsr()
     links.eliminate_zeros()
@@ -171,18 +182,21 @@ def _links(model, verts_world, points, view):
     return sparse.coo_matrix(entries, (len(points), len(verts_world)))
 
 
-def grid_faces(n):
-    """Triangles (2 n n, 3) of a grid of (n + 1)^2 points, rows from the top, facing the camera."""
+def grid_faces(n: int) -> Int[np.ndarray, "F 3"]:
+    """The 2 n n triangles of a grid of (n + 1)^2 points, rows from the top, facing the camera."""
     a = (np.arange(n)[:, None] * (n + 1) + np.arange(n)).ravel()
     b, c, d = a + 1, a + n + 1, a + n + 2
     return np.concatenate([np.stack([a, c, b], 1), np.stack([b, c, d], 1)])
 
 
-def stretch(mesh, points, view):
-    """How much larger each triangle is seen than at rest: (T, F); negative where it is flipped.
+def stretch(
+    mesh: ImageMesh, points: Float[np.ndarray, "T A 3"], view: View
+) -> Float[np.ndarray, "T F"]:
+    """Area of each triangle in the window, relative to that at rest; negative where it is flipped.
 
     Args:
-        mesh: ImageMesh. points: (T, A, 3) of `ImageMesh.move`. view: View.
+        mesh: the anchors at rest. points: the anchors as moved by `ImageMesh.move`.
+        view: the window.
     """
     now, rest = _areas(view.project(points)[0], mesh.faces), view.project(mesh.rest)[0]
     return now / _areas(rest[None], mesh.faces)

@@ -1,22 +1,23 @@
 """One picture in motion: its mesh of anchors, and over it the fitted face with the picture on it.
 
 The mesh of anchors alone could neither open a mouth nor close an eye. So the model's face is drawn
-over it: where the picture shows its surface it carries the picture's own pixels, elsewhere (inner
-lips, teeth, lids, a side that was turned away) the colours of the detailed albedo under the fitted
-light. At rest both together give the picture back.
+over it. Where the picture shows its surface, it carries the picture's own pixels. Elsewhere (inner
+lips, teeth, lids, a side that was turned away) it carries the colours of the detailed albedo under
+the fitted light. At rest both together reproduce the picture.
 """
 
 from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 
 from tfhkit.camera import CROP_PX, DISTANCE, FOCAL_PX, rotation_from_angles
 from tfhkit.errors import check_shape
 from tfhkit.face import MorphableModel, vertex_normals
 from tfhkit.face.lighting import irradiance
 from tfhkit.face.model import MOUTH_INSIDE
-from tfhkit.fit import Crop
+from tfhkit.fit import Crop, Fit
 from tfhkit.portrait.face_maps import (
     beyond_outlines,
     face_opacity,
@@ -31,7 +32,7 @@ from tfhkit.render.visibility import drawn_verts, facing
 
 REACH = 4.4  # dm, side of the window around the head, where the picture is larger
 HEAD_HIGH = 0.42  # the head's centre lies at this share of the window's height
-GRAZING = 1e-3  # cosine from which on nothing is told apart
+GRAZING = 1e-3  # smallest cosine of a visible surface
 
 
 @dataclass(frozen=True)
@@ -39,36 +40,38 @@ class Portrait:
     """A fitted picture that is ready to move.
 
     Args:
-        model: MorphableModel. view: View of the window. crop: Crop from the picture to the window.
-        picture: (2 S, 2 S, 3) uint8, the window at twice its size.
-        mesh: ImageMesh.
-        turn: (3, 3) rotation and trans: (3,) of the head at rest.
-        calm: (V, 3) model space, the person with the picture's expression above the mouth.
-        smile: (V, 3) what the picture's expression adds at the mouth.
-        mouth: (V,) 1 at the mouth and jaw, 0 from the nose up.
-        inside: (V,) 1 in the mouth and where the lips meet, 0 outside: shows the picture only as
+        model: the fitted model.
+        view: the window. crop: the part of the picture that the window shows.
+        picture: the window at twice its size, D = 2 S.
+        mesh: the anchors.
+        turn, trans: rotation and translation of the head at rest.
+        calm: model space, the person with the picture's expression above the mouth.
+        smile: what the picture's expression adds at the mouth.
+        mouth: 1 at the mouth and jaw, 0 from the nose up.
+        inside: 1 in the mouth and where the lips meet, 0 outside. It shows the picture only as
             long as the mouth is the picture's own.
-        paint: (V, 8) see `draw_pictures`; seen: (V,) cosine at which the picture shows a vertex,
-            0 where it does not; see `beyond_outlines`.
+        paint: see `draw_pictures`.
+        seen: cosine at which the picture shows a vertex, 0 where it does not; see
+            `beyond_outlines`.
     """
 
     model: MorphableModel
     view: View
     crop: Crop
-    picture: np.ndarray
+    picture: UInt8[np.ndarray, "D D 3"]
     mesh: ImageMesh
-    turn: np.ndarray
-    trans: np.ndarray
-    calm: np.ndarray
-    smile: np.ndarray
-    mouth: np.ndarray
-    inside: np.ndarray
-    paint: np.ndarray
-    seen: np.ndarray
+    turn: Float[np.ndarray, "3 3"]
+    trans: Float[np.ndarray, "3"]
+    calm: Float[np.ndarray, "V 3"]
+    smile: Float[np.ndarray, "V 3"]
+    mouth: Float[np.ndarray, "V"]
+    inside: Float[np.ndarray, "V"]
+    paint: Float[np.ndarray, "V 8"]
+    seen: Float[np.ndarray, "V"]
 
     @property
-    def image(self):
-        """(S, S, 3) uint8, the window itself: the mean of the picture's 2 x 2 pixels."""
+    def image(self) -> UInt8[np.ndarray, "S S 3"]:
+        """The window itself: the mean of the picture's 2 x 2 pixels."""
         size = self.view.size_px
         mean = self.picture.reshape(size, 2, size, 2, 3).mean((1, 3))
         return np.rint(mean).astype(np.uint8)
@@ -76,38 +79,38 @@ class Portrait:
 
 @dataclass(frozen=True)
 class PortraitMotion:
-    """How a portrait moves; everything 0 but `rest` 1 is the picture itself.
+    """How a portrait moves; with `rest` 1 and all else 0 it is the picture itself.
 
     Args:
-        angles: (T, 3) radians and shift (T, 3) dm, added to those of the picture.
-        speech: (T, 64) expression, of which the mouth's part is taken.
-        upper: (T, 64) expression of eyes and brows, added.
-        rest: (T,) share of the picture's own mouth.
+        angles, shift: radians and dm, added to those of the picture.
+        speech: expression, of which only the mouth's part is used.
+        upper: expression of eyes and brows, added.
+        rest: share of the picture's own mouth.
     """
 
-    angles: np.ndarray
-    shift: np.ndarray
-    speech: np.ndarray
-    upper: np.ndarray
-    rest: np.ndarray
+    angles: Float[np.ndarray, "T 3"]
+    shift: Float[np.ndarray, "T 3"]
+    speech: Float[np.ndarray, "T 64"]
+    upper: Float[np.ndarray, "T 64"]
+    rest: Float[np.ndarray, "T"]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.angles)
 
-    def __getitem__(self, part):
+    def __getitem__(self, part: slice) -> "PortraitMotion":
         """A slice of frames."""
         return PortraitMotion(*(getattr(self, f.name)[part] for f in fields(self)))
 
 
-def open_portrait(image, fit, model, size_px=512):
+def open_portrait(
+    image: UInt8[np.ndarray, "..."], fit: Fit, model: MorphableModel, size_px: int = 512
+) -> Portrait:
     """Make a fitted picture ready to move.
 
     Args:
-        image: (H, W, 3) uint8. fit: Fit of one frame, see `fit_image`. model: MorphableModel (CPU).
+        image: (H, W, 3). fit: of one frame, see `fit_image`. model: the fitted model, on the CPU.
         size_px: side of the square window that is shown: all of a square picture, or head and
             shoulders out of a larger one.
-    Returns:
-        Portrait.
     """
     check_shape("image", image, ("H", "W", 3))
     crop = _window(image.shape, fit.crop)
@@ -115,7 +118,7 @@ def open_portrait(image, fit, model, size_px=512):
     # a point of the fit's crop -> the frame -> the window
     scale = zoom * crop.scale / fit.crop.scale
     centre = zoom * crop.to_crop(fit.crop.to_frame(np.full(2, CROP_PX / 2)))
-    view = View(size_px, scale * FOCAL_PX, tuple(centre))
+    view = View(size_px, scale * FOCAL_PX, (centre[0], centre[1]))
     frame = fit.coefficients.map(lambda part: torch.as_tensor(part[:1]).float())
     with torch.no_grad():
         verts = posed_verts(model, frame)
@@ -168,7 +171,7 @@ def _window(shape, fit_crop):
     return Crop(float(scale), float(-left * scale), float(-top * scale))
 
 
-def place_in_picture(view, world):
-    """(V, 3) x d, y d, d of `draw_pictures` for points that are seen at these places."""
+def place_in_picture(view: View, world: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "V 3"]:
+    """x d, y d and d of `draw_pictures`, for world points where the picture shows them."""
     place, depth = view.at(2 * view.size_px).project(world)
     return np.concatenate([place * depth[:, None], depth[:, None]], 1).astype(np.float32)

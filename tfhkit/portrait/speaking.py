@@ -1,22 +1,26 @@
-"""One picture and a voice to a talking portrait (the paper's Ours-G for a single image)."""
+"""From one picture and a voice to a talking portrait (the paper's Ours-G for a single image)."""
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 from scipy.ndimage import gaussian_filter1d
 
 from tfhkit.camera import angles_from_rotation, rotation_from_angles
 from tfhkit.errors import ParameterError
 from tfhkit.face import exp_to_actions, load_model
+from tfhkit.fit import Fit
 from tfhkit.fit.image import fit_image
 from tfhkit.maths import smoothstep
 from tfhkit.media import SR_HZ, read_audio, read_picture, write_video
-from tfhkit.motion import predict_motion
+from tfhkit.motion import MotionWeights, predict_motion
 from tfhkit.motion.general import general_mapping
 from tfhkit.portrait.frames import draw_portrait
-from tfhkit.portrait.scene import PortraitMotion, open_portrait
+from tfhkit.portrait.scene import Portrait, PortraitMotion, open_portrait
+from tfhkit.progress import Progress
 from tfhkit.virtual.prosody import prosody
 from tfhkit.virtual.speaker import action_matrix
 from tfhkit.virtual.style import NECK_PIVOT, PersonalStyle
@@ -24,21 +28,21 @@ from tfhkit.virtual.upper_face import upper_actions
 from tfhkit.virtual.voice import Utterance, default_speech
 
 FPS = 25
-LEAD_S, TAIL_S = 0.5, 0.7  # silence around the speech, in which the picture comes alive and to rest
+LEAD_S, TAIL_S = 0.5, 0.7  # silence around the speech, in which the motion begins and ends
 CALM_S = 0.4  # the picture's own mouth gives way to the speech within this time
-SETTLE_S = 0.8  # the head's own pose within this
-TURN = 1.6  # the general mapping predicts a mean of many people, who nod at different times
+SETTLE_S = 0.8  # the picture's own pose gives way to that of the speech within this time
+TURN = 1.6  # gain: the general mapping predicts a mean of many people, who nod at different times
 MOST_TURN_RAD = 0.21
 SMILE = 0.45  # share of the picture's smile that is held while speaking
 
 
-def read_portrait(picture="astronaut"):
+def read_portrait(picture: str | Path = "astronaut") -> tuple[UInt8[np.ndarray, "H W 3"], str]:
     """The picture behind a `portrait` parameter.
 
     Args:
-        picture: a file, or "astronaut": Eileen Collins, NASA, public domain, out of scikit-image.
+        picture: a file, or "astronaut": Eileen Collins, NASA, public domain, from scikit-image.
     Returns:
-        (H, W, 3) uint8, and its name for messages.
+        The picture, and its name for messages.
     """
     if str(picture) == "astronaut":
         from skimage.data import astronaut  # lies in the package; nothing is fetched
@@ -47,13 +51,12 @@ def read_portrait(picture="astronaut"):
     return read_picture(Path(picture)), str(picture)
 
 
-def turned(portrait, angles):
+def turned(portrait: Portrait, angles: Float[np.ndarray, "T 3"]) -> PortraitMotion:
     """Motion that turns the picture's head about the neck and changes nothing else.
 
     Args:
-        portrait: Portrait. angles: (T, 3) radians, added to those of the picture.
-    Returns:
-        PortraitMotion.
+        portrait: what is turned.
+        angles: radians, added to those of the picture.
     """
     angles = np.asarray(angles, np.float64)
     none = np.zeros((len(angles), 64), np.float32)
@@ -68,20 +71,26 @@ def _about_neck(portrait, angles):
     return (portrait.turn - turn) @ np.array(NECK_PIVOT)
 
 
-def speaking(portrait, fit, audio, times, weights=None, seed=0):
-    """Motion of a portrait that says a sound.
+def speaking(
+    portrait: Portrait,
+    fit: Fit,
+    audio: Float[np.ndarray, "N"],
+    times: Float[np.ndarray, "T"],
+    weights: MotionWeights | None = None,
+    seed: int = 0,
+) -> PortraitMotion:
+    """Motion of a portrait that speaks.
 
-    Mouth and head from the general mapping; the head's angles are taken about their mean, so that
-    it moves about the picture's pose, and start and end there. Blinks, brows and gaze as those of a
-    virtual speaker. The picture's own mouth fades out before the speech and in behind it: a smile
-    in the picture would part the lips a second time.
+    Mouth and head come from the general mapping. The mean of the head's angles is subtracted, so
+    that the head moves about the picture's pose; it starts and ends in that pose. Blinks, brows and
+    gaze are those of a virtual speaker. The picture's own mouth fades out before the speech and in
+    after it: a smile in the picture would part the lips a second time.
 
     Args:
-        portrait: Portrait. fit: its Fit. audio: (N,) 16 kHz. times: (T,) s, from 0 to its end.
-        weights: MotionWeights; by default the general mapping. seed: random seed of blinks and
-            gaze.
-    Returns:
-        PortraitMotion.
+        portrait: who speaks. fit: the fit of its picture.
+        audio: the speech, 16 kHz. times: seconds of the frames, from 0 to the end of the speech.
+        weights: the mapping from sound to motion; by default the general one.
+        seed: random seed of blinks and gaze.
     """
     model = portrait.model
     speech, pose = predict_motion(weights or general_mapping(), audio, times)
@@ -93,7 +102,7 @@ def speaking(portrait, fit, audio, times, weights=None, seed=0):
     shift = _about_neck(portrait, angles)
     actions = exp_to_actions(model, torch.as_tensor(fit.coefficients.exp))[0]
     smile = [float(actions[model.action_names.index(f"mouthSmile{s}")]) for s in ("Left", "Right")]
-    style = PersonalStyle(smile=SMILE * min(1.0, np.mean(smile)), gaze_deg=1.0)
+    style = PersonalStyle(smile=SMILE * min(1.0, float(np.mean(smile))), gaze_deg=1.0)
     head = lambda grid: np.stack([np.interp(grid, times, a) for a in angles.T], 1)  # noqa: E731
     utterance = Utterance(audio, (), "", "")
     upper, _ = upper_actions(utterance, style, times, seed, head, prosody(audio))
@@ -103,21 +112,22 @@ def speaking(portrait, fit, audio, times, weights=None, seed=0):
 
 
 def make_portrait(
-    picture="astronaut",
-    speech="sentence",
-    output="portrait.mp4",
-    size_px=512,
-    seed=0,
-    progress=None,
-):
+    picture: str | Path = "astronaut",
+    speech: str | Path = "sentence",
+    output: str | Path = "portrait.mp4",
+    size_px: int = 512,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Let a picture speak: write a video with sound and the synthetic mark.
 
     Args:
         picture: see `read_portrait`. speech: a sound or video file, or "sentence".
-        output: the `.mp4`. size_px: its side, 64 to 2048. seed: random seed of blinks and gaze.
+        output: the `.mp4` file. size_px: side of the video, 64 to 2048.
+        seed: random seed of blinks and gaze.
         progress: called as progress(done, total, text).
     Returns:
-        dict: output, picture, frames, fps, seconds, frames_per_second, nme_inner_pct, pose_deg.
+        output, picture, frames, fps, seconds, frames_per_second, nme_inner_pct, pose_deg.
     Raises:
         InputError: see `fit_image`, `read_picture`, `read_audio`. ParameterError: a size or suffix.
     """
