@@ -12,7 +12,8 @@ from tfhkit import talk
 from tfhkit.background.images import Coarse
 from tfhkit.errors import InputError
 from tfhkit.media import open_clip, video_metadata, write_wav
-from tfhkit.person import FILE, Motion, Person, Refined, start_directory
+from tfhkit.person import FILE, Motion, Person, start_directory
+from tfhkit.refine import Refined
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from tfhkit.background.images import Coarse
 from tfhkit.errors import InputError
 from tfhkit.evaluate.frames import SCORES, judge_frames, nearest_frames, paired_interval
 from tfhkit.evaluate.inference import peak_memory_gb, whole_step
-from tfhkit.refine import refine
+from tfhkit.refine import RunOptions, refine
 from tfhkit.refine.personal import (
     PersonalFrames,
     personal_config,
@@ -93,8 +93,8 @@ def evaluate_refine(
     material = refine_material(person, seed=seed, progress=progress)
     config = personal_config(person.settings, material.own)
     began = time.perf_counter()
-    options = {"device": device, "progress": progress}
-    refiner, history = train_personal_refiner(material.own, config, train, general, seed, **options)
+    run = RunOptions(device, progress=progress)
+    refiner, history = train_personal_refiner(material.own, config, train, general, seed, run)
     train_seconds = time.perf_counter() - began
     judged = material.judged
     own_mapping = learn_mapping(person, mapping, seed, progress=progress)

@@ -25,9 +25,7 @@ def train_device(name: str | torch.device) -> torch.device:
     return device
 
 
-def autocast_for(
-    precision: str, device: torch.device
-) -> Callable[[], AbstractContextManager]:
+def autocast_for(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:
     """A function that opens a context in which convolutions run in a precision.
 
     Args:
