@@ -71,7 +71,7 @@ class TrainConfig:
 
 @dataclass(frozen=True, eq=False)
 class RunOptions:
-    """Where a training runs, what it keeps and what it tells; what it learns does not change.
+    """Where a training runs, what it keeps and reports; none of this changes what is learned.
 
     Args:
         device: "auto", "cpu", "cuda" or a torch device.

@@ -23,15 +23,15 @@ class LossWeights:
         attention: lambda_2.
         smooth: lambda_3, on a sum over pixels, as written.
         attention_norm: "l2" is the norm of Eq. 4 as written, a number that grows with the
-            picture's side (128 for A = 1 at 128 px): with lambda_2 = 2 it outweighs
+            picture's side (128 for A = 1 at 128 px); with lambda_2 = 2 it outweighs
             every other term and drives A to 0. "rms" is that norm per pixel, between 0 and 1,
             and the default for this reason. "mean" is the published code's mean(A).
         gan: "log" is Eq. 4 as written, the generator minimises log(1 - D). "nonsaturating"
             maximises log D instead (the published code), whose gradient does not vanish while
             the discriminator wins.
         gan_weight: factor of the GAN term; 1 in Eq. 4, 0 trains without a discriminator.
-        gradient: an extra, 0 in the paper: L1 on differences of neighbouring pixels, which
-            asks for edges (eyelids, teeth) at the right place.
+        gradient: weight of an L1 term on differences of neighbouring pixels, which rewards
+            edges (eyelids, teeth) at the right place; 0 in the paper.
     """
 
     l1: float = 100.0
@@ -101,15 +101,13 @@ def gradient_l1(
 
 
 def discriminator_loss(
-    real_logits: Float[Tensor, "B 1 h w"], fake_logits: Float[Tensor, "B 1 h w"]
+    real_logits: Float[Tensor, "..."], fake_logits: Float[Tensor, "..."]
 ) -> Float[Tensor, ""]:
     """-(log D(r, g) + log(1 - D(r, G))), mean over patches: what D minimises (Eq. 4, 5)."""
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
 
 
-def generator_gan_loss(
-    fake_logits: Float[Tensor, "B 1 h w"], form: str = "log"
-) -> Float[Tensor, ""]:
+def generator_gan_loss(fake_logits: Float[Tensor, "..."], form: str = "log") -> Float[Tensor, ""]:
     """What G minimises: log(1 - D) as written ("log"), or -log D ("nonsaturating")."""
     if form == "log":
         return -F.softplus(fake_logits).mean()

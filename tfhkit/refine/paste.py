@@ -66,7 +66,7 @@ def paste_alpha(
 def _looks_out(
     region: Float[np.ndarray, "S S"], face: Float[np.ndarray, "S S"]
 ) -> Float[np.ndarray, "S S"]:
-    """The part of the region that belongs to a face beyond the rendered one, with its ring."""
+    """The part of the region where a face shows outside the rendered one, with its ring."""
     size = region.shape[0]
     own = cv2.erode(region, _disc(RING_SHARE * size))
     beyond = cv2.morphologyEx(own * (1 - face), cv2.MORPH_OPEN, _disc(size / 128))
@@ -188,7 +188,7 @@ def label_band(text: str, width_px: int, height_px: int = 24) -> UInt8[np.ndarra
 def _counted(
     frames: Iterable[np.ndarray], n: int, progress: Progress | None, text: str
 ) -> Iterator[np.ndarray]:
-    """Yield the frames and tell their number."""
+    """Yield the frames and report how many were taken."""
     for done, frame in enumerate(frames, 1):
         yield frame
         if progress:

@@ -103,7 +103,7 @@ def train_personal_refiner(
     Args:
         own: the person's training frames.
         config: architecture.
-        train: how it is trained.
+        train: settings of the training.
         general: refiner whose weights are the start, see `start_from`; None: random weights.
         seed: random seed.
         run: device, checkpoint, held-out frames, progress.

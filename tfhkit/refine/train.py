@@ -35,13 +35,15 @@ def train_refiner(
     then the discriminator, then the generator with the true identity feature.
 
     Args:
-        pairs: what is trained on. config: architecture. train: how it is trained.
+        pairs: training frames. config: architecture. train: settings of the training.
         start: initial weights, of the same architecture; `start_from` makes them of the general
             refiner. The memory's input and the mean identity are taken from the pairs.
         seed: random seed of the weights, the batches and the memory.
         run: device, checkpoint, held-out frames, progress.
     Returns:
-        refiner in eval mode, and the history, see `_history`.
+        refiner in eval mode, and the history: "steps" (dicts with step and losses), "validation"
+        (dicts with step and psnr_db), "seconds", "trained_steps", "resumed_from" (a step),
+        "n_skipped" (frames without a face), "spatial" (weights of the ResNet18).
     Raises:
         ShapeError, InputError, ParameterError: see `training_frames`, `load_checkpoint`.
     """
@@ -112,7 +114,7 @@ def _first_state(
     seed: int,
     run: RunOptions,
 ) -> State:
-    """Where the training begins: at its start, or where a checkpoint of the same training is."""
+    """The state of a checkpoint of the same training, which is loaded, or that before step 0."""
     unlike = ("budget_s", "checkpoint_s", "log_every", "validate_every")
     mark = fingerprint(
         data.renders,
@@ -181,13 +183,7 @@ def validation_psnr(
 
 
 def _history(refiner: Refiner, data: TrainingFrames, first: int, state: State) -> dict[str, Any]:
-    """What is told about a training.
-
-    Returns:
-        "steps" (list of dicts with step and losses), "validation" (list of dicts with step and
-        psnr_db), "seconds", "trained_steps", "resumed_from" (the step; 0 where it was not
-        resumed), "n_skipped" (frames without a face), "spatial" (weights of the ResNet18).
-    """
+    """The history that `train_refiner` returns."""
     return {
         "steps": state["steps"],
         "validation": state["validation"],
