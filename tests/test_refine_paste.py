@@ -1,11 +1,15 @@
 """Pasting into the full frame, and identity features on a real portrait."""
 
+from contextlib import nullcontext
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tfhkit.errors import InputError, ShapeError
 from tfhkit.fit.crop import Crop
-from tfhkit.person import Refined
+from tfhkit.media import Clip
+from tfhkit.refine import Refined
 from tfhkit.refine.identity import align_arcface, identity_features
 from tfhkit.refine.paste import (
     full_frames,
@@ -60,14 +64,14 @@ def test_a_chin_that_looks_out_below_the_rendering_is_pasted_over():
     assert alpha[12, 32] < 0.05  # above the forehead there is only the ring
 
 
-class Still:
+class Still(Clip):
     """A clip of one grey picture, 8 times."""
 
-    fps = 25.0
+    def __init__(self):
+        silence = np.zeros(5120, np.float32)
+        super().__init__(Path("still.mp4"), "", np.arange(8) / 25, 120, 160, 25.0, silence)
 
     def reader(self):
-        from contextlib import nullcontext
-
         return nullcontext(np.full((8, 120, 160, 3), 100, np.uint8))
 
 
@@ -96,11 +100,13 @@ def test_videos(tmp_path):
     region = np.stack([disc()] * 8)
     sound = np.sin(np.arange(16000 * 8 // 25) / 20).astype(np.float32) * 0.1
     told = []
+    parts = [
+        finished(refined[:5], region[:5], range(5)),
+        finished(refined[5:], region[5:], [5, 6, 7]),
+    ]
     path = write_talking_head(
         tmp_path / "head.mp4",
-        Still(),
-        crop,
-        [finished(refined[:5], region[:5], range(5)), finished(refined[5:], region[5:], [5, 6, 7])],
+        full_frames(Still(), crop, parts),
         np.arange(8) / 25,
         sound,
         progress=lambda *a: told.append(a),
@@ -135,7 +141,6 @@ def portrait():
     """A real face: scikit-image's astronaut, cut out, with dlib's landmarks."""
     dlib = pytest.importorskip("dlib")
     from importlib.util import find_spec
-    from pathlib import Path
 
     from skimage.data import astronaut
 

@@ -70,7 +70,7 @@ def test_names_that_are_not_known():
     with pytest.raises(ParameterError, match="spatial: unknown weights 'places'"):
         build_resnet18("places")
     with pytest.raises(ShapeError, match="images: expected shape"):
-        pool5_features(None, RENDERS[..., 0])
+        pool5_features(torch.nn.Identity(), RENDERS[..., 0])
     with pytest.raises(ParameterError, match="times: do not increase"):
         smooth_features(torch.eye(3), [0, 2, 1])
 

@@ -9,7 +9,9 @@ import torch
 
 from tfhkit.errors import InputError, MissingBackend, ParameterError, ShapeError
 from tfhkit.refine import (
+    PairedFrames,
     Refiner,
+    RunOptions,
     TrainConfig,
     load_refiner,
     refine,
@@ -20,7 +22,7 @@ from tfhkit.refine import (
     train_refiner,
 )
 from tfhkit.refine.data import batch_rows, window_indices
-from tfhkit.refine.train import _progress
+from tfhkit.refine.train import _share_done
 
 SIZE = 32
 
@@ -54,6 +56,10 @@ def toy(n=12, seed=0):
     return np.uint8(renders), np.uint8(reals), identity, np.array(masks)
 
 
+def toy_pairs():
+    return PairedFrames(*toy()[:3])
+
+
 CONFIG = refiner_config("small", size_px=SIZE, channels=(8, 16, 24), slots=16)
 TRAIN = TrainConfig(steps=12, batch=3, precision="float32", gan_from=0.5, disc_channels=8)
 
@@ -65,16 +71,9 @@ def psnr(a, b, mask):
 def test_training_beats_the_rendering():
     renders, reals, identity, masks = toy(16)
     train = replace(TRAIN, steps=100, lr=3e-3, gan_from=0.8, log_every=5)
-    weight = region_weight(masks[:12])
-    refiner, history = train_refiner(
-        renders[:12],
-        reals[:12],
-        identity[:12],
-        CONFIG,
-        train,
-        weight=weight,
-        validation=(renders[12:], reals[12:], masks[12:]),
-    )
+    pairs = PairedFrames(renders[:12], reals[:12], identity[:12], weight=region_weight(masks[:12]))
+    run = RunOptions(held_out=(renders[12:], reals[12:], masks[12:]))
+    refiner, history = train_refiner(pairs, CONFIG, train, run=run)
     losses = [entry["l1"] for entry in history["steps"]]
     assert losses[-1] < 0.4 * losses[0]
     refined, attention = refine(refiner, renders[12:])
@@ -88,12 +87,11 @@ def test_training_beats_the_rendering():
 
 @pytest.mark.parametrize("identity_mode", ["memory", "mean", "none"])
 def test_resuming_equals_not_stopping(tmp_path, identity_mode):
-    renders, reals, identity, _ = toy()
     config = refiner_config(
         "small", size_px=SIZE, channels=(8, 16), slots=8, dropout=0.3, identity=identity_mode
     )
     train = replace(TRAIN, steps=8, shift_px=2, flip=True, checkpoint_s=0)
-    whole, told = train_refiner(renders, reals, identity, config, train, seed=4)
+    whole, told = train_refiner(toy_pairs(), config, train, seed=4)
 
     class Killed(Exception):
         pass
@@ -104,10 +102,10 @@ def test_resuming_equals_not_stopping(tmp_path, identity_mode):
 
     path = tmp_path / "state.safetensors"
     with pytest.raises(Killed):
-        train_refiner(
-            renders, reals, identity, config, train, seed=4, checkpoint=path, progress=kill
-        )
-    again, history = train_refiner(renders, reals, identity, config, train, seed=4, checkpoint=path)
+        run = RunOptions(checkpoint=path, progress=kill)
+        train_refiner(toy_pairs(), config, train, seed=4, run=run)
+    run = RunOptions(checkpoint=path)
+    again, history = train_refiner(toy_pairs(), config, train, seed=4, run=run)
     assert history["resumed_from"] == 5 and history["trained_steps"] == 8
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
@@ -115,63 +113,56 @@ def test_resuming_equals_not_stopping(tmp_path, identity_mode):
 
 
 def test_same_seed_same_weights_and_the_callers_random_numbers_stay():
-    renders, reals, identity, _ = toy()
     train = replace(TRAIN, steps=3)
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    runs = [train_refiner(renders, reals, identity, CONFIG, train, seed=s)[0] for s in (1, 1, 2)]
+    runs = [train_refiner(toy_pairs(), CONFIG, train, seed=s)[0] for s in (1, 1, 2)]
     assert torch.equal(torch.rand(3), expected)
     first, same, other = (run.generator.stem[1].weight for run in runs)
     assert torch.equal(first, same) and not torch.equal(first, other)
 
 
 def test_a_checkpoint_of_other_data_is_not_continued(tmp_path):
-    renders, reals, identity, _ = toy()
-    path, train = tmp_path / "state.safetensors", replace(TRAIN, steps=3)
-    train_refiner(renders, reals, identity, CONFIG, train, checkpoint=path)
-    assert (
-        train_refiner(renders, reals, identity, CONFIG, train, checkpoint=path)[1]["resumed_from"]
-        == 3
-    )
-    other = 255 - reals
-    assert (
-        train_refiner(renders, other, identity, CONFIG, train, checkpoint=path)[1]["resumed_from"]
-        == 0
-    )
+    pairs, train = toy_pairs(), replace(TRAIN, steps=3)
+    run = RunOptions(checkpoint=tmp_path / "state.safetensors")
+    train_refiner(pairs, CONFIG, train, run=run)
+    assert train_refiner(pairs, CONFIG, train, run=run)[1]["resumed_from"] == 3
+    other = replace(pairs, reals=255 - pairs.reals)
+    assert train_refiner(other, CONFIG, train, run=run)[1]["resumed_from"] == 0
 
 
 def test_a_checkpoint_cut_short(tmp_path):
-    renders, reals, identity, _ = toy()
     path, train = tmp_path / "state.safetensors", replace(TRAIN, steps=2)
-    train_refiner(renders, reals, identity, CONFIG, train, checkpoint=path)
+    run = RunOptions(checkpoint=path)
+    train_refiner(toy_pairs(), CONFIG, train, run=run)
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(InputError, match="cut short"):
-        train_refiner(renders, reals, identity, CONFIG, train, checkpoint=path)
+        train_refiner(toy_pairs(), CONFIG, train, run=run)
 
 
 def test_budget_stops_early():
-    renders, reals, identity, _ = toy()
     train = replace(TRAIN, steps=1000, budget_s=0.2)
-    assert train_refiner(renders, reals, identity, CONFIG, train)[1]["trained_steps"] < 1000
+    assert train_refiner(toy_pairs(), CONFIG, train)[1]["trained_steps"] < 1000
 
 
 def test_the_clock_does_not_matter_to_a_machine_that_is_fast_enough():
     train = replace(TRAIN, steps=1000, budget_s=300.0)
-    assert _progress(train, 1, 5.0) == 0.001  # slow first steps
-    assert _progress(train, 400, 60.0) == 0.4
-    assert _progress(train, 100, 60.0) == 0.2  # too slow: the time counts
-    assert _progress(train, 999, 300.0) == 1.0
+    assert _share_done(train, 1, 5.0) == 0.001  # slow first steps
+    assert _share_done(train, 400, 60.0) == 0.4
+    assert _share_done(train, 100, 60.0) == 0.2  # too slow: the time counts
+    assert _share_done(train, 999, 300.0) == 1.0
 
 
 def test_frames_without_a_face_are_skipped_and_counted():
-    renders, reals, identity, _ = toy()
-    identity[[2, 5]] = 0
-    refiner, history = train_refiner(renders, reals, identity, CONFIG, replace(TRAIN, steps=8))
+    pairs = toy_pairs()
+    pairs.identity[[2, 5]] = 0
+    refiner, history = train_refiner(pairs, CONFIG, replace(TRAIN, steps=8))
     assert history["n_skipped"] == 2
     assert not set(refiner.memory.writer.tolist()) & {2, 5}
+    alone = np.where(np.arange(12)[:, None] == 3, pairs.identity, 0)
     with pytest.raises(InputError, match="1 of 12 show a face"):
-        train_refiner(renders, reals, np.where(np.arange(12)[:, None] == 3, identity, 0), CONFIG)
+        train_refiner(replace(pairs, identity=alone), CONFIG, TRAIN)
 
 
 @pytest.mark.parametrize(
@@ -184,10 +175,8 @@ def test_frames_without_a_face_are_skipped_and_counted():
     ],
 )
 def test_wrong_arrays(change, words):
-    renders, reals, identity, _ = toy()
-    given = {"renders": renders, "reals": reals, "identity": identity, "config": CONFIG} | change
     with pytest.raises(ShapeError, match=words):
-        train_refiner(**given)
+        train_refiner(replace(toy_pairs(), **change), CONFIG, TRAIN)
 
 
 def test_refining_is_repeatable_and_independent_of_the_batch():
@@ -204,9 +193,8 @@ def test_refining_is_repeatable_and_independent_of_the_batch():
 
 
 def trained(**changes):
-    renders, reals, identity, _ = toy()
     config = refiner_config("small", size_px=SIZE, channels=(8, 16), slots=16, **changes)
-    return train_refiner(renders, reals, identity, config, replace(TRAIN, steps=6))[0]
+    return train_refiner(toy_pairs(), config, replace(TRAIN, steps=6))[0]
 
 
 def test_memory_answers_with_stored_identities():
@@ -262,11 +250,10 @@ def test_bad_settings():
         refiner_config(identity="best")
     with pytest.raises(ParameterError, match="unknown encoder"):
         refiner_config(encoder="facenet")
-    renders, reals, identity, _ = toy()
     with pytest.raises(ParameterError, match="unknown 'half'"):
-        train_refiner(renders, reals, identity, CONFIG, replace(TRAIN, precision="half"))
+        train_refiner(toy_pairs(), CONFIG, replace(TRAIN, precision="half"))
     with pytest.raises(ParameterError, match="another configuration"):
-        train_refiner(renders, reals, identity, CONFIG, TRAIN, start=trained())
+        train_refiner(toy_pairs(), CONFIG, TRAIN, start=trained())
 
 
 @pytest.mark.parametrize("name", ["steps", "batch", "log_every", "validate_every"])
@@ -276,36 +263,31 @@ def test_a_training_of_nothing(name):
 
 
 def test_pictures_are_bytes():
-    renders, reals, identity, _ = toy()
+    pairs = toy_pairs()
     with pytest.raises(InputError, match="renders: are float32, expected uint8"):
-        train_refiner(renders.astype(np.float32), reals, identity, CONFIG, TRAIN)
+        train_refiner(replace(pairs, renders=pairs.renders.astype(np.float32)), CONFIG, TRAIN)
 
 
 def test_going_on_from_a_general_refiner():
-    renders, reals, identity, _ = toy()
     start = trained()
     before = start.generator.stem[1].weight.clone()
-    refiner, _ = train_refiner(
-        renders, reals, identity, start.config, replace(TRAIN, steps=2), start=start
-    )
+    pairs, train = toy_pairs(), replace(TRAIN, steps=2)
+    refiner, _ = train_refiner(pairs, start.config, train, start)
     moved = (refiner.generator.stem[1].weight - before).abs().max()
     assert 0 < moved < 0.02
-    mean = torch.as_tensor(identity).mean(0)
+    mean = torch.as_tensor(pairs.identity).mean(0)
     assert torch.allclose(refiner.mean_identity, mean, atol=1e-6)  # of these frames, not of those
 
 
 def test_a_watcher_sees_every_entry():
     renders, reals, identity, masks = toy()
     seen = []
-    _, history = train_refiner(
-        renders,
-        reals,
-        identity,
-        CONFIG,
-        replace(TRAIN, steps=4, log_every=1),
-        validation=(renders[:2], reals[:2], masks[:2]),
+    run = RunOptions(
+        held_out=(renders[:2], reals[:2], masks[:2]),
         watch=lambda state: seen.append((len(state["steps"]), len(state["validation"]))),
     )
+    pairs = PairedFrames(renders, reals, identity)
+    _, history = train_refiner(pairs, CONFIG, replace(TRAIN, steps=4, log_every=1), run=run)
     assert seen == [(1, 0), (2, 0), (3, 0), (4, 0), (4, 1)]
     assert len(history["steps"]) == 4
 

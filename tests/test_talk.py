@@ -13,7 +13,8 @@ from tfhkit.audio import read_speech
 from tfhkit.background.images import Coarse
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.media import open_clip, video_metadata, write_wav
-from tfhkit.person import FILE, Motion, Person, Refined, start_directory
+from tfhkit.person import FILE, Motion, Person, start_directory
+from tfhkit.refine import Refined
 
 
 @pytest.fixture(scope="module")

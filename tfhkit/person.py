@@ -1,4 +1,4 @@
-"""What passes along the chain: a learned Person with its directory, Motion, Refined frames."""
+"""What passes along the chain: a learned Person with its directory, and Motion."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 
 from tfhkit.errors import InputError
 from tfhkit.face import MorphableModel
@@ -163,37 +163,6 @@ class Motion:
         return load_arrays(path, cls)
 
 
-@dataclass(frozen=True, eq=False)
-class Refined:
-    """Finished frames of the face.
-
-    Args:
-        times: (T,) seconds. frames: (T,) int64 numbers of the clip's frames that lie behind.
-        pictures: (T, S, S, 3) uint8.
-        attention: (T, S, S) uint8, A of Eq. 3: 255 where the rendering was kept.
-        mask, changed: as in Coarse.
-    """
-
-    times: Float[np.ndarray, "T"]
-    frames: Int[np.ndarray, "T"]
-    pictures: UInt8[np.ndarray, "T S S 3"]
-    attention: UInt8[np.ndarray, "T S S"]
-    mask: UInt8[np.ndarray, "T S S"]
-    changed: UInt8[np.ndarray, "T S S"]
-
-    def __len__(self) -> int:
-        return len(self.times)
-
-    def save(self, path: str | Path) -> None:
-        """Write everything to one `.npz`."""
-        save_arrays(path, self)
-
-    @classmethod
-    def load(cls, path: str | Path) -> "Refined":
-        """Read what `save` wrote; InputError where the file holds something else."""
-        return load_arrays(path, cls)
-
-
 def start_directory(folder: str | Path, clip: Clip, settings: Settings, seed: int | None) -> bool:
     """Make a person's directory, or find the unfinished one of the same learning.
 
@@ -283,7 +252,8 @@ def keep_stage(folder: str | Path | None, name: str, make: Callable) -> Any:
         return make(None)
     path = Path(folder) / name
     if all((path.parent / file).is_file() for file in _files_of(name)):
-        read = dict(zip(PARTS, (Fit.load, MotionWeights.load, load_refiner)))
+        loaders: tuple[Callable, ...] = (Fit.load, MotionWeights.load, load_refiner)
+        read = dict(zip(PARTS, loaders))
         return read[name](path)
     unfinished = path.with_suffix(".unfinished")
     part = make(unfinished)

@@ -30,13 +30,13 @@ from tfhkit.motion import MotionWeights, TrainSettings, predict_motion, train_pe
 from tfhkit.motion.general import general_mapping
 from tfhkit.motion.lips import correlation, lip_opening
 from tfhkit.motion.personal import personal_track
-from tfhkit.person import PARTS, Motion, Person, Refined, keep_stage, start_directory
+from tfhkit.person import PARTS, Motion, Person, keep_stage, start_directory
 from tfhkit.profiles import Settings, settings_of
 from tfhkit.progress import Progress
-from tfhkit.refine import Refiner, predict, train_config
+from tfhkit.refine import Refined, Refiner, RunOptions, predict, train_config
 from tfhkit.refine.device import train_device
 from tfhkit.refine.general import general_refiner
-from tfhkit.refine.paste import write_talking_head
+from tfhkit.refine.paste import full_frames, write_talking_head
 from tfhkit.refine.personal import personal_config, personal_frames, train_personal_refiner
 
 Sound = str | Path | Float[np.ndarray, "N"]  # a file, or 16 kHz mono
@@ -68,15 +68,16 @@ def learn(
     settings, opened = settings_of(profile), open_clip(clip)
     if folder is not None and start_directory(folder, opened, settings, seed):
         return Person.load(folder)
-    common = {"device": train_device(device or settings.device), "progress": progress}
+    place = train_device(device or settings.device)
     fit = keep_stage(folder, PARTS[0], lambda _: fit_person(opened, settings, progress))
     person = Person(opened, fit, None, None, settings, *settings.split(len(fit)))
 
     def train_mapping(state: Path | None) -> MotionWeights:
-        return learn_mapping(person, mapping, seed, checkpoint=state, **common)
+        options = {"checkpoint": state, "device": place, "progress": progress}
+        return learn_mapping(person, mapping, seed, **options)
 
     def train_refiner(state: Path | None) -> Refiner:
-        return learn_refiner(person, seed, checkpoint=state, **common)
+        return learn_refiner(person, seed, RunOptions(place, state, progress))
 
     person = replace(person, mapping=keep_stage(folder, PARTS[1], train_mapping))
     person = replace(person, refiner=keep_stage(folder, PARTS[2], train_refiner))
@@ -106,14 +107,14 @@ def learn_mapping(
     return train_personal(track, general, how, model=person.model, **options)[0]
 
 
-def learn_refiner(person: Person, seed: int = 0, **options: Any) -> Refiner:
+def learn_refiner(person: Person, seed: int = 0, run: RunOptions | None = None) -> Refiner:
     """The person's memory-augmented GAN (Sec. 3.4, Eq. 4 and 5): Refiner."""
-    settings = person.settings
-    own = personal_frames(person.fit, draw_own(person, person.train, seed, options.get("progress")))
+    settings, run = person.settings, run or RunOptions()
+    own = personal_frames(person.fit, draw_own(person, person.train, seed, run.progress))
     length = {"steps": settings.refine_steps, "budget_s": 60 * settings.refine_minutes}
     how = train_config(settings.refine_size, batch=settings.refine_batch, **length)
     start = personal_config(settings, own), how, general_refiner(settings.refine_size)
-    return train_personal_refiner(own, *start, seed, **options)[0]
+    return train_personal_refiner(own, *start, seed, run)[0]
 
 
 def held_out_scores(person: Person) -> dict[str, float]:
@@ -203,8 +204,8 @@ def film(
         progress: called as progress(done, total, text).
     """
     how = visible_mark, person.settings.video_crf, progress
-    place = person.clip, person.fit.crop
-    return write_talking_head(path, *place, [refined], refined.times, read_speech(audio), *how)
+    frames = full_frames(person.clip, person.fit.crop, [refined])
+    return write_talking_head(path, frames, refined.times, read_speech(audio), *how)
 
 
 def talk(
@@ -217,8 +218,8 @@ def talk(
     """
     motion = drive(person, audio := read_speech(audio))
     how = visible_mark, person.settings.video_crf, progress
-    clip, crop, parts = person.clip, person.fit.crop, refined_parts(person, motion)
-    return write_talking_head(path, clip, crop, parts, motion.times, audio, *how)
+    frames = full_frames(person.clip, person.fit.crop, refined_parts(person, motion))
+    return write_talking_head(path, frames, motion.times, audio, *how)
 
 
 def refined_parts(

@@ -753,24 +753,21 @@ curves = LiveCurves(levels, n_steps)
 # then appears below, it is done again.
 
 # %%
+from tfhkit.refine import RunOptions
 from tfhkit.refine.personal import PersonalFrames, train_personal_refiner
 from tfhkit.teach.training import drop_finished, tell_training
 
 if retrain:
     drop_finished(step.path("training.safetensors"), how)
 own = PersonalFrames(train, points, found)
-refiner, history = train_personal_refiner(
-    own,
-    config,
-    how,
-    base,
-    seed,
-    validation=(judged.render[few], judged.real[few], region[few]),
+run = RunOptions(
+    step.device,
     checkpoint=step.path("training.safetensors"),
-    device=step.device,
     progress=step.progress,
+    held_out=(judged.render[few], judged.real[few], region[few]),
     watch=curves,
 )
+refiner, history = train_personal_refiner(own, config, how, base, seed, run)
 curves.show(history)
 
 # %% [markdown]
@@ -795,8 +792,10 @@ print(f"held-out frames: {levels['rendering']:.1f} dB before, {gains[-1]:.1f} dB
 # First with the *true* coefficients of the held-out part: this tests only the refinement.
 
 # %% tags=["report"]
-refined, kept, painted = refine(
-    refiner, judged.render, times, colour=True, progress=step.progress
+from tfhkit.refine import refine_with_colour
+
+refined, kept, painted = refine_with_colour(
+    refiner, judged.render, times, progress=step.progress
 )
 strip(
     {

@@ -56,7 +56,8 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font
 # %%
 from tfhkit.background.images import Coarse
 from tfhkit.fit import Fit
-from tfhkit.person import Motion, Refined
+from tfhkit.person import Motion
+from tfhkit.refine import Refined
 
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
 motions = {name: Motion.load(step.input("04_rendering", f"motion_{name}.npz"))

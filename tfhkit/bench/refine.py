@@ -8,7 +8,7 @@ import torch
 from tfhkit.coefficients import neutral
 from tfhkit.evaluate.inference import whole_step
 from tfhkit.face import load_model
-from tfhkit.refine.data import batch_rows, make_batch, training_frames
+from tfhkit.refine.data import PairedFrames, batch_rows, make_batch, training_frames
 from tfhkit.refine.device import auto_precision, train_device
 from tfhkit.refine.discriminator import PatchDiscriminator
 from tfhkit.refine.losses import LossWeights, discriminator_loss, generator_loss
@@ -60,7 +60,7 @@ def _training(size, precision, batch, repeats, device):
     refiner = Refiner(config).to(device, memory_format=torch.channels_last)
     small = {"channels": 32, "unshuffle": 2} if size == "small" else {}
     judge = PatchDiscriminator(**small).to(device, memory_format=torch.channels_last)
-    data = training_frames(pictures, pictures, identity, config, device=device)
+    data = training_frames(PairedFrames(pictures, pictures, identity), config, device)
     opt_g = torch.optim.Adam(refiner.generator.parameters(), 1e-4)
     opt_d = torch.optim.Adam(judge.parameters(), 1e-4)
     parts = {}

@@ -11,7 +11,7 @@ from tfhkit.errors import ParameterError
 from tfhkit.evaluate.frames import judge_frames, paired_interval
 from tfhkit.evaluate.refine import Material
 from tfhkit.progress import Progress
-from tfhkit.refine import Refiner, TrainConfig, refine
+from tfhkit.refine import Refiner, RunOptions, TrainConfig, refine
 from tfhkit.refine.personal import train_personal_refiner
 from tfhkit.refine.refiner import RefinerConfig
 
@@ -108,7 +108,7 @@ def run_ablations(
             Then the rows NEED_GENERAL are left out: one of them has nothing to use, and the other
             equals the full model.
         names: rows to run; the full model is always run. None takes all.
-        seed: random seed. device: see `train_refiner`.
+        seed: random seed. device: see `RunOptions`.
         progress: called as progress(done, total, text).
     Returns:
         The rows in the order of ABLATIONS.
@@ -126,9 +126,9 @@ def run_ablations(
             refiner = general_only(general, config)
             history = {"trained_steps": row.value, "seconds": 0.0}
         else:
-            options = {"device": device, "progress": step}
+            run = RunOptions(device, progress=step)
             refiner, history = train_personal_refiner(
-                material.own, ablated(config, row), train, start, seed, **options
+                material.own, ablated(config, row), train, start, seed, run
             )
         answers[row.name], _ = refine(refiner, material.judged.render, material.judged.times)
         facts[row.name] = {

@@ -16,7 +16,7 @@ from tfhkit.evaluate.inference import peak_memory_gb, whole_step
 from tfhkit.motion import MotionWeights
 from tfhkit.person import Person
 from tfhkit.progress import Progress
-from tfhkit.refine import Refiner, TrainConfig, refine
+from tfhkit.refine import Refiner, RunOptions, TrainConfig, refine
 from tfhkit.refine.personal import (
     PersonalFrames,
     personal_config,
@@ -111,8 +111,8 @@ def evaluate_refine(
     material = refine_material(person, seed=seed, progress=progress)
     config = personal_config(person.settings, material.own)
     began = time.perf_counter()
-    options = {"device": device, "progress": progress}
-    refiner, history = train_personal_refiner(material.own, config, train, general, seed, **options)
+    run = RunOptions(device, progress=progress)
+    refiner, history = train_personal_refiner(material.own, config, train, general, seed, run)
     train_seconds = time.perf_counter() - began
     judged = material.judged
     own_mapping = learn_mapping(person, mapping, seed, progress=progress)

@@ -1,14 +1,15 @@
 """From coarse renderings to realistic frames: the memory-augmented GAN (Sec. 3.4)."""
 
 from tfhkit.refine.adain import adain
-from tfhkit.refine.config import TrainConfig, train_config
-from tfhkit.refine.data import region_weight
+from tfhkit.refine.config import RunOptions, TrainConfig, train_config
+from tfhkit.refine.data import PairedFrames, region_weight
 from tfhkit.refine.discriminator import PatchDiscriminator
 from tfhkit.refine.generator import SIZES, Generator, GeneratorConfig, generator_config
 from tfhkit.refine.identity import ENCODERS, Encoder, IdentityFeatures, identity_features
 from tfhkit.refine.losses import LossWeights
 from tfhkit.refine.memory import Memory, MemoryConfig, smooth_features
-from tfhkit.refine.predict import Retrieval, refine, retrieve_identity
+from tfhkit.refine.predict import Retrieval, refine, refine_with_colour, retrieve_identity
+from tfhkit.refine.refined import Refined
 from tfhkit.refine.refiner import (
     Refiner,
     RefinerConfig,
@@ -29,16 +30,20 @@ __all__ = [
     "LossWeights",
     "Memory",
     "MemoryConfig",
+    "PairedFrames",
     "PatchDiscriminator",
+    "Refined",
     "Refiner",
     "RefinerConfig",
     "Retrieval",
+    "RunOptions",
     "TrainConfig",
     "adain",
     "generator_config",
     "identity_features",
     "load_refiner",
     "refine",
+    "refine_with_colour",
     "refiner_config",
     "region_weight",
     "retrieve_identity",

@@ -1,17 +1,25 @@
 """Adaptive instance normalisation: how the identity steers the generator (Sec. 3.4)."""
 
-from torch import nn
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def adain(x, scale, shift, eps=1e-5):
+def adain(
+    x: Float[Tensor, "B C H W"],
+    scale: Float[Tensor, "B C"],
+    shift: Float[Tensor, "B C"],
+    eps: float = 1e-5,
+) -> Float[Tensor, "B C H W"]:
     """Adaptive instance normalisation.
 
     Args:
-        x: (B, C, H, W).
-        scale, shift: (B, C); the scale is added to 1, so zeros mean plain normalisation.
-    Returns:
-        (B, C, H, W): every channel with mean `shift` and deviation `1 + scale`.
+        x: features.
+        scale: is added to 1, so zeros mean plain normalisation.
+        shift: mean of every channel of the result; its standard deviation is `1 + scale`.
+        eps: is added to the variance.
     Source: Huang & Belongie 2017; paper Sec. 3.4. Differs from the published code, which
         uses the scale as it comes, without the 1.
     """
@@ -22,24 +30,28 @@ def adain(x, scale, shift, eps=1e-5):
 
 
 class AdaIN(nn.Module):
-    """One place of AdaIN; plain instance normalisation until a code is made for it.
+    """One AdaIN layer of the generator; plain instance normalisation until it is given a code.
 
     Args:
-        channels: of the features; 0 leaves them as they are (one pixel has no deviation).
+        channels: number of channels; 0 returns the features unchanged (one pixel has no
+            deviation).
     """
 
-    def __init__(self, channels):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
-        self.project = None  # layer from the code of `SharedCode`
-        self.span = None  # part of the code of `MLPCode`
+        self.project: nn.Linear | None = None  # layer from the code of `SharedCode`
+        self.span: slice | None = None  # part of the code of `MLPCode`
 
-    def forward(self, x, code):
+    def forward(
+        self, x: Float[Tensor, "B C H W"], code: Float[Tensor, "B P"] | None
+    ) -> Float[Tensor, "B C H W"]:
+        """Normalise `x`; scale and shift come from the code (`SharedCode` or `MLPCode`)."""
         if not self.channels:
             return x
-        if self.project is not None:
+        if code is not None and self.project is not None:
             code = self.project(code)
-        elif self.span is not None:
+        elif code is not None and self.span is not None:
             code = code[:, self.span]
         else:
             code = x.new_zeros(x.shape[0], 2 * self.channels)
@@ -47,22 +59,23 @@ class AdaIN(nn.Module):
 
 
 class SharedCode(nn.Linear):
-    """One layer for all places, then a small linear layer at each of them, zero at first.
+    """One layer shared by all AdaIN layers, then a small linear layer in each, zero at first.
 
     Args:
         identity_dim: length of the unit identity features.
-        places: the net's AdaIN modules.
+        layers: the net's AdaIN layers.
         width: length of the code.
     """
 
-    def __init__(self, identity_dim, places, width):
+    def __init__(self, identity_dim: int, layers: Sequence[AdaIN], width: int) -> None:
         super().__init__(identity_dim, width)
-        for place in places:
-            if place.channels:
-                place.project = _zeroed(nn.Linear(width, 2 * place.channels))
+        for layer in layers:
+            if layer.channels:
+                layer.project = _zeroed(nn.Linear(width, 2 * layer.channels))
 
-    def forward(self, identity):
-        return F.leaky_relu(super().forward(_of_size_1(identity)), 0.2)
+    def forward(self, identity: Float[Tensor, "B D"]) -> Float[Tensor, "B P"]:
+        """The code of unit identity features."""
+        return F.leaky_relu(super().forward(_scaled(identity)), 0.2)
 
 
 class MLPCode(nn.Sequential):
@@ -71,27 +84,28 @@ class MLPCode(nn.Sequential):
     Its last layer is zero at first, so that it too starts as plain normalisation.
 
     Args:
-        identity_dim, places: see `SharedCode`.
+        identity_dim, layers: see `SharedCode`.
     """
 
-    def __init__(self, identity_dim, places):
+    def __init__(self, identity_dim: int, layers: Sequence[AdaIN]) -> None:
         n = 0
-        for place in places:
-            place.span = slice(n, n + 2 * place.channels)
-            n += 2 * place.channels
+        for layer in layers:
+            layer.span = slice(n, n + 2 * layer.channels)
+            n += 2 * layer.channels
         first, second, last = nn.Linear(identity_dim, n), nn.Linear(n, n), nn.Linear(n, n)
         super().__init__(first, nn.ReLU(), second, nn.ReLU(), _zeroed(last))
 
-    def forward(self, identity):
-        return super().forward(_of_size_1(identity))
+    def forward(self, identity: Float[Tensor, "B D"]) -> Float[Tensor, "B P"]:
+        """The code of unit identity features."""
+        return super().forward(_scaled(identity))
 
 
-def _of_size_1(identity):
-    """Unit vectors (B, D) have entries of size 1/sqrt(D); bring them to size 1."""
+def _scaled(identity: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+    """Unit vectors have entries of size 1/sqrt(D); scale them to size 1."""
     return identity * identity.shape[-1] ** 0.5
 
 
-def _zeroed(layer):
+def _zeroed(layer: nn.Linear) -> nn.Linear:
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

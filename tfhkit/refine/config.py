@@ -1,9 +1,22 @@
-"""How a refiner is trained: numbers that its weights do not need afterwards."""
+"""How a refiner is trained: what its weights do not need afterwards."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, UInt8
 
 from tfhkit.errors import ParameterError
+from tfhkit.progress import Progress
 from tfhkit.refine.losses import LossWeights
+
+# held-out renderings, real frames, and where they are compared (None: everywhere)
+HeldOut = tuple[
+    UInt8[np.ndarray, "M S S 3"], UInt8[np.ndarray, "M S S 3"], Bool[np.ndarray, "M S S"] | None
+]
 
 
 @dataclass(frozen=True)
@@ -11,13 +24,13 @@ class TrainConfig:
     """How a refiner is trained; not needed to use it.
 
     Args:
-        steps: batches.
+        steps: number of batches.
         batch: frames in a batch; 1 in the published code.
         lr: Adam's learning rate of generator and memory, betas (0.5, 0.999). The published
             fine-tuning uses a constant 1e-4 over 17,880 steps; a short training needs more.
         disc_lr: learning rate of the discriminator; 1e-3 is too large for it.
         decay: let the learning rates fall to 0 along a half cosine.
-        losses: LossWeights.
+        losses: weights and forms of the terms of Eq. 4.
         gan_from: share of the training after which the GAN term starts; 0 in the paper. Earlier,
             the discriminator would only learn to recognise the coarse rendering.
         disc_channels, disc_unshuffle: size of the discriminator; 64 and 1 in the paper.
@@ -50,17 +63,37 @@ class TrainConfig:
     log_every: int = 10
     validate_every: int = 200
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("steps", "batch", "log_every", "validate_every"):
             if getattr(self, name) < 1:
                 raise ParameterError(name, f"is {getattr(self, name)}", "give 1 or more")
+
+
+@dataclass(frozen=True, eq=False)
+class RunOptions:
+    """Where a training runs, what it keeps and reports; none of this changes what is learned.
+
+    Args:
+        device: "auto", "cpu", "cuda" or a torch device.
+        checkpoint: file for the state of the training, which is resumed from there if data and
+            settings are the same.
+        progress: called as progress(done, total, text).
+        held_out: frames whose PSNR goes into the history; they are never trained on.
+        watch: called with the history so far ("steps" and "validation") at each new entry.
+    """
+
+    device: str | torch.device = "auto"
+    checkpoint: str | Path | None = None
+    progress: Progress | None = None
+    held_out: HeldOut | None = None
+    watch: Callable[[dict[str, Any]], None] | None = None
 
 
 # lambda_2 = 0.1 is the default of the published code's option; its fine-tuning command sets 2, the
 # paper's value. With 2, painting a still background anew costs less than keeping it (notebook 05).
 # The L1 term on edges is not in the paper.
 _MINUTES = LossWeights(attention=0.1, gradient=50.0)
-SIZE_DEFAULTS = {
+SIZE_DEFAULTS: dict[str, dict[str, Any]] = {
     "small": {"losses": _MINUTES},
     "medium": {"losses": _MINUTES, "lr": 5e-4, "disc_channels": 64},
     "paper": {
@@ -75,8 +108,15 @@ SIZE_DEFAULTS = {
 }
 
 
-def train_config(size="small", **changes):
-    """The training that goes with a named size of generator, with changes by name."""
+def train_config(size: str = "small", **changes: Any) -> TrainConfig:
+    """The training that goes with a named size of generator.
+
+    Args:
+        size: one of SIZE_DEFAULTS.
+        changes: fields of `TrainConfig` that differ from it.
+    Raises:
+        ParameterError: an unknown size.
+    """
     if size not in SIZE_DEFAULTS:
         known = f"use one of {list(SIZE_DEFAULTS)}"
         raise ParameterError("size", f"unknown generator {size!r}", known)

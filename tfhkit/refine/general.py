@@ -1,13 +1,15 @@
 """The general refiner (Sec. 3.4), as it comes with the kit."""
 
+from pathlib import Path
+
 from tfhkit.assets import assets_dir, shipped
 from tfhkit.errors import InputError
-from tfhkit.refine.refiner import load_refiner, refiner_config
+from tfhkit.refine.refiner import Refiner, load_refiner, refiner_config
 
 FILE = "refiner_{}.safetensors"  # by size, in the kit's assets; "small" is shipped
 
 
-def general_refiner(size="small", path=None):
+def general_refiner(size: str = "small", path: str | Path | None = None) -> Refiner | None:
     """The general refiner of a size.
 
     Args:
@@ -15,8 +17,8 @@ def general_refiner(size="small", path=None):
             `tfhkit pretrain refiner --size SIZE` wrote them.
         path: other weights that `train_general_refiner` wrote.
     Returns:
-        Refiner, or None where there are no general weights of that size: a personal training
-        then begins from the start.
+        The refiner, or None where there are no general weights of that size: a personal training
+        then starts from random weights.
     Raises:
         InputError: not a refiner of this size. AssetError: a damaged file in the assets.
     """

@@ -1,9 +1,12 @@
 """The attention-based generator of Sec. 3.4: a U-Net with AdaIN and two heads (Eq. 3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tfhkit.errors import ParameterError, check_shape
@@ -19,7 +22,7 @@ class GeneratorConfig:
         channels: channels of the U-Net's levels; level 0 works at half the crop's size and
             every further level halves again.
         blocks: residual blocks per level and side; 0 is the paper's plain U-Net.
-        window: rendered frames that go in, the current one last; 3 in the paper.
+        window: rendered frames in the input, the current one last; 3 in the paper.
         identity_dim: length of the identity feature; 0 leaves AdaIN without an input
             (plain instance normalisation), the paper's ablation without identity.
         adain: "shared", the identity goes through one layer of width `embed_dim`, then through
@@ -29,16 +32,16 @@ class GeneratorConfig:
         attention: False leaves Eq. 3 out: the output is the colour alone.
         colour: "absolute", the colour head paints from nothing (tanh), as in the paper;
             "residual", it paints a change of the current rendering.
-        copy_bias: first value of the attention's logit. Positive: the untrained net copies
-            the rendering, so training starts from the coarse picture and not from noise.
-        dropout: rate in the three innermost up levels while training.
+        copy_bias: initial value of the attention's logit. If it is positive, the untrained net
+            copies the rendering, so training starts from the coarse picture and not from noise.
+        dropout: rate in the three innermost levels of the decoder during training.
         full_size_head: True is the paper's last block (transposed convolution to full size,
             then two 7 x 7 convolutions); False keeps both heads at half size and unfolds
             2 x 2 pixels from channels, many times cheaper.
     """
 
     size_px: int = 128
-    channels: tuple = (32, 64, 128, 256)
+    channels: tuple[int, ...] = (32, 64, 128, 256)
     blocks: int = 1
     window: int = 3
     identity_dim: int = 128
@@ -50,7 +53,7 @@ class GeneratorConfig:
     dropout: float = 0.0
     full_size_head: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, known in (("adain", ("shared", "mlp")), ("colour", ("absolute", "residual"))):
             if getattr(self, name) not in known:
                 fault = f"unknown form {getattr(self, name)!r}"
@@ -66,7 +69,7 @@ class GeneratorConfig:
             )
 
 
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "small": {"size_px": 128},
     "medium": {"size_px": 256, "channels": (48, 96, 192, 320, 320)},
     "paper": {
@@ -79,9 +82,12 @@ SIZES = {
 }
 
 
-def generator_config(size="small", **changes):
-    """The configuration of a named size, with changes by name.
+def generator_config(size: str = "small", **changes: Any) -> GeneratorConfig:
+    """The configuration of a named size.
 
+    Args:
+        size: one of SIZES.
+        changes: fields of `GeneratorConfig` that differ from it.
     Raises:
         ParameterError: an unknown size, or a crop that the levels cannot halve.
     """
@@ -98,29 +104,39 @@ def generator_config(size="small", **changes):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions with one AdaIN; the last starts small: nearly the identity."""
+    """Two 3 x 3 convolutions with one AdaIN; nearly the identity before training."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.norm = AdaIN(channels)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.normal_(self.second.weight, std=1e-3)
-        nn.init.zeros_(self.second.bias)
+        _init_small(self.second)
 
-    def forward(self, x, code):
+    def forward(
+        self, x: Float[Tensor, "B C H W"], code: Float[Tensor, "B P"] | None
+    ) -> Float[Tensor, "B C H W"]:
+        """Features of the same size; the code is for AdaIN."""
         h = self.norm(self.first(F.leaky_relu(x, 0.2)), code)
         return x + self.second(F.leaky_relu(h, 0.2))
 
 
+class ResidualBlocks(nn.ModuleList):
+    """The residual blocks of a level, one after the other."""
+
+    def forward(
+        self, x: Float[Tensor, "B C H W"], code: Float[Tensor, "B P"] | None
+    ) -> Float[Tensor, "B C H W"]:
+        """Features of the same size; the code is for AdaIN."""
+        for block in self:
+            x = block(x, code)
+        return x
+
+
 class Generator(nn.Module):
-    """Window of renderings and identity -> refined frame, attention, colour.
+    """Window of renderings and identity -> refined frame, attention, colour."""
 
-    Args:
-        config: GeneratorConfig.
-    """
-
-    def __init__(self, config):
+    def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
         c, n_in = config.channels, 3 * config.window
@@ -145,28 +161,28 @@ class Generator(nn.Module):
         self._build_heads(2 * c[0])
         self._build_code()
 
-    def _blocks(self, channels):
+    def _blocks(self, channels: Sequence[int]) -> nn.ModuleList:
         n = self.config.blocks
-        return nn.ModuleList(nn.ModuleList(ResidualBlock(c) for _ in range(n)) for c in channels)
+        return nn.ModuleList(ResidualBlocks(ResidualBlock(c) for _ in range(n)) for c in channels)
 
-    def _build_code(self):
-        config, places = self.config, [m for m in self.modules() if isinstance(m, AdaIN)]
-        self.embed = None
+    def _build_code(self) -> None:
+        config, layers = self.config, [m for m in self.modules() if isinstance(m, AdaIN)]
+        self.embed: MLPCode | SharedCode | None = None
         if config.identity_dim and config.adain == "mlp":
-            self.embed = MLPCode(config.identity_dim, places)
+            self.embed = MLPCode(config.identity_dim, layers)
         elif config.identity_dim:
-            self.embed = SharedCode(config.identity_dim, places, config.embed_dim)
+            self.embed = SharedCode(config.identity_dim, layers, config.embed_dim)
 
-    def _build_heads(self, n_in):
+    def _build_heads(self, n_in: int) -> None:
         config = self.config
         if config.full_size_head:
             self.last = nn.ConvTranspose2d(n_in, n_in // 2, 4, 2, 1)
             self.last_norm = AdaIN(n_in // 2)
             ends = [nn.Conv2d(n_in // 2, out, 7, padding=3) for out in (3, 1)]
-            self.colour, self.attention = (nn.Sequential(nn.ReLU(), end) for end in ends)
+            colour, attention = (nn.Sequential(nn.ReLU(), end) for end in ends)
         else:
             ends = [nn.Conv2d(n_in // 2, 4 * out, 3, padding=1) for out in (3, 1)]
-            self.colour, self.attention = (
+            colour, attention = (
                 nn.Sequential(
                     nn.LeakyReLU(0.2),
                     nn.Conv2d(n_in, n_in // 2, 3, padding=1),
@@ -176,21 +192,21 @@ class Generator(nn.Module):
                 )
                 for end in ends
             )
-        nn.init.normal_(ends[0].weight, std=1e-3 if config.colour == "residual" else 1e-2)
-        nn.init.zeros_(ends[0].bias)
-        nn.init.normal_(ends[1].weight, std=1e-3)
-        nn.init.constant_(ends[1].bias, config.copy_bias)
-        if not config.attention:
-            self.attention = None
+        _init_small(ends[0], std=1e-3 if config.colour == "residual" else 1e-2)
+        _init_small(ends[1], bias=config.copy_bias)
+        self.colour = colour
+        self.attention: nn.Module | None = attention if config.attention else None
 
-    def forward(self, window, identity=None):
+    def forward(
+        self, window: Float[Tensor, "_ C H W"], identity: Float[Tensor, "_ D"] | None = None
+    ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"], Float[Tensor, "B 3 S S"]]:
         """Eq. 3: o = A * r + (1 - A) * C.
 
         Args:
             window: (B, 3 W, S, S) in [-1, 1], oldest frame first, the current one last.
             identity: (B, D) unit vectors; not used when `identity_dim` is 0.
         Returns:
-            refined (B, 3, S, S), attention (B, 1, S, S) in [0, 1], colour (B, 3, S, S).
+            refined frame in [-1, 1], attention in [0, 1], colour.
         Raises:
             ShapeError: the window or the identity has another size than the weights expect.
         """
@@ -210,21 +226,27 @@ class Generator(nn.Module):
         attention = torch.sigmoid(self.attention(features).float())
         return attention * current + (1 - attention) * colour, attention, colour
 
-    def _unet(self, window, code):
+    def _unet(
+        self, window: Float[Tensor, "B C S S"], code: Float[Tensor, "B P"] | None
+    ) -> Float[Tensor, "B K H W"]:
         x = self.stem(window)
         skips = []
         for i, blocks in enumerate(self.down_blocks):
             if i:
                 x = self.down_norm[i - 1](self.down[i - 1](F.leaky_relu(x, 0.2)), code)
-            for block in blocks:
-                x = block(x, code)
+            x = blocks(x, code)
             skips.append(x)
         x = skips.pop()
         for i, (up, norm, blocks) in enumerate(zip(self.up, self.up_norm, self.up_blocks)):
-            x = norm(up(F.relu(x)), code)
-            for block in blocks:
-                x = block(x, code)
+            x = blocks(norm(up(F.relu(x)), code), code)
             if self.config.dropout and i < 3:
                 x = F.dropout(x, self.config.dropout, self.training)
             x = torch.cat([x, skips.pop()], 1)
         return self.last_norm(self.last(F.relu(x)), code) if self.config.full_size_head else x
+
+
+def _init_small(layer: nn.Conv2d, std: float = 1e-3, bias: float = 0.0) -> None:
+    """Let a layer answer nearly `bias` before training."""
+    nn.init.normal_(layer.weight, std=std)
+    assert layer.bias is not None
+    nn.init.constant_(layer.bias, bias)

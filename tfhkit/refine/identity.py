@@ -1,13 +1,19 @@
 """The identity seam: face crops to unit identity features, by ArcFace or dlib's descriptor."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool, Float, Shaped, UInt8
 
 from tfhkit.assets import fetch
 from tfhkit.errors import InputError, MissingBackend, ParameterError, check_shape
+from tfhkit.progress import Progress
+
+# (S, S, 3) uint8 crop and its (68, 2) landmarks to a feature, not normalised
+Encode = Callable[[np.ndarray, np.ndarray], Sequence[float] | Float[np.ndarray, "D"]]
 
 # eye centres, nose tip, mouth corners in the 112 px picture that ArcFace was trained on
 ARCFACE_POINTS_PX = np.array(
@@ -30,10 +36,10 @@ class Encoder:
         name: "arcface" or "dlib".
         dim: length of its features.
         match: features of two frames with a higher cosine count as the same entry of the
-            memory. 0.98 for ArcFace in the published code. dlib's descriptor spreads far
+            memory. 0.98 for ArcFace in the published code. dlib's descriptors differ far
             less: frames of one person have a median cosine of about 0.98 to 0.99, those of
             two people often above 0.8.
-        same_person: cosine above which two features are taken for one person.
+        same_person: two features with a higher cosine are taken for the same person.
     """
 
     name: str
@@ -53,37 +59,44 @@ class IdentityFeatures:
     """What `identity_features` returns.
 
     Args:
-        features: (T, D) float32 unit vectors; zeros where there is no face.
-        found: (T,) bool.
-        encoder: Encoder.
+        features: unit vectors; zeros where there is no face.
+        found: frames with a face.
+        encoder: what made the features.
     """
 
-    features: np.ndarray
-    found: np.ndarray
+    features: Float[np.ndarray, "T D"]
+    found: Bool[np.ndarray, "T"]
     encoder: Encoder
 
     @property
-    def n_skipped(self):
+    def n_skipped(self) -> int:
+        """Number of frames without a face."""
         return int((~self.found).sum())
 
 
-def identity_features(images, landmarks_px, backend="auto", weights=None, every=1, progress=None):
+def identity_features(
+    images: Shaped[np.ndarray, "_ _ _ _"],
+    landmarks_px: Float[np.ndarray, "_ _ _"],
+    backend: str = "auto",
+    weights: str | Path | None = None,
+    every: int = 1,
+    progress: Progress | None = None,
+) -> IdentityFeatures:
     """Identity features of face crops.
 
     Args:
         images: (T, S, S, 3) uint8 RGB crops.
         landmarks_px: (T, 68, 2) in pixels of the crops; NaN in a frame without a face.
         backend: "arcface", "dlib" or "auto" (ArcFace where `weights` is given, else dlib).
-        weights: path of an ArcFace ONNX file (112 x 112 RGB in, 512 out).
-        every: encode every so many frames with a face and interpolate between them. dlib's net
-            takes 60 ms a frame; at 25 fps the features of frames 0.1 s apart differ by less
-            than 1 % of their length.
-        progress: callable(done, total, text).
-    Returns:
-        IdentityFeatures.
+        weights: an ArcFace ONNX file (112 x 112 RGB in, 512 out).
+        every: step between encoded frames, counted in frames with a face; the features between
+            them are interpolated. dlib's net takes 60 ms a frame; at 25 fps the features of
+            frames 0.1 s apart differ by less than 1 % of their length.
+        progress: called as progress(done, total, text).
     Raises:
         MissingBackend: the backend was asked for and lacks its weights.
-        InputError: no frame shows a face; pictures are not uint8; a file is no ArcFace.
+        InputError: no frame shows a face; pictures are not uint8; the file is not an ArcFace
+            model.
         ParameterError: `every`, or an unknown backend.
     """
     check_shape("images", images, ("T", "S", "S", 3))
@@ -114,8 +127,10 @@ def identity_features(images, landmarks_px, backend="auto", weights=None, every=
     return IdentityFeatures(features, found, encoder)
 
 
-def open_encoder(backend="auto", weights=None):
-    """The encoder's facts and its function (image, landmarks) -> feature."""
+def open_encoder(
+    backend: str = "auto", weights: str | Path | None = None
+) -> tuple[Encoder, Encode]:
+    """An encoder and its function; arguments as in `identity_features`."""
     if backend == "auto":
         backend = "arcface" if weights is not None else "dlib"
     if backend == "arcface":
@@ -125,7 +140,7 @@ def open_encoder(backend="auto", weights=None):
     raise ParameterError("identity", f"unknown backend {backend!r}", "use arcface, dlib or auto")
 
 
-def _open_arcface(weights):
+def _open_arcface(weights: str | Path | None) -> Encode:
     if weights is None or not Path(weights).is_file():
         raise MissingBackend(
             "identity",
@@ -158,14 +173,14 @@ def _open_arcface(weights):
     return encode
 
 
-def align_arcface(image, points):
-    """The 112 x 112 picture that ArcFace wants, by a similarity from five points.
+def align_arcface(
+    image: UInt8[np.ndarray, "S S 3"], points: Float[np.ndarray, "68 2"]
+) -> UInt8[np.ndarray, "112 112 3"]:
+    """The picture that ArcFace expects, by a similarity from five points.
 
     Args:
-        image: (S, S, 3) uint8.
-        points: (68, 2) px.
-    Returns:
-        (112, 112, 3) uint8.
+        image: RGB crop.
+        points: landmarks in pixels of the crop.
     """
     import cv2
 
@@ -190,7 +205,7 @@ def align_arcface(image, points):
 
 
 @lru_cache(maxsize=1)
-def _open_dlib():
+def _open_dlib() -> Encode:
     try:
         import dlib
     except ImportError as error:

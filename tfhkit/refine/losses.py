@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
 from torch.nn import functional as F
 
 from tfhkit.errors import ParameterError
@@ -20,15 +23,15 @@ class LossWeights:
         attention: lambda_2.
         smooth: lambda_3, on a sum over pixels, as written.
         attention_norm: "l2" is the norm of Eq. 4 as written, a number that grows with the
-            picture's side (128 for A = 1 at 128 px): with lambda_2 = 2 it outweighs
+            picture's side (128 for A = 1 at 128 px); with lambda_2 = 2 it outweighs
             every other term and drives A to 0. "rms" is that norm per pixel, between 0 and 1,
             and the default for this reason. "mean" is the published code's mean(A).
-        gan: "log" is Eq. 4 as written, the generator lowers log(1 - D). "nonsaturating"
-            raises log D instead (the published code), whose gradient does not vanish while
+        gan: "log" is Eq. 4 as written, the generator minimises log(1 - D). "nonsaturating"
+            maximises log D instead (the published code), whose gradient does not vanish while
             the discriminator wins.
         gan_weight: factor of the GAN term; 1 in Eq. 4, 0 trains without a discriminator.
-        gradient: an extra, 0 in the paper: L1 on differences of neighbouring pixels, which
-            asks for edges (eyelids, teeth) at the right place.
+        gradient: weight of an L1 term on differences of neighbouring pixels, which rewards
+            edges (eyelids, teeth) at the right place; 0 in the paper.
     """
 
     l1: float = 100.0
@@ -39,7 +42,7 @@ class LossWeights:
     gan_weight: float = 1.0
     gradient: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value, known in (
             ("attention_norm", self.attention_norm, ATTENTION_NORMS),
             ("gan", self.gan, GAN_FORMS),
@@ -48,14 +51,12 @@ class LossWeights:
                 raise ParameterError(name, f"unknown form {value!r}", f"use one of {known}")
 
 
-def attention_norm(attention, form="rms"):
-    """How much of the rendering is kept: the lambda_2 term of Eq. 4.
+def attention_norm(attention: Float[Tensor, "B 1 H W"], form: str = "rms") -> Float[Tensor, ""]:
+    """How much of the rendering is kept: the lambda_2 term of Eq. 4, mean over the batch.
 
     Args:
-        attention: (B, 1, H, W) in [0, 1].
+        attention: values in [0, 1].
         form: see `LossWeights.attention_norm`.
-    Returns:
-        scalar, mean over the batch.
     """
     if form == "mean":
         return attention.mean()
@@ -65,26 +66,31 @@ def attention_norm(attention, form="rms"):
     return (square + 1e-12).sqrt().mean()
 
 
-def attention_smoothness(attention):
-    """Squared differences of neighbours, summed over pixels: the lambda 3 term of Eq. 4.
+def attention_smoothness(attention: Float[Tensor, "B 1 H W"]) -> Float[Tensor, ""]:
+    """Squared differences of neighbouring pixels, summed: the lambda_3 term of Eq. 4.
 
-    Args:
-        attention: (B, 1, H, W).
-    Returns:
-        scalar, mean over the batch.
+    Mean over the batch.
     """
     down = (attention[..., 1:, :] - attention[..., :-1, :]).square().sum((1, 2, 3))
     right = (attention[..., :, 1:] - attention[..., :, :-1]).square().sum((1, 2, 3))
     return (down + right).mean()
 
 
-def weighted_l1(refined, real, weight=None):
-    """Mean absolute difference; `weight` (B, 1, H, W) of mean 1 moves it to where it matters."""
+def weighted_l1(
+    refined: Float[Tensor, "B C H W"],
+    real: Float[Tensor, "B C H W"],
+    weight: Float[Tensor, "B 1 H W"] | None = None,
+) -> Float[Tensor, ""]:
+    """Mean absolute difference; `weight`, of mean 1, says how much each pixel counts."""
     error = (refined - real).abs()
     return error.mean() if weight is None else (error * weight).mean()
 
 
-def gradient_l1(refined, real, weight=None):
+def gradient_l1(
+    refined: Float[Tensor, "B C H W"],
+    real: Float[Tensor, "B C H W"],
+    weight: Float[Tensor, "B 1 H W"] | None = None,
+) -> Float[Tensor, ""]:
     """L1 between the differences of neighbouring pixels, in both directions."""
     error = refined - real
     down = (error[..., 1:, :] - error[..., :-1, :]).abs()
@@ -94,29 +100,38 @@ def gradient_l1(refined, real, weight=None):
     return down.mean() + right.mean()
 
 
-def discriminator_loss(real_logits, fake_logits):
-    """-(log D(r, g) + log(1 - D(r, G))), mean over patches: what D lowers (Eq. 4, 5)."""
+def discriminator_loss(
+    real_logits: Float[Tensor, "..."], fake_logits: Float[Tensor, "..."]
+) -> Float[Tensor, ""]:
+    """-(log D(r, g) + log(1 - D(r, G))), mean over patches: what D minimises (Eq. 4, 5)."""
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
 
 
-def generator_gan_loss(fake_logits, form="log"):
-    """What G lowers: log(1 - D) as written ("log"), or -log D ("nonsaturating")."""
+def generator_gan_loss(fake_logits: Float[Tensor, "..."], form: str = "log") -> Float[Tensor, ""]:
+    """What G minimises: log(1 - D) as written ("log"), or -log D ("nonsaturating")."""
     if form == "log":
         return -F.softplus(fake_logits).mean()
     return F.softplus(-fake_logits).mean()
 
 
-def generator_loss(refined, attention, real, weights, weight=None, fake_logits=None):
-    """Eq. 4 as the generator sees it.
+def generator_loss(
+    refined: Float[Tensor, "B 3 H W"],
+    attention: Float[Tensor, "B 1 H W"],
+    real: Float[Tensor, "B 3 H W"],
+    weights: LossWeights,
+    weight: Float[Tensor, "B 1 H W"] | None = None,
+    fake_logits: Float[Tensor, "B 1 h w"] | None = None,
+) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+    """The generator's part of Eq. 4.
 
     Args:
-        refined, real: (B, 3, H, W) in [-1, 1].
-        attention: (B, 1, H, W).
-        weights: LossWeights.
-        weight: optional (B, 1, H, W) weight of the pixels in the L1 term.
-        fake_logits: discriminator's judgement of `refined`, or None without a GAN term.
+        refined, real: frames in [-1, 1].
+        attention: values in [0, 1].
+        weights: the lambdas.
+        weight: weight of the pixels in the L1 term.
+        fake_logits: the discriminator's logits of `refined`, or None without a GAN term.
     Returns:
-        total, and the parts by name (unweighted, detached).
+        total, and the terms by name (unweighted, detached).
     """
     parts = {
         "l1": weighted_l1(refined, real, weight),
@@ -137,7 +152,9 @@ def generator_loss(refined, attention, real, weights, weight=None, fake_logits=N
     return total, {name: value.detach() for name, value in parts.items()}
 
 
-def to_unit(images_u8, device=None):
-    """(B, H, W, 3) uint8 -> (B, 3, H, W) float in [-1, 1]."""
+def to_unit(
+    images_u8: UInt8[np.ndarray | Tensor, "B H W 3"], device: str | torch.device | None = None
+) -> Float[Tensor, "B 3 H W"]:
+    """Pictures as float in [-1, 1], channels first."""
     images = torch.as_tensor(images_u8, device=device)
     return images.permute(0, 3, 1, 2).float() / 127.5 - 1

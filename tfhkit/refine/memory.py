@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Bool, Float, Int
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tfhkit.errors import ParameterError, check_shape
@@ -22,9 +24,9 @@ class MemoryConfig:
             of a few hundred frames of one person needs a few dozen.
         key_dim: length of the keys.
         value_dim: length of the identity features.
-        top_k: how many nearest slots the triplet loss looks at; 256 in the published code.
-        margin: of the triplet loss; 0.3 in the published code.
-        match: two identity features with a higher cosine are the same; belongs to the
+        top_k: number of nearest slots that the triplet loss looks at; 256 in the published code.
+        margin: margin of the triplet loss; 0.3 in the published code.
+        match: two identity features with a higher cosine count as the same; depends on the
             identity encoder (0.98 for ArcFace in the published code).
     """
 
@@ -35,7 +37,7 @@ class MemoryConfig:
     margin: float = 0.3
     match: float = 0.98
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 1 <= self.top_k <= self.slots:
             raise ParameterError(
                 "top_k", f"{self.top_k} nearest of {self.slots} slots", "give slots >= top_k >= 1"
@@ -51,15 +53,21 @@ class Memory(nn.Module):
     """Pairs (key, value), their ages, and the trainable layer that makes queries.
 
     All tables are buffers, so they are saved, resumed and moved with the module.
-    `writers` (slots, 8) holds the last different frames that wrote a slot, the newest first
-    (-1: none; all -1: the slot is empty), `writes` how often it was written since it was replaced,
-    `age` how many samples came since it was last written.
-
-    Args:
-        config: MemoryConfig.
+    `writers` holds the last different frames that wrote a slot, the newest first (-1: none; all
+    -1: the slot is empty), `writes` how often it was written since it was replaced, `age` how
+    many samples came since it was last written. `pool5_mean` and `pool5_std` are the mean and
+    standard deviation of pool5 over the training frames.
     """
 
-    def __init__(self, config):
+    keys: Float[Tensor, "M K"]
+    values: Float[Tensor, "M D"]
+    age: Int[Tensor, "M"]
+    writers: Int[Tensor, "M 8"]
+    writes: Int[Tensor, "M"]
+    pool5_mean: Float[Tensor, "512"]
+    pool5_std: Float[Tensor, "512"]
+
+    def __init__(self, config: MemoryConfig) -> None:
         super().__init__()
         self.config = config
         self.fc = nn.Linear(POOL5_DIM, config.key_dim)
@@ -68,29 +76,28 @@ class Memory(nn.Module):
         self.register_buffer("age", torch.zeros(config.slots, dtype=torch.int64))
         self.register_buffer("writers", torch.full((config.slots, WRITERS), -1))
         self.register_buffer("writes", torch.zeros(config.slots, dtype=torch.int64))
-        # what pool5 looks like on this data: its mean and deviation over the training frames
         self.register_buffer("pool5_mean", torch.zeros(POOL5_DIM))
         self.register_buffer("pool5_std", torch.ones(POOL5_DIM))
 
     @property
-    def writer(self):
-        """(slots,) int64: the frame that wrote a slot last, -1 where it is empty."""
+    def writer(self) -> Int[Tensor, "M"]:
+        """The frame that wrote a slot last, -1 where it is empty."""
         return self.writers[:, 0]
 
     @property
-    def used(self):
-        """(slots,) bool: slots that were written."""
+    def used(self) -> Bool[Tensor, "M"]:
+        """Slots that were written."""
         return self.writer >= 0
 
-    def clear(self):
+    def clear(self) -> None:
         """Empty all slots; the trained layer and the statistics of its input stay."""
         for table in (self.keys, self.values, self.age, self.writes):
             table.zero_()
         self.writers.fill_(-1)
 
     @torch.no_grad()
-    def fit_input(self, pool5):
-        """Take mean and deviation of `pool5` (N, 512) as the zero and unit of the queries.
+    def fit_input(self, pool5: Float[Tensor, "N C"]) -> None:
+        """Standardise the queries' input by mean and standard deviation of `pool5` (N, 512).
 
         Frames of one person give nearly the same pool5 feature; without this every query has
         a cosine near 1 with every key.
@@ -99,21 +106,23 @@ class Memory(nn.Module):
         self.pool5_mean.copy_(pool5.mean(0))
         self.pool5_std.copy_(pool5.std(0, unbiased=False).clamp(min=1e-4))
 
-    def query(self, pool5):
+    def query(self, pool5: Float[Tensor, "B C"]) -> Float[Tensor, "B K"]:
         """Pool5 features (B, 512) to unit queries (B, key_dim): FC, then normalisation."""
         check_shape("pool5", pool5, ("B", POOL5_DIM))
         return F.normalize(self.fc((pool5 - self.pool5_mean) / self.pool5_std), dim=-1)
 
-    def triplet_loss(self, query, value):
-        """Threshold triplet loss: queries near keys of alike identity, far from the others.
+    def triplet_loss(
+        self, query: Float[Tensor, "B K"], value: Float[Tensor, "_ D"]
+    ) -> Float[Tensor, ""]:
+        """Threshold triplet loss: queries near keys of the same identity, far from the others.
 
         Args:
-            query: (B, key_dim) unit vectors, with gradient.
-            value: (B, value_dim) unit vectors, identity features of the true frames.
+            query: unit vectors, with gradient.
+            value: unit vectors, identity features of the true frames.
         Returns:
-            scalar: mean over the batch of max(0, best wrong - best right + margin), where
-            right and wrong are looked for among the top_k nearest used slots; samples that
-            find only one kind there do not count.
+            mean over the batch of max(0, best wrong - best right + margin), where right and
+            wrong are looked for among the top_k nearest used slots; samples that find only one
+            kind there do not count.
         Source: Yoo et al. 2019 (Coloring with limited data), paper Sec. 3.4, footnote 3.
         """
         check_shape("query", query, ("B", self.config.key_dim))
@@ -130,22 +139,28 @@ class Memory(nn.Module):
         return hinge.sum() / counts.sum().clamp(min=1)
 
     @torch.no_grad()
-    def update(self, query, value, frame=None, generator=None):
+    def update(
+        self,
+        query: Float[Tensor, "B K"],
+        value: Float[Tensor, "_ D"],
+        frame: ArrayLike | Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Int[Tensor, "B"]:
         """Write a batch into the memory, one sample after the other.
 
-        A sample whose nearest slot (by key) holds an alike identity is folded into that slot:
+        A sample whose nearest slot (by key) holds the same identity is folded into that slot:
         key = normalise(key + query), age 0. Otherwise the oldest slot is replaced (footnote 4);
-        ages carry a little noise so that ties are broken at random. Samples take turns, so two
-        samples of a batch that meet in one slot act as if they had come one by one; what one of
-        them wrote, no other one replaces while there is another slot.
+        a little noise on the ages breaks ties at random. Two samples of a batch that meet in one
+        slot act as if they had come one by one; no sample replaces what another one of its batch
+        wrote while there is another slot.
 
         Args:
-            query: (B, key_dim) unit vectors.
-            value: (B, value_dim) unit vectors.
+            query: unit vectors.
+            value: unit vectors.
             frame: (B,) frame numbers >= 0, remembered per slot; None counts as frame 0.
-            generator: torch.Generator on the CPU for the noise of the ages.
+            generator: on the CPU, for the noise on the ages.
         Returns:
-            (B,) int64: the slot that each sample wrote.
+            the slot that each sample wrote.
         Raises:
             ShapeError: lengths differ.
         """
@@ -153,7 +168,7 @@ class Memory(nn.Module):
         check_shape("value", value, (query.shape[0], self.config.value_dim))
         frames = torch.zeros(len(query)) if frame is None else torch.as_tensor(frame)
         check_shape("frame", frames, (len(query),))
-        written = []
+        written: list[int] = []
         for q, v, number in zip(query.detach(), value, frames.long().tolist()):
             similarity = (self.keys @ q).masked_fill(~self.used, -2.0)
             slot = int(similarity.argmax())
@@ -173,7 +188,7 @@ class Memory(nn.Module):
             written.append(slot)
         return torch.tensor(written, dtype=torch.int64)
 
-    def _oldest(self, written, generator):
+    def _oldest(self, written: list[int], generator: torch.Generator | None) -> int:
         """An empty slot, else about the oldest of those that this batch did not write."""
         empty = (~self.used).nonzero()
         if len(empty):
@@ -186,13 +201,15 @@ class Memory(nn.Module):
         return int(age.argmax())
 
     @torch.no_grad()
-    def retrieve(self, query):
+    def retrieve(
+        self, query: Float[Tensor, "B K"]
+    ) -> tuple[Float[Tensor, "B D"], Int[Tensor, "B"], Float[Tensor, "B"]]:
         """The identity feature of the nearest key (top 1).
 
         Args:
-            query: (B, key_dim) unit vectors.
+            query: unit vectors.
         Returns:
-            values (B, value_dim), slots (B,) int64, similarity (B,) cosines.
+            values, slots, and cosines of query and key.
         Raises:
             ParameterError: the memory is empty.
         """
@@ -204,20 +221,22 @@ class Memory(nn.Module):
         return self.values[slot], slot, best
 
 
-def smooth_features(features, times, every_s=1.0):
+def smooth_features(
+    features: Float[Tensor, "T D"], times: ArrayLike, every_s: float = 1.0
+) -> Float[Tensor, "T D"]:
     """Features taken every `every_s` seconds and interpolated in between (Sec. 3.4).
 
-    What the memory returns jumps from slot to slot; fed to the generator as it is, the face
-    would flicker. The published code takes every 25th frame.
+    What the memory returns jumps from slot to slot; without smoothing the generated face would
+    flicker. The published code takes every 25th frame.
 
     Args:
-        features: (T, D) unit vectors.
+        features: unit vectors.
         times: (T,) seconds, increasing.
         every_s: distance of the knots; 0 returns the features unchanged.
     Returns:
-        (T, D) unit vectors, equal to `features` at the knots.
+        unit vectors, equal to `features` at the knots.
     Raises:
-        ParameterError: times that do not increase. ShapeError: of another number.
+        ParameterError: times that do not increase. ShapeError: not one time for each feature.
     """
     times = np.asarray(times, np.float64)
     check_shape("times", times, (len(features),))
@@ -226,17 +245,17 @@ def smooth_features(features, times, every_s=1.0):
     if every_s <= 0 or len(features) < 3:
         return features
     knots = knot_indices(times, every_s)
-    times = torch.as_tensor(times, device=features.device)
-    at = times[knots]
-    right = torch.searchsorted(at, times).clamp(1, len(knots) - 1)
+    seconds = torch.as_tensor(times, device=features.device)
+    at = seconds[knots]
+    right = torch.searchsorted(at, seconds).clamp(1, len(knots) - 1)
     span = (at[right] - at[right - 1]).clamp(min=1e-9)
-    share = ((times - at[right - 1]) / span).clamp(0, 1).to(features.dtype)[:, None]
+    share = ((seconds - at[right - 1]) / span).clamp(0, 1).to(features.dtype)[:, None]
     chosen = features[knots]
     return F.normalize(torch.lerp(chosen[right - 1], chosen[right], share), dim=-1)
 
 
-def knot_indices(times, every_s):
-    """Frames that stand at least `every_s` apart, with the first and the last: list of int."""
+def knot_indices(times: Float[np.ndarray | Tensor, "T"], every_s: float) -> list[int]:
+    """Frames at least `every_s` seconds apart, with the first and the last."""
     knots = [0]
     for i in range(1, len(times)):
         if times[i] - times[knots[-1]] >= every_s - 1e-6:

@@ -1,15 +1,20 @@
 """The personal refiner (Sec. 3.4): the general one, fine-tuned on the frames of one clip."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from tfhkit.background.images import Coarse
+from tfhkit.fit import Fit
 from tfhkit.profiles import Settings
-from tfhkit.refine.config import TrainConfig
-from tfhkit.refine.data import region_weight
+from tfhkit.progress import Progress
+from tfhkit.refine.config import RunOptions, TrainConfig
+from tfhkit.refine.data import PairedFrames, region_weight
 from tfhkit.refine.identity import IdentityFeatures, identity_features
-from tfhkit.refine.refiner import RefinerConfig, refiner_config
+from tfhkit.refine.refiner import Refiner, RefinerConfig, refiner_config
 from tfhkit.refine.start import start_from
 from tfhkit.refine.train import train_refiner
 
@@ -21,36 +26,47 @@ class PersonalFrames:
     """What a person's refiner is trained on.
 
     Args:
-        coarse: Coarse of the training frames, with real.
-        points_px: (N, 68, 2) float32 landmarks in pixels of the crops.
-        identity: IdentityFeatures of the real frames.
+        coarse: the training images, with real.
+        points_px: landmarks in pixels of the crops.
+        identity: identity features of the real frames.
     """
 
     coarse: Coarse
-    points_px: np.ndarray
+    points_px: Float[np.ndarray, "N 68 2"]
     identity: IdentityFeatures
 
     @property
-    def weight(self):
-        """(N, S, S) weight of the pixels in the L1 term, see `region_weight`."""
-        return region_weight(self.coarse.changed, self.points_px)
+    def pairs(self) -> PairedFrames:
+        """The arrays of the training; face, eyes and mouth weigh more in the L1 term."""
+        assert self.coarse.real is not None, "`training_images` gives it"
+        weight = region_weight(self.coarse.changed, self.points_px)
+        identity, frames = self.identity.features, self.coarse.frames
+        return PairedFrames(self.coarse.render, self.coarse.real, identity, frames, weight)
 
 
-def points_in_crop(fit, frames, size_px):
-    """Landmarks (N, 68, 2) float32 of a clip's frames, in pixels of crops of a size."""
+def points_in_crop(
+    fit: Fit, frames: Int[np.ndarray, "N"], size_px: int
+) -> Float[np.ndarray, "N 68 2"]:
+    """Landmarks of a clip's frames, in pixels of crops of a size."""
     return (fit.crop.to_crop(fit.landmarks_px[frames]) * size_px / 224).astype(np.float32)
 
 
-def personal_frames(fit, coarse, encoder="auto", arcface_file=None, progress=None):
+def personal_frames(
+    fit: Fit,
+    coarse: Coarse,
+    encoder: str = "auto",
+    arcface_file: str | Path | None = None,
+    progress: Progress | None = None,
+) -> PersonalFrames:
     """Landmarks and identity features that belong to a person's training images.
 
     Args:
-        fit: Fit of the clip. coarse: Coarse of `training_images`.
+        fit: fit of the clip.
+        coarse: from `training_images`.
         encoder, arcface_file: see `identity_features`.
         progress: called as progress(done, total, text).
-    Returns:
-        PersonalFrames.
     """
+    assert coarse.real is not None, "`training_images` gives it"
     points = points_in_crop(fit, coarse.frames, coarse.render.shape[1])
     every = max(1, len(points) // N_ENCODED)
     identity = identity_features(
@@ -63,7 +79,8 @@ def personal_config(settings: Settings, own: PersonalFrames) -> RefinerConfig:
     """The configuration of a profile's refiner for these frames.
 
     Args:
-        settings: Settings of the profile. own: PersonalFrames, for the name of their encoder.
+        settings: numbers of the profile.
+        own: the training frames, for the name of their encoder.
     """
     return refiner_config(
         settings.refine_size,
@@ -77,29 +94,21 @@ def train_personal_refiner(
     own: PersonalFrames,
     config: RefinerConfig,
     train: TrainConfig,
-    general=None,
-    seed=0,
-    **options,
-):
+    general: Refiner | None = None,
+    seed: int = 0,
+    run: RunOptions | None = None,
+) -> tuple[Refiner, dict[str, Any]]:
     """Train a person's refiner.
 
     Args:
-        own: PersonalFrames. config: RefinerConfig. train: TrainConfig.
-        general: Refiner whose weights are the start, see `start_from`; None: random weights.
-        seed: random seed. options: device, progress, checkpoint, validation and watch of
-            `train_refiner`.
+        own: the person's training frames.
+        config: architecture.
+        train: settings of the training.
+        general: refiner whose weights are the start, see `start_from`; None: random weights.
+        seed: random seed.
+        run: device, checkpoint, held-out frames, progress.
     Returns:
-        Refiner and history, as from `train_refiner`.
+        the refiner in eval mode, and the history, as from `train_refiner`.
     """
-    return train_refiner(
-        own.coarse.render,
-        own.coarse.real,
-        own.identity.features,
-        config,
-        train,
-        frames=own.coarse.frames,
-        weight=own.weight,
-        start=None if general is None else start_from(general, config, seed),
-        seed=seed,
-        **options,
-    )
+    start = None if general is None else start_from(general, config, seed)
+    return train_refiner(own.pairs, config, train, start, seed, run)

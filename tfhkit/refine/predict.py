@@ -1,46 +1,57 @@
 """Refining rendered frames with a trained refiner: memory look-up, smoothing, Eq. 3."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Shaped, UInt8
+from numpy.typing import ArrayLike
+from torch import Tensor
 
 from tfhkit.errors import InputError, ParameterError, check_shape
+from tfhkit.progress import Progress
 from tfhkit.refine.data import gather_windows, window_indices
 from tfhkit.refine.device import autocast_for
 from tfhkit.refine.memory import knot_indices, smooth_features
+from tfhkit.refine.refiner import Refiner, RefinerConfig
 from tfhkit.refine.spatial import pool5_features
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Retrieval:
     """What the memory answered.
 
     Args:
-        frames: (K,) rows of the renderings that were looked up.
-        slots: (K,) slots that answered.
-        similarity: (K,) cosine of query and key.
-        identity: (T, D) smoothed unit features for all frames.
+        frames: rows of the renderings that were looked up.
+        slots: slots that answered.
+        similarity: cosine of query and key.
+        identity: smoothed unit features of all frames.
     """
 
-    frames: np.ndarray
-    slots: np.ndarray
-    similarity: np.ndarray
-    identity: torch.Tensor
+    frames: Int[np.ndarray, "K"]
+    slots: Int[np.ndarray, "K"]
+    similarity: Float[np.ndarray, "K"]
+    identity: Float[Tensor, "T D"]
 
 
 @torch.no_grad()
-def retrieve_identity(refiner, renders, times=None, looked=None):
+def retrieve_identity(
+    refiner: Refiner,
+    renders: UInt8[np.ndarray, "_ S S 3"],
+    times: ArrayLike | None = None,
+    looked: Int[np.ndarray, "K"] | None = None,
+) -> Retrieval:
     """Identity features of rendered frames, from the memory (Sec. 3.4).
 
     Args:
-        refiner: Refiner.
-        renders: (K, S, S, 3) uint8, the frames to look up.
+        refiner: trained refiner.
+        renders: the frames to look up.
         times: (T,) seconds of all frames; None means 25 fps.
-        looked: (K,) which of all frames these are. None: `renders` holds all T frames, and the
-            knots of `frames_to_look_up` are picked from them.
+        looked: which of all frames `renders` holds. None: it holds all T frames, and the knots
+            of `frames_to_look_up` are picked from them.
     Returns:
-        Retrieval, with features for all T frames.
+        features of all T frames, and what was looked up for them.
     """
     config = refiner.config
     times = np.arange(len(renders)) / 25.0 if times is None else np.asarray(times, np.float64)
@@ -63,54 +74,83 @@ def retrieve_identity(refiner, renders, times=None, looked=None):
     return Retrieval(looked, slots.cpu().numpy(), similarity.cpu().numpy(), features)
 
 
-def frames_to_look_up(config, times):
-    """Frames whose identity comes from the memory; it is interpolated between them: (K,) int64.
+def frames_to_look_up(config: RefinerConfig, times: Float[np.ndarray, "T"]) -> Int[np.ndarray, "K"]:
+    """Frames whose identity comes from the memory; it is interpolated between them.
 
     Args:
-        config: RefinerConfig. times: (T,) seconds.
+        config: of the refiner.
+        times: seconds of all frames.
     """
     if _interpolates(config, len(times)):
         return np.array(knot_indices(times, config.smooth_s))
     return np.arange(len(times))
 
 
-def _interpolates(config, n_frames):
+def _interpolates(config: RefinerConfig, n_frames: int) -> bool:
     return config.smooth_s > 0 and n_frames >= 3
 
 
-@torch.no_grad()
 def refine(
-    refiner,
-    renders,
-    times=None,
-    identity=None,
-    batch=16,
-    progress=None,
-    colour=False,
-    precision="auto",
-):
+    refiner: Refiner,
+    renders: Shaped[np.ndarray, "T H W C"],
+    times: ArrayLike | None = None,
+    identity: Float[np.ndarray | Tensor, "_ D"] | None = None,
+    batch: int = 16,
+    progress: Progress | None = None,
+    precision: str = "auto",
+) -> tuple[UInt8[np.ndarray, "T S S 3"], Float[np.ndarray, "T S S"]]:
     """Refine rendered frames; dropout is off: on one machine the same input gives the same output.
 
     Args:
-        refiner: Refiner.
-        renders: (T, S, S, 3) uint8 composited renderings in time order.
+        refiner: trained refiner.
+        renders: (T, S, S, 3) uint8, composited renderings in time order.
         times: (T,) seconds, for the smoothing of the retrieved features; None means 25 fps.
         identity: (T, D) features to use instead of the memory's.
         batch: frames at a time.
-        progress: callable(done, total, text).
-        colour: also return the colour head's picture.
+        progress: called as progress(done, total, text).
         precision: "float32", "bfloat16" or "auto": bfloat16 where the processor has it. There it
             takes half of the time, and no pixel of a trained small refiner differs by more than
             one grey level.
     Returns:
-        refined (T, S, S, 3) uint8, attention (T, S, S) float32 in [0, 1]; with `colour` a
-        third: (T, S, S, 3) uint8.
+        refined frames, and the attention in [0, 1].
     Raises:
         ShapeError: the frames are not of the refiner's size, or times or features are not one
             for each of them.
         InputError: the frames are not uint8. ParameterError: an empty memory, times that do not
             increase, batch or precision.
     """
+    refined, attention = np.empty(renders.shape, np.uint8), np.empty(renders.shape[:3], np.float32)
+    parts = _generate(refiner, renders, times, identity, batch, progress, precision)
+    for part, frames, kept, _ in parts:
+        refined[part], attention[part] = to_uint8(frames), kept[:, 0].cpu().numpy()
+    return refined, attention
+
+
+def refine_with_colour(
+    refiner: Refiner,
+    renders: Shaped[np.ndarray, "T H W C"],
+    times: ArrayLike | None = None,
+    progress: Progress | None = None,
+) -> tuple[UInt8[np.ndarray, "T S S 3"], Float[np.ndarray, "T S S"], UInt8[np.ndarray, "T S S 3"]]:
+    """What `refine` returns, and with it the colour C of Eq. 3; arguments as there."""
+    refined, attention = np.empty(renders.shape, np.uint8), np.empty(renders.shape[:3], np.float32)
+    painted = np.empty_like(refined)
+    for part, frames, kept, colour in _generate(refiner, renders, times, progress=progress):
+        refined[part], attention[part] = to_uint8(frames), kept[:, 0].cpu().numpy()
+        painted[part] = to_uint8(colour)
+    return refined, attention, painted
+
+
+def _generate(
+    refiner: Refiner,
+    renders: Shaped[np.ndarray, "T H W C"],
+    times: ArrayLike | None = None,
+    identity: Float[np.ndarray | Tensor, "_ D"] | None = None,
+    batch: int = 16,
+    progress: Progress | None = None,
+    precision: str = "auto",
+) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+    """Yield which frames a batch is, and the generator's three answers; arguments of `refine`."""
     size = refiner.config.generator.size_px
     check_shape("renders", renders, ("T", size, size, 3))
     if renders.dtype != np.uint8:
@@ -126,25 +166,19 @@ def refine(
     check_shape("identity", identity, (n, refiner.config.memory.value_dim))
     rows = torch.as_tensor(window_indices(n, refiner.config.generator.window))
     pixels = torch.as_tensor(np.ascontiguousarray(renders))
-    refined = np.empty((n, size, size, 3), np.uint8)
-    painted = np.empty_like(refined) if colour else None
-    attention = np.empty((n, size, size), np.float32)
     for start in range(0, n, batch):
         part = slice(start, min(start + batch, n))
         window = gather_windows(pixels, rows[part]).to(device)
         window = window.contiguous(memory_format=torch.channels_last)
-        with autocast():
-            frame, mask, paint = refiner.generator(window, identity[part])
-        refined[part], attention[part] = to_uint8(frame), mask[:, 0].cpu().numpy()
-        if colour:
-            painted[part] = to_uint8(paint)
+        with torch.no_grad(), autocast():
+            answers = refiner.generator(window, identity[part])
+        yield part, *answers
         if progress:
             progress(part.stop, n, "refining")
     refiner.train(was_training)
-    return (refined, attention, painted) if colour else (refined, attention)
 
 
-def to_uint8(frames):
-    """(B, 3, H, W) in [-1, 1] to (B, H, W, 3) uint8."""
+def to_uint8(frames: Float[Tensor, "B C H W"]) -> UInt8[np.ndarray, "B H W C"]:
+    """Frames in [-1, 1] as pictures, channels last."""
     frames = ((frames.float().clamp(-1, 1) + 1) * 127.5).round()
     return frames.permute(0, 2, 3, 1).byte().cpu().numpy()

@@ -2,9 +2,11 @@
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.refine.generator import Generator, GeneratorConfig, generator_config
@@ -22,8 +24,8 @@ class RefinerConfig:
     """Everything that the weights depend on; `refiner_config` makes consistent ones.
 
     Args:
-        generator: GeneratorConfig.
-        memory: MemoryConfig.
+        generator: architecture of the generator.
+        memory: size and thresholds of the memory.
         encoder: name of the identity encoder that made the values.
         identity: "memory" (the paper), or its ablations: "mean" (the mean of the training
             frames' features instead of the memory) and "none" (neither).
@@ -40,14 +42,14 @@ class RefinerConfig:
 
 
 def refiner_config(
-    size="small",
-    encoder="dlib",
-    identity="memory",
-    slots=256,
-    smooth_s=1.0,
-    spatial="auto",
-    **generator,
-):
+    size: str = "small",
+    encoder: str = "dlib",
+    identity: str = "memory",
+    slots: int = 256,
+    smooth_s: float = 1.0,
+    spatial: str = "auto",
+    **generator: Any,
+) -> RefinerConfig:
     """Configuration by the name of a size.
 
     Args:
@@ -58,7 +60,8 @@ def refiner_config(
         smooth_s: see `RefinerConfig`.
         spatial: "imagenet", "random", or "auto": ImageNet's weights where torch's cache has
             the verified file. The configuration records which.
-        generator: changes to `GeneratorConfig`, such as `attention=False` or `window=1`.
+        generator: fields of `GeneratorConfig` that differ from the size's, such as
+            `attention=False` or `window=1`.
     Raises:
         ParameterError: an unknown name, or sizes that do not fit.
     """
@@ -86,43 +89,51 @@ def refiner_config(
 class Refiner(nn.Module):
     """Generator and memory, and the frozen ResNet18 that makes the memory's queries.
 
-    The ResNet18 is not stored: it is ImageNet's file or made from a fixed seed.
+    The ResNet18 is not stored: it is ImageNet's file or made from a fixed seed. `mean_identity`
+    is the mean identity feature of the training frames.
     """
 
-    def __init__(self, config):
+    mean_identity: Float[Tensor, "D"]
+
+    def __init__(self, config: RefinerConfig) -> None:
         super().__init__()
         self.config = config
         self.generator = Generator(config.generator)
         self.memory = Memory(config.memory)
         self.register_buffer("mean_identity", torch.zeros(config.memory.value_dim))
-        self._resnet = []  # a list hides it from state_dict; built when first needed
+        self._resnet: list[nn.Module] = []  # hidden from state_dict; built when first needed
 
     @property
-    def device(self):
+    def device(self) -> torch.device:
+        """The device of its tensors."""
         return self.mean_identity.device
 
     @property
-    def resnet(self):
+    def resnet(self) -> nn.Module:
+        """The frozen ResNet18, on the refiner's device."""
         if not self._resnet:
             net, _ = build_resnet18(self.config.spatial)
             self._resnet.append(net)
         return self._resnet[0].to(self.device)
 
 
-def save_refiner(refiner, path, card=None, half=False):
-    """Write `path` (.safetensors) and beside it `.json` with configuration, hash and card.
+def save_refiner(
+    refiner: Refiner, path: str | Path, card: dict[str, Any] | None = None, half: bool = False
+) -> None:
+    """Write `path` (.safetensors) and next to it a `.json` with configuration, hash and card.
 
     Args:
-        refiner: Refiner. path: Path or str.
-        card: dict of what JSON can hold: data, command, scores, licence; shipped weights have one.
+        refiner: what to save.
+        path: file name with the suffix .safetensors.
+        card: JSON values: data, command, scores, licence; shipped weights have one.
         half: store 16-bit floats.
     """
     about = {"format": FORMAT, "config": asdict(refiner.config), "card": card or {}}
     save_weights(path, refiner, about, half)
 
 
-def load_refiner(path, device="cpu"):
-    """Read what `save_refiner` wrote.
+def load_refiner(path: str | Path, device: str | torch.device = "cpu") -> Refiner:
+    """Read what `save_refiner` wrote: a refiner in eval mode.
 
     Raises:
         InputError: a file is missing or cut short, or weights and configuration differ in size.
@@ -140,8 +151,8 @@ def load_refiner(path, device="cpu"):
     return refiner.eval().to(device)
 
 
-def config_from_dict(content):
-    """RefinerConfig from what `dataclasses.asdict` made of one."""
+def config_from_dict(content: dict[str, Any]) -> RefinerConfig:
+    """The configuration from what `dataclasses.asdict` made of it."""
     net = dict(content["generator"])
     net["channels"] = tuple(net["channels"])
     base = RefinerConfig(GeneratorConfig(**net), MemoryConfig(**content["memory"]))

@@ -3,7 +3,10 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Float, Shaped
+from torch import nn
 from torch.nn import functional as F
 
 from tfhkit.errors import AssetError, ParameterError, check_shape
@@ -14,7 +17,7 @@ _MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 _STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 
 
-def imagenet_weights_path():
+def imagenet_weights_path() -> Path | None:
     """torchvision's file in torch's cache, verified, or None when it is not there.
 
     Raises:
@@ -33,20 +36,21 @@ def imagenet_weights_path():
     return path
 
 
-def build_resnet18(weights="auto", seed=0):
+def build_resnet18(weights: str = "auto", seed: int = 0) -> tuple[nn.Module, str]:
     """ResNet18 without its last layer, frozen.
 
     Args:
         weights: "imagenet", "random", or "auto": ImageNet's where the verified file is in
             torch's cache, else fixed random filters made from `seed`. Pooled random filters
-            still tell pose and mouth apart; what they lack, the trained layer after them and
-            the normalisation in `Memory.fit_input` must make up. On 307 held-out frames of a
-            24 s clip, what the memory answers then correlates with the true identity feature by
-            0.29 (about the mean of the training frames; nearest thumbnail of pixels 0.31, best
-            of the slots 0.62). Training the net from the start by the triplet loss was worse,
-            0.06 to 0.13 after 200 steps: its queries become alike.
+            still tell pose and mouth apart; the trained layer after them and the normalisation
+            in `Memory.fit_input` must make up for what they lack. On 307 held-out frames of a
+            24 s clip, the memory's answer then correlates with the true identity feature by
+            0.29 (after subtracting the mean of the training frames; nearest thumbnail of pixels
+            0.31, best of the slots 0.62). Training the net from random weights by the triplet
+            loss was worse, 0.06 to 0.13 after 200 steps: its queries become alike.
+        seed: random seed of the random filters.
     Returns:
-        the module, and the name of the weights that it has: "imagenet" or "random".
+        the net, and which weights it has: "imagenet" or "random".
     Raises:
         AssetError: "imagenet" was asked for and the file is absent or wrong.
         ParameterError: another name.
@@ -73,15 +77,15 @@ def build_resnet18(weights="auto", seed=0):
 
 
 @torch.no_grad()
-def pool5_features(net, images, batch=32):
-    """Pool5 features of rendered frames.
+def pool5_features(
+    net: nn.Module, images: Shaped[np.ndarray, "..."], batch: int = 32
+) -> Float[torch.Tensor, "T 512"]:
+    """Pool5 features of rendered frames, on the CPU.
 
     Args:
         net: from `build_resnet18`.
         images: (T, S, S, 3) uint8 RGB.
         batch: frames at a time.
-    Returns:
-        (T, 512) float32 on the CPU.
     """
     check_shape("images", images, ("T", "S", "S", 3))
     device = next(net.parameters()).device

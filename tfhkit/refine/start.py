@@ -1,29 +1,35 @@
 """From the general mapping to a personal one, or to an ablation of it (Sec. 3.4, 4.2)."""
 
 import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from tfhkit.errors import ParameterError
-from tfhkit.refine.refiner import Refiner
+from tfhkit.refine.refiner import Refiner, RefinerConfig
 
 _SHAPES = ("channels", "blocks", "full_size_head", "colour")
 
 
-def start_from(general, config, seed=0):
-    """A refiner of a configuration that begins with the general one's weights.
+def start_from(general: Refiner, config: RefinerConfig, seed: int = 0) -> Refiner:
+    """A refiner of a configuration that starts from the general one's weights.
 
-    The memory's tables are empty: they are for the new person's frames. What the configuration
-    leaves out is left out; what is new to it begins as in a fresh refiner:
+    The memory's tables are empty: they are for the new person's frames. Parts that the
+    configuration lacks are left out; parts that the general refiner lacks start from random
+    weights, as in a new refiner:
 
-    - another window: frames older than the new window fold into its oldest one (the general
-      refiner would answer the same where they look alike), additional ones begin at zero;
+    - another window: the weights of frames older than the new window are added to those of its
+      oldest one (the answer stays the same where these frames look alike), those of additional
+      frames start at zero;
     - no identity: plain instance normalisation; no attention: the colour head alone;
-    - another identity encoder, or AdaIN of the published form: its first layers begin anew;
-    - another spatial encoder: the query layer begins anew.
+    - another identity encoder, or AdaIN of the published form: its first layers are new;
+    - another spatial encoder: the query layer is new.
 
     Args:
-        general: Refiner. config: RefinerConfig. seed: random seed of new weights.
+        general: where the weights come from.
+        config: of the new refiner.
+        seed: random seed of new weights.
     Returns:
-        Refiner on the CPU.
+        the new refiner, on the CPU.
     Raises:
         ParameterError: the generators' levels differ.
     """
@@ -45,8 +51,10 @@ def start_from(general, config, seed=0):
     return refiner
 
 
-def _fold_window(weight, before, after):
-    """A first convolution's weight (C, before * K, h, w) for a window of `after` frames."""
+def _fold_window(
+    weight: Float[Tensor, "C I h w"], before: int, after: int
+) -> Float[Tensor, "C J h w"]:
+    """A first convolution's weight, for `before` frames, for a window of `after` frames."""
     frames = weight.unflatten(1, (before, -1))
     if after > before:
         fresh = frames.new_zeros(len(frames), after - before, *frames.shape[2:])
@@ -55,7 +63,7 @@ def _fold_window(weight, before, after):
     return torch.cat([oldest, frames[:, before - after + 1 :]], 1).flatten(1, 2)
 
 
-def _take(module, given):
+def _take(module: nn.Module, given: dict[str, Tensor]) -> None:
     own = module.state_dict()
     same = {k: v for k, v in given.items() if k in own and v.shape == own[k].shape}
     module.load_state_dict(own | same)

@@ -26,7 +26,7 @@ ALT = "Losses of the refiner and PSNR of held-out frames over the training steps
 
 
 class LiveCurves:
-    """Curves for `train_refiner(watch=...)`; call `show` after the training.
+    """Curves for `RunOptions(watch=...)`; call `show` after the training.
 
     One picture, with the steps done and the time left below it, is replaced in place, at most
     every 2 s (every 20 s where nobody watches), so a stored notebook keeps the last one only.

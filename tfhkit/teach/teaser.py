@@ -13,10 +13,10 @@ import numpy as np
 from tfhkit.assets import assets_dir
 from tfhkit.background.images import Coarse
 from tfhkit.media import open_clip, sha256_of, write_video
-from tfhkit.person import Refined
 from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline import places
 from tfhkit.pipeline.step import resolve
+from tfhkit.refine import Refined
 from tfhkit.refine.paste import label_band
 
 PANEL_PX = 216

@@ -9,6 +9,8 @@ from tfhkit.errors import ParameterError
 from tfhkit.metrics import psnr, ssim
 from tfhkit.refine import (
     LossWeights,
+    PairedFrames,
+    RunOptions,
     refine,
     refiner_config,
     region_weight,
@@ -42,7 +44,7 @@ def train_general_refiner(
         size: see `tfhkit.refine.SIZES`.
         n_speakers, stretches: the pairs, see `make_pairs`. held_out: speakers for the scores only.
         steps, batch: of training. slots: of the memory.
-        seed: random seed. workers: processes that film. device: see `train_refiner`.
+        seed: random seed. workers: processes that film. device: see `RunOptions`.
         progress: called as progress(done, total, text).
     Returns:
         Refiner.
@@ -70,19 +72,10 @@ def train_general_refiner(
         log_every=50,
         validate_every=steps,
     )
-    refiner, history = train_refiner(
-        pairs.renders,
-        pairs.reals,
-        pairs.identity,
-        config,
-        how,
-        frames=pairs.frames,
-        weight=region_weight(pairs.changed, pairs.landmarks_px),
-        seed=seed,
-        checkpoint=work / "training.safetensors",
-        device=device,
-        progress=progress,
-    )
+    weight = region_weight(pairs.changed, pairs.landmarks_px)
+    shown = PairedFrames(pairs.renders, pairs.reals, pairs.identity, pairs.frames, weight)
+    run = RunOptions(device, work / "training.safetensors", progress)
+    refiner, history = train_refiner(shown, config, how, seed=seed, run=run)
     card = {
         "what": "general mapping from coarse renderings to frames",
         "data": f"{n_speakers} virtual speakers, {stretches} x {STRETCH} frames each: coarse "

@@ -1,0 +1,80 @@
+"""What a training changes: generator, memory and discriminator, with their optimisers."""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.optim import Adam, Optimizer
+
+from tfhkit.errors import ParameterError
+from tfhkit.refine.config import TrainConfig
+from tfhkit.refine.discriminator import PatchDiscriminator
+from tfhkit.refine.refiner import Refiner, RefinerConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Nets:
+    """The nets of a training.
+
+    Args:
+        refiner: generator and memory.
+        discriminator: D of Eq. 4 and 5.
+        opt_g, opt_d, opt_m: optimisers of the generator, the discriminator and the memory's
+            query layer.
+    """
+
+    refiner: Refiner
+    discriminator: PatchDiscriminator
+    opt_g: Adam
+    opt_d: Adam
+    opt_m: Adam
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """The modules by their names in a checkpoint."""
+        return {"refiner": self.refiner, "judge": self.discriminator}
+
+    @property
+    def optimisers(self) -> dict[str, Optimizer]:
+        """The optimisers by their names in a checkpoint."""
+        return {"opt_g": self.opt_g, "opt_d": self.opt_d, "opt_m": self.opt_m}
+
+    def set_rates(self, train: TrainConfig, share: float) -> None:
+        """Set all learning rates to a share of those of the configuration."""
+        for optimiser in (self.opt_g, self.opt_d, self.opt_m):
+            rate = train.disc_lr if optimiser is self.opt_d else train.lr
+            for group in optimiser.param_groups:
+                group["lr"] = share * rate
+
+
+def build_nets(
+    config: RefinerConfig, train: TrainConfig, start: Refiner | None, device: torch.device
+) -> Nets:
+    """The nets before the first step, from torch's current random state.
+
+    Args:
+        config: architecture of the refiner.
+        train: gives the discriminator's size and the learning rates.
+        start: refiner whose weights are copied, of the same configuration, or None.
+        device: where the nets are put.
+    Raises:
+        ParameterError: `start` has another configuration.
+    """
+    refiner = copy.deepcopy(start) if start is not None else Refiner(config)
+    if refiner.config != config:
+        fault = "has another configuration"
+        raise ParameterError("start", fault, "give start.config as config")
+    discriminator = PatchDiscriminator(
+        config.generator.window, train.disc_channels, unshuffle=train.disc_unshuffle
+    )
+    for net in (refiner, discriminator):
+        net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
+    betas = (0.5, 0.999)
+    return Nets(
+        refiner.train(),
+        discriminator,
+        opt_g=Adam(refiner.generator.parameters(), train.lr, betas),
+        opt_d=Adam(discriminator.parameters(), train.disc_lr, betas),
+        opt_m=Adam(refiner.memory.fc.parameters(), train.lr, betas),
+    )
