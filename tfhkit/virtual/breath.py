@@ -17,10 +17,14 @@ _AUDIBLE = 0.7  # share of the breaths that a microphone hears
 
 @dataclass(frozen=True)
 class Breath:
-    """One breath: the mouth opens from start_s, is widest at peak_s, and gives way by end_s.
+    """One breath, and the opening of the mouth that goes with it.
 
-    `depth` is in units of the jaw gesture, 1 being an open vowel; `level_db` is relative to the
-    voice's loud parts, None where nothing is heard.
+    Args:
+        start_s: when the mouth begins to open.
+        peak_s: when it is widest.
+        end_s: when it is closed again, or held by the next sound.
+        depth: how far it opens, in units of the jaw gesture; an open vowel is 1.
+        level_db: loudness relative to the voice's loud parts; None where nothing is heard.
     """
 
     start_s: float
