@@ -11,7 +11,8 @@ from tfhkit.errors import AssetError, InputError, ParameterError
 from tfhkit.refine import Refiner, refine, refiner_config, save_refiner
 from tfhkit.refine.general import FILE, general_refiner
 from tfhkit.virtual.pairs import STRETCH, Pairs, speaker_pairs
-from tfhkit.virtual.pretrain.refiner import pair_scores, train_general_refiner
+from tfhkit.virtual.pretrain.mapping import MappingSettings
+from tfhkit.virtual.pretrain.refiner import RefinerSettings, pair_scores, train_general_refiner
 
 
 def test_the_shipped_weights_are_small_and_say_where_they_come_from():
@@ -39,8 +40,9 @@ def test_scores_of_a_refiner_that_copies_are_those_of_the_rendering():
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (2, 2 * STRETCH, 32, 32, 3), dtype=np.uint8)
     frames = np.concatenate([np.arange(STRETCH), 100 + np.arange(STRETCH)])
-    rest = {"identity": None, "landmarks_px": None, "speaker": None}
-    pairs = Pairs(*pictures, np.full(pictures.shape[1:4], 255, np.uint8), frames=frames, **rest)
+    n = len(frames)
+    rest = np.zeros((n, 128)), np.zeros((n, 68, 2)), frames, np.zeros(n, int)
+    pairs = Pairs(*pictures, np.full(pictures.shape[1:4], 255, np.uint8), *rest)
     scores = pair_scores(refiner.eval(), pairs)
     assert scores["psnr_db"] == pytest.approx(scores["psnr_db_unrefined"], abs=0.01)
     assert scores["ssim"] == pytest.approx(scores["ssim_unrefined"], abs=0.001)
@@ -66,24 +68,26 @@ def test_weights_that_were_trained_into_the_assets_are_found(tmp_path, monkeypat
         general_refiner("medium")
 
 
-def test_nobody_to_learn_from(tmp_path):
+@pytest.mark.parametrize("kind", [MappingSettings, RefinerSettings])
+@pytest.mark.parametrize("nobody", [{"n_speakers": 0}, {"held_out": 0}])
+def test_nobody_to_learn_from(kind, nobody):
     with pytest.raises(ParameterError, match="at least one"):
-        train_general_refiner(tmp_path / "g.safetensors", n_speakers=0)
+        kind(**nobody)
 
 
 @pytest.mark.slow
 def test_a_stopped_training_goes_on_and_cleans_up(tmp_path):
     path = tmp_path / "g.safetensors"
-    common = {"n_speakers": 1, "stretches": 1, "held_out": 1, "batch": 2, "slots": 8, "workers": 1}
+    settings = RefinerSettings(n_speakers=1, stretches=1, held_out=1, steps=4, batch=2, slots=8)
 
     def stop(done, total, text):
         if text.startswith("refiner"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_general_refiner(path, steps=4, progress=stop, **common)
+        train_general_refiner(path, settings, workers=1, progress=stop)
     assert not path.exists() and len(list((tmp_path / "g.work").glob("pairs*"))) == 2
-    refiner = train_general_refiner(path, steps=4, **common)
+    refiner = train_general_refiner(path, settings, workers=1)
     assert [file.name for file in sorted(tmp_path.iterdir())] == ["g.json", "g.safetensors"]
     again = general_refiner("small", path)
     picture = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)

@@ -23,7 +23,7 @@ from tfhkit.motion.general import FILE, basis_mark, general_mapping
 from tfhkit.motion.loss import landmark_map, motion_loss
 from tfhkit.motion.transfer import visible_expression
 from tfhkit.virtual import perform, random_speaker
-from tfhkit.virtual.pretrain.mapping import train_general
+from tfhkit.virtual.pretrain.mapping import MappingSettings, train_general
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +141,10 @@ def test_other_sizes_have_none_unless_they_were_trained():
 @pytest.mark.slow
 def test_training_on_a_corpus_writes_weights_and_card(tmp_path):
     path = tmp_path / "tiny.safetensors"
-    weights = train_general(
-        path, n_speakers=2, seconds_each=6, held_out=1, epochs=2, sequences_per_epoch=32, workers=1
+    settings = MappingSettings(
+        n_speakers=2, seconds_each=6, held_out=1, epochs=2, sequences_per_epoch=32
     )
+    weights = train_general(path, settings, workers=1)
     back = MotionWeights.load(path)
     assert back.card["scores"] == weights.card["scores"]
     assert set(back.card["scores"]) >= {"virtual_lip_r2", "pose_r"}

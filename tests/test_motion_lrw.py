@@ -13,14 +13,14 @@ from tfhkit.motion import TrainSettings, train_motion
 from tfhkit.motion import lrw as lrw_module
 from tfhkit.motion.lrw import find_clips, load_lrw
 from tfhkit.virtual.lrw import make_lrw_corpus
-from tfhkit.virtual.pretrain.mapping import train_general
+from tfhkit.virtual.pretrain.mapping import MappingSettings, train_general
 
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
     """A folder with one clip of one word, and its path."""
     folder = tmp_path_factory.mktemp("lrw")
-    (path,) = make_lrw_corpus(folder, ("MOVE",), 1, 0, 0, supersample=1)
+    (path,) = make_lrw_corpus(folder, ("MOVE",), (1, 0, 0), supersample=1)
     return folder, path
 
 
@@ -127,7 +127,7 @@ def test_another_folder_is_not_lrw(tmp_path):
     with pytest.raises(InputError, match="no such folder; give the one that has lipread_mp4"):
         load_lrw(tmp_path / "none", tmp_path / "cache")
     with pytest.raises(ParameterError, match="lrw_cache: is needed"):
-        train_general(tmp_path / "x.safetensors", lrw=tmp_path)
+        MappingSettings(lrw=tmp_path)
 
 
 def test_a_file_that_may_not_be_read_is_listed(clips, cache, monkeypatch):
@@ -167,10 +167,11 @@ def test_words_are_made_loaded_and_learned_from(tmp_path):
     settings = TrainSettings(epochs=2, sequence_frames=29, validation_share=0.0)
     _, history = train_motion(tracks, settings=settings)
     assert np.isfinite(history[-1]["total"])
-    weights = train_general(
-        tmp_path / "w.safetensors", n_speakers=1, seconds_each=4, held_out=1, epochs=1,
-        sequences_per_epoch=32, lrw=tmp_path, lrw_cache=tmp_path / "cache",
+    general = MappingSettings(
+        n_speakers=1, seconds_each=4, held_out=1, epochs=1, sequences_per_epoch=32,
+        lrw=tmp_path, lrw_cache=tmp_path / "cache",
     )  # fmt: skip
+    weights = train_general(tmp_path / "w.safetensors", general)
     assert "2 clips of LRW's training split" in weights.card["data"]
     assert weights.card["training"]["settings"]["sequence_frames"] == 29
     assert weights.card["training"]["speakers"] == 3

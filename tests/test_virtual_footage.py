@@ -111,7 +111,7 @@ def test_a_clip_with_sound_and_truth(tmp_path, model):
     speaker = random_speaker(model, 1, "en-us")
     path, truth_path = make_footage(
         tmp_path / "clip.mp4", speaker, ["Movies are about people.", "Maybe more than that."],
-        height=180, width=240, model=model, supersample=1,
+        random_scene(speaker.seed, 180, 240), model=model, supersample=1,
     )  # fmt: skip
     clip = open_clip(path, min_seconds=2)
     truth = dict(np.load(truth_path))
@@ -126,8 +126,8 @@ def test_a_clip_with_sound_and_truth(tmp_path, model):
 @pytest.mark.slow
 def test_words_in_the_layout_of_lrw(tmp_path, model):
     made = []
-    arguments = {"words": ("MOVE",), "n_val": 0, "supersample": 1}
-    paths = make_lrw_corpus(tmp_path, n_train=1, **arguments)
+    arguments = {"words": ("MOVE",), "n_clips": (1, 0, 1), "supersample": 1}
+    paths = make_lrw_corpus(tmp_path, **arguments)
     assert [str(p.relative_to(tmp_path)) for p in paths] == [
         "lipread_mp4/MOVE/train/MOVE_00001.mp4",
         "lipread_mp4/MOVE/test/MOVE_00001.mp4",
@@ -136,7 +136,7 @@ def test_words_in_the_layout_of_lrw(tmp_path, model):
     assert len(clip) == 29 and (clip.height, clip.width) == (256, 256)
     stamps = [path.stat().st_mtime_ns for path in paths]
     paths[1].unlink()  # as if it had been stopped before the second
-    again = make_lrw_corpus(tmp_path, n_train=1, **arguments, progress=lambda *n: made.append(n))
+    again = make_lrw_corpus(tmp_path, **arguments, progress=lambda *n: made.append(n))
     assert again == paths and made == [(2, 2, "MOVE_00001.mp4")]
     assert paths[0].stat().st_mtime_ns == stamps[0] and paths[1].is_file()
     assert not [p for p in tmp_path.rglob("*") if p.name.startswith(".")]
@@ -151,9 +151,9 @@ def test_words_in_the_layout_of_lrw(tmp_path, model):
         ({"words": ()}, "words: there are none"),
         ({"words": ("Move", "MOVE")}, "MOVE is there twice"),
         ({"words": ("A",)}, "'A' is not said as a word of its own"),
-        ({"n_train": -1}, "n_train: is -1; give a whole number from 0 on"),
-        ({"n_val": 1.5}, "n_val: is 1.5"),
-        ({"n_train": 0, "n_val": 0, "n_test": 0}, "there would be no clip"),
+        ({"n_clips": (-1, 1, 1)}, "n_clips of 'train': is -1; give a whole number from 0 on"),
+        ({"n_clips": (4, -2, 1)}, "n_clips of 'val': is -2"),
+        ({"n_clips": (0, 0, 0)}, "there would be no clip"),
         ({"seed": -1}, "seed: is -1"),
         ({"supersample": 0}, "supersample: is 0; give a whole number from 1 on"),
         ({"workers": 0}, "workers: is 0"),

@@ -87,9 +87,8 @@ def write_corpus(
 
         chosen = {} if words is None else {"words": [w.strip() for w in words.split(",")]}
         paths = make_lrw_corpus(
-            lrw, **chosen, n_train=train, n_val=val, n_test=test, seed=seed, workers=workers,
-            progress=progress,
-        )  # fmt: skip
+            lrw, **chosen, n_clips=(train, val, test), seed=seed, workers=workers, progress=progress
+        )
         said = sorted({path.parts[-3] for path in paths})
         result = {"folder": str(lrw), "words": said, "clips": len(paths)}
     else:

@@ -39,43 +39,46 @@ def call(options):
     from tfhkit.pipeline.tables import table
 
     train = _train_mapping if options.net == "mapping" else _train_refiner
-    common = {"size": options.size, "n_speakers": options.speakers, "seed": options.seed}
-    common |= {"workers": options.workers, "device": options.device}
-    return train(options, common | {"progress": terminal_progress()}), table
+    return train(options, terminal_progress()), table
 
 
-def _train_mapping(options, common):
+def _train_mapping(options, progress):
     from tfhkit.assets import assets_dir
     from tfhkit.motion.general import FILE
     from tfhkit.refine.device import train_device
-    from tfhkit.virtual.pretrain.mapping import train_general
+    from tfhkit.virtual.pretrain.mapping import MappingSettings, train_general
 
-    weights = train_general(
-        options.output or assets_dir() / FILE.format(options.size),
+    path = options.output or assets_dir() / FILE.format(options.size)
+    settings = MappingSettings(
+        size=options.size,
+        n_speakers=options.speakers,
         seconds_each=options.seconds,
         epochs=options.epochs,
+        seed=options.seed,
         lrw=options.lrw,
         lrw_cache=options.cache,
-        **common | {"device": train_device(options.device)},
     )
-    return weights.card
+    device = train_device(options.device)
+    return train_general(path, settings, options.workers, device, progress).card
 
 
-def _train_refiner(options, common):
+def _train_refiner(options, progress):
     import json
     from pathlib import Path
 
     from tfhkit.assets import assets_dir
     from tfhkit.refine.general import FILE
-    from tfhkit.virtual.pretrain.refiner import train_general_refiner
+    from tfhkit.virtual.pretrain.refiner import RefinerSettings, train_general_refiner
 
     path = Path(options.output or assets_dir() / FILE.format(options.size))
-    train_general_refiner(
-        path,
+    settings = RefinerSettings(
+        size=options.size,
+        n_speakers=options.speakers,
         stretches=options.stretches,
         held_out=options.held_out,
         steps=options.steps,
         batch=options.batch,
-        **common,
+        seed=options.seed,
     )
+    train_general_refiner(path, settings, options.workers, options.device, progress)
     return json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["card"]

@@ -1,23 +1,30 @@
 """Breathing in before speech: the mouth opens in pauses, and one can hear it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 from scipy.signal import butter, sosfilt
 
-from tfhkit.virtual.voice import SILENCE
+from tfhkit.virtual.style import PersonalStyle
+from tfhkit.virtual.voice import SILENCE, Phoneme
 
 _LEAST_PAUSE_S = 0.22
-_FALL_S = 0.10  # the next sound takes the mouth over
+_FALL_S = 0.10  # until the next sound has taken over the mouth
 _AUDIBLE = 0.7  # share of the breaths that a microphone hears
 
 
 @dataclass(frozen=True)
 class Breath:
-    """One breath: the mouth opens from start_s, is widest at peak_s, and gives way by end_s.
+    """One breath, and the opening of the mouth that goes with it.
 
-    `depth` is in units of the jaw gesture, 1 being an open vowel; `level_db` is relative to the
-    voice's loud parts, None where nothing is heard.
+    Args:
+        start_s: when the mouth begins to open.
+        peak_s: when it is widest.
+        end_s: when it is closed again, or held by the next sound.
+        depth: how far it opens, in units of the jaw gesture; an open vowel is 1.
+        level_db: loudness relative to the voice's loud parts; None where nothing is heard.
     """
 
     start_s: float
@@ -27,17 +34,16 @@ class Breath:
     level_db: float | None
 
 
-def breaths(phonemes, style, seed):
-    """When a person breathes in: tuple of Breath, the same for a seed.
+def breaths(
+    phonemes: Sequence[Phoneme], style: PersonalStyle, seed: int | tuple[int, ...]
+) -> tuple[Breath, ...]:
+    """When a person breathes in, the same for the same seed.
 
-    People draw breath in most pauses, with the lips apart, and are widest just before they go
-    on. Some hardly open the mouth; `style.breath` says how much this one does.
-
-    Args:
-        phonemes: tuple of Phoneme. style: PersonalStyle. seed: int or tuple of int.
+    People draw breath in most pauses, with the lips apart. The mouth is widest just before they
+    go on speaking. Some people hardly open the mouth; `style.breath` says how far this one does.
     """
     rng = np.random.default_rng(seed)
-    found = []
+    found: list[Breath] = []
     for phoneme in phonemes:
         length_s = phoneme.end_s - phoneme.start_s
         taken, depth, loud, late, level_db = rng.random(5)  # drawn for each pause, used or not
@@ -57,8 +63,8 @@ def breaths(phonemes, style, seed):
     return tuple(found)
 
 
-def breath_track(events, times):
-    """How far breathing opens the mouth: (G,) in units of the jaw gesture."""
+def breath_track(events: Sequence[Breath], times: Float[np.ndarray, "G"]) -> Float[np.ndarray, "G"]:
+    """How far breathing opens the mouth, in units of the jaw gesture."""
     track = np.zeros(len(times))
     for breath in events:
         up = ((times - breath.start_s) / (breath.peak_s - breath.start_s)).clip(0, 1)
@@ -68,8 +74,13 @@ def breath_track(events, times):
     return track
 
 
-def breathe(audio, events, seed, sr_hz=16000):
-    """A voice with its breaths to be heard: noise of air through an open mouth, (N,) float32."""
+def breathe(
+    audio: Float[np.ndarray, "N"],
+    events: Sequence[Breath],
+    seed: int | tuple[int, ...],
+    sr_hz: int = 16000,
+) -> Float[np.ndarray, "N"]:
+    """Add the sound of the breaths to a voice: the noise of air through an open mouth."""
     rng = np.random.default_rng(seed)
     loud = np.sqrt(np.mean(np.square(audio, dtype=np.float64))) * 2
     out = np.array(audio, np.float32)

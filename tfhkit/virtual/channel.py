@@ -1,20 +1,21 @@
 """What a recording does to a voice: room, microphone, noise; a corpus must not be too clean."""
 
 import numpy as np
+from jaxtyping import Float
 from scipy.fft import next_fast_len
 from scipy.signal import fftconvolve, firwin2
 
 SR_HZ = 16000
 
 
-def record(audio, rng):
+def record(audio: Float[np.ndarray, "N"], rng: np.random.Generator) -> Float[np.ndarray, "N"]:
     """A random recording of a clean voice.
 
     Args:
-        audio: (N,) float32, 16 kHz.
-        rng: NumPy generator.
+        audio: sound at 16 kHz.
+        rng: source of the random room, microphone and noise.
     Returns:
-        (N,) float32, not delayed, peak at most 0.95.
+        float32, not delayed; its peak lies between 0.1 and 0.9.
     """
     wet = _room(np.asarray(audio, np.float32), rng)
     wet = _microphone(wet, rng)
@@ -25,7 +26,7 @@ def record(audio, rng):
     return (wet * rng.uniform(0.1, 0.9) / np.abs(wet).max()).astype(np.float32)
 
 
-def _room(audio, rng):
+def _room(audio: Float[np.ndarray, "N"], rng: np.random.Generator) -> Float[np.ndarray, "N"]:
     """A few early reflections and a short exponential tail."""
     if rng.random() < 0.3:
         return audio
@@ -38,7 +39,7 @@ def _room(audio, rng):
     return fftconvolve(audio, tail.astype(np.float32))[: len(audio)]
 
 
-def _microphone(audio, rng):
+def _microphone(audio: Float[np.ndarray, "N"], rng: np.random.Generator) -> Float[np.ndarray, "N"]:
     """A smooth random frequency response: tilt, ripples, and the limits of the band."""
     at = np.array([0, 60, 150, 300, 700, 1500, 3000, 5000, 7000, 8000.0])
     gain_db = rng.normal(0, 3, len(at)) + rng.normal(0, 3) * np.log2(np.maximum(at, 60) / 1000)
@@ -49,7 +50,7 @@ def _microphone(audio, rng):
     return fftconvolve(audio, response.astype(np.float32), mode="same")
 
 
-def _coloured_noise(n, rng):
+def _coloured_noise(n: int, rng: np.random.Generator) -> Float[np.ndarray, "n"]:
     """Noise of unit power whose spectrum falls by 0 to 9 dB an octave."""
     size = next_fast_len(n, real=True)  # a prime length costs seconds
     spectrum = np.fft.rfft(rng.normal(size=size))

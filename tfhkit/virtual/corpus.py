@@ -2,19 +2,26 @@
 
 import contextlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from jaxtyping import Float, Float32
 
 from tfhkit.audio import mfcc_windows
 from tfhkit.errors import InputError, ParameterError
+from tfhkit.face import MorphableModel, load_model
 from tfhkit.media import atomic_path
+from tfhkit.motion import MotionTrack
+from tfhkit.progress import Progress
 from tfhkit.virtual.channel import record
 from tfhkit.virtual.espeak import resolve
-from tfhkit.virtual.speaker import action_matrix, describe, move, random_speaker
+from tfhkit.virtual.speaker import VirtualSpeaker, action_matrix, describe, move, random_speaker
 from tfhkit.virtual.texts import script
+from tfhkit.virtual.voice import Utterance
 from tfhkit.virtual.workers import in_workers
 
 FPS = 25.0
@@ -28,105 +35,114 @@ class SpeakerMotion:
     """One speaker's sound features and motion at 25 Hz.
 
     Args:
-        name: the speaker's; about: dict with voice and style.
-        rows: (4 T + 24, 12) MFCC rows, 10 ms apart, from which the windows are cut.
-        exp: (T, 64). pose: (T, 6).
-        pose_from_sound: (T, 6) part of the pose that follows the sound.
-        sound_share: (3,) part of the angles' variance that it makes up.
-        id: (80,) identity.
+        name: the speaker's name.
+        about: the speaker's voice and style, see `describe`.
+        rows: MFCC rows, 10 ms apart, from which the windows are cut; 4 T + 24 of them.
+        exp: expression.
+        pose: angles in radians, translation in dm.
+        pose_from_sound: part of the pose that follows the sound.
+        sound_share: part of each angle's variance that comes from the sound.
+        id: identity.
     """
 
     name: str
-    about: dict
-    rows: np.ndarray
-    exp: np.ndarray
-    pose: np.ndarray
-    pose_from_sound: np.ndarray
-    sound_share: np.ndarray
-    id: np.ndarray
+    about: dict[str, Any]
+    rows: Float[np.ndarray, "R 12"]
+    exp: Float[np.ndarray, "T 64"]
+    pose: Float[np.ndarray, "T 6"]
+    pose_from_sound: Float[np.ndarray, "T 6"]
+    sound_share: Float[np.ndarray, "3"]
+    id: Float[np.ndarray, "80"]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.exp)
 
     @property
-    def times(self):
-        """(T,) s."""
+    def times(self) -> Float[np.ndarray, "T"]:
+        """Seconds."""
         return np.arange(len(self)) / FPS
 
     @property
-    def windows(self):
-        """(T, 28, 12) MFCC windows; a view, equal (but for rounding) to `mfcc_windows`."""
+    def windows(self) -> Float[np.ndarray, "T 28 12"]:
+        """MFCC windows; a view, equal to `mfcc_windows` up to rounding."""
         view = np.lib.stride_tricks.sliding_window_view(self.rows, _ROWS, axis=0)
         return view[::_STEP].transpose(0, 2, 1)
 
-    def track(self):
-        """The same as a MotionTrack of `tfhkit.motion`."""
-        from tfhkit.motion.data import MotionTrack
-
+    def track(self) -> MotionTrack:
+        """The same as a track that the mapping can be trained on."""
         valid = np.ones(len(self), bool)
         return MotionTrack(self.windows, self.exp, self.pose, valid, self.times, self.name, self.id)
 
 
 def make_motion_corpus(
-    n_speakers=40,
-    seconds_each=180.0,
-    seed=0,
-    workers=2,
-    progress=None,
-    model=None,
-    path=None,
-    language=None,
-    recorded=True,
-):
-    """Sound features, expression and pose of virtual speakers.
+    n_speakers: int = 40,
+    seconds_each: float = 180.0,
+    seed: int = 0,
+    workers: int = 2,
+    progress: Progress | None = None,
+    model: MorphableModel | None = None,
+    path: Path | str | None = None,
+    language: str | None = None,
+) -> tuple[SpeakerMotion, ...]:
+    """Sound features, expression and pose of virtual speakers, as if recorded in random rooms.
 
     Args:
-        n_speakers: how many; speaker k has seed `seed + k`, so corpora with seeds that lie
-            further apart than `n_speakers` share nobody.
-        seconds_each: seconds of sound of each.
-        seed: int.
-        workers: processes; 1 stays in this one.
-        progress: callable (done, total, text).
-        model: MorphableModel with facial actions; None loads the open model.
+        n_speakers: speaker k has the seed `seed + k`, so corpora whose seeds differ by
+            `n_speakers` or more share nobody.
+        seconds_each: seconds of sound of each speaker.
+        seed: random seed of the first speaker.
+        workers: number of processes; 1 makes all speakers in this process.
+        progress: called as progress(done, total, text).
+        model: model with facial actions; None loads the open model.
         path: `.npz` to write; None keeps the corpus in memory only.
         language: language code of all voices; None draws one for each.
-        recorded: pass the sound through random rooms and microphones.
     Returns:
-        tuple of SpeakerMotion, in order of their seeds, whatever the number of workers.
+        the speakers in order of their seeds, whatever the number of workers.
     Raises:
         ParameterError: fewer than one speaker or process, a negative seed, less than 2 s or
             more than an hour each, or no such language.
         InputError: `path` cannot be written.
     """
-    for name, value, low in (("n_speakers", n_speakers, 1), ("workers", workers, 1)):
-        if value < low:
-            raise ParameterError(name, f"is {value}", f"give at least {low}")
+    for name, value in (("n_speakers", n_speakers), ("workers", workers)):
+        if value < 1:
+            raise ParameterError(name, f"is {value}", "give at least 1")
     if seed < 0:
         raise ParameterError("seed", f"is {seed}", "give 0 or more")
     if not 2 <= seconds_each <= 3600:
         raise ParameterError("seconds_each", f"is {seconds_each}", "give 2 to 3600 s")
     if language is not None:
         resolve(language)
-    if model is None:
-        from tfhkit.face import load_model
-
-        model = load_model()
-    matrix = action_matrix(model)
-    jobs = [(seed + k, seconds_each, matrix, language, recorded) for k in range(n_speakers)]
-    made, done = [None] * n_speakers, 0
+    matrix = action_matrix(model or load_model())
+    jobs = [(seed + k, seconds_each, matrix, language) for k in range(n_speakers)]
+    made: dict[int, SpeakerMotion] = {}
     # opened first: a folder that cannot be written is known before the minutes of speaking
     with atomic_path(path) if path is not None else contextlib.nullcontext() as file:
         for k, motion in in_workers(make_speaker_motion, jobs, workers):
-            made[k], done = motion, done + 1
+            made[k] = motion
             if progress:
-                progress(done, n_speakers, f"speaker {motion.name}, {motion.about['voice']}")
+                progress(len(made), n_speakers, f"speaker {motion.name}, {motion.about['voice']}")
+        corpus = tuple(made[k] for k in range(n_speakers))
         if file is not None:
-            save_corpus(file, made)
-    return tuple(made)
+            save_corpus(file, corpus)
+    return corpus
 
 
-def make_speaker_motion(seed, seconds, matrix, language=None, recorded=True):
-    """One speaker of the corpus: SpeakerMotion; `matrix` is (52, 64), see `action_matrix`."""
+def make_speaker_motion(
+    seed: int,
+    seconds: float,
+    matrix: Float32[np.ndarray, "52 64"],
+    language: str | None = None,
+    recorded: bool = True,
+) -> SpeakerMotion:
+    """One speaker of the corpus.
+
+    Args:
+        seed: random seed of the speaker.
+        seconds: seconds of sound.
+        matrix: expression coefficients of the facial actions, see `action_matrix`.
+        language: language code of the voice; None draws one.
+        recorded: pass the sound through a random room and microphone.
+    """
     speaker = random_speaker(seed=seed, language=language)
     utterance = _talk(speaker, seconds)
     n_frames = int(round(seconds * FPS))
@@ -135,7 +151,7 @@ def make_speaker_motion(seed, seconds, matrix, language=None, recorded=True):
     audio = utterance.audio
     if recorded:
         audio = record(audio, np.random.default_rng((seed, 17)))
-    # Windows of every seventh frame lie side by side: together they are all rows, each once.
+    # Windows of every seventh frame adjoin one another: together they are all rows, each once.
     n_blocks = -(-(_STEP * (n_frames - 1) + _ROWS) // _ROWS)
     rows = mfcc_windows(audio, np.arange(n_blocks) * _ROWS / 100.0).reshape(-1, 12)
     return SpeakerMotion(
@@ -150,7 +166,7 @@ def make_speaker_motion(seed, seconds, matrix, language=None, recorded=True):
     )
 
 
-def save_corpus(path, corpus):
+def save_corpus(path: Path | str, corpus: Sequence[SpeakerMotion]) -> None:
     """Write a corpus to one `.npz`, whole or not at all."""
     arrays = {f"{m.name}/{part}": getattr(m, part) for m in corpus for part in _PARTS}
     about = json.dumps([{**m.about, "name": m.name} for m in corpus])
@@ -158,8 +174,8 @@ def save_corpus(path, corpus):
         np.savez(temporary, about=np.array(about), **arrays)
 
 
-def load_corpus(path):
-    """Read what `save_corpus` wrote: tuple of SpeakerMotion.
+def load_corpus(path: Path | str) -> tuple[SpeakerMotion, ...]:
+    """Read what `save_corpus` wrote.
 
     Raises:
         InputError: no such file, or not a corpus.
@@ -183,9 +199,10 @@ def load_corpus(path):
         ) from None
 
 
-def _talk(speaker, seconds):
+def _talk(speaker: VirtualSpeaker, seconds: float) -> Utterance:
     """An utterance of at least `seconds`: sentences until it is long enough."""
-    sentences, spoken = script(speaker.voice.partition("+")[0], (speaker.seed, 19)), []
+    sentences = script(speaker.voice.partition("+")[0], (speaker.seed, 19))
+    spoken: list[str] = []
     length_s = 0.0
     while True:
         spoken.append(next(sentences))

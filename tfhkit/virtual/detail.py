@@ -1,22 +1,27 @@
-"""What a face model cannot represent of a face: uneven skin, own proportions, shine, a camera.
+"""Details of a face that a face model cannot represent: uneven skin, shape, shine, a camera.
 
 A virtual head that is drawn with its coefficients alone equals its coarse rendering, so there is
-nothing to refine. With details it plays the part of a real person's frames (Sec. 3.4).
+nothing to refine. With details it takes the place of a real person's frames (Sec. 3.4).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 from scipy.spatial import cKDTree
+from torch import Tensor
 
 from tfhkit.camera import DISTANCE
-from tfhkit.face import vertex_normals
+from tfhkit.face import MorphableModel, vertex_normals
 from tfhkit.maths import smoothstep
 
-_PATCHES = 3  # random textures that are laid over the own one, each in its own patches
-_DELICATE = ("eyes", "lips", "teeth", "tongue", "mouth_cavity")  # shape there stays as it is
+# a camera's change of colours, from RGB in [0, 1] to RGB in [0, 1]
+Grade = Callable[[Float[np.ndarray, "*shape 3"]], Float[np.ndarray, "*shape 3"]]
+_PATCHES = 3  # random textures that are blended into the person's own, each in its own patches
+_DELICATE = ("eyes", "lips", "teeth", "tongue", "mouth_cavity")  # the shape there does not change
 
 
 @dataclass(frozen=True)
@@ -24,35 +29,35 @@ class Detail:
     """One person's details.
 
     Args:
-        offset: (V, 3) dm, added to the neutral shape.
-        albedo: (V, 3) RGB in [0, 1], instead of the texture coefficients'.
-        gloss: (V,) strength of the shine. sharpness: (V,) its exponent.
-        lamp: (3,) unit vector towards what shines in skin and eyes.
+        offset: dm, added to the neutral shape.
+        albedo: RGB in [0, 1], in place of the texture coefficients' albedo.
+        gloss: strength of the specular highlights.
+        sharpness: exponent of the specular highlights.
+        lamp: unit vector towards the lamp that is reflected by skin and eyes.
     """
 
-    offset: torch.Tensor
-    albedo: torch.Tensor
-    gloss: torch.Tensor
-    sharpness: torch.Tensor
-    lamp: torch.Tensor
+    offset: Float[Tensor, "V 3"]
+    albedo: Float[Tensor, "V 3"]
+    gloss: Float[Tensor, "V"]
+    sharpness: Float[Tensor, "V"]
+    lamp: Float[Tensor, "3"]
 
 
-def random_detail(model, tex, seed):
+def random_detail(model: MorphableModel, tex: Float[np.ndarray, "80"], seed: int) -> Detail:
     """Details of a virtual person, drawn at random.
 
     Args:
-        model: MorphableModel, with hair where the head has some.
-        tex: (80,) texture coefficients. seed: int.
-    Returns:
-        Detail.
+        model: the face model, with hair if the head has any.
+        tex: texture coefficients.
+        seed: random seed.
     """
     rng = np.random.default_rng((seed, 37))
     verts = model.mean_shape.numpy()
     inside = model.any_region(*_DELICATE).numpy()
     away = smoothstep(0.05, 0.3, cKDTree(verts[inside]).query(verts)[0])  # 0 at eyes and mouth
-    bumps = sum(
-        strength * _field(verts, size, rng) for strength, size in ((0.012, 0.5), (0.004, 0.15))
-    )
+    bumps = np.zeros(len(verts))
+    for strength, size in ((0.012, 0.5), (0.004, 0.15)):
+        bumps = bumps + strength * _field(verts, size, rng)
     normals = vertex_normals(model.mean_shape[None], model.faces)[0]
     offset = normals * torch.as_tensor((bumps * away)[:, None]).to(normals)
     skin = model.any_region("skin", "face").numpy() & ~model.any_region("eyes", "teeth").numpy()
@@ -64,7 +69,10 @@ def random_detail(model, tex, seed):
     sharpness = np.full(len(verts), rng.uniform(8, 25))
     sharpness[model.any_region("eyes", "teeth").numpy()] = rng.uniform(60, 160)
     lamp = np.array([rng.uniform(-0.7, 0.7), rng.uniform(0.1, 0.8), 1.0])
-    as_tensor = lambda values: torch.as_tensor(np.asarray(values), dtype=torch.float32)  # noqa: E731
+
+    def as_tensor(values: Float[np.ndarray, "*shape"]) -> Float[Tensor, "*shape"]:
+        return torch.as_tensor(values, dtype=torch.float32)
+
     return Detail(
         offset=offset,
         albedo=as_tensor(_albedo(model, tex, rng)),
@@ -74,11 +82,11 @@ def random_detail(model, tex, seed):
     )
 
 
-def shine(detail, model, verts_world):
-    """What is added to lit colours: (B, V, 1).
+def shine(
+    detail: Detail, model: MorphableModel, verts_world: Float[Tensor, "B V 3"]
+) -> Float[Tensor, "B V 1"]:
+    """Specular highlights of vertices, to be added to their lit colours.
 
-    Args:
-        detail: Detail. model: MorphableModel. verts_world: (B, V, 3).
     Source: Blinn 1977.
     """
     normals = vertex_normals(verts_world, model.faces)
@@ -89,13 +97,13 @@ def shine(detail, model, verts_world):
     return (detail.gloss * height**detail.sharpness)[..., None]
 
 
-def random_grade(seed):
-    """How a camera renders colours: a function (..., 3) in [0, 1] -> the same, drawn at random."""
+def random_grade(seed: int) -> Grade:
+    """How a camera, drawn at random, renders colours."""
     rng = np.random.default_rng((seed, 41))
     gamma, saturation = rng.uniform(0.8, 1.25), rng.uniform(0.7, 1.25)
     gain = rng.uniform(0.85, 1.1) * (1 + rng.normal(0, 0.03, 3))
 
-    def grade(rgb):
+    def grade(rgb: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape 3"]:
         grey = rgb.mean(-1, keepdims=True)
         coloured = (grey + saturation * (rgb - grey)) * gain
         return (np.clip(coloured, 0, 1) ** gamma).astype(np.float32)
@@ -103,13 +111,12 @@ def random_grade(seed):
     return grade
 
 
-def film(frames, seed):
+def film(frames: Float[np.ndarray, "T H W 3"], seed: int) -> UInt8[np.ndarray, "T H W 3"]:
     """What a lens and a codec do to frames: blur or sharpening, noise, JPEG.
 
     Args:
-        frames: (T, S, S, 3) floats in [0, 1]. seed: int.
-    Returns:
-        (T, S, S, 3) uint8.
+        frames: RGB in [0, 1].
+        seed: random seed of how much of each.
     """
     rng = np.random.default_rng((seed, 43))
     blur, sharpen = rng.uniform(0.0, 0.9), rng.uniform(0, 0.6) * (rng.random() < 0.5)
@@ -121,17 +128,22 @@ def film(frames, seed):
         picture = 255 * picture + noise * rng.standard_normal(frame.shape, dtype=np.float32)
         picture = np.rint(picture.clip(0, 255)).astype(np.uint8)
         _, code = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        out[i] = cv2.imdecode(code, cv2.IMREAD_COLOR)
+        decoded = cv2.imdecode(code, cv2.IMREAD_COLOR)
+        assert decoded is not None  # it is None only for bytes that are no picture
+        out[i] = decoded
     return out
 
 
-def fitted_texture(model, albedo, spread=0.5):
-    """The texture coefficients that come nearest to an albedo: (80,) float32.
+def fitted_texture(
+    model: MorphableModel, albedo: Float[Tensor, "V 3"], spread: float = 0.5
+) -> Float[np.ndarray, "80"]:
+    """The texture coefficients that come nearest to an albedo, as float32.
 
     Args:
-        model: MorphableModel. albedo: (V, 3), compared on the face's skin.
-        spread: standard deviation of what the coefficients cannot represent; they are of unit
-            variance.
+        model: the face model.
+        albedo: RGB in [0, 1], compared on the face's skin.
+        spread: standard deviation of the albedo that the coefficients cannot represent; the
+            coefficients themselves have unit variance.
     """
     seen = model.regions["face"] & ~model.any_region("mouth_cavity", "tongue")
     basis = model.tex_basis[:, seen].flatten(1).double()
@@ -140,8 +152,10 @@ def fitted_texture(model, albedo, spread=0.5):
     return torch.linalg.solve(held, basis @ rest).float().numpy()
 
 
-def _albedo(model, tex, rng):
-    """(V, 3): patches of random textures over the own one, fine grain, own colours of parts."""
+def _albedo(
+    model: MorphableModel, tex: Float[np.ndarray, "80"], rng: np.random.Generator
+) -> Float[np.ndarray, "V 3"]:
+    """Patches of random textures over the person's own, fine grain, a tint for each part."""
     verts = model.mean_shape.numpy()
     other = np.asarray(tex) + rng.normal(0, 0.45, (_PATCHES, 80))
     textures = model.texture(torch.as_tensor(np.vstack([tex, other]), dtype=torch.float32)).numpy()
@@ -149,7 +163,9 @@ def _albedo(model, tex, rng):
     weights = np.stack([np.full(len(verts), 1.5), *(0.8 * field for field in fields)])
     weights = np.exp(1.5 * weights)
     albedo = np.einsum("kv,kvc->vc", weights / weights.sum(0), textures)
-    grain = sum(rng.uniform(0, 0.025) * _field(verts, size, rng) for size in (0.12, 0.05, 0.025))
+    grain = np.zeros(len(verts))
+    for size in (0.12, 0.05, 0.025):
+        grain = grain + rng.uniform(0, 0.025) * _field(verts, size, rng)
     skin = model.any_region("skin", "lips", "brows", "scalp").numpy()
     albedo = albedo * (1 + np.where(skin, grain, 0))[:, None]
     for part, spread in (("brows", 0.25), ("lips", 0.08), ("iris", 0.25), ("teeth", 0.12)):
@@ -159,7 +175,9 @@ def _albedo(model, tex, rng):
     return albedo.clip(0, 1)
 
 
-def _field(verts, size_dm, rng):
-    """A smooth random field of unit variance over space: (V,)."""
+def _field(
+    verts: Float[np.ndarray, "V 3"], size_dm: float, rng: np.random.Generator
+) -> Float[np.ndarray, "V"]:
+    """A smooth random field of unit variance over space."""
     waves = rng.standard_normal((24, 3)) / size_dm
     return np.cos(verts @ waves.T + rng.uniform(0, 2 * np.pi, 24)).sum(1) / np.sqrt(12)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int16
 
 from tfhkit.errors import MissingBackend, ParameterError
 
@@ -19,7 +20,10 @@ _UTF8 = 1
 _RATE, _PITCH, _RANGE = 1, 3, 4  # espeak_PARAMETER
 _LIST_END, WORD, CLAUSE_END, PHONEME = 0, 1, 5, 7  # espeak_EVENT_TYPE
 _MAX_DATA_PATH = 140  # the library keeps its data folder in a buffer of 160 bytes
-_LOCK = threading.Lock()  # the library is one set of global variables
+_LOCK = threading.Lock()  # the library keeps its state in global variables
+
+# type, sample, position and length in the text, and the name of a phoneme
+Event = tuple[int, int, int, int, str]
 
 
 class _Id(ctypes.Union):
@@ -53,19 +57,20 @@ _CALLBACK = ctypes.CFUNCTYPE(
 
 
 @lru_cache(maxsize=1)
-def voices():
+def voices() -> tuple[dict[str, str], tuple[str, ...]]:
     """Languages and variants that `speak` knows.
 
     Returns:
-        languages: dict from language code ("en-us") to the library's identifier ("gmw/en-US").
-        variants: tuple of variant names ("f3", "klatt4", ...), to be added as "en-us+f3".
+        languages: the library's identifier ("gmw/en-US") of each language code ("en-us").
+        variants: names ("f3", "klatt4", ...), to be added as "en-us+f3".
     """
     library_path, data_path = _installed()
     with _LOCK:
-        library = _open(library_path, data_path)
+        library, _ = _open(library_path, data_path)
         try:
             library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
-            listed, languages, i = library.espeak_ListVoices(None), {}, 0
+            listed, i = library.espeak_ListVoices(None), 0
+            languages: dict[str, str] = {}
             while listed[i]:
                 entry = listed[i].contents
                 languages[entry.languages[1:].decode().lower()] = entry.identifier.decode()
@@ -76,8 +81,12 @@ def voices():
     return languages, tuple(sorted(path.name for path in folder.iterdir()))
 
 
-def resolve(voice):
-    """The library's name of "language[+variant]"; ParameterError if it is not there."""
+def resolve(voice: str) -> str:
+    """The library's name of "language[+variant]".
+
+    Raises:
+        ParameterError: there is no such language or variant.
+    """
     languages, variants = voices()
     language, plus, variant = str(voice).partition("+")
     key = language.lower()
@@ -95,8 +104,8 @@ def resolve(voice):
 
 
 @lru_cache(maxsize=1)
-def _installed():
-    """Paths of espeak-ng's library and of its data, through a short link where it is too long."""
+def _installed() -> tuple[str, str]:
+    """Paths of espeak-ng's library and of its data; a data path that is too long is linked to."""
     try:
         import espeakng_loader
     except ImportError:
@@ -109,18 +118,19 @@ def _installed():
     return str(library_path), str(data_path)
 
 
-def _open(library_path, data_path):
+def _open(library_path: str, data_path: str) -> tuple[ctypes.CDLL, int]:
+    """The library and the sample rate of its voices."""
     library = ctypes.CDLL(library_path)
     flags = _PHONEME_EVENTS | _PHONEME_IPA | _DONT_EXIT
-    library.sr_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(data_path), flags)
-    if library.sr_hz <= 0:
+    sr_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(data_path), flags)
+    if sr_hz <= 0:
         raise MissingBackend("voice", "espeak-ng", f"its data in {data_path} cannot be read")
-    return library
+    return library, sr_hz
 
 
-def _close(library):
-    # The library keeps phases and random states between texts; unloading it makes the next
-    # text start afresh, so that the same arguments give the same samples.
+def _close(library: ctypes.CDLL) -> None:
+    # The library keeps phases and random states between texts. Unloading it resets them, so
+    # that the same arguments give the same samples.
     library.espeak_Terminate()
     if sys.platform != "win32":
         import _ctypes
@@ -128,24 +138,28 @@ def _close(library):
         _ctypes.dlclose(library._handle)
 
 
-def synthesize(text, identifier, rate_wpm, pitch, pitch_range):
+def synthesize(
+    text: str, identifier: str, rate_wpm: int, pitch: int, pitch_range: int
+) -> tuple[Int16[np.ndarray, "N"], list[Event], int]:
     """Let the library say a text.
 
     Args:
-        text, identifier: what to say, and the library's name of the voice (see `resolve`).
-        rate_wpm, pitch, pitch_range: as the library takes them.
+        text: what to say.
+        identifier: the library's name of the voice, see `resolve`.
+        rate_wpm, pitch, pitch_range: as in `speak`; the library expects the same numbers.
     Returns:
-        pcm: (N,) int16 samples.
-        events: list of (type, sample, text_position, length, phoneme name).
-        sr_hz: the samples' rate.
+        samples, events, and the samples' rate in Hz.
     """
     with _LOCK:
         return _synthesize(text, identifier, rate_wpm, pitch, pitch_range)
 
 
-def _synthesize(text, identifier, rate_wpm, pitch, pitch_range):
-    library = _open(*_installed())
-    pieces, events = [], []
+def _synthesize(
+    text: str, identifier: str, rate_wpm: int, pitch: int, pitch_range: int
+) -> tuple[Int16[np.ndarray, "N"], list[Event], int]:
+    library, sr_hz = _open(*_installed())
+    pieces: list[np.ndarray] = []
+    events: list[Event] = []
 
     def take(samples, n_samples, event):
         if samples and n_samples > 0:
@@ -172,7 +186,6 @@ def _synthesize(text, identifier, rate_wpm, pitch, pitch_range):
         data = text.encode("utf-8")
         library.espeak_Synth(data, ctypes.c_size_t(len(data) + 1), 0, 0, 0, _UTF8, None, None)
         library.espeak_Synchronize()
-        sr_hz = library.sr_hz
     finally:
         _close(library)
     pcm = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)

@@ -1,67 +1,68 @@
 """Footage of a virtual speaker: frames with hair, shoulders and a room, a clip with its truth."""
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float, Shaped, UInt8
 from scipy.ndimage import gaussian_filter1d
+from torch import Tensor
 
 from tfhkit.camera import FOCAL_PX, project, to_world
+from tfhkit.coefficients import Coefficients
 from tfhkit.errors import ParameterError
-from tfhkit.face import load_model, vertex_normals
+from tfhkit.face import MorphableModel, load_model, vertex_normals
 from tfhkit.face.lighting import shade_sh
 from tfhkit.media import atomic_path, write_video
+from tfhkit.progress import Progress
 from tfhkit.render.numba_backend import draw_colours
 from tfhkit.render.shading import posed_verts, vertex_colours
-from tfhkit.virtual.detail import shine
-from tfhkit.virtual.scenery import make_bust, pose_bust, random_scene, with_hair
-from tfhkit.virtual.speaker import describe, perform
+from tfhkit.virtual.detail import Detail, shine
+from tfhkit.virtual.scenery import Bust, Scene, make_bust, pose_bust, random_scene, with_hair
+from tfhkit.virtual.speaker import Performance, VirtualSpeaker, describe, perform
 
 _CROP_CENTRE_PX = 112.0
-_TRUNK_SHARE = np.array(
-    [0.1, 0.15, 0.2, 0.5, 0.5, 0.5]
-)  # how much of the head's pose the trunk has
+_TRUNK_SHARE = np.array([0.1, 0.15, 0.2, 0.5, 0.5, 0.5])  # of the head's slow motion
 _PARALLAX = 0.25  # how far the room moves against the head's translation
-_CHUNK = 8
+_CHUNK = 8  # frames in memory at once
 
 
 class _FrameCamera:
     """The frame's pinhole camera as a square picture around the principal point."""
 
-    def __init__(self, scene):
-        reach = max(
-            scene.centre_px[0],
-            scene.width - scene.centre_px[0],
-            scene.centre_px[1],
-            scene.height - scene.centre_px[1],
-        )
-        self.size_px = 2 * int(np.ceil(reach))
+    def __init__(self, scene: Scene) -> None:
+        x, y = scene.centre_px
+        self.size_px = 2 * max(x, scene.width - x, y, scene.height - y)
         self.focal_px = scene.focal_px
 
 
-def render_footage(performance, scene, model=None, supersample=2, detail=None):
+def render_footage(
+    performance: Performance,
+    scene: Scene,
+    model: MorphableModel | None = None,
+    supersample: int = 2,
+    detail: Detail | None = None,
+) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
     """Frames of a performance in a scene.
 
     Args:
-        performance: Performance.
-        scene: Scene.
-        model: MorphableModel with scalp and neck; None loads the open model.
+        performance: what the speaker does.
+        scene: room, clothes and camera.
+        model: model with scalp and neck; None loads the open model.
         supersample: points per pixel along each axis.
-        detail: Detail of the speaker, what coefficients cannot represent, or None.
+        detail: what the coefficients cannot represent of the speaker; None leaves it out.
     Yields:
-        (H, W, 3) uint8 RGB, one per frame time.
+        RGB frames, one per frame time.
     Raises:
         ParameterError: the model is a face without a head.
     """
     model = model or load_model()
-    for part in ("scalp", "neck"):
-        if not model.regions[part].any():
-            raise ParameterError(
-                f"model {model.name!r}", f"has no {part} to film", "use the model 'open' or 'ict'"
-            )
+    _check_head(model)
     haired = with_hair(model, scene.hair_dm, scene.seed)
     coefficients = performance.coefficients.map(torch.as_tensor)
     first = coefficients[:1]
@@ -96,24 +97,39 @@ def render_footage(performance, scene, model=None, supersample=2, detail=None):
                 yield _compose(picture[window], scene, shift[start + k], rng)
 
 
-def trunk_pose(pose, times):
-    """What of the head's pose (T, 6) goes through to the shoulders, slowly: (T, 6)."""
+def _check_head(model: MorphableModel) -> None:
+    for part in ("scalp", "neck"):
+        if not model.regions[part].any():
+            raise ParameterError(
+                f"model {model.name!r}", f"has no {part} to film", "use the model 'open' or 'ict'"
+            )
+
+
+def trunk_pose(
+    pose: Float[np.ndarray, "T 6"], times: Float[np.ndarray, "T"]
+) -> Float[np.ndarray, "T 6"]:
+    """How the trunk follows the head's pose: slowly, and by a share of it."""
     step_s = np.median(np.diff(times)) if len(times) > 1 else 0.04
     slow = gaussian_filter1d(pose, max(0.25 / step_s, 1e-3), axis=0, mode="nearest")
     return (slow * _TRUNK_SHARE).astype(np.float32)
 
 
-def room_shift(trunk, scene):
-    """Motion of the background (T, 2) in px, against the slow motion of the person."""
+def room_shift(trunk: Float[np.ndarray, "T 6"], scene: Scene) -> Float[np.ndarray, "T 2"]:
+    """Motion of the background in pixels, against the slow motion of the person."""
     shift = -_PARALLAX * scene.focal_px / 10 * trunk[:, 3:5] * (1, -1)
     return (shift - shift.mean(0)).clip(-scene.margin + 2, scene.margin - 2)
 
 
-def truth_of(performance, speaker, scene, model=None):
+def truth_of(
+    performance: Performance,
+    speaker: VirtualSpeaker,
+    scene: Scene,
+    model: MorphableModel | None = None,
+) -> dict[str, Shaped[np.ndarray, "..."]]:
     """All that is known of a clip, as arrays.
 
     Returns:
-        dict: times, coefficients (T, 257), landmarks_px (T, 68, 2) in the frame, actions (T, 52),
+        times, coefficients (T, 257), landmarks_px (T, 68, 2) in the frame, actions (T, 52),
         crop (3,) scale, offset_x, offset_y of the 224 px crop in which the coefficients hold,
         phonemes (names) with phoneme_times (P, 2), the pose's parts, blinks_s, and `speaker`
         (JSON).
@@ -142,52 +158,53 @@ def truth_of(performance, speaker, scene, model=None):
 
 
 def make_footage(
-    path,
-    speaker,
-    text,
-    fps=25.0,
-    height=360,
-    width=480,
-    model=None,
-    scene=None,
-    supersample=2,
-    visible_mark=True,
-    progress=None,
-):
+    path: Path | str,
+    speaker: VirtualSpeaker,
+    text: str | Sequence[str],
+    scene: Scene | None = None,
+    fps: float = 25.0,
+    model: MorphableModel | None = None,
+    supersample: int = 2,
+    progress: Progress | None = None,
+) -> tuple[Path, Path]:
     """Write a clip of a virtual speaker, and its truth next to it.
 
     Args:
         path: the `.mp4`; the truth goes to the same name with `.truth.npz`.
-        speaker: VirtualSpeaker. text: a text or a list of sentences.
-        fps: frames a second. height, width: px.
-        model: MorphableModel; None loads the open model.
-        scene: Scene; None draws one from the speaker's seed.
+        speaker: who speaks.
+        text: a text, or several sentences.
+        scene: room, clothes and camera; None draws one from the speaker's seed.
+        fps: frames a second.
+        model: model with facial actions, scalp and neck; None loads the open model.
         supersample: points per pixel along each axis.
-        visible_mark: see `media.write_video`.
-        progress: callable (done, total, text).
+        progress: called as progress(done, total, text).
     Returns:
-        (path of the clip, path of the truth).
+        path of the clip, path of the truth.
     Raises:
         InputError: the text has no phonemes, or the folder cannot be written.
     """
-    path, model = Path(path), model or load_model()
-    scene = scene or random_scene(speaker.seed, height, width)
+    model, scene = model or load_model(), scene or random_scene(speaker.seed)
     performance = perform(speaker, text, fps=fps, model=model)
-    return write_footage(
-        path, performance, speaker, scene, model, supersample, visible_mark, progress
-    )
+    return write_footage(path, performance, speaker, scene, model, supersample, progress=progress)
 
 
 def write_footage(
-    path, performance, speaker, scene, model, supersample=2, visible_mark=True, progress=None
-):
-    """Write a performance that is there already; arguments and result as in `make_footage`.
+    path: Path | str,
+    performance: Performance,
+    speaker: VirtualSpeaker,
+    scene: Scene,
+    model: MorphableModel,
+    supersample: int = 2,
+    visible_mark: bool = True,
+    progress: Progress | None = None,
+) -> tuple[Path, Path]:
+    """Write an existing performance; arguments and result as in `make_footage`.
 
-    The sound must start at the first frame's time.
+    The sound must start at the first frame's time. `visible_mark` is that of `write_video`.
     """
     path = Path(path)
 
-    def frames():
+    def frames() -> Iterator[UInt8[np.ndarray, "H W 3"]]:
         for k, frame in enumerate(render_footage(performance, scene, model, supersample)):
             if progress:
                 progress(k + 1, len(performance), f"rendering {path.name}")
@@ -196,18 +213,26 @@ def write_footage(
     write_video(path, frames(), performance.times, performance.audio, visible_mark=visible_mark)
     truth_path = path.with_suffix(".truth.npz")
     with atomic_path(truth_path) as temporary:
-        np.savez_compressed(temporary, **truth_of(performance, speaker, scene, model))
+        truth: dict[str, Any] = truth_of(performance, speaker, scene, model)
+        np.savez_compressed(temporary, **truth)
     return path, truth_path
 
 
-def _shade(bust, verts_world, coefficients):
-    """Lit colours (T, N, 3) of the bust."""
+def _shade(
+    bust: Bust, verts_world: Float[Tensor, "T N 3"], coefficients: Coefficients
+) -> Float[Tensor, "T N 3"]:
+    """Lit colours of the bust."""
     albedo = bust.albedo.expand(len(verts_world), -1, -1)
     return shade_sh(albedo, vertex_normals(verts_world, bust.faces), coefficients.light)
 
 
-def _compose(rgba, scene, shift, rng):
-    """A rendered person before the shifted room, with the sensor's noise."""
+def _compose(
+    rgba: Float[np.ndarray, "H W 4"],
+    scene: Scene,
+    shift: Float[np.ndarray, "2"],
+    rng: np.random.Generator,
+) -> UInt8[np.ndarray, "H W 3"]:
+    """A rendered person in front of the shifted room, with the sensor's noise."""
     m = scene.margin
     matrix = np.array([[1, 0, shift[0] - m], [0, 1, shift[1] - m]], np.float64)
     room = cv2.warpAffine(scene.background, matrix, (scene.width, scene.height))

@@ -1,6 +1,7 @@
 """A small corpus of virtual speakers in the folder layout of LRW: one word a clip, 29 frames."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile
@@ -10,9 +11,10 @@ import numpy as np
 from tfhkit.errors import ParameterError
 from tfhkit.face import load_model
 from tfhkit.media import atomic_path
+from tfhkit.progress import Progress
 from tfhkit.virtual.footage import write_footage
 from tfhkit.virtual.scenery import random_scene
-from tfhkit.virtual.speaker import perform, random_speaker
+from tfhkit.virtual.speaker import VirtualSpeaker, perform, random_speaker
 from tfhkit.virtual.workers import in_workers
 
 FPS, N_FRAMES, SIZE_PX = 25.0, 29, 256
@@ -22,9 +24,14 @@ _AFTER = ("is what they want", "may be the answer", "was on my mind", "could be 
 
 
 def make_lrw_corpus(
-    folder, words=("ABOUT", "PEOPLE", "MOVE"), n_train=4, n_val=1, n_test=1, seed=0,
-    supersample=2, workers=1, progress=None,
-):  # fmt: skip
+    folder: Path | str,
+    words: str | Sequence[str] = ("ABOUT", "PEOPLE", "MOVE"),
+    n_clips: tuple[int, int, int] = (4, 1, 1),
+    seed: int = 0,
+    supersample: int = 2,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> tuple[Path, ...]:
     """Clips `lipread_mp4/WORD/{train,val,test}/WORD_00001.mp4` with the word in their middle.
 
     Every clip shows another speaker of the open model, in English, and has its truth in
@@ -33,29 +40,29 @@ def make_lrw_corpus(
     Args:
         folder: where `lipread_mp4` is made.
         words: English words.
-        n_train, n_val, n_test: clips of each word.
-        seed: int; the clips' speakers have seeds from `seed` on.
+        n_clips: clips of each word for training, validation and test.
+        seed: random seed of the first clip's speaker; the following ones count up from it.
         supersample: points per pixel along each axis.
-        workers: processes; 1 stays in this one.
-        progress: callable (done, total, text).
+        workers: number of processes; 1 makes all clips in this process.
+        progress: called as progress(done, total, text).
     Returns:
-        tuple of the clips' paths.
+        the clips' paths.
     Raises:
-        ParameterError: a word is not one word of letters, or is given twice; wrong numbers.
+        ParameterError: a word is not one word of letters, or is given twice; a number is too
+            small, or there would be no clip.
         InputError: the folder cannot be written.
     """
     words = _checked_words(words)
-    counts = (n_train, n_val, n_test)
-    _check_numbers(counts, seed, supersample, workers)
+    _check_numbers(n_clips, seed, supersample, workers)
     root = Path(folder) / "lipread_mp4"
-    jobs = []
+    jobs: list[tuple[Path, str, int, int]] = []
     for word in words:
-        for split, count in zip(SPLITS, counts):
+        for split, count in zip(SPLITS, n_clips):
             for number in range(1, count + 1):
                 path = root / word / split / f"{word}_{number:05d}.mp4"
                 jobs.append((path, word, seed + len(jobs), supersample))
     with atomic_path(root / ".writable"):  # known before the minutes of rendering
-        missing = [job for job in jobs if not _is_whole(*job[:3])]
+        missing = [job for job in jobs if not _is_whole(job[0], job[2])]
     (root / ".writable").unlink()
     done = len(jobs) - len(missing)
     for k, _ in in_workers(_make_word, missing, workers):
@@ -65,7 +72,7 @@ def make_lrw_corpus(
     return tuple(job[0] for job in jobs)
 
 
-def _checked_words(words):
+def _checked_words(words: str | Sequence[str]) -> list[str]:
     words = [words] if isinstance(words, str) else list(words)
     if not words:
         raise ParameterError("words", "there are none", 'give some, e.g. "ABOUT", "PEOPLE"')
@@ -81,17 +88,20 @@ def _checked_words(words):
     return words
 
 
-def _check_numbers(counts, seed, supersample, workers):
-    least = {"n_train": 0, "n_val": 0, "n_test": 0, "seed": 0, "supersample": 1, "workers": 1}
-    for (name, low), value in zip(least.items(), (*counts, seed, supersample, workers)):
+def _check_numbers(
+    n_clips: tuple[int, int, int], seed: int, supersample: int, workers: int
+) -> None:
+    given = [(f"n_clips of {split!r}", count, 0) for split, count in zip(SPLITS, n_clips)]
+    given += [("seed", seed, 0), ("supersample", supersample, 1), ("workers", workers, 1)]
+    for name, value, low in given:
         if not isinstance(value, (int, np.integer)) or value < low:
             raise ParameterError(name, f"is {value!r}", f"give a whole number from {low} on")
-    if not sum(counts):
-        raise ParameterError("n_train", "there would be no clip", "give at least 1 clip of a word")
+    if not sum(n_clips):
+        raise ParameterError("n_clips", "there would be no clip", "give at least 1 clip of a word")
 
 
-def _is_whole(path, word, seed):
-    """Whether clip and truth are there, of this seed; both are written whole or not at all."""
+def _is_whole(path: Path, seed: int) -> bool:
+    """Whether clip and truth of this seed are there; each is written whole or not at all."""
     try:
         with open(path.with_suffix(".truth.npz"), "rb") as file, np.load(file) as truth:
             return path.is_file() and json.loads(str(truth["speaker"]))["seed"] == seed
@@ -99,7 +109,7 @@ def _is_whole(path, word, seed):
         return False
 
 
-def _utter(speaker, word, around):
+def _utter(speaker: VirtualSpeaker, word: str, around: tuple[str, str]) -> tuple[str, float]:
     """A sentence with the word in it, and the word's middle in s."""
     text = f"{around[0]} {word.lower()} {around[1]}."
     said = [w for w in speaker.say(text).words if w.text.lower() == word.lower()]
@@ -111,11 +121,12 @@ def _utter(speaker, word, around):
     return text, (said[before].start_s + said[before].end_s) / 2
 
 
-def _make_word(path, word, seed, supersample):
+def _make_word(path: Path, word: str, seed: int, supersample: int) -> None:
+    """Film a sentence with the word and keep the 29 frames around the word."""
     rng = np.random.default_rng((seed, 37))
     model = load_model()
     speaker = random_speaker(model, seed, language="en-us")
-    around = tuple(choices[rng.integers(len(choices))] for choices in (_BEFORE, _AFTER))
+    around = _BEFORE[rng.integers(len(_BEFORE))], _AFTER[rng.integers(len(_AFTER))]
     text, middle_s = _utter(speaker, word, around)
     start_s = max(middle_s - N_FRAMES / FPS / 2, 0.0)
     times = start_s + np.arange(N_FRAMES) / FPS

@@ -1,8 +1,8 @@
 """Pairs of coarse rendering and detailed frame of virtual speakers: what the refiner learns first.
 
-The detailed frames stand for real ones: skin that no texture coefficients represent, shine, hair, a
-collar, a room, a camera. The coarse ones go the way that a fitted clip goes: coefficients with a
-fit's errors, low-frequency albedo, the frame's own background with the hole around the face.
+The detailed frames take the place of real ones: skin that no texture coefficients represent,
+shine, hair, a collar, a room, a camera. The coarse ones are made as for a fitted clip: coefficients
+with a fit's errors, low-frequency albedo, the frame's own background with the hole around the face.
 """
 
 from dataclasses import dataclass, replace
@@ -10,19 +10,28 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
 
 from tfhkit.background.images import own_images
 from tfhkit.camera import FOCAL_PX, Camera, project, to_world
 from tfhkit.coefficients import Coefficients
 from tfhkit.errors import ParameterError
-from tfhkit.face import load_model
+from tfhkit.face import MorphableModel, load_model
 from tfhkit.media import atomic_path
+from tfhkit.progress import Progress
 from tfhkit.refine import identity_features
 from tfhkit.render import render
-from tfhkit.virtual.detail import film, fitted_texture, random_detail, random_grade
+from tfhkit.virtual.detail import Detail, film, fitted_texture, random_detail, random_grade
 from tfhkit.virtual.footage import render_footage
 from tfhkit.virtual.scenery import random_scene
-from tfhkit.virtual.speaker import action_matrix, perform, random_speaker
+from tfhkit.virtual.speaker import (
+    Performance,
+    VirtualSpeaker,
+    action_matrix,
+    perform,
+    random_speaker,
+)
 from tfhkit.virtual.texts import script
 from tfhkit.virtual.visemes import ACTIONS
 from tfhkit.virtual.workers import in_workers
@@ -30,7 +39,7 @@ from tfhkit.virtual.workers import in_workers
 FPS = 25.0
 CROP_PX = 224  # in which the camera's focal length is given
 STRETCH = 8  # frames in a row
-_GAP = 100  # between the frame numbers of two stretches: windows do not reach across
+_GAP = 100  # between the first frame numbers of two stretches: windows do not reach across
 
 
 @dataclass(frozen=True)
@@ -38,38 +47,48 @@ class Pairs:
     """Frames of several virtual speakers.
 
     Args:
-        renders, reals: (N, S, S, 3) uint8.
-        changed: (N, S, S) uint8, where rendering or hole changed the frame.
-        identity: (N, D) unit identity features of the detailed frames; zeros where none was found.
-        landmarks_px: (N, 68, 2) true landmarks, pixels of the crops.
-        frames: (N,) increasing frame numbers, with gaps where windows must not reach across.
-        speaker: (N,) seed of each frame's speaker.
+        renders: coarse renderings.
+        reals: detailed frames.
+        changed: above 0 where rendering or hole changed the frame.
+        identity: unit identity features of the detailed frames; zeros where none was found.
+        landmarks_px: true landmarks, pixels of the crops.
+        frames: increasing frame numbers, with gaps where windows must not reach across.
+        speaker: seed of each frame's speaker.
     """
 
-    renders: np.ndarray
-    reals: np.ndarray
-    changed: np.ndarray
-    identity: np.ndarray
-    landmarks_px: np.ndarray
-    frames: np.ndarray
-    speaker: np.ndarray
+    renders: UInt8[np.ndarray, "N S S 3"]
+    reals: UInt8[np.ndarray, "N S S 3"]
+    changed: UInt8[np.ndarray, "N S S"]
+    identity: Float[np.ndarray, "N D"]
+    landmarks_px: Float[np.ndarray, "N 68 2"]
+    frames: Int[np.ndarray, "N"]
+    speaker: Int[np.ndarray, "N"]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.renders)
 
 
-def make_pairs(n_speakers, stretches=2, size_px=128, seed=0, workers=2, progress=None, folder=None):
+def make_pairs(
+    n_speakers: int,
+    stretches: int = 2,
+    size_px: int = 128,
+    seed: int = 0,
+    workers: int = 2,
+    progress: Progress | None = None,
+    folder: Path | str | None = None,
+) -> Pairs:
     """Pairs of virtual speakers that talk.
 
     Args:
-        n_speakers: speaker k has seed `seed + k`.
-        stretches: of 8 frames in a row, per speaker.
+        n_speakers: speaker k has the seed `seed + k`.
+        stretches: number of stretches per speaker, each of 8 frames in a row.
         size_px: side of the crops.
-        seed: int. workers: processes.
+        seed: random seed of the first speaker.
+        workers: number of processes.
         progress: called as progress(done, total, text).
         folder: keeps each speaker's pairs as a file, so that stopped work resumes; None keeps none.
     Returns:
-        Pairs, in order of the seeds.
+        the frames in order of the speakers' seeds.
     Raises:
         ParameterError: no speaker or no stretch.
     """
@@ -77,17 +96,17 @@ def make_pairs(n_speakers, stretches=2, size_px=128, seed=0, workers=2, progress
         if value < 1:
             raise ParameterError(name, f"is {value}", "give at least 1")
     jobs = [(seed + k, stretches, size_px, folder) for k in range(n_speakers)]
-    made, done = [None] * n_speakers, 0
+    made: dict[int, Pairs] = {}
     for k, pairs in in_workers(_kept_pairs, jobs, workers):
-        made[k], done = pairs, done + 1
+        made[k] = replace(pairs, frames=pairs.frames + k * _GAP * stretches)
         if progress:
-            progress(done, n_speakers, "virtual speakers")
-    per_speaker = _GAP * stretches
-    made = [replace(p, frames=p.frames + k * per_speaker) for k, p in enumerate(made)]
-    return Pairs(*(np.concatenate(parts) for parts in zip(*(vars(p).values() for p in made))))
+            progress(len(made), n_speakers, "virtual speakers")
+    parts = zip(*(vars(made[k]).values() for k in range(n_speakers)))
+    return Pairs(*(np.concatenate(part) for part in parts))
 
 
-def _kept_pairs(seed, stretches, size_px, folder):
+def _kept_pairs(seed: int, stretches: int, size_px: int, folder: Path | str | None) -> Pairs:
+    """The pairs of one speaker, read from the folder if they are there."""
     if folder is None:
         return speaker_pairs(seed, stretches, size_px)
     path = Path(folder) / f"pairs_{seed}_{stretches}_{size_px}.npz"
@@ -98,8 +117,8 @@ def _kept_pairs(seed, stretches, size_px, folder):
         return Pairs(**content)
 
 
-def speaker_pairs(seed, stretches=2, size_px=128):
-    """The pairs of one virtual speaker; arguments and result as of `make_pairs`."""
+def speaker_pairs(seed: int, stretches: int = 2, size_px: int = 128) -> Pairs:
+    """The pairs of one virtual speaker; arguments and result as in `make_pairs`."""
     model = load_model()
     rng = np.random.default_rng((seed, 47))
     speaker = random_speaker(model, seed)
@@ -115,7 +134,7 @@ def speaker_pairs(seed, stretches=2, size_px=128):
     reals = film(grade(drawn.astype(np.float32) / 255), seed)
     coarse = as_fitted(performance, detail, model, rng)
 
-    def draw(coefficients, camera):
+    def draw(coefficients: Coefficients, camera: Camera) -> Float[Tensor, "B S S 4"]:
         rgba = render(model, coefficients, camera, supersample=2)
         return torch.cat([torch.as_tensor(grade(rgba[..., :3].numpy())), rgba[..., 3:]], -1)
 
@@ -134,18 +153,20 @@ def speaker_pairs(seed, stretches=2, size_px=128):
     )
 
 
-def as_fitted(performance, detail, model, rng):
-    """The performance's coefficients with the kind of errors that a fit makes: Coefficients.
+def as_fitted(
+    performance: Performance, detail: Detail, model: MorphableModel, rng: np.random.Generator
+) -> Coefficients:
+    """The performance's coefficients with the kind of errors that a fit makes.
 
-    Identity, texture and light are off for the whole clip, expression and pose also from frame to
-    frame, and eyes close less than they do.
+    Identity and texture have one error for the whole clip; expression, pose and light have
+    another one in every frame as well. Blinks are weaker than they are.
     """
     true, n = performance.coefficients, len(performance)
     actions = performance.actions.copy()
     blinks = [i for i, name in enumerate(ACTIONS) if name.startswith("eyeBlink")]
     actions[:, blinks] *= rng.uniform(0.4, 1.0)
 
-    def off(whole, each, size):
+    def off(whole: float, each: float, size: int) -> Float[np.ndarray, "T C"]:
         clip, frame = rng.normal(0, whole, size), rng.normal(0, each, (n, size))
         return (clip + frame).astype(np.float32)
 
@@ -159,8 +180,10 @@ def as_fitted(performance, detail, model, rng):
     )
 
 
-def _talk(speaker, stretches, model, rng):
-    """A performance at `stretches` moments of a talk, each 8 frames long, with a wider gaze."""
+def _talk(
+    speaker: VirtualSpeaker, stretches: int, model: MorphableModel, rng: np.random.Generator
+) -> Performance:
+    """A performance at some moments of a talk, each 8 frames long; the head turns further."""
     sentences = script(speaker.voice.partition("+")[0], (speaker.seed, 19))
     said = [next(sentences) for _ in range(2)]
     span_s = STRETCH / FPS
@@ -176,7 +199,9 @@ def _talk(speaker, stretches, model, rng):
     return replace(performance, coefficients=replace(performance.coefficients, angles=angles))
 
 
-def _landmarks(coefficients, model, size_px):
+def _landmarks(
+    coefficients: Coefficients, model: MorphableModel, size_px: int
+) -> Float[np.ndarray, "T 68 2"]:
     part = coefficients.map(torch.as_tensor)
     verts = model.landmarks(model.shape(part.id, part.exp))
     world = to_world(verts, part.angles, part.trans)

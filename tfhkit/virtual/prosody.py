@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float
 from scipy.ndimage import binary_opening, gaussian_filter1d, median_filter
 
-GRID_HZ = 100.0  # motion is made on this grid and then taken at the asked times
+GRID_HZ = 100.0  # motion is made on this grid and then resampled to the frame times
 _FRAME_S, _N_FFT = 0.04, 2048
 
 
@@ -14,34 +15,32 @@ class Prosody:
     """Prosody on a grid of `GRID_HZ`.
 
     Args:
-        times: (G,) s.
-        pitch_st: (G,) semitones above the voice's median, bridged where unvoiced, fading to 0
+        times: seconds.
+        pitch_st: semitones above the voice's median, interpolated where unvoiced, fading to 0
             in pauses.
-        voiced: (G,) bool.
-        energy_db: (G,) dB relative to full scale, not below -80.
-        loudness: (G,) 0 (silence) to 1 (the loud parts).
+        voiced: whether the voice has a pitch there.
+        energy_db: dB relative to full scale, not below -80.
+        loudness: 0 (silence) to 1 (the loud parts).
     """
 
-    times: np.ndarray
-    pitch_st: np.ndarray
-    voiced: np.ndarray
-    energy_db: np.ndarray
-    loudness: np.ndarray
+    times: Float[np.ndarray, "G"]
+    pitch_st: Float[np.ndarray, "G"]
+    voiced: Bool[np.ndarray, "G"]
+    energy_db: Float[np.ndarray, "G"]
+    loudness: Float[np.ndarray, "G"]
 
 
-def grid_times(duration_s):
-    """(G,) times of the grid that covers `duration_s`."""
+def grid_times(duration_s: float) -> Float[np.ndarray, "G"]:
+    """Times of the grid that covers `duration_s`."""
     return np.arange(int(np.ceil(duration_s * GRID_HZ)) + 1) / GRID_HZ
 
 
-def prosody(audio, sr_hz=16000):
+def prosody(audio: Float[np.ndarray, "N"], sr_hz: int = 16000) -> Prosody:
     """Pitch by autocorrelation and loudness of a mono voice.
 
     Args:
-        audio: (N,) float32.
-        sr_hz: its rate.
-    Returns:
-        Prosody.
+        audio: mono sound.
+        sr_hz: its sample rate.
     Source: autocorrelation divided by that of the window (Boersma 1993), 70 to 400 Hz.
     """
     times = grid_times(len(audio) / sr_hz)
@@ -61,7 +60,7 @@ def prosody(audio, sr_hz=16000):
         frames = (frames - frames.mean(1, keepdims=True)) * window
         auto = np.fft.irfft(np.abs(np.fft.rfft(frames, _N_FFT)) ** 2)[:, : high + 2]
         auto = auto / (auto[:, :1] + 1e-9) / (own / own[0])
-        # a small price on long lags, or an octave below wins as often as not
+        # a small penalty on long lags; without it the octave below would often be chosen
         lag = np.arange(high + 2)
         scored = auto - 0.08 * np.log2(np.maximum(lag, 1) / low)
         best = scored[:, low : high + 1].argmax(1) + low
@@ -73,13 +72,15 @@ def prosody(audio, sr_hz=16000):
     energy_db = 10 * np.log10(np.maximum(power, 1e-8))
     loud_db = np.percentile(energy_db, 95)
     voiced = (clear > 0.6) & (energy_db > loud_db - 30)
-    voiced = binary_opening(voiced, np.ones(5))  # shorter than 50 ms is chance
+    voiced = binary_opening(voiced, np.ones(5))  # stretches shorter than 50 ms are chance
     loudness = ((energy_db - (loud_db - 32)) / 32).clip(0, 1) * (loud_db > -60)
     pitch_st = _bridge(pitch_hz, voiced, loudness > 0.05)
     return Prosody(times, pitch_st, voiced, energy_db, loudness.astype(np.float32))
 
 
-def _bridge(pitch_hz, voiced, speech):
+def _bridge(
+    pitch_hz: Float[np.ndarray, "G"], voiced: Bool[np.ndarray, "G"], speech: Bool[np.ndarray, "G"]
+) -> Float[np.ndarray, "G"]:
     """Semitones around the median; straight lines across unvoiced parts, 0 in long pauses."""
     if voiced.sum() < 5:
         return np.zeros(len(pitch_hz), np.float32)

@@ -5,9 +5,14 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
 
 from tfhkit.camera import rotation_from_angles
+from tfhkit.face import MorphableModel, vertex_normals
 from tfhkit.maths import smooth
+
+Rgb = tuple[float, float, float]
 
 _N_ANGLES = 120
 # Rings of the bust below the neck: y (dm), half width, half depth, depth of the centre.
@@ -23,8 +28,8 @@ _PROFILE = np.array(
         (-4.50, 2.15, 1.05, -0.84),
     ]
 )
-_CUT_BELOW_CHIN = 0.22  # dm; there the head's own neck ends and the bust goes on
-_AXIS_Z = -0.8  # of the neck
+_CUT_BELOW_CHIN = 0.22  # dm; there the head's own neck ends and the bust begins
+_AXIS_Z = -0.8  # depth of the neck's axis, dm
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,10 @@ class Scene:
     """Room, clothes and camera of a clip.
 
     Args:
-        height, width: of the frame, px.
-        focal_px: focal length; 2.7 heights show head and shoulders.
+        height, width: size of the frame in pixels.
+        focal_px: focal length; 2.7 times the height shows head and shoulders.
         centre_px: (x, y) of the principal point in whole pixels, where the head's centre lies.
-        background: (H + 2 m, W + 2 m, 3) uint8, with a margin m for its motion.
+        background: picture of the room, larger than the frame by `margin` on each side.
         shirt, trim: RGB in [0, 1] of cloth and collar.
         neckline_dm: how far the collar leaves the neck free in front.
         hair_dm: thickness of the hair on the crown.
@@ -46,22 +51,23 @@ class Scene:
     height: int
     width: int
     focal_px: float
-    centre_px: tuple
-    background: np.ndarray
-    shirt: tuple
-    trim: tuple
+    centre_px: tuple[int, int]
+    background: UInt8[np.ndarray, "H W 3"]
+    shirt: Rgb
+    trim: Rgb
     neckline_dm: float
     hair_dm: float
     noise: float
     seed: int
 
     @property
-    def margin(self):
+    def margin(self) -> int:
+        """Pixels by which the background can move to each side."""
         return (self.background.shape[0] - self.height) // 2
 
 
-def random_scene(seed, height=360, width=480):
-    """A scene drawn at random: Scene, the same for a seed and size."""
+def random_scene(seed: int, height: int = 360, width: int = 480) -> Scene:
+    """A scene drawn at random, the same for the same seed and size."""
     rng = np.random.default_rng((seed, 23))
     shirt = _colour(rng, rng.uniform(0.1, 0.6), rng.uniform(0.15, 0.8))
     trim = shirt if rng.random() < 0.5 else _colour(rng, 0.2, rng.uniform(0.1, 0.9))
@@ -80,13 +86,11 @@ def random_scene(seed, height=360, width=480):
     )
 
 
-def with_hair(model, thickness_dm, seed):
-    """The model with its scalp raised along the normals: fullest on the crown, none at the edge.
+def with_hair(model: MorphableModel, thickness_dm: float, seed: int) -> MorphableModel:
+    """The model with its scalp raised along the normals: most on the crown, not at the edge.
 
-    Only vertices of the region "scalp" move, so the face stays what its coefficients say.
+    Only vertices of the region "scalp" move, so the face remains that of its coefficients.
     """
-    from tfhkit.face import vertex_normals
-
     rng = np.random.default_rng((seed, 29))
     scalp = model.regions["scalp"]
     depth = _depth_inside(scalp.numpy(), model.faces.numpy(), 14)
@@ -105,15 +109,19 @@ def with_hair(model, thickness_dm, seed):
     )
 
 
-def cut_neck(model, verts):
-    """Where the head ends: its neck is ragged below and spreads to where shoulders would be.
+def cut_neck(
+    model: MorphableModel, verts: Float[Tensor, "V 3"]
+) -> tuple[Bool[Tensor, "F"], float, Float[np.ndarray, "A"]]:
+    """Where the head ends: the model's neck has a ragged lower edge and widens to the shoulders.
 
     Args:
-        model: MorphableModel; verts: (V, 3) neutral head, model space.
+        model: the face model, for its regions.
+        verts: neutral head, model space.
     Returns:
-        shown: (F,) bool, faces to draw.
+        shown: whether a face is drawn.
         cut_y: height of the cut, dm.
-        radius: (A,) of the neck around its axis at the cut, by angle (see `_angles`).
+        radius: distance of the neck's surface from its axis at the cut, dm, one for each of
+            `_angles`.
     """
     neck = model.regions["neck"].numpy()
     x, y, z = verts.numpy().T
@@ -133,51 +141,54 @@ def cut_neck(model, verts):
     return torch.as_tensor(~(low[faces].all(1) | wing[faces].any(1))), cut_y, radius
 
 
-def _angles():
+def _angles() -> Float[np.ndarray, "A"]:
+    """Angles around the neck's axis, radians."""
     return np.linspace(-np.pi, np.pi, _N_ANGLES, endpoint=False)
 
 
 @dataclass(frozen=True)
 class Bust:
-    """Neck and shoulders as a mesh: verts (N, 3) in the head's space at rest, faces (M, 3), albedo
-    (N, 3), and held (N,), how much each vertex goes with the head (1) or the trunk (0)."""
+    """Neck and shoulders as a mesh.
 
-    verts: torch.Tensor
-    faces: torch.Tensor
-    albedo: torch.Tensor
-    held: torch.Tensor
+    Args:
+        verts: dm, in the space of the head in its resting pose.
+        faces: vertices of each triangle.
+        albedo: RGB in [0, 1].
+        held: how far each vertex moves with the head (1) or with the trunk (0).
+    """
+
+    verts: Float[Tensor, "N 3"]
+    faces: Int[Tensor, "M 3"]
+    albedo: Float[Tensor, "N 3"]
+    held: Float[Tensor, "N"]
 
 
-def make_bust(model, verts, albedo, scene):
+def make_bust(
+    model: MorphableModel,
+    verts: Float[Tensor, "V 3"],
+    albedo: Float[Tensor, "V 3"],
+    scene: Scene,
+) -> tuple[Bust, Bool[Tensor, "F"]]:
     """Bust that continues the neck of a head.
 
     Args:
-        model: MorphableModel, for its regions.
-        verts: (V, 3) neutral head of the speaker, model space; albedo: (V, 3).
-        scene: Scene.
+        model: the face model, for its regions.
+        verts: neutral head of the speaker, model space.
+        albedo: RGB in [0, 1] of the head.
+        scene: the clothes.
     Returns:
-        bust: Bust.
-        shown: (F,) bool, the head's faces that are drawn above it.
+        bust: neck and shoulders.
+        shown: which of the head's faces are drawn above it.
     """
     shown, cut_y, radius = cut_neck(model, verts)
-    angles = _angles()
-    sin, cos = np.sin(angles), np.cos(angles)
-    levels = np.concatenate([np.linspace(cut_y + 0.15, -2.1, 70), np.linspace(-2.15, -4.5, 12)])
-    rings = []
-    for y in levels:
-        a, b, z = (np.interp(-y, -_PROFILE[:, 0], _PROFILE[:, k]) for k in (1, 2, 3))
-        own = np.clip((y + 1.4) / (cut_y + 1.4), 0, 1)  # 1: the neck's shape, 0: the profile
-        own = smooth(own)
-        slack = np.interp(y, (cut_y - 0.05, cut_y + 0.15), (1.02, 0.94))  # the seam lies outside
-        x = own * radius * slack * sin + (1 - own) * a * sin
-        rings.append((y, x, own * (_AXIS_Z + radius * slack * cos) + (1 - own) * (z + b * cos)))
-    points = np.stack([np.stack([x, np.full_like(x, y), z], 1) for y, x, z in rings])
+    points = _ring_points(cut_y, radius)
+    sin, cos = np.sin(_angles()), np.cos(_angles())
     # the front of the collar is lower than its back: y falls with how far in front a point is
     front = cos[None]
     collar = -1.25 - 0.10 * front - scene.neckline_dm * front.clip(0, 1) ** 6
     below = collar - points[..., 1]
-    beside_cut = model.regions["neck"] & ((verts[:, 1] - cut_y).abs() < 0.1)
-    skin = albedo[beside_cut].mean(0).numpy()
+    near_cut = model.regions["neck"] & ((verts[:, 1] - cut_y).abs() < 0.1)
+    skin = albedo[near_cut].mean(0).numpy()
     cloth = np.array(scene.shirt) * (1 + 0.05 * np.sin(9 * points[..., :1] + 3 * points[..., 1:2]))
     clothed = (below[..., None] / 0.02 + 0.5).clip(0, 1)
     edge = ((0.05 - np.abs(below[..., None] - 0.05)) / 0.02 + 0.5).clip(0, 1)
@@ -186,29 +197,45 @@ def make_bust(model, verts, albedo, scene):
     points = points + (below / 0.06).clip(0, 0.5)[..., None] * 0.06 * np.stack(
         [sin, 0 * sin, cos], 1
     )
-    n_rings, row = len(rings), np.arange(_N_ANGLES)
-    a = (np.arange(n_rings - 1)[:, None] * _N_ANGLES + row).ravel()
-    b = (np.arange(n_rings - 1)[:, None] * _N_ANGLES + (row + 1) % _N_ANGLES).ravel()
-    faces = np.concatenate(
-        [np.stack([a, a + _N_ANGLES, b], 1), np.stack([b, a + _N_ANGLES, b + _N_ANGLES], 1)]
-    )
-    held = ((points[..., 1] + 1.7) / 0.65).clip(0, 1)
-    held = smooth(held)
+    held = smooth(((points[..., 1] + 1.7) / 0.65).clip(0, 1))
     bust = Bust(
         torch.as_tensor(points.reshape(-1, 3), dtype=torch.float32),
-        torch.as_tensor(faces),
+        torch.as_tensor(_ring_faces(len(points))),
         torch.as_tensor(colours.reshape(-1, 3), dtype=torch.float32).clamp(0, 1),
         torch.as_tensor(held.ravel(), dtype=torch.float32),
     )
     return bust, shown
 
 
-def pose_bust(bust, head_pose, trunk_pose):
-    """World vertices (T, N, 3): each between where the head and where the trunk takes it.
+def _ring_points(cut_y: float, radius: Float[np.ndarray, "A"]) -> Float[np.ndarray, "R A 3"]:
+    """Points of rings from the neck at the cut down to the chest."""
+    sin, cos = np.sin(_angles()), np.cos(_angles())
+    levels = np.concatenate([np.linspace(cut_y + 0.15, -2.1, 70), np.linspace(-2.15, -4.5, 12)])
+    rings = []
+    for y in levels:
+        a, b, z = (np.interp(-y, -_PROFILE[:, 0], _PROFILE[:, k]) for k in (1, 2, 3))
+        own = smooth(np.clip((y + 1.4) / (cut_y + 1.4), 0, 1))  # 1: the neck's shape, 0: _PROFILE
+        slack = np.interp(y, (cut_y - 0.05, cut_y + 0.15), (1.02, 0.94))  # the seam lies outside
+        x = own * radius * slack * sin + (1 - own) * a * sin
+        z = own * (_AXIS_Z + radius * slack * cos) + (1 - own) * (z + b * cos)
+        rings.append(np.stack([x, np.full_like(x, y), z], 1))
+    return np.stack(rings)
 
-    Args:
-        head_pose, trunk_pose: (T, 6) tensors.
-    """
+
+def _ring_faces(n_rings: int) -> Int[np.ndarray, "M 3"]:
+    """Two triangles between each two neighbouring points of a ring and those of the next ring."""
+    row = np.arange(_N_ANGLES)
+    a = (np.arange(n_rings - 1)[:, None] * _N_ANGLES + row).ravel()
+    b = (np.arange(n_rings - 1)[:, None] * _N_ANGLES + (row + 1) % _N_ANGLES).ravel()
+    return np.concatenate(
+        [np.stack([a, a + _N_ANGLES, b], 1), np.stack([b, a + _N_ANGLES, b + _N_ANGLES], 1)]
+    )
+
+
+def pose_bust(
+    bust: Bust, head_pose: Float[Tensor, "T 6"], trunk_pose: Float[Tensor, "T 6"]
+) -> Float[Tensor, "T N 3"]:
+    """World vertices of a bust, each between its place in the head's pose and in the trunk's."""
     placed = [
         bust.verts @ rotation_from_angles(pose[:, :3]).transpose(-1, -2) + pose[:, None, 3:]
         for pose in (head_pose, trunk_pose)
@@ -216,8 +243,10 @@ def pose_bust(bust, head_pose, trunk_pose):
     return placed[1] + bust.held[:, None] * (placed[0] - placed[1])
 
 
-def _depth_inside(inside, faces, most):
-    """Steps along edges from the region's border, at most `most`: (V,), 0 outside."""
+def _depth_inside(
+    inside: Bool[np.ndarray, "V"], faces: Int[np.ndarray, "F 3"], most: int
+) -> Float[np.ndarray, "V"]:
+    """Steps along edges from the region's border, at most `most`; 0 outside."""
     depth = np.where(inside, most, 0).astype(float)
     for _ in range(most):
         least = depth.copy()
@@ -228,8 +257,10 @@ def _depth_inside(inside, faces, most):
     return depth
 
 
-def _smooth(values, faces, rounds):
-    """Mean over neighbours along edges, several times: (V,)."""
+def _smooth(
+    values: Float[np.ndarray, "V"], faces: Int[np.ndarray, "F 3"], rounds: int
+) -> Float[np.ndarray, "V"]:
+    """Mean over neighbours along edges, several times."""
     count = np.bincount(faces.ravel(), minlength=len(values)).clip(1)
     for _ in range(rounds):
         mean = values[faces].mean(1)
@@ -238,13 +269,17 @@ def _smooth(values, faces, rounds):
     return values
 
 
-def _colour(rng, saturation, value):
+def _colour(rng: np.random.Generator, saturation: float, value: float) -> Rgb:
+    """RGB of a random hue."""
     hsv = np.array([[[rng.uniform(0, 360), saturation, value]]], np.float32)
-    return tuple(float(v) for v in cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0])
+    red, green, blue = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].tolist()
+    return red, green, blue
 
 
-def _room(rng, height, width, margin):
-    """A wall with light falling on it, and blurred things before it: (H + 2m, W + 2m, 3) uint8."""
+def _room(
+    rng: np.random.Generator, height: int, width: int, margin: int
+) -> UInt8[np.ndarray, "H W 3"]:
+    """A lit wall with blurred objects in front of it, larger than the frame by the margins."""
     h, w = height + 2 * margin, width + 2 * margin
     y, x = np.mgrid[0:h, 0:w].astype(np.float32) / height
     wall = np.array(_colour(rng, rng.uniform(0.05, 0.35), rng.uniform(0.35, 0.8)), np.float32)

@@ -1,18 +1,22 @@
-"""How a person moves: a personal style, and head motion of it with a known part from the sound."""
+"""How a person moves: a personal style, and head motion with a known part from the sound."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float, Float32
 from scipy.ndimage import gaussian_filter1d
 
 from tfhkit.errors import ParameterError
-from tfhkit.virtual.prosody import GRID_HZ, grid_times, prosody
+from tfhkit.virtual.prosody import GRID_HZ, Prosody, grid_times, prosody
 from tfhkit.virtual.visemes import at_times
-from tfhkit.virtual.voice import SILENCE
+from tfhkit.virtual.voice import SILENCE, Phoneme, Utterance
 
 # The head turns about the top of the neck: this point of the head (dm) stays where it is.
 NECK_PIVOT = (0.0, -1.1, -0.25)
 _MAX_SHARE = 0.98
+
+PerAxis = tuple[float, float, float]  # one number for pitch, yaw and roll, or for x, y and z
 
 
 @dataclass(frozen=True)
@@ -20,35 +24,39 @@ class PersonalStyle:
     """A person's way of moving. Axes are pitch, yaw, roll (see `tfhkit.camera`).
 
     Args:
-        rest_deg: (3,) mean angles.
-        rest_trans: (3,) mean translation, dm.
-        range_deg: (3,) standard deviation of each angle.
-        sway_dm: (3,) standard deviation of translation beyond what the angles bring.
+        rest_deg: mean angles.
+        rest_trans: mean translation, dm.
+        range_deg: standard deviation of each angle.
+        sway_dm: standard deviation of the translation that does not follow from the angles.
         nod_hz, shake_hz, tilt_hz: rates of single gestures about each axis.
-        coupling: (3, 3) weights of each axis (rows) for voice pitch, energy and phrase position.
-        sound_share: (3,) part of each angle's variance that comes from the sound, 0 to 0.98.
-        lag_s: how long the head follows behind the sound.
+        coupling: weights of each axis (rows) for voice pitch, energy and phrase position.
+        sound_share: part of each angle's variance that comes from the sound, 0 to 0.98.
+        lag_s: delay of the head's motion after the sound.
         blink_hz: blinks a second.
         smile: 0 to 1, held smile.
         brow: how far the brows rise with the voice's pitch.
         articulation: how far jaw and lips move, 1 is common.
         asymmetry: -1 to 1, more motion on the subject's left (+) or right (-).
-        gaze_deg: standard deviation of the gaze about the camera.
+        gaze_deg: standard deviation of the gaze around the direction to the camera.
         parted: how far the jaw hangs open while nothing is said, in units of the jaw gesture.
         breath: 0 to 1, how often and how far the mouth opens to breathe in.
-        viseme_spread, viseme_seed: how far the mouth's shapes are the person's own; see
-            `personal_visemes`.
+        viseme_spread, viseme_seed: how much the mouth's shapes differ from the common ones, and
+            the random seed of the difference; see `personal_visemes`.
     """
 
-    rest_deg: tuple = (0.0, 0.0, 0.0)
-    rest_trans: tuple = (0.0, 0.0, 0.0)
-    range_deg: tuple = (3.0, 4.0, 2.0)
-    sway_dm: tuple = (0.05, 0.02, 0.05)
+    rest_deg: PerAxis = (0.0, 0.0, 0.0)
+    rest_trans: PerAxis = (0.0, 0.0, 0.0)
+    range_deg: PerAxis = (3.0, 4.0, 2.0)
+    sway_dm: PerAxis = (0.05, 0.02, 0.05)
     nod_hz: float = 0.15
     shake_hz: float = 0.08
     tilt_hz: float = 0.08
-    coupling: tuple = ((0.6, 0.8, 0.5), (0.3, 0.4, 0.6), (0.4, -0.3, 0.3))
-    sound_share: tuple = (0.4, 0.3, 0.3)
+    coupling: tuple[PerAxis, PerAxis, PerAxis] = (
+        (0.6, 0.8, 0.5),
+        (0.3, 0.4, 0.6),
+        (0.4, -0.3, 0.3),
+    )
+    sound_share: PerAxis = (0.4, 0.3, 0.3)
     lag_s: float = 0.08
     blink_hz: float = 0.3
     smile: float = 0.1
@@ -61,49 +69,49 @@ class PersonalStyle:
     viseme_spread: float = 0.0
     viseme_seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not all(0 <= share <= _MAX_SHARE for share in self.sound_share):
             raise ParameterError(
                 "sound_share", f"{self.sound_share} is out of range", f"give 0 to {_MAX_SHARE}"
             )
 
-    def with_share(self, share):
+    def with_share(self, share: float) -> "PersonalStyle":
         """The same style with another sound_share on all axes."""
-        return replace(self, sound_share=(float(share),) * 3)
+        return replace(self, sound_share=(float(share), float(share), float(share)))
 
 
 @dataclass(frozen=True)
 class HeadMotion:
-    """Head pose with its truth: pose = rest + from_sound + own.
+    """Head pose and its known parts: pose = rest + from_sound + own.
 
     Args:
-        pose, from_sound, own: (T, 6) angles in radians, translation in dm.
-        rest: (6,).
-        share: (3,) part of each angle's variance that came from the sound over the utterance.
+        pose, from_sound, own: angles in radians, translation in dm.
+        rest: mean pose.
+        share: part of each angle's variance that came from the sound over the utterance.
     """
 
-    pose: np.ndarray
-    from_sound: np.ndarray
-    own: np.ndarray
-    rest: np.ndarray
-    share: np.ndarray
+    pose: Float32[np.ndarray, "T 6"]
+    from_sound: Float32[np.ndarray, "T 6"]
+    own: Float32[np.ndarray, "T 6"]
+    rest: Float32[np.ndarray, "6"]
+    share: Float32[np.ndarray, "3"]
 
 
-def random_style(seed):
-    """A person's style, drawn from plausible ranges: PersonalStyle, the same for a seed."""
+def random_style(seed: int | tuple[int, ...]) -> PersonalStyle:
+    """A person's style, drawn from plausible ranges; the same for the same seed."""
     rng = np.random.default_rng(seed)
     draw = rng.uniform
     coupling = rng.normal(0, 0.5, (3, 3))
     coupling[0] = np.abs(coupling[0]) + (0.3, 0.4, 0.2)  # heads nod with stress, whoever speaks
     return PersonalStyle(
-        rest_deg=tuple(float(v) for v in rng.normal(0, (3.0, 5.0, 2.0))),
-        rest_trans=tuple(float(v) for v in rng.normal(0, (0.05, 0.05, 0.15))),
+        rest_deg=_per_axis(rng.normal(0, (3.0, 5.0, 2.0))),
+        rest_trans=_per_axis(rng.normal(0, (0.05, 0.05, 0.15))),
         range_deg=(draw(1.5, 4.5), draw(1.5, 6.0), draw(0.8, 3.0)),
         sway_dm=(draw(0.02, 0.08), draw(0.01, 0.03), draw(0.02, 0.08)),
         nod_hz=draw(0.03, 0.3),
         shake_hz=draw(0.0, 0.2),
         tilt_hz=draw(0.0, 0.2),
-        coupling=tuple(tuple(float(v) for v in row) for row in coupling),
+        coupling=(_per_axis(coupling[0]), _per_axis(coupling[1]), _per_axis(coupling[2])),
         sound_share=(draw(0.2, 0.6), draw(0.1, 0.5), draw(0.1, 0.5)),
         lag_s=draw(0.0, 0.2),
         blink_hz=draw(0.15, 0.5),
@@ -119,21 +127,28 @@ def random_style(seed):
     )
 
 
-def phrases(phonemes, min_pause_s=0.1):
+def _per_axis(values: Float[np.ndarray, "3"]) -> PerAxis:
+    first, second, third = values.tolist()
+    return first, second, third
+
+
+def phrases(phonemes: Sequence[Phoneme], min_pause_s: float = 0.1) -> list[tuple[float, float]]:
     """(start_s, end_s) of the stretches of speech between pauses."""
-    spans = []
+    spans: list[tuple[float, float]] = []
     for phoneme in phonemes:
         if phoneme.name == SILENCE:
             continue
         if spans and phoneme.start_s - spans[-1][1] < min_pause_s:
-            spans[-1][1] = phoneme.end_s
+            spans[-1] = spans[-1][0], phoneme.end_s
         else:
-            spans.append([phoneme.start_s, phoneme.end_s])
-    return [tuple(span) for span in spans]
+            spans.append((phoneme.start_s, phoneme.end_s))
+    return spans
 
 
-def sound_features(utterance, voice_prosody=None):
-    """What of the sound can move the head: (G, 3) pitch, energy, phrase position on the grid.
+def sound_features(
+    utterance: Utterance, voice_prosody: Prosody | None = None
+) -> Float[np.ndarray, "G 3"]:
+    """Features of the sound that can move the head: pitch, energy, phrase position on the grid.
 
     All are smooth (below about 2 Hz) and of the order of 1. The phrase position falls from +1 at a
     phrase's start to -1 at its end, and is 0 in pauses.
@@ -154,7 +169,13 @@ def sound_features(utterance, voice_prosody=None):
     return np.stack(features, 1)
 
 
-def head_motion(utterance, style, times, seed, voice_prosody=None):
+def head_motion(
+    utterance: Utterance,
+    style: PersonalStyle,
+    times: Float[np.ndarray, "T"],
+    seed: int | tuple[int, ...],
+    voice_prosody: Prosody | None = None,
+) -> HeadMotion:
     """Head pose of a person who says an utterance.
 
     Each angle is rest + a part that follows the sound (lagged, smooth features of it, weighted by
@@ -163,13 +184,11 @@ def head_motion(utterance, style, times, seed, voice_prosody=None):
     variance. Translation follows from turning about the neck, plus sway.
 
     Args:
-        utterance: Utterance.
-        style: PersonalStyle.
-        times: (T,) s.
-        seed: int.
-        voice_prosody: Prosody of the utterance, if it is at hand.
-    Returns:
-        HeadMotion at `times`.
+        utterance: what is said.
+        style: how the person moves.
+        times: seconds.
+        seed: random seed.
+        voice_prosody: the utterance's prosody; None measures it.
     """
     rng = np.random.default_rng(seed)
     grid = grid_times(utterance.duration_s)
@@ -199,12 +218,12 @@ def head_motion(utterance, style, times, seed, voice_prosody=None):
     return HeadMotion(rest + from_sound + own6, from_sound, own6, rest, actual.astype(np.float32))
 
 
-def _about_neck(angles):
-    """Translation (G, 3) that keeps NECK_PIVOT in place for small angles: -(angles x pivot)."""
+def _about_neck(angles: Float[np.ndarray, "G 3"]) -> Float[np.ndarray, "G 3"]:
+    """Translation that keeps NECK_PIVOT in place for small angles: -(angles x pivot)."""
     return -np.cross(angles, np.array(NECK_PIVOT))
 
 
-def _smooth_noise(rng, n, sigma_s):
+def _smooth_noise(rng: np.random.Generator, n: int, sigma_s: float) -> Float[np.ndarray, "n"]:
     """Gaussian noise below about 0.2 / sigma_s Hz, of unit variance over a long time."""
     sigma = sigma_s * GRID_HZ
     margin = int(4 * sigma)
@@ -212,8 +231,8 @@ def _smooth_noise(rng, n, sigma_s):
     return noise * np.sqrt(2 * np.sqrt(np.pi) * sigma)
 
 
-def _wander(rng, n, gesture_hz):
-    """Motion that does not come from the sound, of about unit variance: (n,)."""
+def _wander(rng: np.random.Generator, n: int, gesture_hz: float) -> Float[np.ndarray, "n"]:
+    """Motion that does not come from the sound, of about unit variance."""
     track = 0.6 * _smooth_noise(rng, n, 0.25) + 0.35 * _smooth_noise(rng, n, 2.0)
     posture, at = np.zeros(n), 0
     while at < n:  # a posture is held for some seconds, then changed

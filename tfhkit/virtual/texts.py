@@ -1,8 +1,10 @@
 """What virtual speakers say: sentences in several languages, and made-up English ones."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
-# The order of use in `sentences`; each language has its own espeak-ng voice.
+# Language codes that have sentences below; each has its own espeak-ng voice.
 LANGUAGES = ("en-us", "en-gb", "de", "fr-fr", "es", "it", "pt-br", "nl", "sv", "pl")
 
 ENGLISH = tuple(
@@ -146,16 +148,19 @@ _PLACES = """above the bridge|before five|by the open fire|for my mother|in the 
     |without much help|every evening|because of you""".replace("\n", "").split("|")
 
 
-def sentences(language):
+def sentences(language: str) -> tuple[str, ...]:
     """The built-in sentences of a language code such as "en-us" or "de"; English if it has none."""
     text = OTHERS.get(language)
     lines = text.strip().splitlines() if text else ENGLISH
     return tuple(line.strip() for line in lines)
 
 
-def made_up_sentence(rng):
-    """An English sentence of random words: grammatical, senseless, and rich in sounds."""
-    pick = lambda words: words[rng.integers(len(words))].strip()  # noqa: E731
+def made_up_sentence(rng: np.random.Generator) -> str:
+    """An English sentence of random words: grammatical, without sense, rich in sounds."""
+
+    def pick(words: Sequence[str]) -> str:
+        return words[int(rng.integers(len(words)))].strip()
+
     subject = f"{pick(('the', 'my', 'your', 'this', 'our'))} {pick(_ADJECTIVES)} {pick(_NOUNS)}"
     text = f"{subject} {pick(_VERBS)} {pick(('a', 'the', 'some', 'every'))} {pick(_NOUNS)}"
     if rng.random() < 0.7:
@@ -166,14 +171,12 @@ def made_up_sentence(rng):
     return text[0].upper() + text[1:] + pick((".", ".", ".", "?", "!"))
 
 
-def script(language, seed):
-    """Endless sentences for a speaker: the built-in ones in random order, English ones made up too.
+def script(language: str, seed: int | tuple[int, ...]) -> Iterator[str]:
+    """Endless sentences in random order: the built-in ones, in English also made-up ones.
 
     Args:
         language: language code, without variant.
-        seed: int.
-    Yields:
-        str.
+        seed: random seed.
     """
     rng = np.random.default_rng(seed)
     own = sentences(language)

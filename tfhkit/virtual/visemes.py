@@ -1,19 +1,21 @@
 """Mouth actions of an utterance: visemes of its phonemes, blended in time (co-articulation)."""
 
 import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 
 from tfhkit.face.actions import ACTION_NAMES
 from tfhkit.maths import smooth
-from tfhkit.virtual.prosody import GRID_HZ, grid_times, prosody
-from tfhkit.virtual.voice import SILENCE
+from tfhkit.virtual.prosody import GRID_HZ, Prosody, grid_times, prosody
+from tfhkit.virtual.voice import SILENCE, Phoneme, Utterance
 
 ACTIONS = tuple(ACTION_NAMES)  # left and right are the subject's
 
-# What the visemes are made of, each 0 to 1, and how it shows in the facial actions.
+# What the visemes are made of, each 0 to 1, and the facial actions that show it.
 GESTURES = ("jaw", "round", "funnel", "spread", "upper", "lower", "tuck", "tongue")
 _GESTURE_ACTIONS = {
     "jaw": {"jawOpen": 0.5},
@@ -25,12 +27,12 @@ _GESTURE_ACTIONS = {
     "tuck": {"mouthRollLower": 0.75, "mouthUpperUp": 0.25},
     "tongue": {"tongueOut": 0.25},
 }
-# Seconds in which a gesture's dominance falls to 1/e before and behind its sound: lips start
+# Seconds in which a gesture's dominance falls to 1/e before and after its sound: lips start
 # early (rounding most of all), the jaw is slow, closing gestures are quick.
 _LEAD_S = np.array([0.055, 0.11, 0.09, 0.08, 0.06, 0.06, 0.03, 0.04])
 _TRAIL_S = np.array([0.060, 0.07, 0.06, 0.06, 0.05, 0.05, 0.03, 0.03])
 
-# symbols: targets in the order of GESTURES, then their dominance (how much the sound insists).
+# symbols: targets in the order of GESTURES, then their dominance (how strongly the sound pulls).
 _VOWEL = (1.0, 0.9, 0.9, 0.8, 0.8, 0.8, 0.8, 0.6)
 _VISEMES = {
     "ɑ a": ((0.95, 0.0, 0.0, 0.10, 0.20, 0.35, 0, 0), _VOWEL),
@@ -85,31 +87,34 @@ class Visemes:
     """A person's mouth shapes.
 
     Args:
-        table: dict of IPA letter -> (targets (8,), dominance (8,)), in the order of GESTURES.
-        lead_s, trail_s: (8,) seconds in which a gesture's dominance falls before and after.
+        table: targets and dominance of each IPA letter, in the order of GESTURES.
+        lead_s, trail_s: seconds in which a gesture's dominance falls before and after its sound.
     """
 
-    table: dict
-    lead_s: np.ndarray
-    trail_s: np.ndarray
+    table: dict[str, tuple[Float[np.ndarray, "8"], Float[np.ndarray, "8"]]]
+    lead_s: Float[np.ndarray, "8"]
+    trail_s: Float[np.ndarray, "8"]
 
 
 COMMON = Visemes(_TABLE, _LEAD_S, _TRAIL_S)
 
 
-def personal_visemes(spread, seed):
-    """One person's random variation of the common mouth shapes: Visemes, the same for a seed.
+def personal_visemes(spread: float, seed: int | tuple[int, ...]) -> Visemes:
+    """One person's random variation of the common mouth shapes, the same for the same seed.
 
-    People reach the same sounds with mouths of their own: one hardly spreads the lips, another
-    rounds early. What is shut or silent stays so.
+    People make the same sounds with different mouth shapes: one hardly spreads the lips, another
+    rounds them early. Closed lips and silence do not vary.
 
     Args:
-        spread: 0 gives the common shapes; 0.5 changes targets by about half of themselves.
-        seed: int or tuple of int.
+        spread: 0 gives the common shapes; 0.5 changes targets by about half their value.
+        seed: random seed.
     """
     rng = np.random.default_rng(seed)
     n = len(GESTURES)
-    vary = lambda scale: np.exp(rng.normal(0, scale * spread, n))  # noqa: E731
+
+    def vary(scale: float) -> Float[np.ndarray, "8"]:
+        return np.exp(rng.normal(0, scale * spread, n))
+
     habit, table = vary(0.7), {}
     for letter in sorted(_TABLE):
         targets, dominance = _TABLE[letter]
@@ -122,15 +127,13 @@ def personal_visemes(spread, seed):
     return Visemes(table, _LEAD_S * vary(0.6), _TRAIL_S * vary(0.6))
 
 
-def segments(phonemes):
-    """Parts of phonemes that have one mouth shape: diphthongs and affricates in two.
+def segments(phonemes: Sequence[Phoneme]) -> list[tuple[str, float, float, int]]:
+    """Parts of phonemes that have one mouth shape: diphthongs and affricates have two.
 
-    Args:
-        phonemes: tuple of Phoneme.
     Returns:
-        list of (symbol, start_s, end_s, stress) with one IPA base letter each.
+        (symbol, start_s, end_s, stress) of each part; a symbol is one IPA base letter.
     """
-    parts = []
+    parts: list[tuple[str, float, float, int]] = []
     for phoneme in phonemes:
         name = unicodedata.normalize("NFD", phoneme.name)
         letters = [c for c in name if c in _TABLE]
@@ -144,19 +147,24 @@ def segments(phonemes):
     return parts
 
 
-def gesture_tracks(phonemes, times, stress_gain=0.2, visemes=COMMON):
+def gesture_tracks(
+    phonemes: Sequence[Phoneme],
+    times: Float[np.ndarray, "G"],
+    stress_gain: float = 0.2,
+    visemes: Visemes = COMMON,
+) -> Float[np.ndarray, "G 8"]:
     """Blend the visemes' targets by dominance functions.
 
     Every sound pulls each gesture to its target with a weight that is flat inside the sound and
     falls exponentially before and after it; the gesture is the weighted mean.
 
     Args:
-        phonemes: tuple of Phoneme.
-        times: (G,) s, ascending, evenly spaced.
+        phonemes: what is said.
+        times: seconds, ascending, evenly spaced.
         stress_gain: how much wider stressed vowels open the jaw than unstressed ones.
-        visemes: Visemes of the person.
+        visemes: the person's mouth shapes.
     Returns:
-        (G, 8), in the order of GESTURES.
+        strengths in the order of GESTURES.
     Source: Cohen & Massaro 1993, "Modeling coarticulation in synthetic visual speech".
     """
     total = np.full((len(times), len(GESTURES)), 0.05)  # pulls to rest where nothing is said
@@ -176,8 +184,10 @@ def gesture_tracks(phonemes, times, stress_gain=0.2, visemes=COMMON):
     return gaussian_filter1d(pulled / total, 0.015 * GRID_HZ, axis=0)
 
 
-def closure_track(phonemes, times):
-    """How firmly the lips are shut by m, b and p: (G,), 1 is closed.
+def closure_track(
+    phonemes: Sequence[Phoneme], times: Float[np.ndarray, "G"]
+) -> Float[np.ndarray, "G"]:
+    """How firmly the lips are shut by m, b and p; 1 is closed.
 
     A closure lasts at least 75 ms, so that a camera of 25 frames a second sees it.
     """
@@ -191,18 +201,25 @@ def closure_track(phonemes, times):
     return closed
 
 
-def mouth_actions(utterance, times, strength=1.0, voice_prosody=None, idle=None, visemes=COMMON):
+def mouth_actions(
+    utterance: Utterance,
+    times: Float[np.ndarray, "T"],
+    strength: float = 1.0,
+    voice_prosody: Prosody | None = None,
+    idle: Callable[[Float[np.ndarray, "G"]], Float[np.ndarray, "G"]] | None = None,
+    visemes: Visemes = COMMON,
+) -> Float[np.ndarray, "T 52"]:
     """Facial actions of the mouth at given times.
 
     Args:
-        utterance: Utterance.
-        times: (T,) s.
-        strength: how far the person moves jaw and lips, 1 is common.
-        voice_prosody: Prosody of the utterance, if it is at hand.
-        idle: function of times (G,) -> (G,), how far the jaw opens where no sound holds it.
-        visemes: Visemes of the person.
+        utterance: what is said.
+        times: seconds.
+        strength: how far the person moves jaw and lips; 1 is common.
+        voice_prosody: the utterance's prosody; None measures it.
+        idle: function of times that says how far the jaw opens where no sound closes it.
+        visemes: the person's mouth shapes.
     Returns:
-        (T, 52) float32 in [0, 1], in the order of ACTIONS.
+        float32 in [0, 1], in the order of ACTIONS.
     """
     sound = voice_prosody or prosody(utterance.audio, utterance.sr_hz)
     grid = grid_times(utterance.duration_s)
@@ -229,8 +246,10 @@ def mouth_actions(utterance, times, strength=1.0, voice_prosody=None, idle=None,
     return at_times(actions.clip(0, 1), grid, times)
 
 
-def at_times(tracks, grid, times):
-    """Take (G, K) tracks of a grid at times (T,): (T, K) float32, ends held."""
+def at_times(
+    tracks: Float[np.ndarray, "G K"], grid: Float[np.ndarray, "G"], times: Float[np.ndarray, "T"]
+) -> Float[np.ndarray, "T K"]:
+    """Interpolate tracks on a grid linearly at other times, as float32; the ends are held."""
     times = np.asarray(times, float)
     index = np.searchsorted(grid, times, side="right").clip(1, len(grid) - 1)
     a, b = grid[index - 1], grid[index]
@@ -238,7 +257,7 @@ def at_times(tracks, grid, times):
     return (tracks[index - 1] * (1 - share) + tracks[index] * share).astype(np.float32)
 
 
-def _add(actions, name, track):
+def _add(actions: Float[np.ndarray, "G 52"], name: str, track: Float[np.ndarray, "G"]) -> None:
     sides = (name,) if name in ACTIONS else (name + "Left", name + "Right")
     for side in sides:
         actions[:, ACTIONS.index(side)] += track

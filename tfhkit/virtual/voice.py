@@ -1,12 +1,14 @@
 """Speech of an espeak-ng voice: sound, and every phoneme with its IPA name and its times."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float
 from scipy.signal import resample_poly
 
 from tfhkit.errors import InputError, ParameterError
-from tfhkit.virtual.espeak import CLAUSE_END, PHONEME, WORD, resolve, synthesize
+from tfhkit.virtual.espeak import CLAUSE_END, PHONEME, WORD, Event, resolve, synthesize
 
 SR_HZ = 16000
 SILENCE = "_"  # name of a pause among the phonemes
@@ -36,27 +38,31 @@ class Utterance:
     """Speech with its truth.
 
     Args:
-        audio: (N,) float32 mono at `sr_hz`, in [-1, 1].
-        phonemes: tuple of Phoneme, in order, without gaps from the first to the last.
-        text, voice: what was spoken, and by which voice.
-        words: tuple of Word.
+        audio: mono, in [-1, 1].
+        phonemes: in order, without gaps from the first to the last.
+        text: what was spoken.
+        voice: which voice spoke.
+        words: in order.
         phrase_ends_s: times at which a clause ended.
+        sr_hz: sample rate of `audio`.
     """
 
-    audio: np.ndarray
-    phonemes: tuple
+    audio: Float[np.ndarray, "N"]
+    phonemes: tuple[Phoneme, ...]
     text: str
     voice: str
-    words: tuple = ()
-    phrase_ends_s: tuple = ()
+    words: tuple[Word, ...] = ()
+    phrase_ends_s: tuple[float, ...] = ()
     sr_hz: int = SR_HZ
 
     @property
-    def duration_s(self):
+    def duration_s(self) -> float:
         return len(self.audio) / self.sr_hz
 
 
-def speak(text, voice="en-us", rate_wpm=165, pitch=50, pitch_range=50):
+def speak(
+    text: str, voice: str = "en-us", rate_wpm: int = 165, pitch: int = 50, pitch_range: int = 50
+) -> Utterance:
     """Let an espeak-ng voice say a text.
 
     Args:
@@ -66,7 +72,7 @@ def speak(text, voice="en-us", rate_wpm=165, pitch=50, pitch_range=50):
         pitch: 0 (low) to 99 (high); 50 is the voice's own.
         pitch_range: 0 (monotonous) to 99; 50 is the voice's own.
     Returns:
-        Utterance, the same for the same arguments.
+        the same Utterance for the same arguments.
     Raises:
         InputError: the text has no phonemes.
         ParameterError: no such voice, or a number out of range.
@@ -96,7 +102,7 @@ def speak(text, voice="en-us", rate_wpm=165, pitch=50, pitch_range=50):
     return Utterance(audio, phonemes, text, voice, words, ends)
 
 
-def default_speech():
+def default_speech() -> Utterance:
     """The kit's default sentence, about 7 s, voice en-us; it says that it is synthetic."""
     return speak(
         "This is a synthetic voice that was made by a computer program, "
@@ -106,16 +112,19 @@ def default_speech():
     )
 
 
-def join(utterances, gaps_s):
-    """Set utterances one after the other, with silence before, between and after them.
+def join(utterances: Sequence[Utterance], gaps_s: Sequence[float]) -> Utterance:
+    """Concatenate utterances, with silence before, between and after them.
 
     Args:
-        utterances: one or more Utterance.
-        gaps_s: one more than utterances, seconds of silence.
+        utterances: one or more.
+        gaps_s: seconds of silence; one more than utterances.
     Returns:
-        Utterance whose phonemes have the joint times; text joined with blanks.
+        Utterance with times from its own start; the texts are joined with spaces.
     """
-    pieces, phonemes, words, ends = [], [], [], []
+    pieces: list[np.ndarray] = []
+    phonemes: list[Phoneme] = []
+    words: list[Word] = []
+    ends: list[float] = []
     n_samples = 0
     for utterance, gap_s in zip(utterances, gaps_s):
         silent = round(gap_s * SR_HZ)
@@ -143,16 +152,16 @@ def join(utterances, gaps_s):
     )
 
 
-def rescale(utterance, factor):
-    """Play an utterance slower (factor above 1) or faster, with its pitch and formants.
+def rescale(utterance: Utterance, factor: float) -> Utterance:
+    """Play an utterance slower (factor above 1) or faster; its pitch and formants change with it.
 
-    It sounds as from a longer or shorter vocal tract; all times are scaled.
+    It sounds like the voice of a longer or shorter vocal tract. All times are scaled.
 
     Args:
-        utterance: Utterance.
+        utterance: what was spoken.
         factor: 0.7 to 1.4.
-    Returns:
-        Utterance.
+    Raises:
+        ParameterError: `factor` is out of range.
     """
     up = round(factor * 100)
     if not 70 <= up <= 140:
@@ -171,7 +180,7 @@ def rescale(utterance, factor):
     )
 
 
-def _phonemes(events, n_samples, sr_hz):
+def _phonemes(events: Sequence[Event], n_samples: int, sr_hz: int) -> tuple[Phoneme, ...]:
     """Phonemes from their starts: each ends where the next one starts; pauses are joined."""
     starts = [(sample, name) for kind, sample, _, _, name in events if kind == PHONEME]
     phonemes = [Phoneme(SILENCE, 0.0, starts[0][0] / sr_hz)] if starts and starts[0][0] else []
@@ -188,7 +197,9 @@ def _phonemes(events, n_samples, sr_hz):
     return tuple(phonemes)
 
 
-def _words(events, text, phonemes, sr_hz):
+def _words(
+    events: Sequence[Event], text: str, phonemes: Sequence[Phoneme], sr_hz: int
+) -> tuple[Word, ...]:
     marks = [(sample, at, n) for kind, sample, at, n, _ in events if kind == WORD]
     pauses = [p.start_s for p in phonemes if p.name == SILENCE]
     last_s = phonemes[-1].end_s if phonemes else 0.0
@@ -201,5 +212,5 @@ def _words(events, text, phonemes, sr_hz):
     return tuple(words)
 
 
-def _short(text, n=40):
+def _short(text: str, n: int = 40) -> str:
     return text if len(text) <= n else text[: n - 3] + "..."

@@ -1,16 +1,21 @@
 """Training of the general refiner (Sec. 3.4) on pairs of virtual speakers."""
 
 import time
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from tfhkit.errors import ParameterError
 from tfhkit.metrics import psnr, ssim
+from tfhkit.progress import Progress
 from tfhkit.refine import (
     LossWeights,
     PairedFrames,
+    Refiner,
     RunOptions,
+    TrainConfig,
     refine,
     refiner_config,
     region_weight,
@@ -18,77 +23,85 @@ from tfhkit.refine import (
     train_config,
     train_refiner,
 )
-from tfhkit.virtual.pairs import STRETCH, make_pairs
+from tfhkit.virtual.pairs import STRETCH, Pairs, make_pairs
 from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED
 
 
+@dataclass(frozen=True)
+class RefinerSettings:
+    """What the general refiner learns from, and for how long.
+
+    Args:
+        size: of the generator, see `tfhkit.refine.SIZES`.
+        n_speakers: virtual speakers in the training set.
+        stretches: stretches of 8 frames of each speaker.
+        held_out: further virtual speakers, for the scores only.
+        steps: training steps.
+        batch: frames in a step.
+        slots: rows of the memory.
+        seed: random seed.
+    Raises:
+        ParameterError: no speakers.
+    """
+
+    size: str = "small"
+    n_speakers: int = 320
+    stretches: int = 2
+    held_out: int = 24
+    steps: int = 12000
+    batch: int = 4
+    slots: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_speakers < 1 or self.held_out < 1:
+            fault = "give at least one to train on, and one to hold out"
+            raise ParameterError("n_speakers", fault, "give 1")
+
+
 def train_general_refiner(
-    path,
-    size="small",
-    n_speakers=320,
-    stretches=2,
-    held_out=24,
-    steps=12000,
-    batch=4,
-    slots=256,
-    seed=0,
-    workers=2,
-    device="auto",
-    progress=None,
-):
+    path: Path | str,
+    settings: RefinerSettings,
+    workers: int = 2,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Refiner:
     """Train the general refiner on pairs of virtual speakers and write it with its card.
 
     Args:
-        path: .safetensors to write; the card goes into the .json next to it. What a stopped
-            training leaves in the folder next to it is resumed.
-        size: see `tfhkit.refine.SIZES`.
-        n_speakers, stretches: the pairs, see `make_pairs`. held_out: speakers for the scores only.
-        steps, batch: of training. slots: of the memory.
-        seed: random seed. workers: processes that film. device: see `RunOptions`.
+        path: .safetensors to write; the card goes into the .json next to it. A training that was
+            stopped resumes from the folder next to it.
+        settings: what to learn from, and for how long.
+        workers: number of processes that make the pairs.
+        device: of the training, see `RunOptions`.
         progress: called as progress(done, total, text).
-    Returns:
-        Refiner.
     Raises:
-        ParameterError: no speakers, or an unknown size.
+        ParameterError: an unknown size.
     """
-    if n_speakers < 1 or held_out < 1:
-        raise ParameterError(
-            "n_speakers", "give at least one to train on, and one to hold out", "give 1"
-        )
     path, began = Path(path), time.monotonic()
-    config = refiner_config(size, slots=slots, spatial="random")
+    config = refiner_config(settings.size, slots=settings.slots, spatial="random")
+    how = _train_config(settings)
     work = path.with_suffix(".work")
-    common = {"workers": workers, "progress": progress, "folder": work}
     size_px = config.generator.size_px
-    pairs = make_pairs(n_speakers, stretches, size_px, 1 + 1000 * seed, **common)
-    others = make_pairs(held_out, stretches, size_px, HELD_OUT_SEED, **common)
-    how = train_config(
-        size,
-        steps=steps,
-        batch=batch,
-        flip=True,
-        gan_from=0.5,
-        losses=LossWeights(gradient=50.0),
-        log_every=50,
-        validate_every=steps,
-    )
+    film = partial(make_pairs, workers=workers, progress=progress, folder=work)
+    pairs = film(settings.n_speakers, settings.stretches, size_px, 1 + 1000 * settings.seed)
+    others = film(settings.held_out, settings.stretches, size_px, HELD_OUT_SEED)
     weight = region_weight(pairs.changed, pairs.landmarks_px)
     shown = PairedFrames(pairs.renders, pairs.reals, pairs.identity, pairs.frames, weight)
     run = RunOptions(device, work / "training.safetensors", progress)
-    refiner, history = train_refiner(shown, config, how, seed=seed, run=run)
+    refiner, history = train_refiner(shown, config, how, seed=settings.seed, run=run)
     card = {
         "what": "general mapping from coarse renderings to frames",
-        "data": f"{n_speakers} virtual speakers, {stretches} x {STRETCH} frames each: coarse "
-        "renderings with a fit's errors, detailed frames; no pictures of people",
-        "command": f"tfhkit pretrain refiner --size {size} --speakers "
-        f"{n_speakers} --stretches {stretches} --steps {steps} --batch {batch} --seed {seed}",
+        "data": f"{settings.n_speakers} virtual speakers, {settings.stretches} x {STRETCH} frames "
+        "each: coarse renderings with a fit's errors, detailed frames; no pictures of people",
+        "command": _command(settings),
         "parameters": sum(p.numel() for p in refiner.generator.parameters()),
-        "seed": seed,
+        "seed": settings.seed,
         "train_minutes": round(history["seconds"] / 60, 1),
         "total_minutes": round((time.monotonic() - began) / 60, 1),
         "device": str(device),
         "scores": pair_scores(refiner, others),
-        "held_out": f"{held_out} virtual speakers that were not in training",
+        "held_out": f"{settings.held_out} virtual speakers that were not in training",
         "licence": "CC0",
     }
     save_refiner(refiner, path, card, half=True)
@@ -98,14 +111,35 @@ def train_general_refiner(
     return refiner
 
 
-def pair_scores(refiner, pairs):
+def _train_config(settings: RefinerSettings) -> TrainConfig:
+    """Configuration of `train_refiner` for many people, without validation on the way."""
+    return train_config(
+        settings.size,
+        steps=settings.steps,
+        batch=settings.batch,
+        flip=True,
+        gan_from=0.5,
+        losses=LossWeights(gradient=50.0),
+        log_every=50,
+        validate_every=settings.steps,
+    )
+
+
+def _command(settings: RefinerSettings) -> str:
+    """The command line of this training."""
+    return (
+        f"tfhkit pretrain refiner --size {settings.size} --speakers {settings.n_speakers} "
+        f"--stretches {settings.stretches} --steps {settings.steps} --batch {settings.batch} "
+        f"--seed {settings.seed}"
+    )
+
+
+def pair_scores(refiner: Refiner, pairs: Pairs) -> dict[str, float]:
     """How close a refiner brings coarse renderings of virtual speakers to their frames.
 
-    Args:
-        refiner: Refiner. pairs: Pairs.
     Returns:
-        dict: psnr_db and ssim inside what the rendering changed, each also for the rendering
-        itself (_unrefined).
+        psnr_db and ssim where the rendering changed the frame, each also for the rendering itself
+        (_unrefined).
     """
     starts = np.flatnonzero(np.diff(pairs.frames, prepend=-2) > 1)
     answers = {"": np.empty_like(pairs.reals), "_unrefined": pairs.renders}

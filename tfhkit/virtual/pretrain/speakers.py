@@ -1,10 +1,15 @@
 """How much of virtual speakers' lips and heads the general mapping predicts from their sound."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
 
+from tfhkit.face import MorphableModel
 from tfhkit.motion import (
+    MotionTrack,
+    MotionWeights,
     correlation,
     explained,
     lip_opening,
@@ -13,27 +18,32 @@ from tfhkit.motion import (
     predict_windows,
 )
 from tfhkit.motion.transfer import visible_expression
+from tfhkit.virtual.corpus import SpeakerMotion
 
 HELD_OUT_SEED = 90_000  # speakers for the scores: far from every training seed
 
 
-def as_seen(speaker, seen):
-    """A corpus speaker's MotionTrack with the expression that a landmark fit would give."""
+def as_seen(speaker: SpeakerMotion, seen: Float[np.ndarray, "64 64"]) -> MotionTrack:
+    """A speaker's track with the expression that a landmark fit would give.
+
+    `seen` is that of `visible_expression`.
+    """
     track = speaker.track()
     return replace(track, exp=track.exp @ seen)
 
 
-def speaker_scores(weights, speakers, model):
+def speaker_scores(
+    weights: MotionWeights, speakers: Sequence[SpeakerMotion], model: MorphableModel
+) -> dict[str, float | list[float]]:
     """How much of unknown virtual speakers' lips and heads is predicted from their sound.
 
-    Args:
-        weights: MotionWeights. speakers: SpeakerMotion. model: MorphableModel.
     Returns:
-        dict of means over speakers: virtual_lip_r2, the explained share of the variance of the 20
-        mouth points, around each speaker's own mean as predicted; virtual_lip_r2_own_statistics,
-        the same after the speaker's own mean and deviation replaced the general ones; lip_corr,
-        correlation of the lip opening; pose_r, of pitch, yaw and roll; sound_share, the part of
-        the angles' variance that the sound decides, whose root bounds pose_r.
+        means over speakers: virtual_lip_r2, the explained share of the variance of the 20 mouth
+        points, where prediction and truth are each taken around their own mean;
+        virtual_lip_r2_own_statistics, the same after the speaker's own mean and deviation replaced
+        the general ones; lip_corr, correlation of the lip opening; pose_r, that of pitch, yaw and
+        roll; sound_share, the part of each angle's variance that comes from the sound, whose
+        square root is an upper bound of pose_r.
     """
     seen, rows = visible_expression(model), []
     for speaker in speakers:
