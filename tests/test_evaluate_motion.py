@@ -1,11 +1,10 @@
 """Judging the mapping from sound to motion: the rivals, the split, a virtual speaker's clip."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tfhkit.coefficients import Coefficients
 from tfhkit.errors import ParameterError
 from tfhkit.evaluate.motion import (
     correlation_interval,
@@ -19,23 +18,12 @@ from tfhkit.evaluate.motion import (
 )
 from tfhkit.evaluate.ridge import log_mel_windows, ridge_predict
 from tfhkit.face import load_model
+from tfhkit.fit import Crop, Fit
 from tfhkit.motion import TrainSettings, correlation, make_track
 from tfhkit.motion.general import general_mapping
 from tfhkit.virtual import perform, random_speaker
 
 QUICK = TrainSettings(epochs=1, sequences_per_epoch=2)
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """As much of a Fit as the evaluation needs, with the truth in its place."""
-
-    coefficients: Coefficients
-    times: np.ndarray
-    gap: np.ndarray
-
-    def __len__(self):
-        return len(self.times)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +46,10 @@ def performance(model):
 
 @pytest.fixture(scope="module")
 def fit(performance):
-    n = len(performance)
-    return Fitted(performance.coefficients, performance.times, np.zeros(n, bool))
+    """A Fit with the truth in its place."""
+    n, crop = len(performance), Crop(1.0, 0.0, 0.0)
+    points, gap = np.zeros((n, 68, 2), np.float32), np.zeros(n, bool)
+    return Fit(performance.coefficients, points, gap, performance.times, crop, "open")
 
 
 def test_ridge_finds_a_linear_tie_and_none_in_noise():

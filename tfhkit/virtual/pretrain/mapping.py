@@ -88,8 +88,8 @@ def train_general(
     )
     weights, _ = train_motion(
         tracks,
-        config=config,
-        settings=settings,
+        config,
+        settings,
         model=model,
         checkpoint=path.with_suffix(".pt"),
         progress=progress,
