@@ -20,7 +20,7 @@ from tfhkit.motion import (
     train_motion,
     train_personal,
 )
-from tfhkit.motion.batches import known_part, prepare, sequence_starts
+from tfhkit.motion.batches import known_part, learn_mask, prepare, sequence_starts
 from tfhkit.motion.personal import average
 
 TINY = MotionConfig("custom", (2, 4, 6, 6, 8), (2, 2), (16, 12), 16, 1, 0.0)
@@ -290,7 +290,7 @@ def test_a_personal_mapping_moves_in_the_person_s_range_at_once():
     )
 
 
-def test_predicted_poses_lie_where_the_head_is_at_home():
+def test_predicted_poses_lie_around_the_resting_pose():
     """One long turn drags the mean; the median and the deviation are the person's own."""
     track = toy_track(200)
     pose = track.pose.copy()
@@ -304,6 +304,13 @@ def test_predicted_poses_lie_where_the_head_is_at_home():
 
 
 # the personal mapping
+
+
+def test_every_frame_is_in_the_validation_part_of_one_fold():
+    folds = [FAST.fold(k, 5) for k in range(5)]
+    masks = [learn_mask(100, fold.validation_share, fold.validation_end) for fold in folds]
+    assert (np.sum(masks, 0) == 4).all()
+    assert [fold.seed for fold in folds] == [0, 1, 2, 3, 4]
 
 
 @pytest.fixture(scope="module")

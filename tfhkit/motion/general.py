@@ -21,8 +21,8 @@ def general_mapping(
     Args:
         size: "small" comes with the kit; others are taken from the assets where
             `tfhkit pretrain mapping --size SIZE` wrote them.
-        model: the one that is to move, see `for_model`; by default the open model, which the
-            weights were trained with.
+        model: the morphable model that is to move, see `for_model`; by default the open one, which
+            the weights were trained with.
     Raises:
         AssetError: a damaged file in the assets.
     """
@@ -50,6 +50,6 @@ def for_model(weights: MotionWeights, model: MorphableModel | None) -> MotionWei
 
 
 def basis_mark(model: MorphableModel) -> str:
-    """Name and hash of a model's expression basis, to compare with those that weights predict."""
+    """Name and hash of a model's expression basis: weights name the one that they belong to."""
     basis = model.exp_basis.cpu().contiguous().numpy()
     return f"{model.name} {hashlib.sha256(basis.tobytes()).hexdigest()[:16]}"

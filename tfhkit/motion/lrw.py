@@ -32,8 +32,9 @@ class ClipFitting:
     """How a clip is fitted.
 
     Args:
-        model_name, model_path: see `tfhkit.face.load_model`; path "" is the model's usual place.
-        backend: of the landmarks.
+        model_name: see `tfhkit.face.load_model`.
+        model_path: the same; "" takes the model from its usual place.
+        backend: of the landmarks, see `tfhkit.landmarks.detect`.
     """
 
     model_name: str = "open"
@@ -84,7 +85,7 @@ def load_lrw(
             if isinstance(found, MotionTrack):
                 tracks.append(found)
             else:
-                faults[k] = found or f"its fit, {place}, cannot be read"
+                faults[k] = found or "its fit cannot be read from the cache"
         skipped = tuple((names[k], faults[k]) for k in sorted(faults))
         with open(table, "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("file", "reason"), *skipped])

@@ -121,10 +121,13 @@ def train_motion(
         tracks: what to learn from.
         start: weights to fine-tune, or the architecture of a network with random weights (None:
             the small one).
+        settings: None takes the defaults.
         norm: statistics of the motion; None measures them on the training frames.
         model: for `TrainSettings.landmark_share`; None takes Eq. 2 as written.
         checkpoint: file that keeps the state after every epoch. A training of the same tracks
             and settings resumes from it, with the result of one that never stopped.
+        progress: called after every epoch.
+        device: for the training; the weights come back on the CPU.
     Returns:
         the weights of the epoch with the lowest validation loss (epoch 0 is the start; without a
         validation part, the last epoch), and what happened in each epoch.
