@@ -46,6 +46,4 @@ def toy_person(folder):
     random = torch.nn.functional.normalize(torch.randn(2, 4, 512), dim=-1)
     refiner.memory.update(random[0], random[1, :, :128])
     settings = replace(settings_of("tiny"), refine_px=SIZE_PX)
-    return Person(
-        clip, fit, mapping, refiner.eval(), settings, *settings.split(N), {"lip_r": 0.0}
-    )
+    return Person(clip, fit, mapping, refiner.eval(), settings, *settings.split(N), {"lip_r": 0.0})

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tfhkit.errors import InputError, ParameterError, ShapeError
+from tfhkit.face.model import MorphableModel
 from tfhkit.motion import (
     MotionConfig,
     MotionNet,
@@ -214,21 +215,24 @@ def test_damaged_weights(tmp_path, kind, words):
     assert "\n" not in str(caught.value) and "motion" in caught.value.where
 
 
-class TwoLips:
+def two_lips():
     """A model whose first expression coefficient opens the mouth by 1 dm per unit."""
-
-    landmark_ids = torch.arange(68)
-    mean_shape = torch.zeros(68, 3)
-    id_basis = torch.zeros(80, 68, 3)
+    points, none = torch.zeros(68, 3), torch.zeros(80, 68, 3)
     exp_basis = torch.zeros(64, 68, 3)
     exp_basis[0, 66, 1] = -1.0
     exp_basis[1, :, 2] = 1.0  # moves the whole face
+    ids = torch.arange(68)
+    return MorphableModel(
+        "two lips", points, none, exp_basis, points, none,
+        faces=ids[None, :3], uvs=torch.zeros(68, 2), landmark_ids=ids,
+        contour_ids=ids[:17, None], regions={}, action_names=(), actions=torch.zeros(0, 64),
+    )  # fmt: skip
 
 
 def test_lip_opening_is_the_distance_of_the_inner_lips_in_mm():
     exp = np.zeros((3, 64), np.float32)
     exp[:, 0], exp[:, 1] = [0, 0.05, 0.2], [0, 3, 7]
-    assert np.allclose(lip_opening(TwoLips, np.zeros(80), exp), [0, 5, 20], atol=1e-4)
+    assert np.allclose(lip_opening(two_lips(), np.zeros(80), exp), [0, 5, 20], atol=1e-4)
 
 
 def test_explained_and_correlation():

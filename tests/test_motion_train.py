@@ -20,7 +20,7 @@ from tfhkit.motion import (
     train_motion,
     train_personal,
 )
-from tfhkit.motion.batches import known_part, prepare, sequence_starts
+from tfhkit.motion.batches import known_part, learn_mask, prepare, sequence_starts
 from tfhkit.motion.personal import average
 
 TINY = MotionConfig("custom", (2, 4, 6, 6, 8), (2, 2), (16, 12), 16, 1, 0.0)
@@ -151,7 +151,7 @@ def test_features_of_another_rate_are_refused():
 
 def test_resample_is_exact_on_lines_and_holds_the_ends():
     values = np.stack([np.arange(5.0), -2 * np.arange(5.0)], 1)
-    out = resample(values, np.arange(5) * 0.1, [-1.0, 0.05, 0.33, 9.0])
+    out = resample(values, np.arange(5) * 0.1, np.array([-1.0, 0.05, 0.33, 9.0]))
     assert np.allclose(out, [[0, 0], [0.5, -1], [3.3, -6.6], [4, -8]], atol=1e-6)
 
 
@@ -189,8 +189,8 @@ def test_the_validation_part_does_not_enter_the_statistics():
     track = toy_track(100)
     other = replace(track, exp=track.exp.copy())
     other.exp[80:] += 100
-    a, _ = train_motion([track], config=TINY, settings=replace(FAST, epochs=1))
-    b, _ = train_motion([other], config=TINY, settings=replace(FAST, epochs=1))
+    a, _ = train_motion([track], TINY, settings=replace(FAST, epochs=1))
+    b, _ = train_motion([other], TINY, settings=replace(FAST, epochs=1))
     assert np.array_equal(a.norm.exp_mean, b.norm.exp_mean)
 
 
@@ -202,7 +202,7 @@ def test_it_learns_what_the_sound_decides():
     settings = replace(
         FAST, epochs=30, sequences_per_epoch=16, lr=2e-2, out_epochs=0, patience=60, batch=4
     )
-    weights, history = train_motion([track], config=TINY, settings=settings)
+    weights, history = train_motion([track], TINY, settings=settings)
     exp, _ = predict_windows(weights, track.windows)
     assert explained(exp[:160], track.exp[:160]) > 0.7
     assert history[-1]["exp"] < 0.3 * history[1]["exp"]
@@ -211,15 +211,14 @@ def test_it_learns_what_the_sound_decides():
 
 def test_same_seed_same_weights_and_another_seed_others():
     runs = [
-        train_motion([toy_track()], config=TINY, settings=replace(FAST, seed=s))[0].net
-        for s in (0, 0, 1)
+        train_motion([toy_track()], TINY, settings=replace(FAST, seed=s))[0].net for s in (0, 0, 1)
     ]
     assert same(runs[0], runs[1]) and not same(runs[0], runs[2])
 
 
 def test_resuming_equals_not_stopping(tmp_path):
     config = replace(TINY, dropout=0.3)
-    whole, history = train_motion([toy_track()], config=config, settings=FAST)
+    whole, history = train_motion([toy_track()], config, settings=FAST)
     path = tmp_path / "motion.pt"
 
     def stop(done, total, text):
@@ -227,16 +226,16 @@ def test_resuming_equals_not_stopping(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_motion([toy_track()], config=config, settings=FAST, checkpoint=path, progress=stop)
+        train_motion([toy_track()], config, settings=FAST, checkpoint=path, progress=stop)
     assert path.is_file()
     seen = []
     resumed, again = train_motion(
-        [toy_track()], config=config, settings=FAST, checkpoint=path,
+        [toy_track()], config, settings=FAST, checkpoint=path,
         progress=lambda done, *_: seen.append(done),
     )  # fmt: skip
     assert seen == [3, 4] and again == history and same(whole.net, resumed.net)
     seen.clear()
-    once_more, _ = train_motion([toy_track()], config=config, settings=FAST, checkpoint=path)
+    once_more, _ = train_motion([toy_track()], config, settings=FAST, checkpoint=path)
     assert not seen and same(whole.net, once_more.net)
 
 
@@ -247,12 +246,10 @@ def test_a_checkpoint_of_another_training_is_not_taken(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_motion(
-            [toy_track(seed=3)], config=TINY, settings=FAST, checkpoint=path, progress=stop
-        )
+        train_motion([toy_track(seed=3)], TINY, settings=FAST, checkpoint=path, progress=stop)
     seen = []
     train_motion(
-        [toy_track()], config=TINY, settings=FAST, checkpoint=path,
+        [toy_track()], TINY, settings=FAST, checkpoint=path,
         progress=lambda done, *_: seen.append(done),
     )  # fmt: skip
     assert seen == [1, 2, 3, 4]
@@ -260,7 +257,7 @@ def test_a_checkpoint_of_another_training_is_not_taken(tmp_path):
 
 def test_fine_tuning_never_ends_worse_than_it_starts():
     """Noise cannot be learned: the best epoch is then the start, and it stops early."""
-    general, _ = train_motion([toy_track(200)], config=TINY, settings=replace(FAST, epochs=20))
+    general, _ = train_motion([toy_track(200)], TINY, settings=replace(FAST, epochs=20))
     noise = toy_track(100, seed=5)
     noise = replace(noise, exp=np.random.default_rng(0).normal(size=(100, 64)).astype(np.float32))
     settings = replace(FAST, epochs=30, patience=3, lr=3e-2)
@@ -270,7 +267,7 @@ def test_fine_tuning_never_ends_worse_than_it_starts():
 
 
 def test_only_the_output_layer_learns_at_first():
-    general, _ = train_motion([toy_track()], config=TINY, settings=FAST)
+    general, _ = train_motion([toy_track()], TINY, settings=FAST)
     settings = replace(FAST, epochs=2, out_epochs=2, validation_share=0.0)
     tuned, _ = train_motion([toy_track(seed=2)], start=general, settings=settings)
     before, after = general.net.state_dict(), tuned.net.state_dict()
@@ -281,7 +278,7 @@ def test_only_the_output_layer_learns_at_first():
 def test_a_personal_mapping_moves_in_the_person_s_range_at_once():
     crowd = [toy_track(200, seed, speaker=str(seed)) for seed in range(4)]
     settings = replace(FAST, epochs=25, sequences_per_epoch=16, out_epochs=0, lr=2e-2)
-    general, _ = train_motion(crowd, config=TINY, settings=settings)
+    general, _ = train_motion(crowd, TINY, settings=settings)
     person = toy_track(100, seed=7, speaker="b", shift=4.0, scale=3.0)
     settings = replace(FAST, epochs=0)
     personal, _ = train_motion([person], start=general, settings=settings)
@@ -293,14 +290,14 @@ def test_a_personal_mapping_moves_in_the_person_s_range_at_once():
     )
 
 
-def test_predicted_poses_lie_where_the_head_is_at_home():
+def test_predicted_poses_lie_around_the_resting_pose():
     """One long turn drags the mean; the median and the deviation are the person's own."""
     track = toy_track(200)
     pose = track.pose.copy()
     pose[150:170] += 2.0
     settings = replace(FAST, epochs=20, sequences_per_epoch=16, out_epochs=0, lr=2e-2)
     track = replace(track, pose=pose)
-    weights, _ = train_motion([track], config=TINY, settings=replace(settings, validation_share=0))
+    weights, _ = train_motion([track], TINY, settings=replace(settings, validation_share=0))
     _, predicted = predict_windows(weights, track.windows)
     assert np.allclose(np.median(predicted, 0), np.median(pose, 0), atol=0.02)
     assert (predicted.std(0) <= 1.01 * pose.std(0)).all()
@@ -309,11 +306,18 @@ def test_predicted_poses_lie_where_the_head_is_at_home():
 # the personal mapping
 
 
+def test_every_frame_is_in_the_validation_part_of_one_fold():
+    folds = [FAST.fold(k, 5) for k in range(5)]
+    masks = [learn_mask(100, fold.validation_share, fold.validation_end) for fold in folds]
+    assert (np.sum(masks, 0) == 4).all()
+    assert [fold.seed for fold in folds] == [0, 1, 2, 3, 4]
+
+
 @pytest.fixture(scope="module")
 def general():
     crowd = [toy_track(200, seed, speaker=str(seed)) for seed in range(3)]
     settings = replace(FAST, epochs=8, sequences_per_epoch=16, out_epochs=0, lr=1e-2)
-    return train_motion(crowd, config=replace(TINY, direct=True), settings=settings)[0]
+    return train_motion(crowd, replace(TINY, direct=True), settings=settings)[0]
 
 
 def test_the_average_of_a_network_with_itself_is_itself(general):
@@ -358,4 +362,4 @@ def test_a_stopped_personal_training_goes_on(tmp_path, general):
 
 def test_too_short_for_a_sequence():
     with pytest.raises(InputError, match="sequence needs 16"):
-        train_motion([toy_track(18)], config=TINY, settings=FAST)
+        train_motion([toy_track(18)], TINY, settings=FAST)

@@ -127,6 +127,13 @@ def test_without_a_refiner_no_frame_is_refined(person, motion):
         talk.refine(unfinished, coarse)
 
 
+def test_without_a_mapping_nobody_moves(person, tmp_path):
+    unfinished = replace(person, mapping=None)
+    for use in (lambda: talk.drive(unfinished, voice()), lambda: unfinished.save(tmp_path)):
+        with pytest.raises(InputError, match="has no mapping yet; train one with `learn_mapping`"):
+            use()
+
+
 def test_a_person_is_kept_whole_and_can_be_moved(person, folder, motion, tmp_path):
     shutil.copytree(folder, tmp_path / "elsewhere")
     again = Person.load(tmp_path / "elsewhere")

@@ -62,6 +62,12 @@ class Person:
         """The MorphableModel that was fitted."""
         return self.fit.load_model()
 
+    def learned_mapping(self) -> MotionWeights:
+        """The mapping; InputError where it was not trained yet."""
+        if self.mapping is None:
+            raise InputError("person", "has no mapping yet", "train one with `learn_mapping`")
+        return self.mapping
+
     def trained(self) -> Refiner:
         """The refiner; InputError where it was not trained yet."""
         if self.refiner is None:
@@ -76,7 +82,7 @@ class Person:
             seed: random seed of the learning.
         """
         start_directory(folder, self.clip, self.settings, seed)
-        for name, part in zip(PARTS, (self.fit, self.mapping, self.trained())):
+        for name, part in zip(PARTS, (self.fit, self.learned_mapping(), self.trained())):
             _save_part(part, Path(folder) / name)
         self.finish(folder)
 

@@ -120,7 +120,7 @@ def learn_refiner(person: Person, seed: int = 0, run: RunOptions | None = None) 
 def held_out_scores(person: Person) -> dict[str, float]:
     """How good a person's held-out frames are, from their sound and from their coefficients."""
     fit, held = person.fit, person.held
-    exp, _ = predict_motion(person.mapping, person.clip.audio, fit.times[held])
+    exp, _ = predict_motion(person.learned_mapping(), person.clip.audio, fit.times[held])
     own = person.model, fit.coefficients.id[0]
     lips = lip_opening(*own, exp), lip_opening(*own, fit.coefficients.exp[held])
     coarse = draw_own(person, held)
@@ -149,7 +149,7 @@ def drive(
     if times is None:
         fps = (len(clip_times) - 1) / (clip_times[-1] - clip_times[0])
         times = np.arange(0, len(audio) / SR_HZ, 1 / fps)
-    exp, pose = predict_motion(person.mapping, audio, times)
+    exp, pose = predict_motion(person.learned_mapping(), audio, times)
     source = person.fit.coefficients[person.train].pose
     match = match_background(pose, source, times, clip_times[person.train], mode=pose_mode)
     index = match.source_index + person.train.start

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -106,15 +107,15 @@ def fingerprint(*parts: Any) -> str:
 
 def save_checkpoint(
     path: str | Path,
-    modules: dict[str, nn.Module],
-    optimisers: dict[str, torch.optim.Optimizer],
+    modules: Mapping[str, nn.Module],
+    optimisers: Mapping[str, torch.optim.Optimizer],
     state: dict,
 ) -> None:
     """Write modules, optimisers and a JSON-able state into one safetensors file.
 
     Args:
         path: file to write, whole or not at all.
-        modules, optimisers: dicts by name.
+        modules, optimisers: by name.
         state: dict of plain values (step, history, fingerprint, ...).
     """
     tensors: dict[str, torch.Tensor] = {}
@@ -130,8 +131,8 @@ def save_checkpoint(
 
 def load_checkpoint(
     path: str | Path | None,
-    modules: dict[str, nn.Module],
-    optimisers: dict[str, torch.optim.Optimizer],
+    modules: Mapping[str, nn.Module],
+    optimisers: Mapping[str, torch.optim.Optimizer],
     expected_fingerprint: str,
 ) -> dict | None:
     """Put a checkpoint into modules and optimisers.

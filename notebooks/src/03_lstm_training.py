@@ -346,9 +346,7 @@ common["checkpoint"] = step.dir / "mapping.unfinished"  # a run that was stopped
 if use_general:
     weights, histories = train_personal(track, general, settings, **common)
 else:
-    weights, history = train_motion(
-        [track], config=MotionConfig.of_size(size), settings=settings, **common
-    )
+    weights, history = train_motion([track], MotionConfig.of_size(size), settings, **common)
     histories = [history]
 weights.save(step.path("mapping.safetensors"))
 card = weights.card

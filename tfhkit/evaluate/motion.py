@@ -265,11 +265,8 @@ def personal_only(
     """
     answers = []
     for k in range(folds):
-        part: dict[str, Any] = {"validation_share": 1 / folds, "validation_end": (k + 1) / folds}
-        own = replace(settings, **SCRATCH, **part, seed=settings.seed + k)
-        weights, _ = train_motion(
-            [track], config=general.net.config, settings=own, model=model, progress=progress
-        )
+        own = replace(settings.fold(k, folds), **SCRATCH)
+        weights, _ = train_motion([track], general.net.config, own, model=model, progress=progress)
         answers.append(predict_motion(weights, audio, times)[0])
     return np.mean(answers, 0)
 

@@ -1,12 +1,21 @@
 """Tracks as normalised tensors, split into a training and a validation part."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from tfhkit.errors import InputError
-from tfhkit.motion.data import measure_normalisation, normalise_motion, normalise_sound
+from tfhkit.motion.data import (
+    MotionTrack,
+    Normalisation,
+    measure_normalisation,
+    normalise_motion,
+    normalise_sound,
+)
 
 
 @dataclass(frozen=True)
@@ -14,28 +23,30 @@ class Prepared:
     """One track in the network's units.
 
     Args:
-        windows: (T, 28, 12). exp: (T, 64). pose: (T, 6). valid: (T,) bool. Tensors.
-        learn: (T,) bool array, frames that training may see. The others validate.
+        windows, exp, pose, valid: as in `MotionTrack`.
+        learn: frames that training may see. The others are the validation part.
     """
 
-    windows: torch.Tensor
-    exp: torch.Tensor
-    pose: torch.Tensor
-    valid: torch.Tensor
-    learn: np.ndarray
+    windows: Float[Tensor, "T 28 12"]
+    exp: Float[Tensor, "T 64"]
+    pose: Float[Tensor, "T 6"]
+    valid: Bool[Tensor, "T"]
+    learn: Bool[np.ndarray, "T"]
 
     @property
-    def check(self):
-        """Slice of the frames that validate; empty where all are for training."""
+    def check(self) -> slice:
+        """Frames of the validation part; empty where all are for training."""
         held = np.flatnonzero(~self.learn)
         return slice(held[0], held[-1] + 1) if len(held) else slice(0, 0)
 
 
-def learn_mask(n_frames, share, end=1.0):
-    """Frames for training: all but a block of `share` of the track that ends at `end` of it.
+def learn_mask(n_frames: int, share: float, end: float = 1.0) -> Bool[np.ndarray, "T"]:
+    """Frames for training: all but one block, the validation part.
 
-    Returns:
-        (n_frames,) bool.
+    Args:
+        n_frames: length of the track, T.
+        share: length of the validation part, as a share of the track.
+        end: where it ends; 1 is the track's end.
     """
     stop = round(end * n_frames)
     mask = np.ones(n_frames, bool)
@@ -43,53 +54,56 @@ def learn_mask(n_frames, share, end=1.0):
     return mask
 
 
-def known_part(track, share, end=1.0):
-    """The training frames of a track: one or two MotionTracks."""
+def known_part(track: MotionTrack, share: float, end: float = 1.0) -> list[MotionTrack]:
+    """The training frames of a track, in one or two pieces; see `learn_mask`."""
     mask = learn_mask(len(track), share, end)
     edges = np.flatnonzero(np.diff(np.r_[False, mask, False]))
     return [track[a:b] for a, b in edges.reshape(-1, 2)]
 
 
-def prepare(tracks, sound_norm, scope, share, end=1.0, device="cpu", norm=None):
-    """Normalise every track by its speaker's own statistics.
-
-    Only training frames enter the statistics, but where all frames validate.
+def prepare(
+    tracks: Sequence[MotionTrack],
+    sound_norm: Normalisation,
+    scope: str,
+    share: float,
+    end: float = 1.0,
+    device: str | torch.device = "cpu",
+    norm: Normalisation | None = None,
+) -> list[Prepared]:
+    """Normalise every track by its speaker's own statistics, those of the training frames.
 
     Args:
-        tracks: MotionTracks.
-        sound_norm: Normalisation whose MFCC statistics are used where scope is "weights".
+        tracks: one or several speakers'.
+        sound_norm: its MFCC statistics are used where scope is "weights".
         scope: `MotionConfig.mfcc_scope`.
-        share, end: of every track that validates, see `learn_mask`; share 1: all of it does.
-        norm: Normalisation of all tracks, in place of each speaker's own.
-    Returns:
-        list of Prepared.
+        share, end: the validation part of every track, see `learn_mask`.
+        device: of the tensors.
+        norm: statistics for all tracks, in place of each speaker's own.
     """
     known = {}
     for name in {track.speaker for track in tracks}:
-        own = [t for t in tracks if t.speaker == name]
-        own = own if share >= 1 else [part for t in own for part in known_part(t, share, end)]
-        own = norm or measure_normalisation(own)
-        known[name] = replace(own, mfcc_mean=sound_norm.mfcc_mean, mfcc_std=sound_norm.mfcc_std)
+        own = [part for t in tracks if t.speaker == name for part in known_part(t, share, end)]
+        known[name] = (norm or measure_normalisation(own)).with_sound_of(sound_norm)
     prepared = []
     for track in tracks:
-        own = known[track.speaker]
-        exp, pose = normalise_motion(track, own)
-        windows = normalise_sound(track.windows, own, scope)
-        arrays = (torch.as_tensor(a).to(device) for a in (windows, exp, pose, track.valid))
-        prepared.append(Prepared(*arrays, learn_mask(len(track), share, end)))
+        units = known[track.speaker]
+        sound = normalise_sound(track.windows, units, scope)
+        arrays = sound, *normalise_motion(track, units), track.valid
+        windows, exp, pose, valid = (torch.as_tensor(a).to(device) for a in arrays)
+        prepared.append(Prepared(windows, exp, pose, valid, learn_mask(len(track), share, end)))
     return prepared
 
 
-def sequence_starts(data, length):
-    """Every (track, first frame) of a training sequence, (n, 2) int.
+def sequence_starts(data: Sequence[Prepared], length: int) -> Int[np.ndarray, "n 2"]:
+    """Track and first frame of every training sequence of `length` frames.
 
     Raises:
         InputError: no training part is as long as a sequence.
     """
-    starts = []
+    starts: list[tuple[int, int]] = []
     for i, d in enumerate(data):
         allowed = np.convolve(d.learn, np.ones(length), "valid") > length - 0.5
-        starts += [(i, t) for t in np.flatnonzero(allowed)] if len(d.learn) >= length else []
+        starts += [(i, int(t)) for t in np.flatnonzero(allowed)] if len(d.learn) >= length else []
     if not starts:
         longest = max((int(d.learn.sum()) for d in data), default=0)
         raise InputError(
@@ -100,7 +114,16 @@ def sequence_starts(data, length):
     return np.array(starts)
 
 
-def gather(data, rows, length):
-    """Stack sequences: windows (B, T, 28, 12), exp (B, T, 64), pose (B, T, 6), valid (B, T)."""
-    parts = ("windows", "exp", "pose", "valid")
-    return [torch.stack([getattr(data[i], p)[t : t + length] for i, t in rows]) for p in parts]
+def gather(
+    data: Sequence[Prepared], rows: Int[np.ndarray, "B 2"], length: int
+) -> tuple[
+    Float[Tensor, "B T 28 12"], Float[Tensor, "B T 64"], Float[Tensor, "B T 6"], Bool[Tensor, "B T"]
+]:
+    """Windows, expression, pose and validity of the sequences that start at `rows`."""
+    pieces = [(data[i], slice(t, t + length)) for i, t in rows]
+    return (
+        torch.stack([d.windows[part] for d, part in pieces]),
+        torch.stack([d.exp[part] for d, part in pieces]),
+        torch.stack([d.pose[part] for d, part in pieces]),
+        torch.stack([d.valid[part] for d, part in pieces]),
+    )

@@ -1,8 +1,10 @@
 """Sound and motion on one 25 Hz grid, and the statistics that normalise them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from tfhkit.audio import mfcc_windows
 from tfhkit.errors import InputError, check_shape
@@ -19,39 +21,40 @@ class MotionTrack:
     """One stretch of speech on the 25 Hz grid.
 
     Args:
-        windows: (T, 28, 12) MFCC windows.
-        exp: (T, 64) expression. pose: (T, 6) pitch, yaw, roll in radians, translation in dm.
-        valid: (T,) bool, False where the motion was bridged or not seen.
-        times: (T,) seconds.
-        speaker: a name; statistics of the pose are taken per speaker.
-        id: (80,) identity, only needed to measure lips.
+        windows: MFCC windows.
+        exp: expression.
+        pose: pitch, yaw, roll in radians, translation in dm.
+        valid: False where the motion was bridged or not seen.
+        times: seconds.
+        speaker: a name; statistics of expression and pose are taken per speaker.
+        id: identity, only needed to measure lips.
         lag_s: how much later than the frame's time the windows were taken; see `find_lag`.
     """
 
-    windows: np.ndarray
-    exp: np.ndarray
-    pose: np.ndarray
-    valid: np.ndarray
-    times: np.ndarray
+    windows: Float[np.ndarray, "T 28 12"]
+    exp: Float[np.ndarray, "T 64"]
+    pose: Float[np.ndarray, "T 6"]
+    valid: Bool[np.ndarray, "T"]
+    times: Float[np.ndarray, "T"]
     speaker: str = ""
-    id: np.ndarray | None = None
+    id: Float[np.ndarray, "80"] | None = None
     lag_s: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_shape("windows", self.windows, ("T", 28, 12))
         check_shape("exp", self.exp, (len(self), 64))
         check_shape("pose", self.pose, (len(self), 6))
         check_shape("valid", self.valid, (len(self),))
-        apart_s = np.abs(np.diff(check_shape("times", np.asarray(self.times), (len(self),))))
+        apart_s = np.abs(np.diff(check_shape("times", self.times, (len(self),))))
         if len(apart_s) and not np.allclose(apart_s, STEP_S, atol=1e-3):
             fault = f"frames are {1000 * np.median(apart_s):.0f} ms apart, not {1000 * STEP_S:.0f}"
             raise InputError(self.speaker or "motion track", fault, "make it with make_track")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.windows)
 
-    def __getitem__(self, frames):
-        """A slice of frames."""
+    def __getitem__(self, frames: slice) -> "MotionTrack":
+        """The track of a slice of frames."""
         return MotionTrack(
             self.windows[frames],
             self.exp[frames],
@@ -64,38 +67,56 @@ class MotionTrack:
         )
 
 
-def grid_times(start_s, stop_s):
+def grid_times(start_s: float, stop_s: float) -> Float[np.ndarray, "T"]:
     """Times of the 25 Hz grid from start_s up to stop_s."""
     return start_s + STEP_S * np.arange(int(np.floor((stop_s - start_s) / STEP_S + 1e-6)) + 1)
 
 
-def resample(values, times, new_times):
+def resample(
+    values: Float[np.ndarray, "T D"],
+    times: Float[np.ndarray, "T"],
+    new_times: Float[np.ndarray, "N"],
+) -> Float[np.ndarray, "N D"]:
     """Linear interpolation in time; the ends are held.
 
     Args:
-        values: (T, D). times: (T,) increasing. new_times: (N,).
+        values: one row for each of `times`.
+        times: increasing.
+        new_times: in any order.
     Returns:
-        (N, D) float32.
+        float32.
+    Raises:
+        ShapeError: lengths differ.
     """
-    values = np.asarray(values)
     check_shape("values", values, ("T", "D"))
-    check_shape("times", np.asarray(times), (len(values),))
+    check_shape("times", times, (len(values),))
     columns = [np.interp(new_times, times, values[:, d]) for d in range(values.shape[1])]
     return np.stack(columns, 1).astype(np.float32)
 
 
-def make_track(audio, times, exp, pose, gap=None, speaker="", id=None, lag_s=0.0):
+def make_track(
+    audio: Float[np.ndarray, "N"],
+    times: Float[np.ndarray, "T"],
+    exp: Float[np.ndarray, "T 64"],
+    pose: Float[np.ndarray, "T 6"],
+    gap: Bool[np.ndarray, "T"] | None = None,
+    speaker: str = "",
+    id: Float[np.ndarray, "80"] | None = None,
+    lag_s: float = 0.0,
+) -> MotionTrack:
     """Bring a clip's sound and coefficients to the 25 Hz grid.
 
     Args:
-        audio: (N,) 16 kHz; audio[0] is at time 0.
-        times: (T,) frame times in seconds, any frame rate.
-        exp: (T, 64). pose: (T, 6).
-        gap: (T,) bool, frames that were bridged; they get no weight in training.
-        speaker: name. id: (80,) identity.
+        audio: 16 kHz; audio[0] is at time 0.
+        times: frame times in seconds, any frame rate.
+        exp: expression.
+        pose: angles in radians, translation in dm.
+        gap: frames that were bridged; they get no weight in training.
+        speaker: a name.
+        id: identity.
         lag_s: take each frame's sound so much later; see `find_lag`.
     Returns:
-        MotionTrack from the first to the last frame's time.
+        The track from the first to the last frame's time.
     Raises:
         InputError: fewer than 16 grid frames, or NaN in exp or pose.
         ShapeError: lengths differ.
@@ -127,43 +148,43 @@ def make_track(audio, times, exp, pose, gap=None, speaker="", id=None, lag_s=0.0
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What turns coefficients into the network's units and back; stored with the weights.
+    """Statistics that turn coefficients into the network's units and back; saved with the weights.
 
     Args:
-        mfcc_mean, mfcc_std: (12,) of the training sound.
-        exp_mean, exp_std: (64,) of the training expression.
-        pose_mean, pose_std: (6,) of the speaker's pose; the network learns (p - mean) / std.
-        pose_centre, pose_spread: (6,) median and deviation of the trained network's answers;
-            0 and 1 as long as they are not known. See `tfhkit.motion.predict`.
+        mfcc_mean, mfcc_std: mean and standard deviation of the training sound.
+        exp_mean, exp_std: the same of the training expression.
+        pose_mean, pose_std: the same of the speaker's pose; the network learns (p - mean) / std.
+        pose_centre, pose_spread: median of the trained network's poses, and their deviation as a
+            share of the truth's; 0 and 1 as long as they are not known. See
+            `tfhkit.motion.predict`.
         lag_s: the sound of a frame is taken so much later than its picture.
     """
 
-    mfcc_mean: np.ndarray
-    mfcc_std: np.ndarray
-    exp_mean: np.ndarray
-    exp_std: np.ndarray
-    pose_mean: np.ndarray
-    pose_std: np.ndarray
-    pose_centre: np.ndarray
-    pose_spread: np.ndarray
+    mfcc_mean: Float[np.ndarray, "12"]
+    mfcc_std: Float[np.ndarray, "12"]
+    exp_mean: Float[np.ndarray, "64"]
+    exp_std: Float[np.ndarray, "64"]
+    pose_mean: Float[np.ndarray, "6"]
+    pose_std: Float[np.ndarray, "6"]
+    pose_centre: Float[np.ndarray, "6"]
+    pose_spread: Float[np.ndarray, "6"]
     lag_s: float = 0.0
 
     @property
-    def calibrated(self):
+    def calibrated(self) -> bool:
         """Whether pose_centre and pose_spread are known."""
         return bool((self.pose_spread != 1).any())
 
+    def with_sound_of(self, other: "Normalisation") -> "Normalisation":
+        """The same statistics of the motion, with another's of the sound."""
+        return replace(self, mfcc_mean=other.mfcc_mean, mfcc_std=other.mfcc_std)
 
-def measure_normalisation(tracks):
-    """Statistics of a set of tracks.
+
+def measure_normalisation(tracks: Sequence[MotionTrack]) -> Normalisation:
+    """Statistics of a set of tracks, not calibrated.
 
     Means of the expression and the pose are those of each speaker, averaged over speakers; the
     deviations are those around each speaker's own mean.
-
-    Args:
-        tracks: MotionTracks.
-    Returns:
-        Normalisation, not calibrated.
     """
     sound = np.concatenate([t.windows.reshape(-1, 12) for t in tracks])
     exp, pose = [], []
@@ -185,22 +206,26 @@ def measure_normalisation(tracks):
     )
 
 
-def _spread(parts):
-    """Deviation around each part's own mean, (D,)."""
+def _spread(parts: list[Float[np.ndarray, "_ D"]]) -> Float[np.ndarray, "D"]:
+    """Deviation around each part's own mean."""
     return np.sqrt(np.mean(np.concatenate([(p - p.mean(0)) ** 2 for p in parts]), 0))
 
 
-def normalise_sound(windows, norm, scope):
-    """Standardise windows (T, 28, 12); see `MotionConfig.mfcc_scope`."""
+def normalise_sound(
+    windows: Float[np.ndarray, "T 28 12"], norm: Normalisation, scope: str
+) -> Float[np.ndarray, "T 28 12"]:
+    """Standardise MFCC windows; `scope` is `MotionConfig.mfcc_scope`."""
     if scope == "track":
-        # Row 13 and 14 are the window's centre: together the frames' rows are the track, once.
+        # Rows 13 and 14 are the window's centre: those of all frames together are the track, once.
         rows = windows[:, 13:15].reshape(-1, 12)
         return ((windows - rows.mean(0)) / (rows.std(0) + 0.1)).astype(np.float32)
     return ((windows - norm.mfcc_mean) / norm.mfcc_std).astype(np.float32)
 
 
-def normalise_motion(track, norm):
-    """A track's exp (T, 64) and pose (T, 6) in the network's units."""
+def normalise_motion(
+    track: MotionTrack, norm: Normalisation
+) -> tuple[Float[np.ndarray, "T 64"], Float[np.ndarray, "T 6"]]:
+    """A track's expression and pose in the network's units."""
     exp = (track.exp - norm.exp_mean) / norm.exp_std
     pose = (track.pose - norm.pose_mean) / norm.pose_std
     return exp.astype(np.float32), pose.astype(np.float32)

@@ -6,21 +6,23 @@ from dataclasses import replace
 from tfhkit.assets import assets_dir, shipped
 from tfhkit.face import load_model
 from tfhkit.face.carry import carry_expression
+from tfhkit.face.model import MorphableModel
 from tfhkit.motion.model import MotionWeights
 from tfhkit.motion.transfer import transfer_weights, visible_expression
 
 FILE = "motion_{}.safetensors"  # by size, in the kit's assets; "small" is shipped
 
 
-def general_mapping(size="small", model=None):
-    """The general mapping of a size.
+def general_mapping(
+    size: str = "small", model: MorphableModel | None = None
+) -> MotionWeights | None:
+    """The general mapping of a size, or None where there are no weights of that size.
 
     Args:
         size: "small" comes with the kit; others are taken from the assets where
             `tfhkit pretrain mapping --size SIZE` wrote them.
-        model: the MorphableModel that shall move; by default the open one, which was learned on.
-    Returns:
-        MotionWeights, see `for_model`; None where there are no general weights of that size.
+        model: the morphable model that is to move, see `for_model`; by default the open one, which
+            the weights were trained with.
     Raises:
         AssetError: a damaged file in the assets.
     """
@@ -30,14 +32,15 @@ def general_mapping(size="small", model=None):
     return for_model(MotionWeights.load(shipped(name)), model)
 
 
-def for_model(weights, model):
-    """General weights whose expression is that of a model: the open one's are transferred.
+def for_model(weights: MotionWeights, model: MorphableModel | None) -> MotionWeights:
+    """General weights that predict a model's expression: those of the open model, transferred.
 
-    The coefficients of the open model are turned into those with which a landmark fit of the
-    other model would have seen the same face. `card["basis"]` says what they speak about.
+    The coefficients of the open model are turned into those that a landmark fit of the other
+    model would give for the same face. `card["basis"]` names the model.
 
     Args:
-        weights: MotionWeights about the open model. model: MorphableModel or None.
+        weights: they predict the open model's expression.
+        model: None leaves the weights as they are.
     """
     if model is None or model.name == "open":
         return weights
@@ -46,7 +49,7 @@ def for_model(weights, model):
     return replace(transfer_weights(weights, matrix), card={**weights.card, "basis": basis})
 
 
-def basis_mark(model):
-    """Which expression basis weights speak about: name and hash."""
+def basis_mark(model: MorphableModel) -> str:
+    """Name and hash of a model's expression basis: weights name the one that they belong to."""
     basis = model.exp_basis.cpu().contiguous().numpy()
     return f"{model.name} {hashlib.sha256(basis.tobytes()).hexdigest()[:16]}"

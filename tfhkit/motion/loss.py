@@ -1,16 +1,24 @@
 """Eq. 2: the four terms that the motion network minimises."""
 
+import numpy as np
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from tfhkit.errors import ParameterError, check_shape
+from tfhkit.face.model import MorphableModel
 
 LAMBDAS = (0.2, 0.01, 1e-4)  # pose, smoothness of the pose, smoothness of the expression
 
 
 def motion_loss(
-    pred_exp, pred_pose, exp, pose, valid=None, lambdas=LAMBDAS, smoothness="sum", exp_map=None
-):
-    """The loss of Eq. 2.
+    pred_exp: Float[Tensor, "B T 64"], pred_pose: Float[Tensor, "B T 6"],
+    exp: Float[Tensor, "_ _ 64"], pose: Float[Tensor, "_ _ 6"],
+    valid: Bool[Tensor, "B T"] | None = None,
+    lambdas: tuple[float, float, float] = LAMBDAS, smoothness: str = "sum",
+    exp_map: Float[Tensor, "64 K"] | None = None,
+) -> dict[str, Float[Tensor, ""]]:  # fmt: skip
+    """The loss of Eq. 2, on normalised expressions and poses.
 
     The two data terms are expectations over sequences, frames and coefficients: means. The two
     smoothness terms are written as an expectation over sequences of a *sum* over frames of a
@@ -20,16 +28,18 @@ def motion_loss(
     weighs 0.01 against 0.2, whatever the length.
 
     Args:
-        pred_exp, exp: (B, T, 64). pred_pose, pose: (B, T, 6). All in normalised units.
-        valid: (B, T) bool; frames without truth do not count in the data terms.
+        pred_exp, pred_pose: as predicted.
+        exp, pose: the truth, of the same shapes.
+        valid: frames without truth do not count in the data terms; None counts all frames.
         lambdas: weights of pose, pose smoothness, expression smoothness.
         smoothness: "sum" or "mean".
-        exp_map: (64, K) that errors of the expression are passed through before they are squared;
+        exp_map: matrix that errors of the expression are multiplied by before they are squared;
             None leaves them. See `landmark_map`.
     Returns:
-        dict of scalars: exp, pose, smooth_pose, smooth_exp (unweighted) and total.
+        exp, pose, smooth_pose, smooth_exp (unweighted) and total.
     Raises:
-        ParameterError: another smoothness. ShapeError: shapes differ.
+        ParameterError: another smoothness.
+        ShapeError: prediction and truth differ in shape.
     Source: paper Eq. 2.
     """
     check_shape("exp", exp, tuple(pred_exp.shape))
@@ -53,19 +63,21 @@ def motion_loss(
     return terms
 
 
-def landmark_map(model, exp_std, share=0.5):
-    """Lets a part of the expression's error count as motion of the face's landmarks.
+def landmark_map(
+    model: MorphableModel, exp_std: Float[np.ndarray, "64"], share: float = 0.5
+) -> Float[Tensor, "64 64"]:
+    """A matrix that lets part of the expression's error count as motion of the landmarks.
 
     Normalised coefficients all count alike in Eq. 2, whether they open the mouth or lift one
     brow by a hair. With this map, |error @ map|^2 is (1 - share) times the plain squared error
     plus share times the squared motion of the 51 inner landmarks, scaled to the same size.
 
     Args:
-        model: MorphableModel.
-        exp_std: (64,) units of the normalised expression.
+        model: the one that the expression belongs to.
+        exp_std: units of the normalised expression.
         share: 0 gives Eq. 2 as written.
     Returns:
-        (64, 64) float32 tensor.
+        float32.
     """
     basis = model.exp_basis[:, model.landmark_ids[17:]].flatten(1).double().cpu()
     basis = torch.as_tensor(exp_std).double()[:, None] * basis

@@ -2,7 +2,10 @@
 
 import csv
 import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -13,19 +16,38 @@ from tfhkit.fit import fit_clip
 from tfhkit.landmarks import choose_backend, detect
 from tfhkit.media import atomic_path, open_clip, sha256_of
 from tfhkit.motion.data import MotionTrack, make_track
+from tfhkit.progress import Progress
 
 SPLITS = ("train", "val", "test")
 VERSION = 1  # of what the cache holds; raise it where a fit or a track would come out differently
+# (function, jobs: its arguments) -> (index of a job, result), as they get ready
+Share = Callable[[Callable[..., Any], list[tuple]], Iterable[tuple[int, Any]]]
 _LAYOUT = "lipread_mp4/WORD/{train,val,test}/WORD_00001.mp4"
 _PARTS = ("windows", "exp", "pose", "valid", "times", "id")
 _MIN_SECONDS = 0.6  # `make_track` needs 16 frames at 25 Hz
 
 
+@dataclass(frozen=True)
+class ClipFitting:
+    """How a clip is fitted.
+
+    Args:
+        model_name: see `tfhkit.face.load_model`.
+        model_path: the same; "" takes the model from its usual place.
+        backend: of the landmarks, see `tfhkit.landmarks.detect`.
+    """
+
+    model_name: str = "open"
+    model_path: str = ""
+    backend: str = "auto"
+
+
 def load_lrw(
-    folder, cache, words=None, split="train", per_word=None, model_name="open", model_path="",
-    backend="auto", share=None, progress=None,
-):  # fmt: skip
-    """MotionTracks of LRW's clips, one for each clip and each of a speaker of its own.
+    folder: str | Path, cache: str | Path, words: Sequence[str] | None = None,
+    split: str = "train", per_word: int | None = None, fitting: ClipFitting = ClipFitting(),
+    share: Share | None = None, progress: Progress | None = None,
+) -> tuple[tuple[MotionTrack, ...], tuple[tuple[str, str], ...]]:  # fmt: skip
+    """Tracks of LRW's clips, one for each clip, which counts as a speaker of its own.
 
     A clip is decoded, its landmarks found and the model fitted to them (no pixels) once; the
     result is kept under the hash of the file's content, so that a call that was stopped resumes
@@ -34,48 +56,36 @@ def load_lrw(
     Args:
         folder: holds `lipread_mp4/WORD/{train,val,test}/WORD_00001.mp4`, or is `lipread_mp4`.
         cache: folder of the cache; `skipped.csv` there lists what this call left out, and why.
-        words: words to take; None takes all.
-        split: "train", "val" or "test".
-        per_word: at most so many clips of each word, the first by name; None takes all.
-        model_name, model_path: see `tfhkit.face.load_model`.
-        backend: of the landmarks.
-        share: callable (function, jobs) that yields (index, result) as they get ready, e.g.
-            `tfhkit.virtual.workers.in_workers` with its `workers` bound; None does one clip
-            after the other in this process.
-        progress: callable (done, total, text).
+        words, split, per_word: which clips, see `find_clips`.
+        fitting: the morphable model and the landmarks.
+        share: called as share(function, jobs); yields (index, result) in any order, e.g.
+            `tfhkit.virtual.workers.in_workers` with its `workers` bound. None fits one clip after
+            the other in this process.
+        progress: called after each clip.
     Returns:
-        tracks: tuple of MotionTrack, in order of word and number, `speaker` the clip's name.
-        skipped: tuple of (file below `lipread_mp4`, reason).
+        the tracks, in order of word and number, `speaker` being the clip's name; and what was
+        skipped: file below `lipread_mp4`, reason.
     Raises:
         InputError: the folder is not LRW's, no clip could be used, or the cache cannot be written.
         ParameterError: unknown word, split or backend, or a wrong `per_word`.
     """
     root, paths = find_clips(folder, words, split, per_word)
     names = [path.relative_to(root).as_posix() for path in paths]
-    mark = f"{model_name}_{choose_backend(backend)}_v{VERSION}"
-    faults, kept = {}, [None] * len(paths)
     with atomic_path(Path(cache) / "skipped.csv") as table:  # known before the hours of fitting
-        for k, path in enumerate(paths):
-            try:
-                kept[k] = Path(cache) / f"{sha256_of(path)[:32]}_{mark}.npz"
-            except InputError as error:
-                faults[k] = error.fault
-            except OSError as error:
-                faults[k] = f"cannot be read ({error.strerror or error})"
-        todo = [k for k in range(len(paths)) if k not in faults and _read(kept[k], "") is None]
-        jobs = [(paths[k], kept[k], model_name, model_path, backend) for k in todo]
-        done = len(paths) - len(todo)
-        for k, _ in (share or _one_by_one)(fit_to_cache, jobs):
+        kept, faults = places_in_cache(paths, Path(cache), fitting)
+        jobs = {k: (paths[k], kept[k], fitting) for k in kept if _read(kept[k], "") is None}
+        numbers, done = list(jobs), len(paths) - len(jobs)
+        for job, _ in (share or _one_by_one)(fit_to_cache, list(jobs.values())):
             done += 1
             if progress:
-                progress(done, len(paths), names[todo[k]])
+                progress(done, len(paths), names[numbers[job]])
         tracks = []
-        for k, path in enumerate(paths):
-            found = faults.get(k) or _read(kept[k], path.stem)
+        for k, place in kept.items():
+            found = _read(place, paths[k].stem)
             if isinstance(found, MotionTrack):
                 tracks.append(found)
             else:
-                faults[k] = found
+                faults[k] = found or "its fit cannot be read from the cache"
         skipped = tuple((names[k], faults[k]) for k in sorted(faults))
         with open(table, "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("file", "reason"), *skipped])
@@ -88,8 +98,45 @@ def load_lrw(
     return tuple(tracks), skipped
 
 
-def find_clips(folder, words=None, split="train", per_word=None):
-    """The folder `lipread_mp4` and its clips of a split, sorted; arguments as of `load_lrw`."""
+def places_in_cache(
+    paths: Sequence[Path], cache: Path, fitting: ClipFitting
+) -> tuple[dict[int, Path], dict[int, str]]:
+    """Where in the cache each clip's track belongs; and why some clips cannot be read.
+
+    Returns:
+        two dicts by the clip's number in `paths`, each clip in one of them.
+    Raises:
+        ParameterError: an unknown backend of the landmarks.
+    """
+    mark = f"{fitting.model_name}_{choose_backend(fitting.backend)}_v{VERSION}"
+    kept, faults = {}, {}
+    for k, path in enumerate(paths):
+        try:
+            kept[k] = cache / f"{sha256_of(path)[:32]}_{mark}.npz"
+        except InputError as error:
+            faults[k] = error.fault
+        except OSError as error:
+            faults[k] = f"cannot be read ({error.strerror or error})"
+    return kept, faults
+
+
+def find_clips(
+    folder: str | Path,
+    words: Sequence[str] | None = None,
+    split: str = "train",
+    per_word: int | None = None,
+) -> tuple[Path, list[Path]]:
+    """The folder `lipread_mp4` and its clips of a split, sorted.
+
+    Args:
+        folder: as for `load_lrw`.
+        words: words to take; None takes all.
+        split: "train", "val" or "test".
+        per_word: at most so many clips of each word, the first by name; None takes all.
+    Raises:
+        InputError: the folder is not LRW's, or has no such clips.
+        ParameterError: unknown word or split, or a wrong `per_word`.
+    """
     if split not in SPLITS:
         raise ParameterError("split", f"{split!r} is not one", f"choose one of {', '.join(SPLITS)}")
     if per_word is not None and (not isinstance(per_word, int) or per_word < 1):
@@ -105,7 +152,7 @@ def find_clips(folder, words=None, split="train", per_word=None):
         if word not in there:
             near = difflib.get_close_matches(str(word).upper(), there, n=3) or there[:3]
             raise ParameterError("words", f"{word!r} is not there", f"e.g. {', '.join(near)} are")
-    paths = []
+    paths: list[Path] = []
     for word in sorted(set(words or there)):
         paths += sorted((root / word / split).glob("*.mp4"))[:per_word]
     if not paths:
@@ -114,23 +161,22 @@ def find_clips(folder, words=None, split="train", per_word=None):
     return root, paths
 
 
-def fit_to_cache(path, kept, model_name="open", model_path="", backend="auto"):
+def fit_to_cache(path: Path, kept: Path, fitting: ClipFitting) -> None:
     """Fit one clip and write its track to the cache, or why there is none.
 
     Args:
-        path: the clip. kept: the `.npz` to write.
-        model_name, model_path, backend: as of `load_lrw`.
+        path: the clip.
+        kept: the `.npz` to write.
+        fitting: the morphable model and the landmarks.
     """
     try:
         clip = open_clip(path, _MIN_SECONDS)
-        points = detect(clip, backend)
-        model = load_model(model_name, model_path or None)
+        points = detect(clip, fitting.backend)
+        model = load_model(fitting.model_name, fitting.model_path or None)
         # two frames for the texture, which no track has: the motion is the same with more
         fit = fit_clip(clip, points, model, photometric=None, texture_frames=2)
         c = fit.coefficients
-        track = make_track(
-            clip.audio, fit.times, c.exp, c.pose, fit.gap, str(path), c.id[0]
-        )  # fmt: skip
+        track = make_track(clip.audio, fit.times, c.exp, c.pose, fit.gap, str(path), c.id[0])
         content = {part: getattr(track, part) for part in _PARTS}
     except (ParameterError, AssetError):  # of the call or the installation, not of the clip
         raise
@@ -140,13 +186,13 @@ def fit_to_cache(path, kept, model_name="open", model_path="", backend="auto"):
         np.savez(temporary, **content)
 
 
-def _one_by_one(function, jobs):
+def _one_by_one(function: Callable[..., Any], jobs: list[tuple]) -> Iterator[tuple[int, Any]]:
     for k, job in enumerate(jobs):
         yield k, function(*job)
 
 
-def _read(kept, speaker):
-    """What the cache holds of a clip: MotionTrack, the reason why there is none, or None."""
+def _read(kept: Path, speaker: str) -> MotionTrack | str | None:
+    """What the cache holds of a clip: its track, the reason why there is none, or None."""
     try:
         with open(kept, "rb") as file, np.load(file) as content:
             if "fault" in content:

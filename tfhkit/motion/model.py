@@ -3,10 +3,12 @@
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from tfhkit.errors import InputError, ParameterError, check_shape
@@ -14,6 +16,7 @@ from tfhkit.motion.data import Normalisation
 from tfhkit.weights import load_weights, read_about, read_tensors, save_weights
 
 FORMAT = "tfhkit motion 1"
+State = tuple[Float[Tensor, "layers B hidden"], Float[Tensor, "layers B hidden"]]  # h, c
 N_EXP, N_POSE = 64, 6
 _DIRECT_DROPOUT = 0.3
 
@@ -28,21 +31,22 @@ class MotionConfig:
             the fifth.
         first_pool: stride of the first pooling in time and cepstra (published: 1, 2).
         fc: widths of the fully connected layers after the convolutions.
-        hidden: width of the LSTM. layers: its depth.
+        hidden: width of the LSTM.
+        layers: its depth.
         dropout: on the encoded sound and between LSTM layers while training.
-        direct: add a linear map from the window itself to the answer. It cannot remember and
-            hardly overfits: a dozen seconds of a person teach it what they cannot teach an LSTM.
+        direct: add a linear map from the window straight to the output. It has no memory and
+            hardly overfits: it learns from a dozen seconds of a person what an LSTM cannot.
             Not in the paper.
-        mfcc_scope: "track" standardises the MFCCs with the mean and deviation of the sound at
-            hand (a microphone or a voice that the training has not heard shifts them as a whole);
-            "weights" with the training set's, stored with the weights; as published would be
-            "weights" with mean 0 and deviation 1.
+        mfcc_scope: "track" standardises the MFCCs with the mean and standard deviation of the
+            sound at hand (a microphone or a voice that is not in the training set shifts them as
+            a whole); "weights" with those of the training set, saved with the weights. The
+            published code corresponds to "weights" with mean 0 and deviation 1.
     """
 
     size: str = "small"
-    channels: tuple = (8, 16, 32, 32, 48)
-    first_pool: tuple = (2, 2)
-    fc: tuple = (224, 160)
+    channels: tuple[int, ...] = (8, 16, 32, 32, 48)
+    first_pool: tuple[int, int] = (2, 2)
+    fc: tuple[int, ...] = (224, 160)
     hidden: int = 224
     layers: int = 2
     dropout: float = 0.35
@@ -50,7 +54,7 @@ class MotionConfig:
     mfcc_scope: str = "track"
 
     @classmethod
-    def of_size(cls, size):
+    def of_size(cls, size: str) -> "MotionConfig":
         """`small` (under 2.5 M parameters) or `paper` (the published 29.43 M)."""
         if size == "small":
             return cls()
@@ -69,11 +73,11 @@ class MotionNet(nn.Module):
         window, pooling 3 with stride (1, 2) and then 2, no padding).
     """
 
-    def __init__(self, config=None):
+    def __init__(self, config: MotionConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or MotionConfig()
         widths = (1, *config.channels)
-        blocks = []
+        blocks: list[nn.Module] = []
         for index, (n_in, n_out) in enumerate(pairwise(widths)):
             blocks += [
                 nn.Conv2d(n_in, n_out, 3, padding=1, bias=False),
@@ -85,7 +89,9 @@ class MotionNet(nn.Module):
             if index == 4:
                 blocks.append(nn.MaxPool2d(3, stride=2))
         # channels_last: the same numbers, in two thirds of the time on a CPU
-        self.convs = nn.Sequential(*blocks).to(memory_format=torch.channels_last)
+        self.convs = nn.Sequential(*blocks).to(
+            memory_format=torch.channels_last  # type: ignore[call-overload]
+        )
         rows, columns = (
             ((size - 3) // stride - 2) // 2 + 1 for size, stride in zip((28, 12), config.first_pool)
         )
@@ -103,20 +109,24 @@ class MotionNet(nn.Module):
             self.direct = nn.Linear(28 * 12, N_EXP + N_POSE, bias=False)
             nn.init.zeros_(self.direct.weight)
 
-    def encode(self, windows):
-        """E: normalised windows (B, T, 28, 12) to (B, T, fc[-1])."""
+    def encode(self, windows: Float[Tensor, "B T 28 12"]) -> Float[Tensor, "B T width"]:
+        """E: normalised windows, encoded frame by frame."""
         batch, length = windows.shape[:2]
         hidden = self.convs(windows.reshape(batch * length, 1, 28, 12))
         return self.fcs(hidden.flatten(1)).reshape(batch, length, -1)
 
-    def forward(self, windows, state=None):
+    def forward(
+        self, windows: Float[Tensor, "B T _ _"], state: State | None = None
+    ) -> tuple[Float[Tensor, "B T 64"], Float[Tensor, "B T 6"], State]:
         """One pass over a sequence.
 
         Args:
             windows: (B, T, 28, 12) normalised MFCC windows, T frames of the 25 Hz grid.
-            state: (h, c) of the frame before, each (layers, B, hidden); None starts at zero.
+            state: of the frame before; None starts at zero.
         Returns:
-            exp (B, T, 64), pose (B, T, 6), both normalised; the state after the last frame.
+            expression and pose, both normalised; the state after the last frame.
+        Raises:
+            ShapeError: windows of another size.
         """
         check_shape("windows", windows, ("B", "T", 28, 12))
         hidden, state = self.lstm(self.drop(self.encode(windows)), state)
@@ -126,8 +136,8 @@ class MotionNet(nn.Module):
         return out[..., :N_EXP], out[..., N_EXP:], state
 
 
-def n_parameters(net):
-    """Number of trained numbers."""
+def n_parameters(net: nn.Module) -> int:
+    """Number of trained parameters."""
     return sum(p.numel() for p in net.parameters())
 
 
@@ -136,21 +146,23 @@ class MotionWeights:
     """A trained mapping: everything that `predict_motion` needs.
 
     Args:
-        net: MotionNet in eval mode.
-        norm: Normalisation.
-        card: dict of JSON values: data, seed, minutes, scores.
+        net: in eval mode.
+        norm: between the network's units and coefficients.
+        card: JSON values about the training: data, seed, minutes, scores.
     """
 
     net: MotionNet
     norm: Normalisation
-    card: dict = field(default_factory=dict)
+    card: dict[str, Any] = field(default_factory=dict)
 
-    def save(self, path, half=False):
-        """Write `path` (.safetensors) and beside it `.json` with architecture, statistics, card.
+    def save(self, path: str | Path, half: bool = False) -> Path:
+        """Write the weights, and next to them a `.json` with architecture, statistics and card.
 
         Args:
             path: file name with the suffix .safetensors.
             half: store 16-bit floats.
+        Returns:
+            `path`.
         """
         about = {
             "format": FORMAT,
@@ -161,7 +173,7 @@ class MotionWeights:
         return save_weights(path, self.net, about, half)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> "MotionWeights":
         """Read what `save` wrote.
 
         Raises:
@@ -170,12 +182,14 @@ class MotionWeights:
         remedy = "train the mapping first (notebook 03)"
         about = read_about(path, FORMAT, remedy)
         try:
-            config = MotionConfig(
-                **{k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()}
-            )
-            norm = Normalisation(
-                **{k: np.array(v, np.float32) for k, v in about["normalisation"].items()}
-            )
+            sizes: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()
+            }
+            config = MotionConfig(**sizes)
+            stored = dict(about["normalisation"])
+            lag_s = float(stored.pop("lag_s", 0.0))
+            arrays = {k: np.array(v, np.float32) for k, v in stored.items()}
+            norm = Normalisation(**arrays, lag_s=lag_s)
         except (KeyError, TypeError, ValueError) as error:
             beside = Path(path).with_suffix(".json")
             fault = f"does not describe motion weights ({error})"

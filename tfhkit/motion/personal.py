@@ -1,46 +1,54 @@
 """The personal mapping (Sec. 3.2): the general one, fine-tuned on all of a short clip."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from tfhkit.errors import InputError
+from tfhkit.face.model import MorphableModel
+from tfhkit.fit import Fit
 from tfhkit.motion.batches import prepare
-from tfhkit.motion.data import make_track, measure_normalisation
+from tfhkit.motion.data import MotionTrack, make_track, measure_normalisation
 from tfhkit.motion.lips import correlation, lip_opening
+from tfhkit.motion.model import MotionNet, MotionWeights
 from tfhkit.motion.predict import calibrate_pose, predict_windows
-from tfhkit.motion.train import TrainSettings, train_motion
+from tfhkit.motion.train import History, TrainSettings, train_motion
+from tfhkit.progress import Progress
 
 FOLDS = 5
 LAGS_S = tuple(round(0.02 * k, 2) for k in range(-3, 10))  # -60 to 180 ms
 
 
 def train_personal(
-    track, general, settings=None, folds=FOLDS, model=None, checkpoint=None, progress=None,
-    device="cpu",
-):  # fmt: skip
+    track: MotionTrack, general: MotionWeights, settings: TrainSettings | None = None,
+    folds: int = FOLDS, model: MorphableModel | None = None, checkpoint: str | Path | None = None,
+    progress: Progress | None = None, device: str | torch.device = "cpu",
+) -> tuple[MotionWeights, list[History]]:  # fmt: skip
     """Fine-tune the general mapping on one person.
 
-    A dozen seconds are too few to set any aside for good, and the right moment to stop depends on
-    which of them are set aside. So each fifth of the clip chooses once when to stop a training
-    on the other four, and the five networks' weights are averaged. That works because all five
-    start from the same weights and stay near them; networks that start by chance cannot be
-    averaged.
+    A dozen seconds are too few to set any aside for good, and the best epoch to stop at depends on
+    which of them are set aside. So each fifth of the clip decides once when a training on the
+    other four stops, and the five networks' weights are averaged. That works because all five
+    start from the same weights and stay near them; networks that start from random weights
+    cannot be averaged.
 
     Args:
-        track: MotionTrack of the person.
-        general: MotionWeights to start from.
-        settings: TrainSettings; validation_share and validation_end are set here.
+        track: the person's.
+        general: weights to start from.
+        settings: of each training; validation_share and validation_end are replaced.
         folds: parts of the clip, 2 or more.
         model, device: as for `train_motion`.
-        checkpoint: file name; each fold keeps its state in one that begins so, and a training
-            that was stopped resumes. Removed at the end.
-        progress: called as progress(done, total, text) over the epochs of all folds.
+        checkpoint: beginning of the names of the files that keep each fold's state, so that a
+            training that was stopped resumes. They are removed at the end.
+        progress: over the epochs of all folds.
     Returns:
-        MotionWeights with the average, and one history per fold, as of `train_motion`.
+        the average, and the history of each fold.
     Raises:
         InputError: the parts are too short for a sequence.
     Source: averaging fine-tuned weights: Wortsman et al. 2022, "Model soups". Differs from the
@@ -48,45 +56,47 @@ def train_personal(
     """
     settings, norm = settings or TrainSettings(), measure_normalisation([track])
     members, histories = [], []
-    states = [checkpoint and Path(f"{checkpoint}.{k}") for k in range(folds)]
-    for k in range(folds):
-        own = replace(
-            settings,
-            validation_share=1 / folds,
-            validation_end=(k + 1) / folds,
-            seed=settings.seed + k,
-        )
-        said = None
-        if progress:
-            said = lambda done, total, text, k=k: progress(  # noqa: E731
-                k * total + done, folds * total, f"part {k + 1} of {folds}, {text}"
-            )
+    states = [Path(f"{checkpoint}.{k}") if checkpoint else None for k in range(folds)]
+    for k, state in enumerate(states):
+        told = progress and fold_progress(progress, k, folds)
         member, history = train_motion(
-            [track], general, settings=own, norm=norm, model=model, progress=said, device=device,
-            checkpoint=states[k],
-        )  # fmt: skip
+            [track], general, settings.fold(k, folds), norm, model, state, told, device
+        )
         members.append(member)
         histories.append(history)
     for state in states:
         if state:
             state.unlink(missing_ok=True)
     net = average([member.net for member in members])
-    norm = replace(norm, mfcc_mean=general.norm.mfcc_mean, mfcc_std=general.norm.mfcc_std)
+    norm = norm.with_sound_of(general.norm)
     whole = prepare([track], norm, net.config.mfcc_scope, share=0.0)
-    cards = [member.card for member in members]
-    card = {
+    card = folds_card([member.card for member in members], len(track))
+    return MotionWeights(net, calibrate_pose(net, whole, norm), card), histories
+
+
+def fold_progress(progress: Progress, k: int, folds: int) -> Progress:
+    """What part k of several reports, as progress of the whole."""
+
+    def told(done: int, total: int, text: str) -> None:
+        progress(k * total + done, folds * total, f"part {k + 1} of {folds}, {text}")
+
+    return told
+
+
+def folds_card(cards: Sequence[dict[str, Any]], n_frames: int) -> dict[str, Any]:
+    """The card of the average, from those of all folds."""
+    return {
         **cards[0],
-        "frames_25hz": len(track),
-        "folds": folds,
+        "frames_25hz": n_frames,
+        "folds": len(cards),
         **{key: [c[key] for c in cards] for key in ("best_epoch", "validation")},
         "validation_at_start": [c["validation_at_start"] for c in cards],
         "minutes": round(sum(c["minutes"] for c in cards), 2),
     }
-    return replace(members[0], net=net, norm=calibrate_pose(net, whole, norm), card=card), histories
 
 
-def average(nets):
-    """One network with the mean of the weights of several that started from the same."""
+def average(nets: Sequence[MotionNet]) -> MotionNet:
+    """One network with the mean of the weights of several that started from the same weights."""
     net = copy.deepcopy(nets[0])
     states = [other.state_dict() for other in nets]
     mean = {
@@ -97,14 +107,23 @@ def average(nets):
     return net.eval()
 
 
-def personal_track(fit, audio, general, model, frames):
-    """A person's MotionTrack to fine-tune on, with the lag at which their lips move.
+def personal_track(
+    fit: Fit,
+    audio: Float[np.ndarray, "N"],
+    general: MotionWeights,
+    model: MorphableModel,
+    frames: slice,
+) -> tuple[MotionTrack, float, Float[np.ndarray, "n_lags"]]:
+    """A person's track to fine-tune on, its sound taken at the lag at which their lips move.
 
     Args:
-        fit: Fit of the clip. audio: (N,) its sound, 16 kHz. general: general MotionWeights.
-        model: MorphableModel of the fit. frames: slice of the frames to learn from.
+        fit: of the clip.
+        audio: the clip's sound, 16 kHz.
+        general: weights of the general mapping.
+        model: that of the fit.
+        frames: those to learn from.
     Returns:
-        MotionTrack, its lag_s, and the agreement at every candidate of LAGS_S.
+        the track, its lag in s, and the agreement at every candidate of LAGS_S.
     Raises:
         InputError: less than a second to learn from.
     """
@@ -120,7 +139,15 @@ def personal_track(fit, audio, general, model, frames):
     return track, lag_s, agreement
 
 
-def find_lag(weights, model, audio, times, exp, id, lags_s=LAGS_S):
+def find_lag(
+    weights: MotionWeights,
+    model: MorphableModel,
+    audio: Float[np.ndarray, "N"],
+    times: Float[np.ndarray, "T"],
+    exp: Float[np.ndarray, "T 64"],
+    id: Float[np.ndarray, "80"],
+    lags_s: Sequence[float] = LAGS_S,
+) -> tuple[float, Float[np.ndarray, "n_lags"]]:
     """The lag at which the general mapping's lips agree best with a person's.
 
     Lips move before they are heard, people differ, and so do cameras and the delays of sound
@@ -128,22 +155,25 @@ def find_lag(weights, model, audio, times, exp, id, lags_s=LAGS_S):
     training frames without any training, so it holds on the shortest clip.
 
     Args:
-        weights: general MotionWeights. model: MorphableModel.
-        audio: (N,) 16 kHz. times: (T,) s. exp: (T, 64). id: (80,) identity.
+        weights: those of the general mapping.
+        model: the one that expression and identity belong to.
+        audio: 16 kHz.
+        times: of the frames, s.
+        exp: the person's expression.
+        id: their identity.
         lags_s: candidates; positive: the sound comes after the picture.
     Returns:
-        lag_s, and the correlations of the lip opening at every candidate, (len(lags_s),).
+        the lag in s, and the correlation of the lip opening at every candidate.
     """
     pose = np.zeros((len(exp), 6), np.float32)
-    scores = []
+    openings_r = []
     for lag_s in lags_s:
         track = make_track(audio, times, exp, pose, id=id, lag_s=lag_s)
-        own = measure_normalisation([track])
-        own = replace(own, mfcc_mean=weights.norm.mfcc_mean, mfcc_std=weights.norm.mfcc_std)
+        own = measure_normalisation([track]).with_sound_of(weights.norm)
         predicted, _ = predict_windows(replace(weights, norm=own), track.windows)
         openings = [lip_opening(model, id, e) for e in (predicted, track.exp)]
-        scores.append(correlation(*openings))
-    # The scores are a smooth curve with a broad top: its middle is surer than its highest point.
-    scores = np.array(scores)
+        openings_r.append(correlation(*openings))
+    # The curve is smooth and has a broad top, whose middle is surer than its highest point.
+    scores = np.array(openings_r)
     smooth = np.convolve(np.pad(scores, 1, mode="edge"), np.ones(3) / 3, "valid")
     return float(lags_s[int(smooth.argmax())]), scores

@@ -1,20 +1,32 @@
 """From sound to coefficients at any times, with the pose in the person's range (Eq. 1)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from tfhkit.audio import mfcc_windows
 from tfhkit.errors import check_shape
-from tfhkit.motion.data import STEP_S, grid_times, normalise_sound, resample
+from tfhkit.motion.batches import Prepared
+from tfhkit.motion.data import STEP_S, Normalisation, grid_times, normalise_sound, resample
+from tfhkit.motion.model import MotionNet, MotionWeights
 
 PIECE_FRAMES = 1000  # that the network hears at a time: memory stays flat for a long speech
 LARGEST_GAIN = 4.0
-KNOWN_FRAMES = 50  # how much the training's statistics count beside those of the track at hand
+KNOWN_FRAMES = 50  # the training's statistics count as much as this many frames of a track
+
+# of T frames: expression, and pose in radians and dm
+ExpAndPose = tuple[Float[np.ndarray, "T 64"], Float[np.ndarray, "T 6"]]
 
 
-def predict_motion(weights, audio, times, sr_hz=16000):
+def predict_motion(
+    weights: MotionWeights,
+    audio: Float[np.ndarray, "N"],
+    times: Float[np.ndarray, "T"],
+    sr_hz: int = 16000,
+) -> ExpAndPose:
     """Expression and pose that belong to a sound.
 
     Inside, the network runs on a 25 Hz grid from the sound's beginning, so that weights hold for
@@ -22,12 +34,12 @@ def predict_motion(weights, audio, times, sr_hz=16000):
     the person's range over the times that are asked for; see `pose_from_units`.
 
     Args:
-        weights: MotionWeights.
-        audio: (N,) float mono; audio[0] is at time 0.
-        times: (T,) seconds at which frames are wanted.
+        weights: general or personal.
+        audio: mono; audio[0] is at time 0.
+        times: seconds at which frames are wanted, in any order.
         sr_hz: sample rate of `audio`.
     Returns:
-        exp (T, 64), pose (T, 6) float32: coefficients, not normalised.
+        expression and pose, float32 coefficients, not normalised.
     Raises:
         InputError: silent or empty sound, times beyond the sound.
     """
@@ -43,8 +55,10 @@ def predict_motion(weights, audio, times, sr_hz=16000):
 
 
 @torch.no_grad()
-def predict_windows(weights, windows, asked=slice(None)):
-    """As `predict_motion`, for MFCC windows (T, 28, 12) that lie on the 25 Hz grid.
+def predict_windows(
+    weights: MotionWeights, windows: Float[np.ndarray, "T 28 12"], asked: slice = slice(None)
+) -> ExpAndPose:
+    """As `predict_motion`, for MFCC windows that lie on the 25 Hz grid.
 
     `asked` are the frames over which the pose is brought to the person's range.
     """
@@ -52,57 +66,69 @@ def predict_windows(weights, windows, asked=slice(None)):
     sound = torch.as_tensor(normalise_sound(windows, weights.norm, scope))
     device = next(weights.net.parameters()).device
     weights.net.eval()
-    parts, state = [], None
+    exps, poses, state = [], [], None
     for first in range(0, len(sound), PIECE_FRAMES):
         piece = sound[None, first : first + PIECE_FRAMES].to(device)
-        *part, state = weights.net(piece, state)
-        parts.append(part)
-    exp, pose = (torch.cat(values, 1)[0].cpu().numpy() for values in zip(*parts))
+        exp_part, pose_part, state = weights.net(piece, state)
+        exps.append(exp_part)
+        poses.append(pose_part)
+    exp, pose = (torch.cat(parts, 1)[0].cpu().numpy() for parts in (exps, poses))
     return _exp_from_units(exp, weights.norm), pose_from_units(pose, weights.norm, pose[asked])
 
 
-def _exp_from_units(exp, norm):
+def _exp_from_units(
+    exp: Float[np.ndarray, "T 64"], norm: Normalisation
+) -> Float[np.ndarray, "T 64"]:
     return (norm.exp_mean + norm.exp_std * exp).astype(np.float32)
 
 
 @torch.no_grad()
-def calibrate_pose(net, data, norm):
-    """The Normalisation that brings predicted poses to the person's range.
+def calibrate_pose(net: MotionNet, data: Sequence[Prepared], norm: Normalisation) -> Normalisation:
+    """The statistics that bring predicted poses to the person's range.
 
     The less the sound says about the pose, the nearer a regression stays to the mean. HS compares
     how often each pose occurs, and a viewer sees how much a head moves. So the prediction's median
-    is laid on the median of the truth, the resting pose (one turn of a second drags the
-    mean of a short clip away from there), and its deviation is scaled to the truth's.
+    is shifted to the median of the truth, the resting pose (the mean of a short clip is drawn
+    away from it by a single turn of a second), and its deviation is scaled to the truth's.
 
     Args:
-        net: MotionNet. data: Prepared. norm: Normalisation as trained.
+        net: trained; it is left in eval mode.
+        data: tracks whose training frames are compared with the prediction.
+        norm: as trained.
     Returns:
-        norm with pose_mean (now the median of the truth), pose_centre and pose_spread; of several
-        tracks the median over tracks.
+        `norm` with pose_mean (now the median of the truth), pose_centre and pose_spread; with
+        several tracks each is the median over tracks.
     """
     net.eval()
-    homes, centres, spreads = [], [], []
+    medians, centres, spreads = [], [], []
     for d in data:
         predicted, true = net(d.windows[None])[1][0][d.learn].cpu(), d.pose[d.learn].cpu()
-        homes.append(true.median(0).values.numpy())
+        medians.append(true.median(0).values.numpy())
         centres.append(predicted.median(0).values.numpy())
         spreads.append((predicted.std(0) / true.std(0).clamp_min(1e-6)).numpy())
-    home, centre, spread = (np.median(v, 0).astype(np.float32) for v in (homes, centres, spreads))
-    home = (norm.pose_mean + norm.pose_std * home).astype(np.float32)
-    return replace(norm, pose_mean=home, pose_centre=centre, pose_spread=spread)
+    median, centre, spread = (
+        np.median(v, 0).astype(np.float32) for v in (medians, centres, spreads)
+    )
+    resting = (norm.pose_mean + norm.pose_std * median).astype(np.float32)
+    return replace(norm, pose_mean=resting, pose_centre=centre, pose_spread=spread)
 
 
-def pose_from_units(pose, norm, track=None):
+def pose_from_units(
+    pose: Float[np.ndarray, "T 6"],
+    norm: Normalisation,
+    track: Float[np.ndarray, "N 6"] | None = None,
+) -> Float[np.ndarray, "T 6"]:
     """Network units to coefficients, in the person's range.
 
     Args:
-        pose: (T, 6) as the network gives it.
-        norm: Normalisation.
-        track: (N, 6) the same over a whole track: its own median and deviation count beside those
-            of the training, the more the longer it is, since another voice, or another half
-            minute, shifts the prediction as a whole. None takes the training's alone.
+        pose: as the network gives it.
+        norm: the statistics of the training.
+        track: the network's poses over a whole track. Its median and deviation are averaged with
+            those of the training, with a weight that grows with its length, because another voice
+            or another half minute shifts the prediction as a whole. None takes the training's
+            alone.
     Returns:
-        (T, 6) float32 radians and dm.
+        float32, radians and dm.
     """
     centre, spread = norm.pose_centre, norm.pose_spread
     if track is not None and norm.calibrated:

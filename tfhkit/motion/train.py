@@ -2,18 +2,26 @@
 
 import copy
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
-from tfhkit.motion.batches import gather, known_part, prepare, sequence_starts
-from tfhkit.motion.data import measure_normalisation
+from tfhkit.face.model import MorphableModel
+from tfhkit.motion.batches import Prepared, gather, known_part, prepare, sequence_starts
+from tfhkit.motion.data import MotionTrack, Normalisation, measure_normalisation
 from tfhkit.motion.loss import LAMBDAS, landmark_map, motion_loss
 from tfhkit.motion.model import MotionConfig, MotionNet, MotionWeights
 from tfhkit.motion.predict import calibrate_pose
+from tfhkit.progress import Progress
 from tfhkit.weights import fingerprint, load_checkpoint, save_checkpoint
+
+History = list[dict[str, float]]  # of every epoch: the terms of Eq. 2 and the validation loss
 
 
 @dataclass(frozen=True)
@@ -21,20 +29,24 @@ class TrainSettings:
     """How to train; the defaults are for a personal fine-tuning on some hundred frames.
 
     Args:
-        epochs: at most. patience: epochs without a better validation before it stops.
-        batch: sequences per step. sequence_frames: their length on the 25 Hz grid.
+        epochs: at most.
+        patience: epochs without a better validation loss before the training stops.
+        batch: sequences per step.
+        sequence_frames: their length on the 25 Hz grid.
         sequences_per_epoch: drawn at random; None takes every frame about twice.
-        lr: of all layers. lr_out, out_epochs: in the first epochs only the output layer learns,
-            at its own rate: it holds the person's way of moving and cannot forget how to listen.
+        lr: learning rate of all layers.
+        lr_out, out_epochs: in the first epochs only the output layer learns, at its own rate: it
+            holds the person's way of moving, and what the other layers learned from many voices
+            is not forgotten.
         weight_decay: of AdamW.
-        ema: decay of a running average of the weights, which is what validates and is kept; 0
+        ema: decay of a running average of the weights, which is what is validated and kept; 0
             keeps the weights themselves.
-        lambdas, smoothness: of Eq. 2.
+        lambdas, smoothness: of Eq. 2, see `motion_loss`.
         landmark_share: part of the expression's term that counts landmark motion, where a
             morphable model is given; 0 is Eq. 2 as written.
-        input_noise: deviation of noise on the normalised MFCCs while training.
-        input_shift: deviation of a random shift and scale of every MFCC, one for each sequence:
-            as many microphones and voices as there are sequences.
+        input_noise: standard deviation of noise on the normalised MFCCs while training.
+        input_shift: standard deviation of a random shift and scale of every MFCC, drawn for each
+            sequence, as if each had its own microphone and voice.
         validation_share: part of every track that is kept for choosing when to stop.
         validation_end: where in the track this part ends; 1 is the track's end.
         seed: random seed.
@@ -50,7 +62,7 @@ class TrainSettings:
     out_epochs: int = 10
     weight_decay: float = 0.0
     ema: float = 0.0
-    lambdas: tuple = LAMBDAS
+    lambdas: tuple[float, float, float] = LAMBDAS
     smoothness: str = "mean"
     landmark_share: float = 0.5
     input_noise: float = 0.4
@@ -59,143 +71,199 @@ class TrainSettings:
     validation_end: float = 1.0
     seed: int = 0
 
+    def fold(self, k: int, n: int) -> "TrainSettings":
+        """Settings of cross-validation with n parts: part k, from 0 on, is the validation part."""
+        return replace(self, validation_share=1 / n, validation_end=(k + 1) / n, seed=self.seed + k)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """What a training reads.
+
+    Args:
+        data: the tracks in the network's units.
+        n_speakers: whose tracks they are.
+        starts: track and first frame of every sequence that may be drawn.
+        norm: statistics of all tracks, saved with the weights.
+        exp_map: see `motion_loss`.
+    """
+
+    data: list[Prepared]
+    n_speakers: int
+    starts: Int[np.ndarray, "n 2"]
+    norm: Normalisation
+    exp_map: Float[Tensor, "64 64"] | None
+
+    @property
+    def n_known(self) -> int:
+        """Frames that training may see."""
+        return int(sum(d.learn.sum() for d in self.data))
+
+    @property
+    def checks(self) -> list[Prepared]:
+        """Tracks that have a validation part."""
+        return [d for d in self.data if not d.learn.all()]
+
 
 def train_motion(
-    tracks,
-    start=None,
-    config=None,
-    settings=None,
-    validation=None,
-    norm=None,
-    model=None,
-    checkpoint=None,
-    progress=None,
-    device="cpu",
-):
+    tracks: Sequence[MotionTrack], start: MotionWeights | MotionConfig | None = None,
+    settings: TrainSettings | None = None, norm: Normalisation | None = None,
+    model: MorphableModel | None = None, checkpoint: str | Path | None = None,
+    progress: Progress | None = None, device: str | torch.device = "cpu",
+) -> tuple[MotionWeights, History]:  # fmt: skip
     """Learn sound to motion (Eq. 1) by the loss of Eq. 2.
 
     Every speaker's expression and pose are normalised by that speaker's own mean and deviation,
-    so the network learns what all have in common. For one speaker these statistics are stored
+    so the network learns what all have in common. For one speaker these statistics are saved
     with the weights: they make the mapping personal even before anything is fine-tuned.
 
     Args:
-        tracks: MotionTracks to learn from.
-        start: MotionWeights to go on from; None starts with random weights.
-        config: MotionConfig where `start` is None; the small one by default.
-        settings: TrainSettings.
-        validation: other MotionTracks that choose when to stop; None keeps a
-            `validation_share` of every track for that.
-        norm: Normalisation of the motion; None measures it on the training frames.
-        model: MorphableModel, for `TrainSettings.landmark_share`; None takes Eq. 2 as written.
-        checkpoint: file that holds the state after every epoch. If it is there and belongs to
-            the same training, that resumes, with the result that not stopping
-            would have had; otherwise it is written anew. It stays, and gives the result again.
-        progress: called as progress(done, total, text).
-        device: torch device.
+        tracks: what to learn from.
+        start: weights to fine-tune, or the architecture of a network with random weights (None:
+            the small one).
+        settings: None takes the defaults.
+        norm: statistics of the motion; None measures them on the training frames.
+        model: for `TrainSettings.landmark_share`; None takes Eq. 2 as written.
+        checkpoint: file that keeps the state after every epoch. A training of the same tracks
+            and settings resumes from it, with the result of one that never stopped.
+        progress: called after every epoch.
+        device: for the training; the weights come back on the CPU.
     Returns:
-        MotionWeights of the epoch that is best on the validation part (epoch 0 is the start,
-        untouched; without a validation part, the last epoch), and the history: one dict per
-        epoch with the terms of Eq. 2 in training and the validation loss.
+        the weights of the epoch with the lowest validation loss (epoch 0 is the start; without a
+        validation part, the last epoch), and what happened in each epoch.
     Raises:
         InputError: no training part is as long as a sequence.
     """
     settings = settings or TrainSettings()
-    torch.manual_seed(settings.seed)
-    net = copy.deepcopy(start.net) if start else MotionNet(config or MotionConfig())
-    net = net.to(device)
-    length, scope = settings.sequence_frames, net.config.mfcc_scope
-    share = settings.validation_share if validation is None else 0.0
-    part = {"share": share, "end": settings.validation_end}
-    given = norm
-    norm = norm or measure_normalisation([k for t in tracks for k in known_part(t, **part)])
-    if start:
-        norm = replace(norm, mfcc_mean=start.norm.mfcc_mean, mfcc_std=start.norm.mfcc_std)
-    common = {"sound_norm": norm, "scope": scope, "device": device, "norm": given}
-    data = prepare(tracks, **part, **common)
-    checks = data if validation is None else prepare(validation, share=1.0, **common)
-    checks = [d for d in checks if not d.learn.all()]
-    starts = sequence_starts(data, length)
-    n_known = int(sum(d.learn.sum() for d in data))
-    per_epoch = settings.sequences_per_epoch or max(1, 2 * n_known // length)
-
-    rest = [p for name, p in net.named_parameters() if not name.startswith("out.")]
-    groups = [{"params": net.out.parameters()}, {"params": rest}]
-    optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
-    smooth, best = copy.deepcopy(net), copy.deepcopy(net)
-    modules, optimisers = {"net": net, "smooth": smooth, "best": best}, {"adam": optimiser}
-    exp_map = None
-    if model is not None and settings.landmark_share > 0:
-        exp_map = landmark_map(model, norm.exp_std, settings.landmark_share).to(device)
-    first_loss = validation_loss(smooth, checks, settings, exp_map)
-    mark = fingerprint(
-        asdict(settings), asdict(net.config), len(starts), float(data[0].exp.sum()), first_loss
-    )
-    state = load_checkpoint(checkpoint, modules, optimisers, mark) or {
-        "fingerprint": mark,
-        "epoch": 0,
-        "history": [{"epoch": 0, "validation": first_loss}],
-        "best_loss": first_loss,
-        "best_epoch": 0,
-    }
-    n_steps = -(-per_epoch // settings.batch)
+    net = initial_net(start, settings.seed).to(device)
+    general = start if isinstance(start, MotionWeights) else None
+    known = training_set(tracks, settings, net.config.mfcc_scope, general, norm, model, device)
+    smooth, best, optimiser = copy.deepcopy(net), copy.deepcopy(net), adam(net, settings)
+    saved = {"net": net, "smooth": smooth, "best": best}, {"adam": optimiser}
+    state = first_state(smooth, known, settings)
+    state = load_checkpoint(checkpoint, *saved, state["fingerprint"]) or state
     began = time.monotonic()
 
-    while state["epoch"] < settings.epochs:
-        if state["epoch"] - state["best_epoch"] >= settings.patience:
-            break
-        state["epoch"] += 1
-        epoch = state["epoch"]
-        # One seed per epoch, so that resuming draws what not stopping would have drawn.
-        rng = np.random.default_rng([settings.seed, epoch])
-        torch.manual_seed(settings.seed * 100_003 + epoch)
-        lr_out, lr = learning_rates(epoch, settings)
-        optimiser.param_groups[0]["lr"], optimiser.param_groups[1]["lr"] = lr_out, lr
-        training_mode(net, keep_statistics=start is not None)
-        sums = {}
-        drawn = starts[rng.integers(len(starts), size=per_epoch)]
-        for first in range(0, per_epoch, settings.batch):
-            rows = drawn[first : first + settings.batch]
-            windows, exp, pose, valid = gather(data, rows, length)
-            pred_exp, pred_pose, _ = net(disturb(windows, settings))
-            terms = motion_loss(
-                pred_exp, pred_pose, exp, pose, valid,
-                settings.lambdas, settings.smoothness, exp_map,
-            )  # fmt: skip
-            optimiser.zero_grad()
-            terms["total"].backward()
-            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimiser.step()
-            step = (epoch - 1) * n_steps + first // settings.batch
-            follow(smooth, net, min(settings.ema, (1 + step) / (10 + step)))
-            for name, value in terms.items():
-                sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / per_epoch
-        loss = validation_loss(smooth, checks, settings, exp_map)
-        state["history"].append({"epoch": epoch, **sums, "validation": loss})
-        if loss < state["best_loss"] or not checks:
+    while state["epoch"] < min(settings.epochs, state["best_epoch"] + settings.patience):
+        epoch = state["epoch"] = state["epoch"] + 1
+        terms = train_epoch(net, smooth, optimiser, known, settings, epoch, general is not None)
+        loss = validation_loss(smooth, known, settings)
+        state["history"].append({"epoch": epoch, **terms, "validation": loss})
+        if loss < state["best_loss"] or not known.checks:
             best.load_state_dict(smooth.state_dict())
             state.update(best_loss=loss, best_epoch=epoch)
         if checkpoint is not None:
-            save_checkpoint(checkpoint, modules, optimisers, state)
+            save_checkpoint(checkpoint, *saved, state)
         if progress:
-            told = f", validation {loss:.3f}" if checks else ""
-            progress(epoch, settings.epochs, f"motion: {sums['total']:.3f}{told}")
+            told = f", validation {loss:.3f}" if known.checks else ""
+            progress(epoch, settings.epochs, f"motion: {terms['total']:.3f}{told}")
 
-    net.load_state_dict(best.state_dict())
-    norm = calibrate_pose(net, data, norm)
-    card = {
-        "frames_25hz": n_known,
-        "speakers": len({track.speaker for track in tracks}),
-        "from_general": start is not None,
-        "best_epoch": state["best_epoch"],
-        "validation": state["best_loss"] if checks else None,
-        "validation_at_start": first_loss if checks else None,
-        "minutes": round((time.monotonic() - began) / 60, 2),
-        "settings": asdict(settings),
+    card = training_card(known, settings, state, general is not None, time.monotonic() - began)
+    units = calibrate_pose(best, known.data, known.norm)
+    return MotionWeights(best.to("cpu").eval(), units, card), state["history"]
+
+
+def initial_net(start: MotionWeights | MotionConfig | None, seed: int) -> MotionNet:
+    """A copy of the network to fine-tune, or one with random weights."""
+    torch.manual_seed(seed)
+    return copy.deepcopy(start.net) if isinstance(start, MotionWeights) else MotionNet(start)
+
+
+def training_set(
+    tracks: Sequence[MotionTrack], settings: TrainSettings, scope: str,
+    general: MotionWeights | None, norm: Normalisation | None, model: MorphableModel | None,
+    device: str | torch.device,
+) -> TrainingSet:  # fmt: skip
+    """Tracks in the network's units, and what the loss needs; arguments as in `train_motion`.
+
+    Weights that are fine-tuned go on with their own statistics of the sound.
+
+    Raises:
+        InputError: no training part is as long as a sequence.
+    """
+    part = settings.validation_share, settings.validation_end
+    units = norm or measure_normalisation([k for t in tracks for k in known_part(t, *part)])
+    if general:
+        units = units.with_sound_of(general.norm)
+    data = prepare(tracks, units, scope, *part, device, norm)
+    exp_map = None
+    if model is not None and settings.landmark_share > 0:
+        exp_map = landmark_map(model, units.exp_std, settings.landmark_share).to(device)
+    starts, n_speakers = (
+        sequence_starts(data, settings.sequence_frames),
+        len({t.speaker for t in tracks}),
+    )
+    return TrainingSet(data, n_speakers, starts, units, exp_map)
+
+
+def adam(net: MotionNet, settings: TrainSettings) -> torch.optim.AdamW:
+    """AdamW with two groups of parameters: the output layer, and the rest."""
+    rest = [p for name, p in net.named_parameters() if not name.startswith("out.")]
+    groups: list[dict[str, Any]] = [{"params": net.out.parameters()}, {"params": rest}]
+    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+
+
+def first_state(net: MotionNet, known: TrainingSet, settings: TrainSettings) -> dict[str, Any]:
+    """The state before the first epoch, with the fingerprint of the training."""
+    loss = validation_loss(net, known, settings)
+    what = asdict(settings), asdict(net.config), len(known.starts), float(known.data[0].exp.sum())
+    return {
+        "fingerprint": fingerprint(*what, loss),
+        "epoch": 0,
+        "history": [{"epoch": 0, "validation": loss}],
+        "best_loss": loss,
+        "best_epoch": 0,
     }
-    return MotionWeights(net.to("cpu").eval(), norm, card), state["history"]
 
 
-def learning_rates(epoch, settings):
+def train_epoch(
+    net: MotionNet, smooth: MotionNet, optimiser: torch.optim.Optimizer, known: TrainingSet,
+    settings: TrainSettings, epoch: int, fine_tuning: bool,
+) -> dict[str, float]:  # fmt: skip
+    """Draw sequences and take a step for each batch of them.
+
+    Args:
+        net: the network that learns.
+        smooth: running average of its weights, see `TrainSettings.ema`.
+        optimiser: see `adam`.
+        known: what to draw from.
+        settings: those of the training.
+        epoch: from 1 on; it decides the learning rates and the random numbers.
+        fine_tuning: keep the batch norms' statistics.
+    Returns:
+        the terms of Eq. 2, averaged over the epoch.
+    """
+    # One seed per epoch, so that resuming draws what not stopping would have drawn.
+    rng = np.random.default_rng([settings.seed, epoch])
+    torch.manual_seed(settings.seed * 100_003 + epoch)
+    for group, lr in zip(optimiser.param_groups, learning_rates(epoch, settings)):
+        group["lr"] = lr
+    training_mode(net, keep_statistics=fine_tuning)
+    length, batch = settings.sequence_frames, settings.batch
+    sums: dict[str, float] = {}
+    per_epoch = settings.sequences_per_epoch or max(1, 2 * known.n_known // length)
+    n_steps = -(-per_epoch // batch)
+    drawn = known.starts[rng.integers(len(known.starts), size=per_epoch)]
+    for first in range(0, per_epoch, batch):
+        rows = drawn[first : first + batch]
+        windows, exp, pose, valid = gather(known.data, rows, length)
+        pred_exp, pred_pose, _ = net(disturb(windows, settings))
+        terms = motion_loss(
+            pred_exp, pred_pose, exp, pose, valid,
+            settings.lambdas, settings.smoothness, known.exp_map,
+        )  # fmt: skip
+        optimiser.zero_grad()
+        terms["total"].backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        step = (epoch - 1) * n_steps + first // batch
+        follow(smooth, net, min(settings.ema, (1 + step) / (10 + step)))
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / per_epoch
+    return sums
+
+
+def learning_rates(epoch: int, settings: TrainSettings) -> tuple[float, float]:
     """Rates of the output layer and of the rest; they fall to a tenth by half a cosine."""
     if epoch <= settings.out_epochs:
         return settings.lr_out, 0.0
@@ -205,7 +273,7 @@ def learning_rates(epoch, settings):
 
 
 @torch.no_grad()
-def follow(smooth, net, decay):
+def follow(smooth: MotionNet, net: MotionNet, decay: float) -> None:
     """Move a running average of a network's weights towards the network."""
     for kept, new in zip(smooth.state_dict().values(), net.state_dict().values()):
         if kept.is_floating_point():
@@ -214,16 +282,18 @@ def follow(smooth, net, decay):
             kept.copy_(new)
 
 
-def disturb(windows, settings):
-    """Normalised windows (B, T, 28, 12) as another microphone would have heard them."""
+def disturb(
+    windows: Float[Tensor, "B T 28 12"], settings: TrainSettings
+) -> Float[Tensor, "B T 28 12"]:
+    """Normalised windows as other microphones would have recorded them."""
     each = (len(windows), 1, 1, windows.shape[-1])
     scale, shift = (settings.input_shift * torch.randn(each).to(windows) for _ in range(2))
     noise = settings.input_noise * torch.randn(windows.shape).to(windows)
     return windows * (1 + scale) + shift + noise
 
 
-def training_mode(net, keep_statistics):
-    """Train mode; fine-tuning keeps the batch norms' statistics: one person is too few for them."""
+def training_mode(net: MotionNet, keep_statistics: bool) -> None:
+    """Train mode; fine-tuning keeps the batch norms' statistics, which one person cannot give."""
     net.train()
     for layer in net.modules():
         if keep_statistics and isinstance(layer, nn.BatchNorm2d):
@@ -231,13 +301,34 @@ def training_mode(net, keep_statistics):
 
 
 @torch.no_grad()
-def validation_loss(net, checks, settings, exp_map=None):
+def validation_loss(net: MotionNet, known: TrainingSet, settings: TrainSettings) -> float:
     """The data terms of Eq. 2 on whole tracks, counted on their validation parts; nan if none."""
     net.eval()
     losses = []
-    for d in checks:
+    for d in known.checks:
         pred_exp, pred_pose, _ = net(d.windows[None])
-        kept = [x[:, d.check] for x in (pred_exp, pred_pose, d.exp[None], d.pose[None])]
-        terms = motion_loss(*kept, d.valid[None, d.check], exp_map=exp_map)
+        terms = motion_loss(
+            pred_exp[:, d.check], pred_pose[:, d.check],
+            d.exp[None, d.check], d.pose[None, d.check], d.valid[None, d.check],
+            exp_map=known.exp_map,
+        )  # fmt: skip
         losses.append((terms["exp"] + settings.lambdas[0] * terms["pose"]).item())
     return float(np.mean(losses)) if losses else float("nan")
+
+
+def training_card(
+    known: TrainingSet, settings: TrainSettings, state: dict[str, Any], fine_tuned: bool,
+    seconds: float,
+) -> dict[str, Any]:  # fmt: skip
+    """What the weights' card says about a finished training."""
+    checked = bool(known.checks)
+    return {
+        "frames_25hz": known.n_known,
+        "speakers": known.n_speakers,
+        "from_general": fine_tuned,
+        "best_epoch": state["best_epoch"],
+        "validation": state["best_loss"] if checked else None,
+        "validation_at_start": state["history"][0]["validation"] if checked else None,
+        "minutes": round(seconds / 60, 2),
+        "settings": asdict(settings),
+    }

@@ -5,23 +5,25 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from tfhkit.camera import Camera, project, to_world
 from tfhkit.errors import check_shape
+from tfhkit.face.model import MorphableModel
 from tfhkit.fit.bundle import BundleSettings, landmark_weights
+from tfhkit.motion.model import MotionWeights
 
 
-def transfer_weights(weights, matrix):
-    """The same mapping with its expression in another model's coefficients.
+def transfer_weights(weights: MotionWeights, matrix: Float[np.ndarray, "64 64"]) -> MotionWeights:
+    """The same mapping with its expression in another model's coefficients and their units.
 
     The output layers are linear, so a linear change of coefficients goes into their weights; the
     predicted motion is `exp @ matrix` of what it was.
 
     Args:
-        weights: MotionWeights.
-        matrix: (64, 64); expressions are rows, see `tfhkit.face.carry.carry_expression`.
-    Returns:
-        MotionWeights with the units of the new coefficients.
+        weights: the mapping; it is not changed.
+        matrix: expressions are rows, see `tfhkit.face.carry.carry_expression`.
     """
     check_shape("matrix", matrix, (64, 64))
     norm, matrix = weights.norm, np.asarray(matrix, np.float64)
@@ -39,25 +41,27 @@ def transfer_weights(weights, matrix):
     return replace(weights, net=net, norm=norm)
 
 
-def visible_expression(model, settings=None):
-    """The linear map from a true expression to the one that 68 frontal landmarks give away.
+def visible_expression(
+    model: MorphableModel, settings: BundleSettings | None = None
+) -> Float[np.ndarray, "64 64"]:
+    """The linear map from a true expression to the one that a fit of 68 frontal landmarks gives.
 
-    A fit cannot see the gaze, tells the cheeks by the lips, and spreads a motion over all
-    coefficients that could explain it; rigid motion goes into the pose. The coefficients of a
-    virtual speaker are exact. A network that learned from those would speak another language
-    than the fits that it is fine-tuned on.
+    Landmarks do not show the gaze, and show the cheeks only through the lips. A fit spreads a
+    motion over all coefficients that could explain it, and takes rigid motion for pose. The
+    coefficients of a virtual speaker are exact: a network that is trained on them needs this map
+    first, because it is fine-tuned on fits later.
 
     Args:
-        model: MorphableModel.
-        settings: BundleSettings of the fit.
+        model: the one that is fitted.
+        settings: of the fit.
     Returns:
-        (64, 64) float32 array; expressions are rows: seen = exp @ matrix.
+        float32; expressions are rows: seen = exp @ matrix.
     """
     settings = settings or BundleSettings()
     points = model.mean_shape[model.landmark_ids].double().cpu()
     basis = model.exp_basis[:, model.landmark_ids].double().cpu()
 
-    def shown(unknowns):
+    def shown(unknowns: Float[Tensor, "70"]) -> Float[Tensor, "136"]:
         exp, angles, trans = unknowns[:64], unknowns[64:67], unknowns[67:]
         verts = points + torch.einsum("k,kvc->vc", exp, basis)
         return project(to_world(verts[None], angles[None], trans[None]), Camera())[0].flatten()

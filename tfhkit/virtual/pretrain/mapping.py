@@ -94,8 +94,8 @@ def train_general(
     how = _train_settings(settings, tracks)
     weights, _ = train_motion(
         tracks,
-        config=config,
-        settings=how,
+        config,
+        how,
         model=model,
         checkpoint=path.with_suffix(".pt"),
         progress=progress,
