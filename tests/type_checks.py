@@ -12,7 +12,7 @@ from pathlib import Path
 from jaxtyping import install_import_hook
 
 # Rows whose annotations are not complete yet: not checked, not measured. This list only shrinks.
-UNTYPED = ("motion background refine virtual portrait evaluate pipeline teach cli").split()
+UNTYPED = ("motion background refine virtual portrait evaluate teach").split()
 
 KIT = Path(__file__).resolve().parent.parent / "tfhkit"
 ROWS = sorted(path.stem for path in KIT.iterdir() if path.suffix == ".py" or path.is_dir())

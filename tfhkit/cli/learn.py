@@ -1,10 +1,19 @@
 """`tfhkit learn`: learn a person from a clip, once for any number of sentences."""
 
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfhkit.cli.parser import Outcome
+
+if TYPE_CHECKING:  # heavy; the full name lets the checker of the tests find it
+    import tfhkit.person
+
 TEXT = "learn a person from a clip: fit the face, fine-tune, train"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument("clip", metavar="CLIP", help='a video, or "sample"')
     command.add_argument(
         "-o", "--output", required=True, metavar="DIR", help="the person's directory"
@@ -12,8 +21,8 @@ def add_arguments(command):
     add_learning(command)
 
 
-def add_learning(command):
-    """The options of learning, which `tfhkit talk` has as well."""
+def add_learning(command: ArgumentParser) -> None:
+    """Add the options of learning, which `tfhkit talk` has as well."""
     command.add_argument(
         "--profile", default="quick", help="quick (CPU), full (GPU) or tiny (tests)"
     )
@@ -21,16 +30,20 @@ def add_learning(command):
     command.add_argument("--device", help="auto, cpu or cuda (default: the profile's)")
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
     person = learn_into(options.output, options.clip, options)
     return {"person": options.output, **person.scores}, show_scores
 
 
-def learn_into(folder, clip, options):
-    """Learn a clip into a directory, or resume: Person; `options` are those of `add_learning`."""
-    from pathlib import Path
+def learn_into(folder: Path | str, clip: Path | str, options: Namespace) -> "tfhkit.person.Person":
+    """Learn the person in a clip, or resume.
 
+    Args:
+        folder: the person's directory.
+        clip: a video file, or "sample".
+        options: the options of `add_learning`.
+    """
     from tfhkit.assets import cache_dir
     from tfhkit.media import open_clip
     from tfhkit.pipeline.progress import terminal_progress
@@ -49,7 +62,7 @@ def learn_into(folder, clip, options):
     return learn(path, options.profile, folder, options.seed, general, options.device, progress)
 
 
-def show_scores(result):
+def show_scores(result: dict[str, Any]) -> str:
     """The held-out scores as lines."""
     return "\n".join(
         [

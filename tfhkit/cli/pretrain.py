@@ -1,10 +1,15 @@
-"""`tfhkit pretrain`: one of the two general trainings on virtual speakers."""
+"""`tfhkit pretrain`: train one of the two general networks on virtual speakers."""
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from tfhkit.cli.parser import Outcome
 
 TEXT = "train general weights on virtual speakers (hours)"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument(
         "net", choices=["mapping", "refiner"], metavar="NET",
         help="mapping (sound to motion) or refiner (rendering to frame)",
@@ -33,18 +38,22 @@ def add_arguments(command):
     refiner.add_argument("--batch", type=int, default=4, metavar="N")
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import table
 
     train = _train_mapping if options.net == "mapping" else _train_refiner
-    common = {"size": options.size, "n_speakers": options.speakers, "seed": options.seed}
+    common: dict[str, Any] = {
+        "size": options.size,
+        "n_speakers": options.speakers,
+        "seed": options.seed,
+    }
     common |= {"workers": options.workers, "device": options.device}
     return train(options, common | {"progress": terminal_progress()}), table
 
 
-def _train_mapping(options, common):
+def _train_mapping(options: Namespace, common: dict[str, Any]) -> dict[str, Any]:
     from tfhkit.assets import assets_dir
     from tfhkit.motion.general import FILE
     from tfhkit.refine.device import train_device
@@ -61,7 +70,7 @@ def _train_mapping(options, common):
     return weights.card
 
 
-def _train_refiner(options, common):
+def _train_refiner(options: Namespace, common: dict[str, Any]) -> dict[str, Any]:
     import json
     from pathlib import Path
 

@@ -1,17 +1,20 @@
 """`tfhkit talk`: a video of a person who says something."""
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from tfhkit.cli.learn import add_learning, learn_into
+from tfhkit.cli.parser import Outcome
 from tfhkit.errors import InputError
 
 LEAST_S = 0.5
 TEXT = "make a video of a person saying something"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument(
         "person", metavar="PERSON_DIR|CLIP",
         help='what `tfhkit learn` wrote, or a clip (or "sample"), which is learned first',
@@ -31,14 +34,14 @@ def add_arguments(command):
     add_learning(command)
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
     from tfhkit.media import SR_HZ, check_writable
     from tfhkit.person import Person
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.talk import talk
 
-    speech = read_speech(options.speech)
+    speech = _read_speech(options.speech)
     output = check_writable(options.output, ".mp4")
     folder = Path(options.person)
     if folder.is_dir():
@@ -51,8 +54,8 @@ def call(options):
     return {"video": str(output), "person": str(folder), "seconds_of_speech": seconds}, _show
 
 
-def read_speech(given):
-    """The sound behind a `speech` argument: (N,) float32 at 16 kHz."""
+def _read_speech(given):
+    """The sound that a `speech` argument names: (N,) float32 at 16 kHz."""
     from tfhkit.media import SR_HZ, read_audio
     from tfhkit.pipeline.places import resolve_input
 
@@ -67,7 +70,7 @@ def read_speech(given):
     return audio
 
 
-def _show(result):
+def _show(result: dict[str, Any]) -> str:
     return (
         f"{result['video']}: {result['seconds_of_speech']:.1f} s of speech\n"
         f"another sentence: tfhkit talk {quote(result['person'])} SPEECH -o OUT.mp4"

@@ -134,7 +134,7 @@ def store_outputs(folder, out, names, profile="quick", say=print):
     Raises:
         InputError: a stored notebook is too large, or shows a path of this machine.
     """
-    from tfhkit.pipeline.runner import run_series
+    from tfhkit.pipeline.runner import RunInputs, run_series
 
     out, folder = places.resolve_out(out), Path(folder)
     for name in names:
@@ -142,7 +142,7 @@ def store_outputs(folder, out, names, profile="quick", say=print):
         stored = read_notebook(folder / f"{name}.ipynb")
         if not executed.is_file() or _executed_code(read_notebook(executed)) != _code(stored):
             manifests.invalidate(out / name)
-    run_series(out=str(out), profile=profile, notebooks=folder, say=say)
+    run_series(RunInputs(out=out, profile=profile), notebooks=folder, say=say)
     for name in names:
         path = folder / f"{name}.ipynb"
         notebook = read_notebook(path)
