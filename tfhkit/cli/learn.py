@@ -1,13 +1,9 @@
 """`tfhkit learn`: learn a person from a clip, once for any number of sentences."""
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tfhkit.cli.parser import Outcome
-
-if TYPE_CHECKING:  # heavy; the full name lets the checker of the tests find it
-    import tfhkit.person
 
 TEXT = "learn a person from a clip: fit the face, fine-tune, train"
 
@@ -32,34 +28,12 @@ def add_learning(command: ArgumentParser) -> None:
 
 def call(options: Namespace) -> Outcome:
     """Run the command."""
-    person = learn_into(options.output, options.clip, options)
-    return {"person": options.output, **person.scores}, show_scores
-
-
-def learn_into(folder: Path | str, clip: Path | str, options: Namespace) -> "tfhkit.person.Person":
-    """Learn the person in a clip, or resume.
-
-    Args:
-        folder: the person's directory.
-        clip: a video file, or "sample".
-        options: the options of `add_learning`.
-    """
-    from tfhkit.assets import cache_dir
-    from tfhkit.media import open_clip
+    from tfhkit.pipeline.learning import learn_into
     from tfhkit.pipeline.progress import terminal_progress
-    from tfhkit.pipeline.step import resolve
-    from tfhkit.profiles import settings_of
-    from tfhkit.talk import learn
-    from tfhkit.virtual.pretrain.mapping import load_or_train
 
-    settings, progress = settings_of(options.profile), terminal_progress()
-    path = resolve("clip", clip, Path.cwd())
-    general = None
-    if settings.motion_size != "small":
-        open_clip(path)  # a bad clip is refused before the hours of a general training
-        kept = cache_dir() / f"motion_{settings.motion_size}.safetensors"
-        general = load_or_train(settings.motion_size, kept, settings, progress=progress)
-    return learn(path, options.profile, folder, options.seed, general, options.device, progress)
+    how = options.profile, options.seed, options.device, terminal_progress()
+    person = learn_into(options.output, options.clip, *how)
+    return {"person": options.output, **person.scores}, show_scores
 
 
 def show_scores(result: dict[str, Any]) -> str:

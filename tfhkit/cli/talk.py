@@ -5,7 +5,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from tfhkit.cli.learn import add_learning, learn_into
+from tfhkit.cli.learn import add_learning
 from tfhkit.cli.parser import Outcome
 from tfhkit.errors import InputError
 
@@ -38,6 +38,7 @@ def call(options: Namespace) -> Outcome:
     """Run the command."""
     from tfhkit.media import SR_HZ, check_writable
     from tfhkit.person import Person
+    from tfhkit.pipeline.learning import learn_into
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.talk import talk
 
@@ -48,7 +49,8 @@ def call(options: Namespace) -> Outcome:
         person = Person.load(folder)
     else:
         folder = output.with_suffix(".person")
-        person = learn_into(folder, options.person, options)
+        how = options.profile, options.seed, options.device, terminal_progress()
+        person = learn_into(folder, options.person, *how)
     talk(person, speech, output, not options.no_mark, terminal_progress())
     seconds = len(speech) / SR_HZ
     return {"video": str(output), "person": str(folder), "seconds_of_speech": seconds}, _show
