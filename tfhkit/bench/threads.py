@@ -40,20 +40,19 @@ def bench_threads(n_frames: int = N_FRAMES, rounds: int = 2) -> list[Row]:
         n_frames: frames to fit.
         rounds: measurements of each; the shortest counts.
     Returns:
-        rows of beside (the other work: "nothing", "a training" or "a fit"), spinning_s and
-        sleeping_s (wall clock), ratio (sleeping over spinning), cpu_ratio (the same of the CPU
-        seconds).
+        rows of other_work ("nothing", "a training" or "a fit"), spinning_s and sleeping_s (wall
+        clock), ratio (sleeping over spinning), cpu_ratio (the same of the CPU seconds).
     """
     rows: list[Row] = []
     others = {"nothing": None, "a training": TRAINING, "a fit": FIT.format(n=n_frames, again=True)}
-    for beside, other in others.items():
+    for name, other in others.items():
         seconds: dict[str, list[tuple[float, float]]] = {"ACTIVE": [], "PASSIVE": []}
         for _ in range(rounds):
             for policy, found in seconds.items():
                 found.append(_timed(policy, n_frames, other))
         (spin_s, spin_cpu_s), (sleep_s, sleep_cpu_s) = (min(found) for found in seconds.values())
         rows.append({
-            "beside": beside, "spinning_s": spin_s, "sleeping_s": sleep_s,
+            "other_work": name, "spinning_s": spin_s, "sleeping_s": sleep_s,
             "ratio": sleep_s / spin_s, "cpu_ratio": sleep_cpu_s / spin_cpu_s,
         })  # fmt: skip
     return rows
