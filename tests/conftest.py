@@ -42,6 +42,7 @@ def tiny_run(request):
     must not change it: copy what a notebook shall write to.
     """
     from tfhkit.pipeline.report import run_and_report
+    from tfhkit.pipeline.runner import RunInputs
 
     session = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))  # the same in its workers
     afresh = any(item.path.name == "test_pipeline_chain.py" for item in request.session.items)
@@ -50,7 +51,7 @@ def tiny_run(request):
         if afresh and lock.read_text() != session:
             shutil.rmtree(TINY, ignore_errors=True)
             lock.write_text(session)
-        return TINY, run_and_report(out=str(TINY), profile="tiny")
+        return TINY, run_and_report(RunInputs(out=TINY, profile="tiny"))
 
 
 @contextmanager

@@ -222,7 +222,6 @@ def toy_fit(monkeypatch, tmp_path):
     """`tfhkit fit` of a clip of three frames, without a detector: (clip's path, coefficients)."""
     import tfhkit.fit
     import tfhkit.landmarks
-    import tfhkit.media
 
     video = tmp_path / "clip.mp4"
     video.write_bytes(b"")
@@ -237,7 +236,7 @@ def toy_fit(monkeypatch, tmp_path):
         return Fit(coefficients, *common, model.name, own, model.path)
 
     clip = Clip(video, "", np.arange(3) / 25, 8, 8, 25.0, np.zeros(0, np.float32))
-    monkeypatch.setattr(tfhkit.media, "open_clip", lambda *a, **k: clip)
+    monkeypatch.setattr("tfhkit.pipeline.fits.open_clip", lambda *a, **k: clip)
     monkeypatch.setattr(tfhkit.landmarks, "detect", lambda *a, **k: SimpleNamespace(backend="x"))
     monkeypatch.setattr(tfhkit.fit, "fit_clip", fit_clip)
     return video, coefficients

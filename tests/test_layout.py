@@ -11,7 +11,6 @@ import pytest
 import yaml
 from jaxtyping import TypeCheckError
 from packaging.requirements import Requirement
-from type_checks import TYPED, UNTYPED
 
 from tfhkit.pipeline.parameters import parameters_of
 from tfhkit.pipeline.places import COMMON, STEPS, kit_dir
@@ -46,9 +45,6 @@ def name_of(path):
 def row_of(path):
     parts = path.relative_to(KIT / "tfhkit").with_suffix("").parts
     return parts[0]
-
-
-TYPED_MODULES = [path for path in MODULES if row_of(path) in TYPED]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -118,13 +114,7 @@ def lines_of(function):
     return lines
 
 
-def test_the_untyped_rows_are_named_once():
-    assert set(TYPED) | set(UNTYPED) == set(ROWS) and not set(TYPED) & set(UNTYPED)
-    checked = tomllib.loads((KIT / "pyproject.toml").read_text())["tool"]["mypy"]["packages"]
-    assert set(checked) == {f"tfhkit.{row}" for row in TYPED}, "mypy checks other rows"
-
-
-@pytest.mark.parametrize("path", TYPED_MODULES, ids=name_of)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_functions_are_short(path):
     for function, _ in functions_of(ast.parse(path.read_text())):
         where = f"{name_of(path)}, line {function.lineno}: {function.name}"
@@ -133,7 +123,7 @@ def test_functions_are_short(path):
         assert given <= MAX_PARAMETERS, f"{where} has {given} parameters; a settings dataclass?"
 
 
-@pytest.mark.parametrize("path", TYPED_MODULES, ids=name_of)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_public_functions_and_fields_are_annotated(path):
     tree = ast.parse(path.read_text())
     for function, public in functions_of(tree):
@@ -152,7 +142,7 @@ def test_public_functions_and_fields_are_annotated(path):
                     )
 
 
-@pytest.mark.parametrize("path", TYPED_MODULES, ids=name_of)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_annotations_can_be_evaluated(path):
     """The checker takes what it cannot evaluate for `Any` without a word."""
     assert "from __future__ import annotations" not in path.read_text()

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tfhkit.assets import shipped
+from tfhkit.errors import InputError
 from tfhkit.face import load_model
 from tfhkit.motion import (
     MotionWeights,
@@ -23,6 +24,7 @@ from tfhkit.motion.general import FILE, basis_mark, general_mapping
 from tfhkit.motion.loss import landmark_map, motion_loss
 from tfhkit.motion.transfer import visible_expression
 from tfhkit.virtual import perform, random_speaker
+from tfhkit.virtual.corpus import make_motion_corpus
 from tfhkit.virtual.pretrain.mapping import MappingSettings, train_general
 
 
@@ -135,7 +137,10 @@ def test_a_lag_is_kept_with_the_weights_and_used(tmp_path, performance):
 
 
 def test_other_sizes_have_none_unless_they_were_trained():
-    assert general_mapping("paper") is None
+    with pytest.raises(
+        InputError, match="no general weights of size 'paper'; run `tfhkit pre"
+    ):
+        general_mapping("paper")
 
 
 @pytest.mark.slow
@@ -149,3 +154,9 @@ def test_training_on_a_corpus_writes_weights_and_card(tmp_path):
     assert back.card["scores"] == weights.card["scores"]
     assert set(back.card["scores"]) >= {"virtual_lip_r2", "pose_r"}
     assert not path.with_suffix(".pt").exists()
+    kept = tmp_path / "corpus.npz"  # the same speakers, made beforehand
+    make_motion_corpus(2, 6.0, 1, workers=1, path=kept)
+    again = train_general(tmp_path / "again.safetensors", replace(settings, corpus=kept), workers=1)
+    for mine, other in zip(weights.net.parameters(), again.net.parameters()):
+        assert torch.equal(mine, other)
+    assert again.card["scores"] == weights.card["scores"] and "--corpus" in again.card["command"]

@@ -6,7 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from tfhkit.cli.corpus import write_corpus
+from tfhkit.cli.corpus import write_word_clips
+from tfhkit.cli.parser import build_parser
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.media import open_clip, write_video
 from tfhkit.motion import TrainSettings, train_motion
@@ -148,20 +149,21 @@ def test_a_cache_that_cannot_be_written_is_known_first(clips, tmp_path):
 @pytest.mark.parametrize(
     "arguments, match",
     [
-        ({}, "give -o FILE.npz, or --lrw DIR"),
-        ({"output": "a.npz", "lrw": "b"}, "one of --output and --lrw"),
-        ({"output": "a.txt"}, "a.txt is not an .npz file"),
-        ({"lrw": "b", "words": "MOVE,"}, "'' is not one English word"),
+        ([], "give -o FILE.npz, or --lrw DIR"),
+        (["-o", "a.npz", "--lrw", "b"], "one of --output and --lrw"),
+        (["-o", "a.txt"], "a.txt is not an .npz file"),
+        (["--lrw", "b", "--words", "MOVE,"], "'' is not one English word"),
     ],
 )
 def test_the_command_refuses(arguments, match):
+    options = build_parser().parse_args(["corpus", *arguments])
     with pytest.raises(ParameterError, match=match):
-        write_corpus(**arguments)
+        options.command(options)
 
 
 @pytest.mark.slow
 def test_words_are_made_loaded_and_learned_from(tmp_path):
-    made = write_corpus(lrw=tmp_path, words="MOVE,baby", train=1, val=1, test=0)
+    made = write_word_clips(tmp_path, "MOVE,baby", train=1, val=1, test=0)
     assert made["clips"] == 4 and made["words"] == ["BABY", "MOVE"]
     tracks, _ = load_lrw(tmp_path, tmp_path / "cache", split="val")
     settings = TrainSettings(epochs=2, sequence_frames=29, validation_share=0.0)

@@ -13,6 +13,7 @@ from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline.places import EXECUTED, STEPS, kit_dir
 from tfhkit.pipeline.report import run_and_report
 from tfhkit.pipeline.report.labels import LABELS, label_of
+from tfhkit.pipeline.runner import RunInputs
 from tfhkit.pipeline.sources import read_notebook
 from tfhkit.teach.build import write_notebook
 
@@ -76,7 +77,7 @@ def test_two_videos_with_sound_in_the_full_frame(tiny_run):
 
 def test_nothing_runs_again_when_nothing_changed(tiny_run):
     out, _ = tiny_run
-    again = run_and_report(out=str(out), profile="tiny")
+    again = run_and_report(RunInputs(out=out, profile="tiny"))
     assert [step["status"] for step in again["steps"]] == ["kept"] * len(STEPS)
 
 

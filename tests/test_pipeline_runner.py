@@ -9,7 +9,7 @@ from tfhkit.errors import InputError, ParameterError, TfhkitError
 from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline import open_step
 from tfhkit.pipeline.report import write_report
-from tfhkit.pipeline.runner import StageError, describe, run_series
+from tfhkit.pipeline.runner import RunInputs, StageError, describe, run_series
 from tfhkit.pipeline.sources import read_notebook
 
 
@@ -23,10 +23,10 @@ def place(tmp_path_factory):
     return folder
 
 
-def run(place, **options):
+def run(place, out="run", profile="quick", **options):
     said = []
-    options = {"out": place / "run", "notebooks": place / "nb", "say": said.append} | options
-    run_series(clip=place / "clip.mp4", speech=place / "speech.wav", **options)
+    inputs = RunInputs(place / "clip.mp4", place / "speech.wav", place / out, profile)
+    run_series(inputs, **{"notebooks": place / "nb", "say": said.append} | options)
     return [line.split(maxsplit=1) for line in said]
 
 
@@ -92,9 +92,9 @@ def test_refused_before_anything_runs(place, options, error, words):
 
 def test_missing_files(place):
     with pytest.raises(InputError, match="there is no such clip file"):
-        run_series(clip="no.mp4", out=place / "x", notebooks=place / "nb")
+        run_series(RunInputs("no.mp4", out=place / "x"), notebooks=place / "nb")
     with pytest.raises(InputError, match="contains no notebooks"):
-        run_series(out=place / "x", notebooks=place)
+        run_series(RunInputs(out=place / "x"), notebooks=place)
 
 
 def test_describe(place):

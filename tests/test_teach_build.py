@@ -79,7 +79,7 @@ def stored(folder, monkeypatch, outputs):
         executed["cells"].insert(1, dict(injected))
         executed["cells"][2]["outputs"] = outputs
         build.write_notebook(out / places.EXECUTED / f"{name}.ipynb", executed)
-    monkeypatch.setattr(runner, "run_series", lambda **_: None)
+    monkeypatch.setattr(runner, "run_series", lambda *_, **__: None)
     build.store_outputs(folder, str(out), names)
     notebook = read_notebook(folder / "01_second.ipynb")
     assert not any("elsewhere" in "".join(cell["source"]) for cell in notebook["cells"])

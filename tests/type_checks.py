@@ -11,12 +11,8 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
-# Rows whose annotations are not complete yet: not checked, not measured. This list only shrinks.
-UNTYPED = ("bench pipeline cli").split()
-
 KIT = Path(__file__).resolve().parent.parent / "tfhkit"
-ROWS = sorted(path.stem for path in KIT.iterdir() if path.suffix == ".py" or path.is_dir())
-TYPED = [row for row in ROWS if row not in (*UNTYPED, "__init__", "__pycache__")]
+ROWS = [path.stem for path in KIT.iterdir() if path.suffix == ".py" or path.is_dir()]
 HEAVY = (
     "av cv2 dlib librosa matplotlib.pyplot numba scipy.interpolate scipy.optimize scipy.signal "
     "scipy.stats skimage.metrics torch"
@@ -27,4 +23,4 @@ for name in HEAVY:
     importlib.import_module(name)
 # an int may stand for a float
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-install_import_hook([f"tfhkit.{row}" for row in TYPED], CHECKER)
+install_import_hook([f"tfhkit.{row}" for row in ROWS], CHECKER)

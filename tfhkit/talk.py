@@ -21,7 +21,6 @@ from jaxtyping import Float
 from tfhkit.audio.speech import read_speech
 from tfhkit.background import images, match_background
 from tfhkit.background.images import Backdrops, Coarse, Look
-from tfhkit.errors import InputError
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.landmarks import detect
 from tfhkit.media import SR_HZ, Clip, open_clip
@@ -98,10 +97,6 @@ def learn_mapping(
 ) -> MotionWeights:
     """The person's mapping from sound to motion (Sec. 3.2, Eq. 2): MotionWeights."""
     general = general or general_mapping(person.settings.motion_size, person.model)
-    if general is None:
-        size = person.settings.motion_size
-        fault = f"there are no general weights of size {size!r}"
-        raise InputError("mapping", fault, f"run `tfhkit pretrain mapping --size {size}` once")
     how = TrainSettings(epochs=person.settings.motion_epochs, seed=seed)
     track, *_ = personal_track(person.fit, person.clip.audio, general, person.model, person.train)
     return train_personal(track, general, how, model=person.model, **options)[0]

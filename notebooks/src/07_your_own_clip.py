@@ -205,16 +205,15 @@ play(
 
 # %%
 from tfhkit.media import write_wav
-from tfhkit.pipeline.runner import run_series
+from tfhkit.pipeline.runner import RunInputs, run_series
 from tfhkit.virtual.voice import speak
 
 rows = []
 for voice in voices.split(","):
     folder = step.path(f"batch/{voice}/speech.wav").parent
     write_wav(folder / "speech.wav", speak("We move our heads while we speak.", voice=voice).audio)
-    done = run_series(
-        clip=clip, speech=folder / "speech.wav", out=folder / "run", profile=profile, only=["00"]
-    )
+    inputs = RunInputs(clip, folder / "speech.wav", folder / "run", profile)
+    done = run_series(inputs, only=["00"])
     rows.append((voice, done[0]["manifest"]))
 
 # %%

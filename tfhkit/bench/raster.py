@@ -1,11 +1,15 @@
-"""Rasterisers: numba beside pytorch3d's CPU rasteriser, and a fully shaded frame of the head."""
+"""Rasterisers: numba compared with pytorch3d on the CPU, and a fully shaded frame of the head."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
+from tfhkit.bench import Row
 from tfhkit.camera import Camera
 from tfhkit.coefficients import neutral
 from tfhkit.errors import MissingBackend
@@ -17,15 +21,15 @@ BATCH = 16
 REPEATS = 20
 
 
-def sphere(n_subdivisions):
-    """A unit sphere of 20 * 4**n faces, counter-clockwise from outside: (V, 3), (F, 3)."""
+def sphere(n_subdivisions: int) -> tuple[Float[Tensor, "V 3"], Int[Tensor, "F 3"]]:
+    """Vertices and faces of a unit sphere of 20 * 4**n faces, counter-clockwise from outside."""
     golden = (1 + 5**0.5) / 2
     corners = [(0, s, t * golden) for s in (-1, 1) for t in (-1, 1)]
     verts = np.array([np.roll(c, k) for k in range(3) for c in corners], float)
     verts /= np.linalg.norm(verts, axis=1, keepdims=True)
     gaps = np.linalg.norm(verts[:, None] - verts[None], axis=-1)
     near = (gaps > 0) & (gaps < 1.1)
-    faces = [
+    corners_of = [
         (a, b, c)
         for a in range(12)
         for b in range(a + 1, 12)
@@ -33,7 +37,7 @@ def sphere(n_subdivisions):
         if near[a, b] and near[b, c] and near[a, c]
     ]
     faces = np.array(
-        [f if np.linalg.det(verts[list(f)]) > 0 else (f[0], f[2], f[1]) for f in faces]
+        [f if np.linalg.det(verts[list(f)]) > 0 else (f[0], f[2], f[1]) for f in corners_of]
     )
     for _ in range(n_subdivisions):
         edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1)
@@ -48,7 +52,7 @@ def sphere(n_subdivisions):
     return torch.from_numpy(verts).float(), torch.from_numpy(faces).long()
 
 
-def _best_ms(function, repeats):
+def _best_ms(function: Callable[[], object], repeats: int) -> float:
     function()  # compiles, warms up
     seconds = []
     for _ in range(repeats):
@@ -58,7 +62,12 @@ def _best_ms(function, repeats):
     return 1000 * min(seconds)  # the least disturbed by other work
 
 
-def bench_raster(subdivisions=(3, 4, 5), size_px=SIZE_PX, head=True, model_name="open"):
+def bench_raster(
+    subdivisions: tuple[int, ...] = (3, 4, 5),
+    size_px: int = SIZE_PX,
+    head: bool = True,
+    model_name: str = "open",
+) -> list[Row]:
     """Time the rasterisers on spheres and on the head.
 
     Args:
@@ -68,7 +77,7 @@ def bench_raster(subdivisions=(3, 4, 5), size_px=SIZE_PX, head=True, model_name=
             given vertices; from coefficients, one frame and in batches; as an explorer's JPEG.
         model_name: which morphable model.
     Returns:
-        list of dict: what, faces, size_px, numba_ms (per frame), pytorch3d_cpu_ms (per frame;
+        rows of what, faces, size_px, numba_ms (per frame), pytorch3d_cpu_ms (per frame;
         None where pytorch3d is missing), ratio (pytorch3d over numba).
     """
     camera = Camera(size_px)
@@ -81,13 +90,17 @@ def bench_raster(subdivisions=(3, 4, 5), size_px=SIZE_PX, head=True, model_name=
     return rows
 
 
-def _compare(what, verts, faces, camera):
+def _compare(
+    what: str, verts: Float[Tensor, "B V 3"], faces: Int[Tensor, "F 3"], camera: Camera
+) -> Row:
     numba_ms = _best_ms(lambda: rasterize(verts, faces, camera, "numba"), REPEATS)
     peer_ms = _peer_ms(verts, faces, camera)
     return _row(what, faces, camera, numba_ms, peer_ms)
 
 
-def _peer_ms(verts, faces, camera):
+def _peer_ms(
+    verts: Float[Tensor, "B V 3"], faces: Int[Tensor, "F 3"], camera: Camera
+) -> float | None:
     try:
         choose_backend("pytorch3d", "cpu")
     except MissingBackend:
@@ -97,7 +110,9 @@ def _peer_ms(verts, faces, camera):
     return 1000 * (time.perf_counter() - start)
 
 
-def _row(what, faces, camera, numba_ms, peer_ms):
+def _row(
+    what: str, faces: Int[Tensor, "F 3"], camera: Camera, numba_ms: float, peer_ms: float | None
+) -> Row:
     return {
         "what": what,
         "faces": len(faces),
@@ -108,7 +123,7 @@ def _row(what, faces, camera, numba_ms, peer_ms):
     }
 
 
-def _head_rows(model_name, camera):
+def _head_rows(model_name: str, camera: Camera) -> list[Row]:
     from tfhkit.face import load_model
     from tfhkit.media import jpeg_bytes
     from tfhkit.render.numba_backend import draw_colours

@@ -5,16 +5,25 @@ import json
 import os
 import sys
 import warnings
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
 
 from tfhkit.cli.parser import build_parser
 from tfhkit.errors import TfhkitError
 
 
-def main(argv=None):
-    """Run one command; returns the exit code: 0 done, 1 a fault of the kit, 2 a refused input."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the command and its options; None for those of this process.
+    Returns:
+        The exit code: 0 for success, 1 for a fault of the kit, 2 for a refused input, 130 for an
+        interrupt.
+    """
     options = build_parser().parse_args(argv)
     if not options.debug:
-        warnings.simplefilter("ignore")  # of third parties; the kit says what matters itself
+        warnings.simplefilter("ignore")  # of third parties; the kit reports what matters itself
     try:
         with _json_alone(options.json):
             result, show = options.command(options)
@@ -29,7 +38,7 @@ def main(argv=None):
         return _fail(options, text, 1, error)
 
 
-def _fail(options, text, code, error=None):
+def _fail(options: Namespace, text: str, code: int, error: Exception | None = None) -> int:
     line = " ".join(text.split())
     if moving := sys.modules.get("tfhkit.pipeline.progress"):
         moving.clear_terminal()
@@ -43,8 +52,8 @@ def _fail(options, text, code, error=None):
 
 
 @contextlib.contextmanager
-def _json_alone(wanted):
-    """Send all that is printed meanwhile, by libraries too, to standard error."""
+def _json_alone(wanted: bool) -> Iterator[None]:
+    """Send everything that is printed in the block, also by libraries, to standard error."""
     if not wanted:
         yield
         return

@@ -1,15 +1,19 @@
 """`tfhkit corpus`: make a corpus of virtual speakers."""
 
 import time
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
+from tfhkit.cli.parser import Outcome
 from tfhkit.errors import ParameterError
+from tfhkit.progress import Progress
 
 TEXT = "make a corpus of virtual speakers"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument(
         "-o",
         "--output",
@@ -37,71 +41,92 @@ def add_arguments(command):
     command.add_argument("--workers", type=int, default=2, metavar="W", help="number of processes")
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import table
 
-    result = write_corpus(
-        options.output,
-        options.lrw,
-        options.speakers,
-        options.seconds,
-        options.language,
-        options.words,
-        options.train,
-        options.val,
-        options.test,
-        options.seed,
-        options.workers,
-        terminal_progress(),
-    )
-    return result, table
-
-
-def write_corpus(
-    output=None, lrw=None, speakers=40, seconds=180.0, language=None, words=None, train=4, val=1,
-    test=1, seed=0, workers=2, progress=None,
-):  # fmt: skip
-    """Make a corpus of virtual speakers: either `output` or `lrw` says where.
-
-    Args:
-        output: `.npz` of sound features, expression and pose, see `make_motion_corpus`.
-        lrw: folder for clips of single words, see `make_lrw_corpus`.
-        speakers, seconds, language: of `output`; seconds are each speaker's.
-        words: of `lrw`, names with commas between them, or None. train, val, test: clips a word.
-        seed: random seed. workers: processes.
-        progress: callable (done, total, text).
-    Returns:
-        dict: file, speakers, minutes of sound, languages; or folder, words, clips; and seconds.
-    Raises:
-        ParameterError: neither or both of `output` and `lrw`, or a value out of range.
-        InputError: it cannot be written.
-    """
-    if (output is None) == (lrw is None):
+    if (options.output is None) == (options.lrw is None):
         fault = "one of --output and --lrw says what to make"
         raise ParameterError("corpus", fault, "give -o FILE.npz, or --lrw DIR")
     began = time.perf_counter()
-    if lrw is not None:
-        from tfhkit.virtual.lrw import make_lrw_corpus
-
-        chosen = {} if words is None else {"words": [w.strip() for w in words.split(",")]}
-        paths = make_lrw_corpus(
-            lrw, **chosen, n_clips=(train, val, test), seed=seed, workers=workers, progress=progress
-        )
-        said = sorted({path.parts[-3] for path in paths})
-        result = {"folder": str(lrw), "words": said, "clips": len(paths)}
+    how = options.seed, options.workers, terminal_progress()
+    if options.lrw is not None:
+        counts = options.train, options.val, options.test
+        result = write_word_clips(options.lrw, options.words, *counts, *how)
     else:
-        from tfhkit.virtual.corpus import make_motion_corpus
+        given = options.speakers, options.seconds, options.language
+        result = write_motion_corpus(options.output, *given, *how)
+    return {**result, "seconds": round(time.perf_counter() - began, 1)}, table
 
-        if Path(output).suffix != ".npz" or Path(output).is_dir():
-            raise ParameterError("--output", f"{output} is not an .npz file", "name one")
-        corpus = make_motion_corpus(
-            speakers, seconds, seed, workers, progress, path=output, language=language
-        )
-        voices = sorted({motion.about["voice"].partition("+")[0] for motion in corpus})
-        minutes = round(sum(len(motion) for motion in corpus) / 25 / 60, 2)
-        result = {
-            "file": str(output), "speakers": len(corpus), "minutes": minutes, "languages": voices
-        }  # fmt: skip
-    return {**result, "seconds": round(time.perf_counter() - began, 1)}
+
+def write_motion_corpus(
+    output: Path | str,
+    speakers: int = 40,
+    seconds: float = 180.0,
+    language: str | None = None,
+    seed: int = 0,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Write sound features, expression and pose of virtual speakers; see `make_motion_corpus`.
+
+    Args:
+        output: the `.npz` file to write.
+        speakers: number of virtual speakers.
+        seconds: speech per speaker.
+        language: one language for all, such as "en-us"; None for many.
+        seed: random seed.
+        workers: number of processes.
+        progress: called as progress(done, total, text).
+    Returns:
+        file, speakers, minutes of sound, languages.
+    Raises:
+        ParameterError: `output` is not an `.npz` file, or a value is out of range.
+        InputError: the file cannot be written.
+    """
+    from tfhkit.virtual.corpus import make_motion_corpus
+
+    if Path(output).suffix != ".npz" or Path(output).is_dir():
+        raise ParameterError("--output", f"{output} is not an .npz file", "name one")
+    corpus = make_motion_corpus(
+        speakers, seconds, seed, workers, progress, path=output, language=language
+    )
+    voices = sorted({motion.about["voice"].partition("+")[0] for motion in corpus})
+    minutes = round(sum(len(motion) for motion in corpus) / 25 / 60, 2)
+    return {"file": str(output), "speakers": len(corpus), "minutes": minutes, "languages": voices}
+
+
+def write_word_clips(
+    folder: Path | str,
+    words: str | None = None,
+    train: int = 4,
+    val: int = 1,
+    test: int = 1,
+    seed: int = 0,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Write clips in which virtual speakers say single words; see `make_lrw_corpus`.
+
+    Args:
+        folder: folder of the clips, which are laid out as in LRW.
+        words: English words with commas between them; None for those of `make_lrw_corpus`.
+        train, val, test: number of clips of each word in the three sets.
+        seed: random seed.
+        workers: number of processes.
+        progress: called as progress(done, total, text).
+    Returns:
+        folder, words, clips.
+    Raises:
+        ParameterError: a value is out of range, or a word is not one English word.
+        InputError: the folder cannot be written.
+    """
+    from tfhkit.virtual.lrw import WORDS, make_lrw_corpus
+
+    chosen = WORDS if words is None else [word.strip() for word in words.split(",")]
+    paths = make_lrw_corpus(
+        folder, chosen, (train, val, test), seed=seed, workers=workers, progress=progress
+    )
+    said = sorted({path.parts[-3] for path in paths})
+    return {"folder": str(folder), "words": said, "clips": len(paths)}

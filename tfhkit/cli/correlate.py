@@ -1,15 +1,19 @@
 """`tfhkit correlate`: correlate sound and head pose (App. A)."""
 
 import math
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from tfhkit.cli.parser import Outcome
 from tfhkit.errors import InputError, ParameterError
 
 TEXT = "correlate sound and head pose (App. A)"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument(
         "clip", nargs="?", default="sample", metavar="CLIP", help='a video, or "sample"'
     )
@@ -55,20 +59,17 @@ def add_arguments(command):
     command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed")
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
-    result = correlate_file(
-        options.clip,
-        options.output,
-        options.fit,
-        options.frames,
-        options.radius,
-        options.min_gap,
-        options.max_lag,
-        options.axis,
-        options.nulls,
-        options.seed,
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
+    settings = CorrelateSettings(
+        radius=options.radius,
+        min_gap_s=options.min_gap,
+        max_lag_s=options.max_lag,
+        axis=options.axis,
+        n_null=options.nulls,
+        seed=options.seed,
     )
+    result = correlate_file(options.clip, options.output, options.fit, options.frames, settings)
     return result, show
 
 
@@ -76,87 +77,134 @@ AXES = ("pitch", "yaw", "roll")
 MIN_FRAMES, MIN_SECONDS = 50, 4.0
 
 
+@dataclass(frozen=True)
+class CorrelateSettings:
+    """Settings of `correlate_file`.
+
+    Args:
+        radius, min_gap_s: see `tfhkit.audio.PairSettings`.
+        max_lag_s: largest lag of the lagged correlations; at most an eighth of the clip is used.
+        axis: "all", "pitch", "yaw" or "roll": the angles whose pairs are compared.
+        n_null: surrogate tracks in each null distribution, and draws of the bootstrap.
+        seed: random seed of both.
+    Raises:
+        ParameterError: a value out of range.
+    """
+
+    radius: float = 0.5
+    min_gap_s: float = 1.0
+    max_lag_s: float = 1.0
+    axis: str = "all"
+    n_null: int = 200
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.axis not in ("all", *AXES):
+            fault = f"unknown {self.axis!r}"
+            raise ParameterError("--axis", fault, "choose all, pitch, yaw or roll")
+        if self.seed < 0:
+            raise ParameterError("--seed", f"is {self.seed}", "give 0 or more")
+        if self.n_null < 19:
+            fault = f"{self.n_null} surrogate tracks cannot give p = 0.05"
+            raise ParameterError("--nulls", fault, "take 19 or more")
+        for name, value in (("--max-lag", self.max_lag_s), ("--min-gap", self.min_gap_s)):
+            if not 0 <= value < math.inf:
+                raise ParameterError(name, f"is {value}", "give 0 or more seconds")
+        if not 0 < self.radius < math.inf:
+            remedy = "give more than 0; the paper's is 0.5"
+            raise ParameterError("--radius", f"is {self.radius}", remedy)
+
+
 def correlate_file(
-    clip="sample",
-    output=None,
-    fit=None,
-    frames=None,
-    radius=0.5,
-    min_gap_s=1.0,
-    max_lag_s=1.0,
-    axis="all",
-    n_null=200,
-    seed=0,
-):
+    clip: Path | str,
+    output: Path | str | None = None,
+    fit: Path | str | None = None,
+    frames: int | None = None,
+    settings: CorrelateSettings | None = None,
+) -> dict[str, Any]:
     """Correlate sound and head pose of a clip (App. A), with null distributions.
 
     Args:
         clip: a video file, or "sample".
-        output: where to write the tidy table (.csv), see `tfhkit.stats.tidy_rows`; or None.
-        fit: a Fit of the whole clip (.npz, of `tfhkit fit -o`); None fits the clip.
+        output: the table to write (.csv), see `tfhkit.stats.tidy_rows`; None writes nothing.
+        fit: a fit of the whole clip written by `tfhkit fit -o` (.npz); None fits the clip.
         frames: take the first N only.
-        radius, min_gap_s: see `tfhkit.stats.pair_correlation`.
-        max_lag_s: of the lagged correlations; an eighth of the clip where that is less.
-        axis: "all", "pitch", "yaw" or "roll": of the pose, for the pairs.
-        n_null: surrogate tracks in each null distribution, and draws of the bootstrap.
-        seed: random seed of both.
+        settings: None for the defaults.
     Returns:
-        dict: clip, frames, seconds, the numbers of `CorrelationReport.summary` (`p_value` is that
-        of the estimate without temporal neighbours, against circularly shifted tracks),
-        estimates_found (pairs at p_corrected < 0.05), lagged_found (likewise), lagged_chance_95,
-        rows (the tidy table, all pairs, and the ten strongest lagged ones; the file has them all).
-        What is unknown (an estimate without pairs) is None.
+        clip, frames, seconds, the numbers of `CorrelationReport.summary` (`p_value` is that of the
+        estimate without temporal neighbours, against circularly shifted tracks), estimates_found
+        (pairs at p_corrected < 0.05), lagged_found (likewise), lagged_chance_95, rows (the tidy
+        table: all pairs, and the ten strongest lagged estimates; the file has them all).
+        An unknown number, such as an estimate without pairs, is None.
     Raises:
-        InputError: the clip is silent or too short; `output` is no .csv file or cannot be written.
-        ParameterError: an option out of range, or a fit of another clip.
+        InputError: the clip is silent or too short; `output` is not a .csv file or cannot be
+            written.
+        ParameterError: too few frames, or a fit of another clip.
     """
-    from tfhkit.audio import correlate, mfcc_windows, motion_series, prosody, sound_series
     from tfhkit.media import check_writable, write_table
-    from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import rounded
-    from tfhkit.stats import PairSettings, lagged_correlation, tidy_rows
+    from tfhkit.stats import tidy_rows
 
-    _check(frames, axis, n_null, max_lag_s, radius, min_gap_s, seed)
+    if frames is not None and frames < MIN_FRAMES:
+        raise ParameterError("--frames", f"{frames} are too few", f"take {MIN_FRAMES} or more")
     if output is not None:
         check_writable(output, ".csv")
     audio, times, angles = _pose(clip, fit, frames)
-    chosen = angles if axis == "all" else angles[:, [AXES.index(axis)]]
-    options = {"n_null": n_null, "n_bootstrap": n_null, "seed": seed}
+    report, lagged = _estimates(audio, times, angles, settings or CorrelateSettings())
+    rows = tidy_rows(report, lagged)
+    if output is not None:
+        write_table(output, rows)
+    result = {"clip": str(clip), "frames": len(times), "seconds": float(times[-1] - times[0])}
+    return rounded(result | report.summary() | _found(lagged, rows))
+
+
+def _estimates(audio, times, angles, settings):
+    """CorrelationReport of the pairs, and LaggedCorrelation, of a clip's sound and pose."""
+    from tfhkit.audio import correlate, mfcc_windows, motion_series, prosody, sound_series
+    from tfhkit.pipeline.progress import terminal_progress
+    from tfhkit.stats import PairSettings, lagged_correlation
+
+    every = settings.axis == "all"
+    draws = {"n_null": settings.n_null, "n_bootstrap": settings.n_null, "seed": settings.seed}
     report = correlate(
         audio,
-        chosen,
+        angles if every else angles[:, [AXES.index(settings.axis)]],
         times,
-        settings=PairSettings(radius=radius, min_gap_s=min_gap_s, **options),
-        motion="pitch, yaw, roll" if axis == "all" else axis,
+        settings=PairSettings(radius=settings.radius, min_gap_s=settings.min_gap_s, **draws),
+        motion="pitch, yaw, roll" if every else settings.axis,
         progress=terminal_progress(),
     )
     lagged = lagged_correlation(
         sound_series(mfcc_windows(audio, times), prosody(audio, times)),
         motion_series(angles, times),
         times,
-        max_lag_s=min(max_lag_s, float(times[-1] - times[0]) / 8),
-        **options,
+        max_lag_s=min(settings.max_lag_s, float(times[-1] - times[0]) / 8),
+        **draws,
     )
-    rows = tidy_rows(report, lagged)
-    if output is not None:
-        write_table(output, rows)
+    return report, lagged
+
+
+def _found(lagged, rows):
+    """What was found significant, the best lag, and the rows to show."""
     pairs = [row for row in rows if row["analysis"] == "pairs"]
     lags = sorted(lagged.rows(), key=lambda row: (row["p_corrected"], -abs(row["r"])))
     order = {(row["sound"], row["motion"]): k for k, row in enumerate(lags)}
     strongest = [row for row in rows if row["analysis"] == "lags"]
     strongest.sort(key=lambda row: order[row["sound"], row["motion"]])
-    result = {"clip": str(clip), "frames": len(times)}
-    result |= {"seconds": float(times[-1] - times[0]), **report.summary()}
-    result |= {"estimates_found": sum(row["p_corrected"] < 0.05 for row in pairs)}
-    result |= {"lagged_found": int((lagged.p_corrected < 0.05).sum())}
-    result |= {"lagged_best_r": lags[0]["r"], "lagged_best_lag_s": lags[0]["lag_s"]}
-    result |= {"lagged_best": f"{lags[0]['sound']} and {lags[0]['motion']}"}
-    result |= {"lagged_p_corrected": lags[0]["p_corrected"]}
-    result |= {"lagged_chance_95": lagged.chance_95, "rows": pairs + strongest[:10]}
-    return rounded(result)
+    best = lags[0]
+    return {
+        "estimates_found": sum(row["p_corrected"] < 0.05 for row in pairs),
+        "lagged_found": int((lagged.p_corrected < 0.05).sum()),
+        "lagged_best_r": best["r"],
+        "lagged_best_lag_s": best["lag_s"],
+        "lagged_best": f"{best['sound']} and {best['motion']}",
+        "lagged_p_corrected": best["p_corrected"],
+        "lagged_chance_95": lagged.chance_95,
+        "rows": pairs + strongest[:10],
+    }
 
 
-def show(result):
+def show(result: dict[str, Any]) -> str:
     """The result of `correlate_file` as text: the numbers, the estimates, the strongest lags."""
     from tfhkit.pipeline.tables import rows_table, table
 
@@ -170,23 +218,6 @@ def show(result):
         rows = [row for row in result["rows"] if row["analysis"] == analysis]
         parts.append(rows_table([{name: row[name] for name in names.split()} for row in rows]))
     return "\n\n".join(parts)
-
-
-def _check(frames, axis, n_null, max_lag_s, radius, min_gap_s, seed):
-    if axis not in ("all", *AXES):
-        raise ParameterError("--axis", f"unknown {axis!r}", "choose all, pitch, yaw or roll")
-    if frames is not None and frames < MIN_FRAMES:
-        raise ParameterError("--frames", f"{frames} are too few", f"take {MIN_FRAMES} or more")
-    if seed < 0:
-        raise ParameterError("--seed", f"is {seed}", "give 0 or more")
-    if n_null < 19:
-        fault = f"{n_null} surrogate tracks cannot give p = 0.05"
-        raise ParameterError("--nulls", fault, "take 19 or more")
-    for name, value in (("--max-lag", max_lag_s), ("--min-gap", min_gap_s)):
-        if not 0 <= value < math.inf:
-            raise ParameterError(name, f"is {value}", "give 0 or more seconds")
-    if not 0 < radius < math.inf:
-        raise ParameterError("--radius", f"is {radius}", "give more than 0; the paper's is 0.5")
 
 
 def _pose(clip, fit, frames):

@@ -1,36 +1,40 @@
 """`tfhkit doctor`: check the installation, or a clip before you use it."""
 
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from tfhkit.cli.parser import Outcome
+
 TEXT = "check the installation, or a clip before you use it"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument("clip", nargs="?", metavar="CLIP", help="a video to check")
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
     return examine(options.clip), show
 
 
-def examine(clip=None):
+def examine(clip: Path | str | None = None) -> dict[str, Any]:
     """Examine the installation and, where given, a clip.
 
     Args:
-        clip: a video file, or "sample", or None.
+        clip: a video file, or "sample"; None examines the installation alone.
     Returns:
-        dict: environment, checks (list of what, state, text), and with a clip footage (facts) and
-        problems (list of stage, fault, remedy, stops); ok is False where the series would stop.
+        environment, checks (list of what, state, text), and with a clip footage (facts) and
+        problems (list of stage, fault, remedy, stops); ok is False if the series would stop.
     """
-    from pathlib import Path
-
     from tfhkit.evaluate.footage import examine_clip
     from tfhkit.evaluate.installation import FAULT, check_parts, environment
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
 
     checks = [*check_parts(), check_notebooks()]
-    result = {"environment": environment(), "checks": checks}
+    result: dict[str, Any] = {"environment": environment(), "checks": checks}
     result["ok"] = all(check["state"] != FAULT for check in checks)
     if clip is not None:
         path = resolve("clip", str(clip), Path.cwd())
@@ -40,8 +44,8 @@ def examine(clip=None):
     return result
 
 
-def check_notebooks():
-    """Whether the series is there: dict as from `check_parts`."""
+def check_notebooks() -> dict[str, str]:
+    """Whether the notebooks are there, in the form of `check_parts`."""
     from tfhkit.evaluate.installation import FAULT, OK
     from tfhkit.pipeline.places import names_of, notebooks_dir
 
@@ -50,7 +54,7 @@ def check_notebooks():
     return {"what": "notebooks", "state": OK if names else FAULT, "text": text}
 
 
-def show(result):
+def show(result: dict[str, Any]) -> str:
     """The result of `examine` as text for people."""
     from tfhkit.pipeline.tables import table
 

@@ -1,16 +1,19 @@
 """`tfhkit evaluate`: score one stage against ground truth and baselines."""
 
 import time
+from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from tfhkit.cli.parser import Outcome
 from tfhkit.errors import ParameterError
 
 TEXT = "score one stage against ground truth and baselines"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument(
         "stage",
         choices=["face", "motion", "refine"],
@@ -55,8 +58,8 @@ def add_arguments(command):
     )
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
     if options.stage == "face":
         result = evaluate_face(options.clip, options.frames, options.heads)
     elif options.stage == "motion":
@@ -81,14 +84,17 @@ def call(options):
     return result, show
 
 
-def evaluate_face(clip=None, frames=300, heads=20):
+def evaluate_face(
+    clip: Path | str | None = None, frames: int = 300, heads: int = 20
+) -> dict[str, Any]:
     """Score the fitting of faces; see `tfhkit.evaluate.face`.
 
     Args:
-        clip: a video file to fit, too, or None. frames: its first N frames.
-        heads: virtual heads.
+        clip: a video file to fit as well, or None.
+        frames: take the first N frames of the clip.
+        heads: number of virtual heads.
     Returns:
-        dict of `evaluate_heads` and, with a clip, of `evaluate_clip`.
+        the numbers of `evaluate_heads` and, with a clip, of `evaluate_clip`.
     """
     from tfhkit.evaluate.face import evaluate_clip, evaluate_heads
     from tfhkit.pipeline.fits import open_frames
@@ -102,18 +108,25 @@ def evaluate_face(clip=None, frames=300, heads=20):
     return rounded(result)
 
 
-def evaluate_motion(clip=None, frames=300, speakers=24, fit=None, curve=False, seed=0):
+def evaluate_motion(
+    clip: Path | str | None = None,
+    frames: int = 300,
+    speakers: int = 24,
+    fit: Path | str | None = None,
+    curve: bool = False,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Score the mapping from sound to motion; see `tfhkit.evaluate.motion`.
 
     Args:
-        clip: a video file, or "sample" (also None). frames: its first N frames are learned from;
-            of a shorter clip its first three quarters.
+        clip: a video file, or "sample"; None is the sample.
+        frames: number of training frames at the clip's start, at most three quarters of the clip.
         speakers: virtual speakers that the general mapping was not trained on; 0 for none.
-        fit: a Fit of the whole clip (.npz, of `tfhkit fit -o`); None fits the clip.
+        fit: a fit of the whole clip written by `tfhkit fit -o` (.npz); None fits the clip.
         curve: also train with fewer and with more frames.
         seed: random seed.
     Returns:
-        dict of `evaluate_clip`, `evaluate_speakers`, seconds; with curve, a list of rows.
+        the numbers of `evaluate_clip` and `evaluate_speakers`, seconds; with curve, its rows.
     """
     from tfhkit.evaluate.motion import evaluate_clip, evaluate_curve, evaluate_speakers
     from tfhkit.face import load_model
@@ -135,7 +148,7 @@ def evaluate_motion(clip=None, frames=300, speakers=24, fit=None, curve=False, s
     general = general_mapping(model=model)
     n_train, settings = min(frames, int(0.75 * len(made))), TrainSettings(seed=seed)
     common = (made, opened.audio, general, model)
-    result = {"clip": str(clip or "sample")}
+    result: dict[str, Any] = {"clip": str(clip or "sample")}
     result |= evaluate_clip(*common, n_train, settings, seed, progress)
     if speakers:
         result |= evaluate_speakers(general_mapping(), load_model(), speakers, progress=progress)
@@ -147,22 +160,27 @@ def evaluate_motion(clip=None, frames=300, speakers=24, fit=None, curve=False, s
 
 
 def evaluate_refine(
-    clip=None, fit=None, frames=300, steps=None, size="small", ablations=False, seed=0
-):
+    clip: Path | str | None = None,
+    fit: Path | str | None = None,
+    frames: int = 300,
+    steps: int | None = None,
+    size: str = "small",
+    ablations: bool = False,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Score the refined frames of a clip; see `tfhkit.evaluate.refine`.
 
     Args:
-        clip: a video file, or "sample" (also None). fit: as in `evaluate_motion`.
-        frames: its first N frames are learned from; of a shorter clip its first three quarters.
-        steps: of the personal training; None takes the profile's, which also limits its minutes.
-        size: of the generator: small, medium or paper.
-        ablations: also leave out the parts of the method one by one (Sec. 4.2).
+        clip, fit, frames: as in `evaluate_motion`.
+        steps: steps of personal training; None for the profile's, which also limits the minutes.
+        size: size of the generator: "small", "medium" or "paper".
+        ablations: also leave out each part of the method in turn (Sec. 4.2).
         seed: random seed.
     Returns:
-        dict of `tfhkit.evaluate.refine.evaluate_refine`, clip, size, seconds; with ablations, a
-        list of rows.
+        the numbers of `tfhkit.evaluate.refine.evaluate_refine`, clip, size, seconds; with
+        ablations, their rows.
     """
-    from tfhkit.evaluate import refine as judging
+    from tfhkit.evaluate import refine as refinement
     from tfhkit.evaluate.motion import split
     from tfhkit.media import open_clip
     from tfhkit.motion.general import general_mapping
@@ -171,31 +189,20 @@ def evaluate_refine(
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
     from tfhkit.pipeline.tables import rounded
-    from tfhkit.profiles import settings_of
-    from tfhkit.refine import refiner_config, train_config
     from tfhkit.refine.general import general_refiner
 
     if steps is not None and steps < 1:
         raise ParameterError("--steps", f"{steps} are too few", "take 1 or more")
-    refiner_config(size)  # an unknown size is refused before the minutes of a fit
+    settings, train = _refine_settings(size, steps)  # an unknown size is refused before the fit
     began, progress = time.perf_counter(), terminal_progress()
     opened = open_clip(resolve("clip", str(clip or "sample"), Path.cwd()))
     n_train = min(frames, int(0.75 * len(opened)))
     split(opened, n_train)  # and so is too short a clip
     made = fit_for(opened, fit, progress=progress)
-    model, profile = made.load_model(), settings_of("full" if size == "paper" else "quick")
-    train = train_config(
-        size,
-        steps=steps or profile.refine_steps,
-        batch=profile.refine_batch,
-        budget_s=None if steps else 60 * profile.refine_minutes,
-    )
     general = general_refiner(size)
-    size_px = refiner_config(size).generator.size_px
-    settings = replace(profile, refine_size=size, refine_px=size_px)
     person = Person(opened, made, None, None, settings, *split(made, n_train))
-    mapping = general_mapping(profile.motion_size, model)
-    numbers, material, _ = judging.evaluate_refine(
+    mapping = general_mapping(settings.motion_size, made.load_model())
+    numbers, material, _ = refinement.evaluate_refine(
         person, mapping, train, general, seed=seed, progress=progress
     )
     result = {"clip": str(clip or "sample"), "size": size, **numbers}
@@ -210,7 +217,23 @@ def evaluate_refine(
     return rounded(result)
 
 
-def show(result):
+def _refine_settings(size, steps):
+    """The profile's Settings for a size of the generator, and the TrainConfig of its training."""
+    from tfhkit.profiles import settings_of
+    from tfhkit.refine import refiner_config, train_config
+
+    size_px = refiner_config(size).generator.size_px
+    profile = settings_of("full" if size == "paper" else "quick")
+    train = train_config(
+        size,
+        steps=steps or profile.refine_steps,
+        batch=profile.refine_batch,
+        budget_s=None if steps else 60 * profile.refine_minutes,
+    )
+    return replace(profile, refine_size=size, refine_px=size_px), train
+
+
+def show(result: dict[str, Any]) -> str:
     """Any result of this file as text: numbers, then tables."""
     from tfhkit.pipeline.tables import rows_table, table
 
@@ -224,12 +247,12 @@ def show(result):
     return "\n\n".join(parts)
 
 
-def _is_score(value):
-    """Whether a value is a dict answer -> coefficients -> number."""
+def _is_score(value: Any) -> bool:
+    """Whether a value is a dict of answer -> coefficients -> number."""
     return isinstance(value, dict) and all(isinstance(part, dict) for part in value.values())
 
 
-def _score_rows(scores):
+def _score_rows(scores: dict[str, dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
     """One row for each kind of coefficients and each answer, one column for each score."""
     first = next(iter(scores.values()))
     return [

@@ -2,15 +2,18 @@
 
 import contextlib
 import time
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
+from tfhkit.cli.parser import Outcome
 from tfhkit.errors import ParameterError
 
 TEXT = "fit the face model to a clip"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument("clip", metavar="CLIP", help='a video, or "sample"')
     command.add_argument(
         "-o", "--output", metavar="FILE", help="write the fit (.npz), or its coefficients (.mat)"
@@ -24,8 +27,8 @@ def add_arguments(command):
     command.add_argument("--model-path", default="", metavar="P", help="its file or folder")
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
     from tfhkit.pipeline.tables import table
 
     result = fit_file(
@@ -40,7 +43,7 @@ def call(options):
     return result, table
 
 
-# of a fit's report, what `tfhkit fit` prints
+# the numbers of a fit's report that `tfhkit fit` prints
 REPORTED = (
     "nme_inner_pct",
     "nme_mouth_pct",
@@ -60,19 +63,28 @@ REPORTED = (
 
 
 def fit_file(
-    path, output=None, frames=None, landmarks="auto", model="open", model_path="", report=None
-):
+    path: Path | str,
+    output: Path | str | None = None,
+    frames: int | None = None,
+    landmarks: str = "auto",
+    model: str = "open",
+    model_path: str = "",
+    report: Path | str | None = None,
+) -> dict[str, Any]:
     """Fit a face model to a clip.
 
     Args:
-        path: a video file, or "sample". output: where to write the Fit (.npz), or its coefficients
-            (.mat, key `coeff`); None writes nothing.
-        frames: take the first N frames only. landmarks: the backend's name.
+        path: a video file, or "sample".
+        output: file for the fit (.npz), or for its coefficients (.mat, key `coeff`); None writes
+            nothing.
+        frames: take the first N frames only.
+        landmarks: name of the backend.
         model, model_path: see `tfhkit.face.load_model`.
-        report: where to draw the fit (.png or .pdf), see `tfhkit.fit.report_plots`; or None.
+        report: file for a drawing of the fit (.png or .pdf), see `tfhkit.fit.report_plots`; None
+            draws nothing.
     Returns:
-        dict: clip, frames, seconds (of landmarks and fit), of `fit_report` and `fit_clip` the
-        numbers that REPORTED names, landmark_backend, model.
+        clip, frames, seconds (of landmarks and fit), the numbers of `fit_report` and `fit_clip`
+        that REPORTED names, landmark_backend, model.
     """
     from tfhkit.coefficients import write_mat
     from tfhkit.face import load_model
@@ -86,35 +98,41 @@ def fit_file(
 
     _refuse_path("--output", output, (".npz", ".mat"))
     _refuse_path("--report", report, (".png", ".pdf"))
-    model = load_model(model, resolve_model(model_path))
+    face = load_model(model, resolve_model(model_path))
     clip = open_frames(path, frames)
     # Opened first: a folder that cannot be written is known before the minutes of a fit.
     with atomic_path(report) if report else contextlib.nullcontext() as picture:
         began = time.perf_counter()
         points = detect(clip, landmarks, progress=terminal_progress())
-        fit = fit_clip(clip, points, model, progress=terminal_progress())
+        fit = fit_clip(clip, points, face, progress=terminal_progress())
         seconds = time.perf_counter() - began
         if output and Path(output).suffix == ".mat":
             write_mat(output, fit.coefficients)
         elif output:
             fit.save(output)
-        if report:
-            from tfhkit.fit.report_plots import show_fit
-
-            by_landmarks = fit_clip(clip, points, model, photometric=None, crop=fit.crop)
-            show_fit(clip, by_landmarks, fit, model).savefig(picture)
+        if picture is not None:
+            _draw(clip, points, fit, face, picture)
     return {
         "clip": str(path),
         "frames": len(clip),
         "seconds": round(seconds, 1),
         **{name: rounded(fit.report[name]) for name in REPORTED},
         "landmark_backend": points.backend,
-        "model": model.name,
+        "model": face.name,
     }
 
 
-def _refuse_path(option, path, suffixes):
-    """Raise for a path that cannot become a file of one of two kinds; None will do."""
+def _draw(clip, points, fit, face, picture):
+    """Draw a fit, and the fit to landmarks alone for comparison."""
+    from tfhkit.fit import fit_clip
+    from tfhkit.fit.report_plots import show_fit
+
+    by_landmarks = fit_clip(clip, points, face, photometric=None, crop=fit.crop)
+    show_fit(clip, by_landmarks, fit, face).savefig(picture)
+
+
+def _refuse_path(option: str, path: Path | str | None, suffixes: tuple[str, ...]) -> None:
+    """Raise for a path that cannot become a file of one of these kinds; None is accepted."""
     if path and Path(path).suffix not in suffixes:
         fault = f"{path} is neither {' nor '.join(suffixes)}"
         raise ParameterError(option, fault, "name one of them")

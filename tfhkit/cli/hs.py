@@ -1,14 +1,17 @@
 """`tfhkit hs`: compare how two heads move (Eq. 6), with baselines."""
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
+from tfhkit.cli.parser import Outcome
 from tfhkit.errors import InputError, ParameterError
 
 TEXT = "compare how two heads move (Eq. 6), with baselines"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument(
         "real",
         metavar="A",
@@ -34,8 +37,8 @@ def add_arguments(command):
     )
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
     result = compare_heads(
         options.real,
         options.generated,
@@ -48,32 +51,41 @@ def call(options):
     return result, show
 
 
-def compare_heads(real, generated, training=None, span="real", n_bins=64, fps=25.0, seed=0):
-    """HS of two tracks beside its baselines; see `tfhkit.metrics.head_pose_report`.
+def compare_heads(
+    real: str,
+    generated: str,
+    training: str | None = None,
+    span: str = "real",
+    n_bins: int = 64,
+    fps: float = 25.0,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """HS of two tracks, compared with its baselines; see `tfhkit.metrics.head_pose_report`.
 
     Args:
         real, generated: a fit (.npz), coefficients (.mat), a table (.csv), or a video (or
-            "sample"), which is fitted then; "FILE[300:]" takes a part of its frames.
-        training: the real person's part that was learned from, in the same way, or None.
-        span: "real", "real95", "both", or degrees as a number or text.
-        n_bins: of the histograms.
-        fps: rate of a .mat.
+            "sample"), which is then fitted; "FILE[300:]" takes a part of its frames.
+        training: the real motion that was used for training, in the same form; or None.
+        span: "real", "real95", "both", or a number of degrees as text.
+        n_bins: number of bins of the histograms.
+        fps: frames per second of a .mat file.
         seed: random seed of the bootstrap and the shuffled track.
     Returns:
-        dict: real, generated, training (the files), the numbers of `HeadPoseReport.summary`,
-        span, n_bins, and tracks (one dict per baseline).
+        real, generated, training (the files), the numbers of `HeadPoseReport.summary`, span,
+        n_bins, and tracks (one dict per baseline).
     Raises:
-        InputError: not a pose file, too few frames, what is not a number.
-        ParameterError: span, bins or rate.
+        InputError: a file is not a pose file, has too few frames, or has an entry that is not a
+            number.
+        ParameterError: span, n_bins or fps is out of range.
     """
     from tfhkit.metrics import HsSettings, head_pose_report
 
-    span = _span(span)
+    divisor = _span(span)
     if not n_bins >= 2:
         raise ParameterError("--bins", f"{n_bins} are too few", "take 2 or more")
     if not fps > 0:
         raise ParameterError("--fps", f"is {fps}", "give frames a second")
-    whole = {}
+    whole: dict[str, Any] = {}
     first, second = (_track(text, fps, whole) for text in (real, generated))
     learned = None if training is None else _track(training, fps, whole)
     report = head_pose_report(
@@ -82,15 +94,15 @@ def compare_heads(real, generated, training=None, span="real", n_bins=64, fps=25
         first.times,
         second.times,
         training_rad=None if learned is None else learned.angles_rad,
-        settings=HsSettings(span=span, n_bins=n_bins, seed=seed),
+        settings=HsSettings(span=divisor, n_bins=n_bins, seed=seed),
     )
     files = {"real": str(real), "generated": str(generated)}
     files |= {} if training is None else {"training": str(training)}
-    numbers = report.summary() | {"span": span, "n_bins": n_bins, "tracks": list(report.rows)}
+    numbers = report.summary() | {"span": divisor, "n_bins": n_bins, "tracks": list(report.rows)}
     return files | numbers
 
 
-def show(result):
+def show(result: dict[str, Any]) -> str:
     """The result of `compare_heads` as text: numbers, then a table of tracks."""
     from tfhkit.pipeline.tables import rows_table, table
 
@@ -99,7 +111,7 @@ def show(result):
 
 
 def _track(text, fps, whole):
-    """A PoseTrack of a file or of a part of it; `whole` keeps what was read."""
+    """PoseTrack of a file or of a part of it; `whole` keeps the files that were read."""
     from tfhkit.metrics.baselines import MIN_FRAMES
     from tfhkit.metrics.tracks import SUFFIXES, read_track, split_part
 
@@ -132,7 +144,7 @@ def _fitted(path):
     return PoseTrack(path, fit.coefficients.angles.astype(float), fit.times)
 
 
-def _span(span):
+def _span(span: str) -> str | float:
     if span in ("real", "real95", "both"):
         return span
     try:

@@ -1,10 +1,14 @@
 """`tfhkit lab`: open JupyterLab on your own copies of the notebooks, in work/."""
 
+from argparse import ArgumentParser, Namespace
+
+from tfhkit.cli.parser import Outcome
+
 TEXT = "open JupyterLab on your own copies of the notebooks, in work/"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument("--port", type=int, metavar="N", help="port (default: the next free one)")
     command.add_argument("--no-browser", action="store_true", help="only print the address")
     command.add_argument(
@@ -15,8 +19,8 @@ def add_arguments(command):
     )
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
     from tfhkit.teach.lab import open_lab
 
     further = [f"--ServerApp.port={options.port}"] if options.port else []

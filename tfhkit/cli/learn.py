@@ -1,10 +1,15 @@
 """`tfhkit learn`: learn a person from a clip, once for any number of sentences."""
 
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from tfhkit.cli.parser import Outcome
+
 TEXT = "learn a person from a clip: fit the face, fine-tune, train"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument("clip", metavar="CLIP", help='a video, or "sample"')
     command.add_argument(
         "-o", "--output", required=True, metavar="DIR", help="the person's directory"
@@ -12,8 +17,8 @@ def add_arguments(command):
     add_learning(command)
 
 
-def add_learning(command):
-    """The options of learning, which `tfhkit talk` has as well."""
+def add_learning(command: ArgumentParser) -> None:
+    """Add the options of learning, which `tfhkit talk` has as well."""
     command.add_argument(
         "--profile", default="quick", help="quick (CPU), full (GPU) or tiny (tests)"
     )
@@ -21,35 +26,17 @@ def add_learning(command):
     command.add_argument("--device", help="auto, cpu or cuda (default: the profile's)")
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
-    person = learn_into(options.output, options.clip, options)
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
+    from tfhkit.pipeline.learning import learn_into
+    from tfhkit.pipeline.progress import terminal_progress
+
+    how = options.profile, options.seed, options.device, terminal_progress()
+    person = learn_into(options.output, options.clip, *how)
     return {"person": options.output, **person.scores}, show_scores
 
 
-def learn_into(folder, clip, options):
-    """Learn a clip into a directory, or resume: Person; `options` are those of `add_learning`."""
-    from pathlib import Path
-
-    from tfhkit.assets import cache_dir
-    from tfhkit.media import open_clip
-    from tfhkit.pipeline.progress import terminal_progress
-    from tfhkit.pipeline.step import resolve
-    from tfhkit.profiles import settings_of
-    from tfhkit.talk import learn
-    from tfhkit.virtual.pretrain.mapping import load_or_train
-
-    settings, progress = settings_of(options.profile), terminal_progress()
-    path = resolve("clip", clip, Path.cwd())
-    general = None
-    if settings.motion_size != "small":
-        open_clip(path)  # a bad clip is refused before the hours of a general training
-        kept = cache_dir() / f"motion_{settings.motion_size}.safetensors"
-        general = load_or_train(settings.motion_size, kept, settings, progress=progress)
-    return learn(path, options.profile, folder, options.seed, general, options.device, progress)
-
-
-def show_scores(result):
+def show_scores(result: dict[str, Any]) -> str:
     """The held-out scores as lines."""
     return "\n".join(
         [

@@ -1,20 +1,25 @@
 """`tfhkit notebooks`: list the notebooks with their parameters."""
 
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from tfhkit.cli.parser import Outcome
+
 TEXT = "list the notebooks with their parameters"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
     from tfhkit.pipeline.runner import describe
 
     return describe(), _show_notebooks
 
 
-def _show_notebooks(result):
+def _show_notebooks(result: dict[str, Any]) -> str:
     lines = []
     for name, parameters in result.items():
         lines.append(name)

@@ -1,7 +1,9 @@
 """The commands of `tfhkit`, each in the file of its name: arguments, call, text."""
 
 import argparse
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any, NoReturn
 
 from tfhkit import __version__
 
@@ -11,14 +13,17 @@ COMMANDS = (
 ).split()
 
 
+Outcome = tuple[dict[str, Any], Callable[[dict[str, Any]], str]]  # result, how to show it
+
+
 class _Parser(argparse.ArgumentParser):
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def build_parser():
-    """The ArgumentParser; `options.command(options)` gives (result, function that shows it)."""
-    common = argparse.ArgumentParser(add_help=False)
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; `options.command(options)` returns an `Outcome`."""
+    common = _Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="print one JSON object")
     common.add_argument("--debug", action="store_true", help="show where an error came from")
     parser = _Parser(prog="tfhkit", description="Audio-driven talking heads, step by step.")

@@ -1,10 +1,14 @@
 """`tfhkit portrait`: make one picture speak."""
 
+from argparse import ArgumentParser, Namespace
+
+from tfhkit.cli.parser import Outcome
+
 TEXT = "make one picture speak"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument(
         "picture",
         nargs="?",
@@ -26,16 +30,16 @@ def add_arguments(command):
     )
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
-    from tfhkit.pipeline.places import resolve_input
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
+    from tfhkit.pipeline.places import input_or_keyword
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import table
     from tfhkit.portrait.speaking import make_portrait
 
     result = make_portrait(
-        resolve_input(options.picture, "picture", "astronaut"),
-        resolve_input(options.speech, "speech", "sentence"),
+        input_or_keyword(options.picture, "picture", "astronaut"),
+        input_or_keyword(options.speech, "speech", "sentence"),
         options.output,
         options.size,
         options.seed,

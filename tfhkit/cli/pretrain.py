@@ -1,10 +1,16 @@
-"""`tfhkit pretrain`: one of the two general trainings on virtual speakers."""
+"""`tfhkit pretrain`: train one of the two general networks on virtual speakers."""
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from tfhkit.cli.parser import Outcome
+from tfhkit.progress import Progress
 
 TEXT = "train general weights on virtual speakers (hours)"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument(
         "net", choices=["mapping", "refiner"], metavar="NET",
         help="mapping (sound to motion) or refiner (rendering to frame)",
@@ -22,6 +28,10 @@ def add_arguments(command):
         "--seconds", type=float, default=60.0, metavar="S", help="speech per speaker"
     )
     mapping.add_argument("--epochs", type=int, default=50, metavar="N")
+    mapping.add_argument(
+        "--corpus", metavar="FILE",
+        help="learn from the speakers that `tfhkit corpus -o FILE` wrote; none are made",
+    )  # fmt: skip
     mapping.add_argument("--lrw", metavar="DIR", help="also learn from LRW's training split")
     mapping.add_argument("--cache", metavar="DIR", help="folder for the fits of LRW's clips")
     refiner = command.add_argument_group("refiner")
@@ -33,8 +43,8 @@ def add_arguments(command):
     refiner.add_argument("--batch", type=int, default=4, metavar="N")
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import table
 
@@ -42,7 +52,7 @@ def call(options):
     return train(options, terminal_progress()), table
 
 
-def _train_mapping(options, progress):
+def _train_mapping(options: Namespace, progress: Progress) -> dict[str, Any]:
     from tfhkit.assets import assets_dir
     from tfhkit.motion.general import FILE
     from tfhkit.refine.device import train_device
@@ -55,6 +65,7 @@ def _train_mapping(options, progress):
         seconds_each=options.seconds,
         epochs=options.epochs,
         seed=options.seed,
+        corpus=options.corpus,
         lrw=options.lrw,
         lrw_cache=options.cache,
     )
@@ -62,7 +73,7 @@ def _train_mapping(options, progress):
     return train_general(path, settings, options.workers, device, progress).card
 
 
-def _train_refiner(options, progress):
+def _train_refiner(options: Namespace, progress: Progress) -> dict[str, Any]:
     import json
     from pathlib import Path
 

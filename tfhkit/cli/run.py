@@ -1,13 +1,16 @@
 """`tfhkit run`: run the series of notebooks on a clip and a voice."""
 
-import argparse
 import sys
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from typing import Any
+
+from tfhkit.cli.parser import Outcome
 
 TEXT = "run the series of notebooks on a clip and a voice"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument("--clip", default="sample", metavar="F", help='a video, or "sample"')
     command.add_argument("--speech", default="sentence", metavar="F", help='a sound, or "sentence"')
     command.add_argument(
@@ -28,23 +31,24 @@ def add_arguments(command):
     command.add_argument(
         "--progress", metavar="FILE", help="write the progress to this file, as JSON lines"
     )
-    command.add_argument("--no-report", action="store_true", help=argparse.SUPPRESS)
+    command.add_argument("--no-report", action="store_true", help=SUPPRESS)
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
     from tfhkit.pipeline.course import Course, closing
     from tfhkit.pipeline.report import run_and_report
+    from tfhkit.pipeline.runner import RunInputs
 
-    say = print if not options.json else (lambda line: print(line, file=sys.stderr))
-    course, more = Course(options.progress), {}
+    def say(line: str) -> None:
+        print(line, file=sys.stderr if options.json else sys.stdout)
+
+    inputs = RunInputs(options.clip, options.speech, options.out, options.profile, options.seed)
+    course = Course(options.progress)
+    more: dict[str, Any] = {}
     with closing(course, more):
         result = run_and_report(
-            clip=options.clip,
-            speech=options.speech,
-            out=options.out,
-            profile=options.profile,
-            seed=options.seed,
+            inputs,
             only=[part for part in options.only.split(",") if part],
             set_values=options.values,
             notebooks=options.notebooks,
@@ -56,10 +60,8 @@ def call(options):
     return result, _show_run
 
 
-def _show_run(result):
+def _show_run(result: dict[str, Any]) -> str:
     if "report" not in result:
         return f"done in {result['seconds']:.0f} s"
     videos = [f"  {video}" for video in result["videos"]]
-    return "\n".join(
-        [f"done in {result['seconds']:.0f} s: {result['report']}", *videos]
-    )  # fmt: skip
+    return "\n".join([f"done in {result['seconds']:.0f} s: {result['report']}", *videos])

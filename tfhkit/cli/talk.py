@@ -1,15 +1,18 @@
 """`tfhkit talk`: a video of a person who says something."""
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
-from tfhkit.cli.learn import add_learning, learn_into
+from tfhkit.cli.learn import add_learning
+from tfhkit.cli.parser import Outcome
 
 TEXT = "make a video of a person saying something"
 
 
-def add_arguments(command):
-    """The options of this command."""
+def add_arguments(command: ArgumentParser) -> None:
+    """Add the options of this command."""
     command.add_argument(
         "person", metavar="PERSON_DIR|CLIP",
         help='what `tfhkit learn` wrote, or a clip (or "sample"), which is learned first',
@@ -29,25 +32,27 @@ def add_arguments(command):
     add_learning(command)
 
 
-def call(options):
-    """Run the command: its result, and the function that shows it."""
+def call(options: Namespace) -> Outcome:
+    """Run the command."""
     from tfhkit.media import SR_HZ, check_writable
     from tfhkit.person import Person
+    from tfhkit.pipeline.learning import learn_into
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.talk import talk
 
-    speech, folder = speech_of(options.speech), Path(options.person)
+    speech, folder = _speech_of(options.speech), Path(options.person)
     person = Person.load(folder) if folder.is_dir() else None
     output = check_writable(options.output, ".mp4")
     if person is None:
         folder = output.with_suffix(".person")
-        person = learn_into(folder, options.person, options)
+        how = options.profile, options.seed, options.device, terminal_progress()
+        person = learn_into(folder, options.person, *how)
     talk(person, speech, output, not options.no_mark, terminal_progress())
     seconds = len(speech) / SR_HZ
     return {"video": str(output), "person": str(folder), "seconds_of_speech": seconds}, _show
 
 
-def speech_of(given):
+def _speech_of(given):
     """The sound behind a `speech` argument: (N,) float32 at 16 kHz."""
     from tfhkit.audio import read_speech
     from tfhkit.pipeline.places import resolve_input
@@ -59,7 +64,7 @@ def speech_of(given):
     return read_speech(resolve_input(given, "speech"))
 
 
-def _show(result):
+def _show(result: dict[str, Any]) -> str:
     return (
         f"{result['video']}: {result['seconds_of_speech']:.1f} s of speech\n"
         f"another sentence: tfhkit talk {quote(result['person'])} SPEECH -o OUT.mp4"

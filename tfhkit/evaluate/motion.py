@@ -49,7 +49,7 @@ def evaluate_speakers(
     seconds_each: float = 30.0,
     workers: int = 2,
     progress: Progress | None = None,
-) -> dict[str, float]:
+) -> dict[str, float | list[float]]:
     """The general mapping on virtual speakers that are in no training set.
 
     Args:
@@ -236,8 +236,8 @@ def split(fit: Clip | Fit, n_train: int) -> tuple[slice, slice]:
 def with_statistics(general: MotionWeights, track: MotionTrack) -> MotionWeights:
     """The general mapping with a person's mean, standard deviation and lag, without fine-tuning."""
     own = measure_normalisation([track])
-    sound = {"mfcc_mean": general.norm.mfcc_mean, "mfcc_std": general.norm.mfcc_std}
-    return replace(general, norm=replace(own, **sound))
+    norm = replace(own, mfcc_mean=general.norm.mfcc_mean, mfcc_std=general.norm.mfcc_std)
+    return replace(general, norm=norm)
 
 
 def personal_only(

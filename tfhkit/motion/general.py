@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import replace
 
 from tfhkit.assets import assets_dir, shipped
+from tfhkit.errors import InputError
 from tfhkit.face import load_model
 from tfhkit.face.carry import carry_expression
 from tfhkit.face.model import MorphableModel
@@ -13,10 +14,13 @@ from tfhkit.motion.transfer import transfer_weights, visible_expression
 FILE = "motion_{}.safetensors"  # by size, in the kit's assets; "small" is shipped
 
 
-def general_mapping(
-    size: str = "small", model: MorphableModel | None = None
-) -> MotionWeights | None:
-    """The general mapping of a size, or None where there are no weights of that size.
+def has_general_mapping(size: str) -> bool:
+    """Whether there are general weights of this size."""
+    return size == "small" or (assets_dir() / FILE.format(size)).is_file()
+
+
+def general_mapping(size: str = "small", model: MorphableModel | None = None) -> MotionWeights:
+    """The general mapping of a size.
 
     Args:
         size: "small" comes with the kit; others are taken from the assets where
@@ -24,12 +28,12 @@ def general_mapping(
         model: the morphable model that is to move, see `for_model`; by default the open one, which
             the weights were trained with.
     Raises:
-        AssetError: a damaged file in the assets.
+        InputError: there are no weights of this size. AssetError: a damaged file in the assets.
     """
-    name = FILE.format(size)
-    if size != "small" and not (assets_dir() / name).is_file():
-        return None
-    return for_model(MotionWeights.load(shipped(name)), model)
+    if not has_general_mapping(size):
+        fault = f"there are no general weights of size {size!r}"
+        raise InputError("mapping", fault, f"run `tfhkit pretrain mapping --size {size}` once")
+    return for_model(MotionWeights.load(shipped(FILE.format(size))), model)
 
 
 def for_model(weights: MotionWeights, model: MorphableModel | None) -> MotionWeights:

@@ -4,12 +4,15 @@ import os
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tfhkit import errors
 from tfhkit.errors import TfhkitError
 from tfhkit.pipeline import places
+from tfhkit.pipeline.course import Course
 from tfhkit.pipeline.sources import EXERCISE_TAGS
 from tfhkit.pipeline.watch import Watch
 
@@ -18,27 +21,27 @@ MAY_RAISE = "raises-exception"  # the tag with which an execution continues afte
 
 
 class StageError(TfhkitError):
-    """A notebook stopped; the text is its name and what it said.
+    """A notebook stopped; the text is its name and its error message.
 
     Attributes:
         exit_code: 2 where the kit refused its input, 1 where something unexpected happened.
         traceback: the notebook's own, for --debug.
     """
 
-    def __init__(self, name, text, exit_code=2, traceback=""):
+    def __init__(self, name: str, text: str, exit_code: int = 2, traceback: str = "") -> None:
         self.exit_code, self.traceback = exit_code, traceback
         super().__init__(f"{name}: {text}")
 
 
-def execute(notebook, out, values, course):
+def execute(notebook: Path, out: Path, values: dict[str, Any], course: Course) -> None:
     """Execute one notebook by papermill in a fresh kernel of this Python.
 
     A wrong answer to an exercise stays in the executed notebook and stops nothing.
 
     Args:
         notebook: its path; the executed one goes to `out`/notebooks.
-        out: the run directory (Path).
-        values: dict of parameter name -> typed value.
+        out: the run directory.
+        values: parameter name -> typed value.
         course: the run's `Course`.
     Raises:
         StageError: a cell raised, or the kernel died.
@@ -82,7 +85,7 @@ def execute(notebook, out, values, course):
         raise StageError(notebook.stem, text, exit_code=1) from None
 
 
-def _write_with_tags(notebook, target):
+def _write_with_tags(notebook: Path, target: Path) -> None:
     """Write a notebook where it will be executed, with exercises tagged as cells that may raise."""
     import nbformat
 
@@ -94,8 +97,8 @@ def _write_with_tags(notebook, target):
     nbformat.write(content, target)
 
 
-def _only_exercises_failed(target):
-    """Whether a notebook ran to its end; papermill's remarks on errors are then taken out."""
+def _only_exercises_failed(target: Path) -> bool:
+    """Whether a notebook ran to its end; if so, papermill's remarks on errors are removed."""
     import nbformat
     from papermill.execute import remove_error_markers
 
@@ -108,8 +111,9 @@ def _only_exercises_failed(target):
     return True
 
 
-def _our_errors():
-    names, open_classes = set(), [errors.TfhkitError]
+def _our_errors() -> set[str]:
+    names: set[str] = set()
+    open_classes: list[type[TfhkitError]] = [TfhkitError]
     while open_classes:
         kind = open_classes.pop()
         names.add(kind.__name__)
@@ -118,8 +122,8 @@ def _our_errors():
 
 
 @contextmanager
-def _environment(folder, progress):
-    """Environment of the kernels: this Python's own, told where it is and that it is headless."""
+def _environment(folder: Path, progress: str) -> Iterator[None]:
+    """Set the environment of the kernels: this Python and this package, without a front end."""
     old = dict(os.environ)
     kernels = str(Path(sys.prefix) / "share" / "jupyter")
     os.environ.update(

@@ -3,42 +3,50 @@
 from pathlib import Path
 
 from tfhkit.errors import ParameterError
+from tfhkit.fit import Fit, fit_clip
+from tfhkit.landmarks import detect
+from tfhkit.media import Clip, first_frames, open_clip
+from tfhkit.pipeline.step import resolve
+from tfhkit.progress import Progress
 
 
-def open_frames(path, frames=None):
-    """A clip by its path or "sample", sound or none: its first N frames frames, None for all.
+def open_frames(path: Path | str, frames: int | None = None) -> Clip:
+    """Open the first frames of a clip; it need not have sound.
+
+    Args:
+        path: a video file, or "sample".
+        frames: number of frames; None for all.
 
     Raises:
-        ParameterError: fewer than 10 are asked for. InputError: no such clip.
+        ParameterError: fewer than 10 are asked for.
+        InputError: no such clip.
     """
-    from tfhkit.media import first_frames, open_clip
-    from tfhkit.pipeline.step import resolve
-
     if frames is not None and frames < 10:
         raise ParameterError("--frames", f"{frames} are too few", "take 10 or more")
     clip = open_clip(resolve("clip", str(path), Path.cwd()), need_sound=False)
     return first_frames(clip, frames)
 
 
-def fit_for(clip, file=None, frames=None, progress=None):
-    """The Fit of a clip.
+def fit_for(
+    clip: Clip,
+    file: Path | str | None = None,
+    frames: int | None = None,
+    progress: Progress | None = None,
+) -> Fit:
+    """The fit of a clip.
 
     Args:
-        clip: Clip, whole.
-        file: a Fit (.npz, of `tfhkit fit -o`); None fits the clip.
+        clip: the whole clip.
+        file: a fit written by `tfhkit fit -o` (.npz); None fits the clip.
         frames: only the clip's first N are wanted: no more are fitted, and a file that holds
-            just these will do, too.
+            just these is accepted as well.
         progress: called as progress(done, total, text).
     Returns:
-        Fit of the wanted frames, or of the whole clip.
+        The fit of the wanted frames, or of the whole clip.
     Raises:
         ParameterError: the file's fit has another length.
-        InputError: no fit, or no face in the clip.
+        InputError: the file is not a fit, or the clip shows no face.
     """
-    from tfhkit.fit import Fit, fit_clip
-    from tfhkit.landmarks import detect
-    from tfhkit.media import first_frames
-
     wanted = first_frames(clip, frames)
     if file is None:
         return fit_clip(wanted, detect(wanted, progress=progress), progress=progress)

@@ -1,9 +1,17 @@
 """Where a notebook runs: in front of a person, or in a headless run."""
 
+import builtins
 import os
+from typing import Any
 
 
-def is_live():
+def ipython_shell() -> Any:
+    """IPython's shell that runs this code, None outside of IPython (which is not imported)."""
+    given = getattr(builtins, "get_ipython", None)
+    return given and given()
+
+
+def is_live() -> bool:
     """Whether a person sits in front of this notebook.
 
     JupyterLab, VS Code and Voila leave a trace in the kernels that they start; papermill,
@@ -12,17 +20,13 @@ def is_live():
     told = os.environ.get("TFHKIT_LIVE")
     if told is not None:
         return told == "1"
-    try:
-        shell = get_ipython()  # a builtin of IPython's kernels
-    except NameError:
+    shell = ipython_shell()
+    if shell is None:
         return False
     traced = any(name.startswith(("JPY_SESSION_NAME", "VOILA_")) for name in os.environ)
     return traced or "__vsc_ipynb_file__" in shell.user_ns
 
 
-def in_notebook():
-    """Whether a kernel runs this: JupyterLab's, papermill's or another front end's."""
-    try:
-        return hasattr(get_ipython(), "kernel")  # a builtin of IPython
-    except NameError:
-        return False
+def in_notebook() -> bool:
+    """Whether this code runs in a kernel: JupyterLab's, papermill's or another front end's."""
+    return hasattr(ipython_shell(), "kernel")

@@ -1,8 +1,8 @@
-"""One run of the series in the background, which outlives the notebook or page that started it.
+"""A run of the series in the background; it outlives the notebook or page that started it.
 
 There is one job at a time for all notebooks and pages of the kit. The job's process holds a lock
 on `runs/.job.lock` for as long as it lives, so that nobody has to guess from a process number
-whether it is still there; `runs/.job.json` says what it is.
+whether it still runs; `runs/.job.json` describes the job.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.media import atomic_path
@@ -27,19 +28,22 @@ from tfhkit.profiles import settings_of
 
 LOCK, RECORD = ".job.lock", ".job.json"
 PROGRESS, LOG = "progress.jsonl", "run.log"  # in the run directory
-NEEDED_MB = 500  # of a disk, before a run begins
-RESERVED = ("uploads",)  # folders of runs/ that are no runs
+NEEDED_MB = 500  # free space on the disk before a run begins
+RESERVED = ("uploads",)  # folders of runs/ that are not runs
 _PATIENCE_S = (15.0, 5.0)  # after an interrupt, and after a request to end
 _HIDDEN = ("JPY_", "VOILA_", "TFHKIT_LIVE", "TFHKIT_PROGRESS", "MPLBACKEND", "SCRIPT_NAME")
-_children = []  # kept, so that Python does not complain of processes that go on
+# kept, so that Python does not warn about processes that still run
+_children: list[subprocess.Popen] = []
+
+Record = dict[str, Any]  # see `job_state`
 
 
-def runs_dir():
+def runs_dir() -> Path:
     """The folder of the run directories: TFHKIT_RUNS, else `runs/` of the kit."""
     return Path(os.environ.get("TFHKIT_RUNS") or places.base_dir() / "runs")
 
 
-def suggest_name(clip, speech="sentence"):
+def suggest_name(clip: Path | str, speech: Path | str = "sentence") -> str:
     """A name for the run of a clip and a voice, made of their files' names."""
     parts = [Path(str(given)).stem for given in (clip, speech) if given != "sentence"]
     parts = [re.sub(r"-[0-9a-f]{8}$", "", part) for part in parts]  # what makes uploads unique
@@ -47,7 +51,7 @@ def suggest_name(clip, speech="sentence"):
     return words[:40].strip("-") or "run"
 
 
-def check_name(name):
+def check_name(name: str | None) -> None:
     """Raise for a name that cannot be a run's.
 
     Raises:
@@ -60,14 +64,16 @@ def check_name(name):
         raise ParameterError("name", f"{name!r} is the folder of uploads", "choose another one")
 
 
-def start_job(name, clip="sample", speech="sentence", profile="quick"):
+def start_job(
+    name: str, clip: Path | str = "sample", speech: Path | str = "sentence", profile: str = "quick"
+) -> None:
     """Start `tfhkit run` in a process of its own that nobody waits for.
 
     Args:
-        name: the run directory is `runs/` and this name; steps that it holds already are kept.
-        clip, speech, profile: as for `run_series`.
+        name: name of the run directory in `runs/`; steps that it holds already are kept.
+        clip, speech, profile: as in `RunInputs`.
     Raises:
-        ParameterError: the name or the profile will not do.
+        ParameterError: the name cannot be used, or the profile is unknown.
         InputError: another job is at work, a file is missing, or the folder or its disk is full.
     """
     check_name(name)
@@ -107,20 +113,20 @@ def start_job(name, clip="sample", speech="sentence", profile="quick"):
         os.close(lock)
 
 
-def job_environment():
-    """The environment without what a notebook's or a page's kernel has of its own."""
+def job_environment() -> dict[str, str]:
+    """The environment without the variables of a notebook's or a page's kernel."""
     return {k: v for k, v in os.environ.items() if not k.startswith(_HIDDEN)}
 
 
-def _command(record):
+def _command(record: Record) -> list[str]:
     given = {"clip": record["clip"], "speech": record["speech"], "profile": record["profile"],
              "out": record["out"], "progress": str(Path(record["out"]) / PROGRESS)}  # fmt: skip
     options = [part for what, value in given.items() for part in (f"--{what}", value)]
     return [sys.executable, "-m", "tfhkit.cli", "run", *options]
 
 
-def _take(runs):
-    """The lock as an open file's number; refuses where a job holds it."""
+def _take(runs: Path) -> int:
+    """Take the lock: its file descriptor. Raises InputError if a job holds it."""
     lock = os.open(runs / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     for _ in range(5):
         with contextlib.suppress(OSError):
@@ -131,7 +137,7 @@ def _take(runs):
     raise InputError(*_refusal(job_state()))
 
 
-def _refusal(state):
+def _refusal(state: Record | None) -> tuple[str, str, str]:
     name = state["name"] if state else "a run"
     began = time.strftime("%H:%M", time.localtime(state["began"])) if state else "a moment ago"
     fault = f"is at work since {began}"
@@ -140,7 +146,7 @@ def _refusal(state):
     return name, fault, "one run at a time: wait for it, or stop it"
 
 
-def _held(runs):
+def _held(runs: Path) -> bool:
     """Whether a job's process is alive."""
     try:
         lock = os.open(runs / LOCK, os.O_RDWR)
@@ -155,26 +161,26 @@ def _held(runs):
         os.close(lock)
 
 
-def _write(runs, record):
+def _write(runs: Path, record: Record) -> None:
     with atomic_path(runs / RECORD) as temporary:
         Path(temporary).write_text(json.dumps(record, indent=1))
 
 
-def _record(runs):
+def _record(runs: Path) -> Record | None:
     try:
         return json.loads((runs / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
 
-def job_state():
-    """The latest job, whoever started it, or None where there was none.
+def job_state() -> Record | None:
+    """The latest job, whoever started it, or None if there was none.
 
     Returns:
-        dict: name, out, clip, speech, profile, began (Unix time), pid; state ("running",
-        "stopping", "finished", "failed", "stopped" or "died"); words (the same for people); of
-        `Course.line` share, left_s, elapsed_s, step, index, steps, done, total, text; of a
-        finished run report and videos.
+        name, out, clip, speech, profile, began (Unix time), pid; state ("running", "stopping",
+        "finished", "failed", "stopped" or "died"); words (the state as text); share, left_s,
+        elapsed_s, step, index, steps, done, total, text (see `Course.line`); report and videos of
+        a finished run.
     """
     _children[:] = [child for child in _children if child.poll() is None]
     runs = runs_dir()
@@ -193,7 +199,7 @@ def job_state():
     return state
 
 
-def _words(state):
+def _words(state: Record) -> str:
     """What happened, and what to do."""
     resume = "what was finished is kept, and resumed from there"
     if state["state"] == "failed":
@@ -215,7 +221,7 @@ def _words(state):
     return ", ".join(part for part in parts if part)
 
 
-def _last_words(log):
+def _last_words(log: Path) -> str:
     """The last line of a log, if there is one."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
@@ -225,13 +231,15 @@ def _last_words(log):
     return f" ({said[-1][:200]})" if said else ""
 
 
-def stop_job(patience_s=_PATIENCE_S):
-    """Ask the job to end, with growing force; what it finished stays. Returns at once.
+def stop_job(patience_s: tuple[float, float] = _PATIENCE_S) -> threading.Thread | None:
+    """Stop the job with three signals, each stronger than the last. Returns at once.
+
+    The steps that were finished are kept.
 
     Args:
-        patience_s: seconds after the interrupt, and after the request to end, before it is killed.
+        patience_s: seconds to wait after SIGINT, and after SIGTERM, before the next signal.
     Returns:
-        threading.Thread that ends with the job; None where no job is at work.
+        A thread that ends with the job; None if no job is running.
     """
     runs = runs_dir()
     record = _record(runs)
@@ -243,7 +251,7 @@ def stop_job(patience_s=_PATIENCE_S):
     return ending
 
 
-def _end(runs, pid, patience_s):
+def _end(runs: Path, pid: int, patience_s: tuple[float, float]) -> None:
     for force, seconds in zip((signal.SIGINT, signal.SIGTERM, signal.SIGKILL), (*patience_s, 5.0)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, force)

@@ -1,29 +1,33 @@
-"""The manifest of a step: what it was made from, by what, and whether it still holds.
+"""The manifest of a step: its inputs and outputs, and whether the result is still valid.
 
-A step's result holds while its fingerprint (parameters, the profile's numbers, the notebook's
+A step's result is valid while its fingerprint (parameters, the profile's numbers, the notebook's
 code, the code of the modules it imports) is the same, and every file that it read and wrote
-still has the content of then. Inputs are those that the step really asked for.
+still has the same content. Inputs are the files that the step really asked for.
 """
 
 import hashlib
 import json
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tfhkit.media import atomic_path, sha256_of
 from tfhkit.profiles import settings_of
 
 FILE = "manifest.json"
 
+Manifest = dict[str, Any]  # its entries are listed in `Step.finish`
 
-def fingerprint(name, profile, seed, own, code):
-    """SHA-256 over everything that decides a step's result but is not a file it reads.
+
+def fingerprint(name: str, profile: str, seed: int, own: dict[str, Any], code: str) -> str:
+    """SHA-256 of everything that decides a step's result, except the files that it reads.
 
     Args:
         name: the step's name.
         profile, seed: as in the parameters cell.
-        own: dict of the notebook's own parameters.
-        code: `sources.source_hash` of its notebook.
+        own: the notebook's own parameters, name -> value.
+        code: `sources.source_hash` of the notebook.
     """
     content = {
         "name": name,
@@ -35,33 +39,38 @@ def fingerprint(name, profile, seed, own, code):
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def read(folder):
-    """The manifest in a step's folder, or None where there is none that can be read."""
+def read(folder: Path | str) -> Manifest | None:
+    """The manifest in a step's folder, or None if none can be read."""
     try:
         return json.loads((Path(folder) / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
 
-def write(folder, content):
-    """Write a manifest whole: it comes last and makes a step count as finished."""
+def write(folder: Path | str, content: Manifest) -> None:
+    """Write a manifest in one go; it is written last and makes a step count as finished."""
     with atomic_path(Path(folder) / FILE) as temporary:
         Path(temporary).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def invalidate(folder):
+def invalidate(folder: Path | str) -> None:
     """Make a step count as unfinished: its artefacts are about to change."""
     (Path(folder) / FILE).unlink(missing_ok=True)
 
 
-def why_stale(manifest, run_dir, expected, files):
-    """Why a step has to be run (again), or None where its result still holds.
+def why_stale(
+    manifest: Manifest | None,
+    run_dir: Path,
+    expected: str,
+    files: Mapping[str, Callable[[], str]],
+) -> str | None:
+    """Why a step has to be run (again), or None if its result is still valid.
 
     Args:
-        manifest: what `read` gave.
+        manifest: what `read` returned.
         run_dir: the run directory; inputs and outputs are named relative to it.
-        expected: the fingerprint of now.
-        files: dict of "clip" and "speech" -> function without arguments that gives their hash.
+        expected: the present fingerprint.
+        files: "clip" and "speech" -> function that returns the file's hash.
     Returns:
         A few words, or None.
     """
@@ -81,10 +90,10 @@ def why_stale(manifest, run_dir, expected, files):
     return None
 
 
-def content_mark(path):
-    """What tells whether a file or folder is still the same, or None where there is none.
+def content_mark(path: Path) -> str | None:
+    """A mark that changes with the content of a file or folder; None if there is neither.
 
-    Of a file its SHA-256; of a folder the SHA-256 over its files' names, sizes and times.
+    It is the SHA-256 of a file, or of the names, sizes and times of a folder's files.
     """
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
@@ -93,8 +102,17 @@ def content_mark(path):
     return sha256_of(path) if path.is_file() else None
 
 
-def outputs_of(folder, run_dir, since, named):
-    """SHA-256 of every file that a step made: newer than its start, or asked for by name."""
+def outputs_of(
+    folder: Path | str, run_dir: Path, since: float, named: Collection[Path]
+) -> dict[str, str]:
+    """The files that a step made, with their SHA-256.
+
+    Args:
+        folder: the step's folder.
+        run_dir: the run directory; the files are named relative to it.
+        since: start of the step (Unix time); newer files count.
+        named: files that the step asked for by name; they count in any case.
+    """
     found = {}
     for path in sorted(Path(folder).rglob("*")):
         fresh = path.is_file() and (path.stat().st_mtime >= since or path in named)

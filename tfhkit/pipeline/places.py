@@ -20,14 +20,14 @@ EXECUTED = "notebooks"  # folder of a run directory for the executed notebooks
 COMMON = ("clip", "speech", "out", "profile", "seed")  # parameters that every notebook has
 
 
-def kit_dir():
-    """The clone, with `tfhkit/`, `notebooks/` and `assets/`; the current folder where the package
+def kit_dir() -> Path:
+    """The clone, with `tfhkit/`, `notebooks/` and `assets/`; the current folder if the package
     was installed from a wheel."""
     return clone_dir() or Path.cwd()
 
 
-def notebooks_dir():
-    """The notebooks' folder: the one that the runner names, the current one where it holds the
+def notebooks_dir() -> Path:
+    """The notebooks' folder: the one that the runner names, the current one if it holds the
     series (a reader's copies in `work/`), else the kit's own."""
     named, here = os.environ.get("TFHKIT_NOTEBOOKS"), Path.cwd()
     if named:
@@ -36,25 +36,22 @@ def notebooks_dir():
     return here if copies else kit_folder("notebooks")
 
 
-def base_dir():
-    """What relative paths count from: the kit's folder for all that works inside it (so that a
+def base_dir() -> Path:
+    """The folder that relative paths start from: the kit's for all that runs inside it (so that a
     notebook in `notebooks/` and `make run` at the top mean the same), else the current folder."""
     here = Path.cwd().resolve()
     return kit_dir() if here.is_relative_to(kit_dir()) else here
 
 
-def resolve_input(path, what, keyword=None):
+def resolve_input(path: Path | str, what: str) -> Path:
     """Absolute path of a file that the user named: from the current folder, else from `base_dir`.
 
     Args:
-        path: as given.
+        path: the path as given.
         what: "clip", "speech" or "picture", for the message.
-        keyword: a word that stands for no file; it is given back as it is.
     Raises:
         InputError: there is no such file.
     """
-    if path == keyword:
-        return path
     given = Path(path).expanduser()
     for candidate in (Path.cwd() / given, base_dir() / given):
         if candidate.is_file():
@@ -64,11 +61,20 @@ def resolve_input(path, what, keyword=None):
     raise InputError(path, f"there is no such {what} file", "check the path")
 
 
-def resolve_model(path):
+def input_or_keyword(path: str, what: str, keyword: str) -> Path | str:
+    """A file as by `resolve_input`, or the keyword itself, which stands for something built in.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    return keyword if path == keyword else resolve_input(path, what)
+
+
+def resolve_model(path: str) -> str | None:
     """Absolute path of a face model's file or folder, found as by `resolve_input`; None for "".
 
     Raises:
-        InputError: there is neither.
+        InputError: there is no such file or folder.
     """
     if not path:
         return None
@@ -79,8 +85,8 @@ def resolve_model(path):
     raise InputError(path, "there is no such face model", "check the path")
 
 
-def resolve_out(out):
-    """Absolute path of the run directory, made and tried for writing.
+def resolve_out(out: Path | str) -> Path:
+    """Absolute path of the run directory, which is created and tested for writing.
 
     Raises:
         InputError: it cannot be written.
@@ -97,15 +103,15 @@ def resolve_out(out):
     return path.resolve()
 
 
-def names_of(folder):
+def names_of(folder: Path | str) -> list[str]:
     """Names of the series' notebooks in a folder, in their order."""
     return sorted(path.stem for path in Path(folder).glob("[0-9][0-9]_*.ipynb"))
 
 
-def shown(path, out=None):
+def shown(path: Path | str) -> str:
     """A path as text for people: relative to the current or the kit's folder, if inside it."""
     path = Path(path)
-    for base in (Path.cwd(), kit_dir(), out and Path(out).parent):
-        if base and path.is_relative_to(base):
+    for base in (Path.cwd(), kit_dir()):
+        if path.is_relative_to(base):
             return str(path.relative_to(base))
     return str(path)

@@ -1,4 +1,4 @@
-"""Progress of a step: a bar where somebody watches, single lines where nobody does."""
+"""Progress of a step: a bar in a live front end, single lines elsewhere."""
 
 import html
 import json
@@ -6,21 +6,26 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
-from tfhkit.pipeline.front_end import is_live
+from tqdm import tqdm
 
-SHOWN_FROM_S = 1.0  # what is over sooner needs no bar
+from tfhkit.pipeline.front_end import ipython_shell, is_live
+from tfhkit.progress import Progress
+
+SHOWN_FROM_S = 1.0  # shorter work needs no bar
 _PAUSE_S = {"runner": 0.5, "live": 0.2, "terminal": 0.1, "log": 20.0}
 _MAX_LINES = 8
 _ALIVE = "width:14em;max-width:40%;height:.8em;vertical-align:middle;margin-right:.6em"
 
 
-def report_progress(name):
-    """A callable (done, total, text) for a step.
+def report_progress(name: str) -> Progress:
+    """The progress callable of a step.
 
     Under the runner it tells the runner (through the file TFHKIT_PROGRESS) and keeps the stored
     notebook clean. In a live front end it is a bar that moves, and one line when the cell is
-    done. Else it prints a line now and then, about what takes longer than two seconds.
+    done. Otherwise it prints a line now and then, about work that takes longer than two seconds.
     """
     file = os.environ.get("TFHKIT_PROGRESS")
     if file:
@@ -28,9 +33,9 @@ def report_progress(name):
     return _LiveBars() if is_live() else _log(name, lambda text: print(text, flush=True))
 
 
-def terminal_progress():
-    """A callable (done, total, text) for a command: a moving line on a terminal, which clears
-    itself, else a line now and then on standard error."""
+def terminal_progress() -> Progress:
+    """The progress callable of a command: a moving line on a terminal, which clears itself;
+    otherwise a line now and then on standard error."""
     if os.environ.get("TFHKIT_PROGRESS"):
         return _to_file(os.environ["TFHKIT_PROGRESS"])
     if sys.stderr.isatty():
@@ -42,38 +47,40 @@ class Line:
     """One kind of work that counts up, and how long it takes.
 
     Args:
-        text: what is done. done, total: how much of it. began: when the work on it began
-            (seconds of a monotonic clock). now: the time of this first message.
+        text: name of the work.
+        done, total: how much of it is done, and how much there is.
+        began: start of the work (seconds of a monotonic clock).
+        now: time of this first message, on the same clock.
     """
 
-    def __init__(self, text, done, total, began, now):
-        self.spent = 0.0  # of earlier rounds of the same work
+    def __init__(self, text: str, done: int, total: int, began: float, now: float) -> None:
+        self.spent = 0.0  # seconds of earlier rounds of the same work
         self._restart(text, done, total, began, now)
 
-    def _restart(self, text, done, total, began, now):
+    def _restart(self, text: str, done: int, total: int, began: float, now: float) -> None:
         self.text, self.done, self.total = text, done, total
         self.began, self.at = began, now
-        self._first = (done, now)  # how long the first message took to come says little
+        self._first = (done, now)  # the time until the first message is no measure of the rate
 
-    def takes(self, text, done, total):
+    def takes(self, text: str, done: int, total: int) -> bool:
         """Whether a message continues this line: the same work, or the same count continues."""
         goes_on = total == self.total and self.done <= done and self.done < self.total
         return goes_on or _head(text) == _head(self.text)
 
-    def tell(self, text, done, total, now):
-        """Take a message that this line `takes`."""
+    def tell(self, text: str, done: int, total: int, now: float) -> None:
+        """Take a message of this line (see `takes`)."""
         if total != self.total or done < self.done:
             self.spent += self.at - self.began
             self._restart(text, done, total, self.at, now)
         self.text, self.done, self.at = text, done, now
 
     @property
-    def seconds(self):
-        """Time that was spent on it, up to the latest message."""
+    def seconds(self) -> float:
+        """Time spent on the work, up to the latest message."""
         return self.spent + self.at - self.began
 
-    def left_s(self, now=None):
-        """Seconds until it is done at the present rate; None where nothing can be said yet."""
+    def left_s(self, now: float | None = None) -> float | None:
+        """Seconds until it is done at the present rate; None while the rate is unknown."""
         done, since = self._first
         if self.done >= self.total:
             return 0.0
@@ -83,7 +90,7 @@ class Line:
         waited = 0.0 if now is None else now - self.at
         return max(0.0, (self.total - self.done) / rate - waited)
 
-    def words(self, final=False):
+    def words(self, final: bool = False) -> str:
         """The line as text: "landmarks: 34 of 104, 3 s, about 7 s left", or "fitting: 33 %, 3 s"
         where the text ends with a percent sign."""
         count = f"{self.text}: {self.done} of {self.total}".lstrip(": ")
@@ -94,12 +101,12 @@ class Line:
         return ", ".join(parts if left is None else [*parts, f"about {in_words(left)} left"])
 
 
-def _head(text):
-    """What does not change while the work continues: "refiner" of "refiner, L1 0.0123"."""
+def _head(text: str) -> str:
+    """The part that does not change while the work continues: "refiner" of "refiner, L1 0.0123"."""
     return re.split(r"[,:(]", text)[0].strip()
 
 
-def in_words(seconds):
+def in_words(seconds: float) -> str:
     """A duration for people: "7 s", "4 min 10 s", "1 h 5 min"."""
     seconds = round(seconds)
     if seconds < 100:
@@ -111,8 +118,8 @@ def in_words(seconds):
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def counted(text, done, total):
-    """A message in few words: "landmarks 34/104", or "running 00_start_here 22 %"."""
+def counted(text: str, done: int, total: int) -> str:
+    """A message in a few words: "landmarks 34/104", or "running 00_start_here 22 %"."""
     if text.endswith("%"):
         return f"{text[:-1].rstrip()} {100 * done / total:.0f} %"
     return f"{text} {done}/{total}".lstrip()
@@ -125,12 +132,13 @@ class Lines:
         began: when the cell or command began (seconds of a monotonic clock).
     """
 
-    def __init__(self, began):
-        self.all, self.latest = [], None
+    def __init__(self, began: float) -> None:
+        self.all: list[Line] = []
+        self.latest: Line | None = None
         self._last = began
 
-    def tell(self, done, total, text, now):
-        """Take a message; gives the Line that it belongs to."""
+    def tell(self, done: int, total: int, text: str, now: float) -> Line:
+        """Take a message; returns the line that it belongs to."""
         found = [line for line in self.all if line.takes(text, done, total)]
         if self.latest in found:
             found = [self.latest]
@@ -143,7 +151,7 @@ class Lines:
         return found[0]
 
 
-def _to_file(file):
+def _to_file(file: str) -> Progress:
     """Messages as JSON lines {"done", "total", "text"} at the end of a file."""
     last = {"at": 0.0}
 
@@ -158,8 +166,8 @@ def _to_file(file):
     return progress
 
 
-def _log(name, write):
-    """A line now and then, and at the end of what took longer than two seconds."""
+def _log(name: str, write: Callable[[str], None]) -> Progress:
+    """A line now and then, and at the end of work that took longer than two seconds."""
     lines, said = Lines(time.monotonic()), {"at": time.monotonic()}
 
     def progress(done, total, text=""):
@@ -173,22 +181,20 @@ def _log(name, write):
     return progress
 
 
-_open_bars = []  # of tqdm, on the terminal
+_open_bars: list[tqdm] = []  # on the terminal
 
 
-def clear_terminal():
-    """Take unfinished moving lines off the terminal, before something else is printed."""
+def clear_terminal() -> None:
+    """Remove unfinished moving lines from the terminal, before something else is printed."""
     while _open_bars:
         _open_bars.pop().close()
 
 
-def moving_line(total, **options):
+def moving_line(total: float, bar_format: str) -> tqdm:
     """A tqdm bar on standard error that vanishes when it is closed."""
-    from tqdm import tqdm
-
     tqdm.monitor_interval = 0  # no thread that watches the bars
-    look = {"leave": False, "dynamic_ncols": True, "file": sys.stderr}
-    bar = tqdm(total=total, **look, **options)
+    place = {"leave": False, "dynamic_ncols": True, "file": sys.stderr}
+    bar = tqdm(total=total, bar_format=bar_format, **place)
     _open_bars.append(bar)
     return bar
 
@@ -196,10 +202,11 @@ def moving_line(total, **options):
 class _Terminal:
     """A moving line for each kind of work, one at a time."""
 
-    def __init__(self):
-        self.lines, self.bar, self.drawn = Lines(time.monotonic()), None, 0.0
+    def __init__(self) -> None:
+        self.lines, self.drawn = Lines(time.monotonic()), 0.0
+        self.bar: tqdm | None = None
 
-    def __call__(self, done, total, text=""):
+    def __call__(self, done: int, total: int, text: str = "") -> None:
         now = time.monotonic()
         line = self.lines.tell(done, total, text, now)
         if done >= total:
@@ -219,24 +226,25 @@ class _Terminal:
 
 
 class _LiveBars:
-    """The bars of a live notebook: below each cell its own, which becomes a line at the end."""
+    """The bars of a live notebook: one below each cell, which becomes a line at the end."""
 
-    def __init__(self):
-        self.cell, self.lines, self.handle, self.drawn = None, None, None, 0.0
-        self.began = time.monotonic()
-        events = get_ipython().events  # noqa: F821 - a builtin of IPython
+    def __init__(self) -> None:
+        self.lines: Lines | None = None
+        self.handle: Any = None  # IPython's, of the cell's bars
+        self.began, self.drawn = time.monotonic(), 0.0
+        events = ipython_shell().events
         events.register("pre_run_cell", self._cell_begins)
         events.register("post_run_cell", self._cell_ends)
 
-    def _cell_begins(self, *_):
+    def _cell_begins(self, *_: Any) -> None:
         self.began, self.lines, self.handle = time.monotonic(), None, None
 
-    def _cell_ends(self, *_):
-        if self.handle is not None:
-            self._draw(final=True)
+    def _cell_ends(self, *_: Any) -> None:
+        if self.lines is not None and self.handle is not None:
+            self._draw(self.lines, final=True)
         self.lines = self.handle = None
 
-    def __call__(self, done, total, text=""):
+    def __call__(self, done: int, total: int, text: str = "") -> None:
         now = time.monotonic()
         if self.lines is None:
             self.lines = Lines(self.began)
@@ -244,14 +252,14 @@ class _LiveBars:
         shown = self.handle is not None or line.seconds >= SHOWN_FROM_S
         if shown and (now - self.drawn >= _PAUSE_S["live"] or done >= total):
             self.drawn = now
-            self._draw()
+            self._draw(self.lines)
 
-    def _draw(self, final=False):
+    def _draw(self, told: Lines, final: bool = False) -> None:
         from IPython.display import display
 
-        lines = [line for line in self.lines.all if line.seconds >= SHOWN_FROM_S]
+        lines = [line for line in told.all if line.seconds >= SHOWN_FROM_S]
         lines = lines[-_MAX_LINES:]
-        alive = None if final else self.lines.latest
+        alive = None if final else told.latest
         words = [line.words(final or line is not alive) for line in lines]
         rows = [_row(line, text, line is alive) for line, text in zip(lines, words)]
         bundle = {"text/html": "\n".join(rows), "text/plain": "\n".join(words)}
@@ -261,7 +269,7 @@ class _LiveBars:
             self.handle.update(bundle, raw=True)
 
 
-def _row(line, words, alive):
+def _row(line: Line, words: str, alive: bool) -> str:
     """One line as HTML, with a bar while its work continues."""
     bar = ""
     if alive and line.done < line.total:

@@ -1,25 +1,29 @@
-"""What a step's result depends on besides its inputs: its notebook's code and the kit's code."""
+"""The code that a step's result depends on: its notebook's and that of the kit's modules."""
 
 import ast
 import hashlib
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tfhkit.assets import assets_dir
 from tfhkit.errors import InputError
 
+Notebook = dict[str, Any]  # the content of an .ipynb file
+
 EXERCISE_TAGS = ("exercise-setup", "exercise", "check")
 _PACKAGE = Path(__file__).resolve().parents[1]
-# these folders change no result; what they hand to the steps is hashed by content
+# code in these folders changes no result; files that it hands to a step are hashed by content
 CHANGE_NO_RESULT = ("pipeline", "teach", "cli", "bench")
 
 
-def read_notebook(path):
-    """A notebook file as a dict.
+def read_notebook(path: Path | str) -> Notebook:
+    """Read a notebook file.
 
     Raises:
-        InputError: it is missing or is no notebook.
+        InputError: it is missing or is not a notebook.
     """
     try:
         notebook = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -31,7 +35,7 @@ def read_notebook(path):
     return notebook
 
 
-def code_cells(notebook):
+def code_cells(notebook: Notebook) -> Iterator[tuple[set[str], str]]:
     """(tags, source) of every code cell."""
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
@@ -40,12 +44,12 @@ def code_cells(notebook):
             yield set(cell.get("metadata", {}).get("tags", ())), text
 
 
-def source_hash(notebook):
+def source_hash(notebook: Notebook) -> str:
     """SHA-256 of the code that makes a step's artefacts, of the kit's modules that it imports,
-    and of the shipped files that those name.
+    and of the shipped files that these modules name.
 
-    Left out: the parameters (they are recorded by value) and the exercises (solving one is
-    no reason to train again).
+    The parameters are left out, as they are recorded by value, and so are the exercises, as
+    solving one is no reason to train again.
     """
     skip = {"parameters", "injected-parameters", *EXERCISE_TAGS}
     cells = [text.strip() for tags, text in code_cells(notebook) if not tags & skip]
@@ -55,14 +59,14 @@ def source_hash(notebook):
     return digest.hexdigest()
 
 
-def modules_behind(code):
+def modules_behind(code: str) -> set[str]:
     """Names of the kit's modules that a piece of code reaches through imports."""
     lines = (line for line in code.splitlines() if not line.lstrip().startswith(("%", "!")))
     try:
         open_names = _imports(ast.parse("\n".join(lines)), "")
     except SyntaxError:
         return set()  # the cell itself will say so when it is run
-    seen = set()
+    seen: set[str] = set()
     while open_names:
         name = open_names.pop()
         if name not in seen and not changes_no_result(name) and module_file(name):
@@ -71,20 +75,23 @@ def modules_behind(code):
     return seen
 
 
-def changes_no_result(name):
+def changes_no_result(name: str) -> bool:
     """Whether a module is in one of the folders that change no result."""
     return name.partition(".")[2].partition(".")[0] in CHANGE_NO_RESULT
 
 
-def _module(name):
+def _module(name: str) -> tuple[bytes, frozenset[str]]:
     """Digest of a module and of the shipped files that it names, and what it imports."""
     path = module_file(name)
+    assert path is not None, f"{name} is not a module of the kit"
     notes = tuple(sorted(assets_dir().glob("*.json")))
     return _parsed(name, path, notes, tuple(p.stat().st_mtime_ns for p in (path, *notes)))
 
 
 @cache
-def _parsed(name, path, notes, _times):
+def _parsed(
+    name: str, path: Path, notes: tuple[Path, ...], _times: tuple[int, ...]
+) -> tuple[bytes, frozenset[str]]:
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
@@ -93,32 +100,33 @@ def _parsed(name, path, notes, _times):
     return hashlib.sha256(f"{_without_words(tree)} {shipped}".encode()).digest(), imports
 
 
-def _without_words(tree):
-    """A syntax tree as text, without comments and docstrings: they change no result."""
+def _without_words(tree: ast.AST) -> str:
+    """A syntax tree as text, without docstrings: they change no result."""
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        first = body[0] if isinstance(body, list) and body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-            node.body = body[1:]
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and node.body:
+            first = node.body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:]
     return ast.dump(tree)
 
 
-def _imports(tree, package):
+def _imports(tree: ast.AST, package: str) -> set[str]:
     """Candidates for module names: `from a import b` may mean the module a.b."""
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             parts = package.split(".")[: len(package.split(".")) - node.level + 1]
-            base = ".".join([*parts, node.module or ""]).strip(".") if node.level else node.module
+            parts = parts if node.level else []
+            base = ".".join([*parts, node.module or ""]).strip(".")
             names.add(base)
             names.update(f"{base}.{alias.name}" for alias in node.names)
     return {name for name in names if name.split(".")[0] == "tfhkit"}
 
 
-def module_file(name):
-    """Path of a module of the kit by its name, or None where there is none."""
+def module_file(name: str) -> Path | None:
+    """Path of a module of the kit by its name, or None if there is no such module."""
     path = _PACKAGE.joinpath(*name.split(".")[1:])
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
         if candidate.is_file() and name != "tfhkit":

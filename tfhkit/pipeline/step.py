@@ -1,4 +1,4 @@
-"""What a notebook opens: its inputs, its folder, its settings, its progress, its manifest."""
+"""A step of the series, as a notebook opens it: inputs, folder, settings, progress, manifest."""
 
 import random
 import resource
@@ -6,98 +6,116 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from tfhkit.errors import InputError, ParameterError, TfhkitError
 from tfhkit.evaluate.installation import versions
 from tfhkit.media import rounded, sha256_of, write_wav
 from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline import places, sources
-from tfhkit.pipeline.parameters import own_parameters, parameters_of
+from tfhkit.pipeline.manifest import Manifest
+from tfhkit.pipeline.parameters import Value, own_parameters, parameters_of
 from tfhkit.pipeline.progress import report_progress
 from tfhkit.pipeline.watch import followed
 from tfhkit.profiles import settings_of
 
 SENTENCE = "sentence.wav"
 
+Place = TypeVar("Place", Path, str, Path | str, str | None)
+
 
 class Step:
-    """One notebook at work; made by `open_step`.
+    """One running notebook; made by `open_step`.
 
     Attributes:
         name: e.g. "03_lstm_training".
-        out: Path of the run directory; `dir`: this step's folder in it.
-        settings: the profile's numbers (`tfhkit.profiles.Settings`).
-        seed, own: as given. device: "cuda" or "cpu", by the profile and the machine.
-        clip_path, speech_path: the resolved files; asking for one makes it an input.
-        progress: callable (done, total, text) to hand to functions of the kit.
+        out: the run directory.
+        dir: this step's folder in the run directory.
+        settings: the profile's numbers.
+        seed: random seed.
+        own: the notebook's own parameters, name -> value.
+        progress: called as progress(done, total, text); to hand to functions of the kit.
     """
 
-    def __init__(self, name, clip, speech, out, profile, seed, own):
+    def __init__(
+        self,
+        name: str,
+        clip: Path | str,
+        speech: Path | str,
+        out: Path,
+        profile: str,
+        seed: int,
+        own: Mapping[str, Value],
+    ) -> None:
         self.name, self.out, self.seed, self.own = name, out, seed, dict(own)
         self.dir = out / name
         self.settings = settings_of(profile)
         self.progress = report_progress(name)
         self._given = {"clip": clip, "speech": speech}
-        self._resolved, self._inputs, self._named = {}, {}, set()
+        self._resolved: dict[str, Path] = {}
+        self._inputs: dict[str, str] = {}
+        self._named: set[Path] = set()
         self._fingerprint = _fingerprint(name, profile, seed, self.own)
         self._since, self._began = time.time(), time.perf_counter()
 
     @property
-    def device(self):
-        """The name "cuda" where the profile asks for it and it is there, else "cpu"."""
+    def device(self) -> str:
+        """The name "cuda" if the profile asks for it and the machine has it, else "cpu"."""
         import torch
 
         wanted = self.settings.device == "auto" and torch.cuda.is_available()
         return "cuda" if wanted else "cpu"
 
     @property
-    def clip_path(self):
-        """Path of the clip; "sample" is fetched and verified."""
+    def clip_path(self) -> Path:
+        """Path of the clip, now an input of this step; "sample" is fetched and verified."""
         return self._file("clip")
 
     @property
-    def speech_path(self):
-        """Path of the driving sound; "sentence" is spoken by espeak-ng, once per run."""
+    def speech_path(self) -> Path:
+        """Path of the driving sound, now an input; espeak-ng speaks "sentence" once in a run."""
         return self._file("speech")
 
-    def model_path(self, given):
+    def model_path(self, given: str) -> str | None:
         """Path of a face model's file or folder, as an input of this step; None for ""."""
         return self._noted(places.resolve_model(given))
 
-    def picture_path(self, given):
+    def picture_path(self, given: str) -> Path | str:
         """A picture's path as an input of this step; "astronaut" stays as it is."""
-        return self._noted(places.resolve_input(given, "picture", "astronaut"))
+        return self._noted(places.input_or_keyword(given, "picture", "astronaut"))
 
-    def _noted(self, path):
-        """The path, as an input of this step where something lies there."""
-        mark = path and manifests.content_mark(Path(path))
+    def _noted(self, path: Place) -> Place:
+        """The path; what lies there, if anything, becomes an input of this step."""
+        mark = None if path is None else manifests.content_mark(Path(path))
         if mark:
             self._inputs[str(path)] = mark
         return path
 
-    def _file(self, what):
+    def _file(self, what: str) -> Path:
         if what not in self._resolved:
             again = self.name == places.STEPS[0]
             path = resolve(what, self._given[what], self.out, again)
             self._resolved[what], self._inputs[what] = path, sha256_of(path)
         return self._resolved[what]
 
-    def path(self, file):
-        """Path to write an artefact of this step; from the first call on the step is unfinished."""
+    def path(self, file: str) -> Path:
+        """Path to write an artefact of this step to; the step now counts as unfinished."""
         path = self.dir / file
         path.parent.mkdir(parents=True, exist_ok=True)
         manifests.invalidate(self.dir)
         self._named.add(path)
         return path
 
-    def finished(self, file):
+    def finished(self, file: str) -> Path | None:
         """Path of this step's own artefact, if a run with the same inputs and code finished it.
 
         Args:
             file: its name in the step's folder.
         Returns:
-            Path, or None: it has to be made.
+            The path, or None if the artefact has to be made.
         """
         made = manifests.read(self.dir)
         if manifests.why_stale(made, self.out, self._fingerprint, self._hashes()):
@@ -106,8 +124,8 @@ class Step:
         self._named.add(path)  # it stays an output of this step
         return path if path.is_file() else None
 
-    def input(self, earlier, file):
-        """Path of an earlier step's artefact; runs that notebook first where it has to be.
+    def input(self, earlier: str, file: str) -> Path:
+        """Path of an earlier step's artefact; runs that notebook first if its result is stale.
 
         Args:
             earlier: the step's name, e.g. "01_3dmm_fitting".
@@ -115,7 +133,7 @@ class Step:
         Raises:
             ParameterError: `earlier` does not come before this step.
             InputError: that step does not write such a file.
-            TfhkitError: the earlier notebook failed, in its words.
+            TfhkitError: the earlier notebook failed; the text is its error message.
         """
         if not earlier < self.name:
             fault = f"does not come before {self.name}"
@@ -132,46 +150,55 @@ class Step:
         self._inputs[f"{earlier}/{file}"] = sha256_of(path)
         return path
 
-    def _why_stale(self, earlier, made):
-        """Why an earlier step has to run; the student's own parameters for it are respected."""
+    def _why_stale(self, earlier: str, made: Manifest | None) -> str | None:
+        """Why an earlier step has to run; parameters that a student set for it are kept."""
         own = (made or {}).get("parameters", {}).get("own", {})
         expected = _fingerprint(earlier, self.settings.profile, self.seed, own)
         return manifests.why_stale(made, self.out, expected, self._hashes())
 
-    def _hashes(self):
-        """Functions that hash the clip and the speech of now."""
-        return {
-            what: (lambda what=what: sha256_of(resolve(what, self._given[what], self.out)))
-            for what in self._given
-        }
+    def _hashes(self) -> dict[str, Callable[[], str]]:
+        """Functions that hash the present clip and speech."""
+        return {what: partial(self._hash, what) for what in self._given}
 
-    def _run(self, earlier, made):
+    def _hash(self, what: str) -> str:
+        return sha256_of(resolve(what, self._given[what], self.out))
+
+    def _run(self, earlier: str, made: Manifest | None) -> None:
         """Run an earlier notebook in a process of its own, as `tfhkit run --only` does."""
         command = [sys.executable, "-m", "tfhkit.cli", "run", "--only", earlier, "--no-report"]
-        command += ["--out", self.out, "--profile", self.settings.profile, "--seed", self.seed]
-        command += ["--notebooks", places.notebooks_dir()]
+        command += ["--out", str(self.out), "--profile", self.settings.profile]
+        command += ["--seed", str(self.seed), "--notebooks", str(places.notebooks_dir())]
         for what, given in self._given.items():
-            command += [f"--{what}", given if given in KEYWORDS else resolve(what, given, self.out)]
+            named = given if given in KEYWORDS else resolve(what, given, self.out)
+            command += [f"--{what}", str(named)]
         known = own_parameters(_notebook(earlier), earlier)
         for name, value in (made or {}).get("parameters", {}).get("own", {}).items():
             command += ["--set", f"{earlier[:2]}.{name}={value}"] if name in known else []
         with tempfile.TemporaryDirectory() as folder:
             state, line = Path(folder) / "progress", ""
-            command = [str(part) for part in [*command, "--progress", state]]
-            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-            with followed(state, self.progress):
-                with subprocess.Popen(command, cwd=places.kit_dir(), **pipes) as process:
-                    for line in process.stdout:
-                        print(line.rstrip())
+            with (
+                followed(state, self.progress),
+                subprocess.Popen(
+                    [*command, "--progress", str(state)],
+                    cwd=places.kit_dir(),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                ) as process,
+            ):
+                for line in process.stdout or ():
+                    print(line.rstrip())
         if process.returncode:
             raise TfhkitError(line.strip().removeprefix("tfhkit: ") or f"{earlier} failed")
 
-    def finish(self, numbers=None, backends=None):
+    def finish(
+        self, numbers: Mapping[str, Any] | None = None, backends: Mapping[str, str] | None = None
+    ) -> None:
         """Write the manifest: the step is finished.
 
         Args:
-            numbers: dict of name -> number (or text, or list), for the report.
-            backends: dict of seam -> the backend that was used.
+            numbers: name -> number (or text, or list), for the report.
+            backends: seam -> the backend that was used.
         """
         self.dir.mkdir(parents=True, exist_ok=True)
         outputs = manifests.outputs_of(self.dir, self.out, self._since, self._named)
@@ -203,19 +230,16 @@ class Step:
 KEYWORDS = ("sample", "sentence")
 
 
-def open_step(name, values):
+def open_step(name: str, values: Mapping[str, Any]) -> Step:
     """Open a step of the series; the first thing that a notebook does.
 
     Args:
         name: the notebook's name without suffix.
-        values: dict that holds the values of the notebook's parameters by their names, above all
-            its `globals()`; what is missing has the default of its cell of parameters. All
-            notebooks have clip (a video file, or "sample"), speech (a sound file, or "sentence"),
-            out (the run directory; a relative path counts from the kit's folder for everything
-            that runs inside it, else from the current folder), profile ("quick", "full", or
-            "tiny" for tests) and seed, which seeds NumPy's and torch's global generators, too.
-    Returns:
-        Step.
+        values: the notebook's parameters by their names, usually its `globals()`; a parameter
+            that is missing has the default of the parameters cell. All notebooks have clip (a
+            video file, or "sample"), speech (a sound file, or "sentence"), out (the run
+            directory, see `places.base_dir` for a relative path), profile ("quick", "full", or
+            "tiny" for tests) and seed, which also seeds NumPy's and torch's global generators.
     Raises:
         ParameterError: an unknown profile or step.
         InputError: no such notebook, or the run directory cannot be written.
@@ -237,14 +261,14 @@ def open_step(name, values):
     return step
 
 
-def resolve(what, given, out, again=False):
+def resolve(what: str, given: Path | str, out: Path, again: bool = False) -> Path:
     """The file behind a `clip` or `speech` parameter.
 
     Args:
         what: "clip" or "speech".
         given: a path, or "sample" / "sentence".
         out: the run directory, where the sentence is kept.
-        again: speak the sentence even if it lies there.
+        again: speak the sentence even if it is there already.
     """
     if what == "clip" and given == "sample":
         from tfhkit.assets import fetch
@@ -261,10 +285,10 @@ def resolve(what, given, out, again=False):
     return places.resolve_input(given, what)
 
 
-def _notebook(name):
+def _notebook(name: str) -> sources.Notebook:
     return sources.read_notebook(places.notebooks_dir() / f"{name}.ipynb")
 
 
-def _fingerprint(name, profile, seed, own):
+def _fingerprint(name: str, profile: str, seed: int, own: dict[str, Any]) -> str:
     code = sources.source_hash(_notebook(name))
     return manifests.fingerprint(name, profile, seed, own, code)

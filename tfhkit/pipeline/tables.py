@@ -1,26 +1,27 @@
 """Tables for people on the command line and in the report."""
 
 import math
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
+from typing import Any
 
 
-def table(numbers):
+def table(numbers: Mapping[str, Any]) -> str:
     """A dict as lines of name and value."""
     width = max(map(len, numbers), default=0)
     return "\n".join(f"{name:<{width}}  {cell_text(value)}" for name, value in numbers.items())
 
 
-def rows_table(rows):
-    """A list of dicts with the same keys as a table with a head."""
-    rows = rows if isinstance(rows, list) else [rows]
+def rows_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows with the same keys as a table with a header."""
     heads = list(rows[0]) if rows else []
     cells = [heads, *[[cell_text(row.get(head)) for head in heads] for row in rows]]
     widths = [max(len(line[i]) for line in cells) for i in range(len(heads))]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths)).rstrip() for line in cells)
 
 
-def cell_text(value):
-    """A value as short text: four digits, a pair as "low to high", nothing as a dash."""
+def cell_text(value: Any) -> str:
+    """A value as short text: four digits, a pair as "low to high", None as a dash."""
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 100 else f"{value:.1f}"
     if isinstance(value, (list, tuple)):
@@ -29,10 +30,10 @@ def cell_text(value):
     return "-" if value is None else str(value)
 
 
-def rounded(value):
-    """For JSON: floats at four digits after the decimal point, also inside lists and dicts.
+def rounded(value: Any) -> Any:
+    """Round floats to four decimals for JSON, also inside lists and dicts.
 
-    What is not a number, or infinite, becomes None.
+    NaN and infinity become None.
     """
     if isinstance(value, dict):
         return {name: rounded(item) for name, item in value.items()}

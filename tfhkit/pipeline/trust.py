@@ -1,15 +1,16 @@
 """Sign notebooks, so that a front end plays the sounds and videos that are stored in them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def trust(paths):
+def trust(paths: Iterable[Path | str]) -> None:
     """Sign notebooks for this user, as `jupyter trust` does.
 
-    Only the kit's own notebooks are signed: those it stores, copies for a student, or ran.
+    Meant for the kit's own notebooks: those that it stores, copies for a student, or ran.
 
     Args:
-        paths: notebook files; those that cannot be signed (a full disk, say) stay untrusted.
+        paths: notebook files; a file that cannot be signed, for lack of space, stays untrusted.
     """
     import nbformat
     from nbformat.sign import NotebookNotary

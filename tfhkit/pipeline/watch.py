@@ -1,13 +1,20 @@
-"""Watching a notebook that runs in another process: its progress here, while it works."""
+"""Watching a notebook that runs in another process: its progress is shown here meanwhile."""
 
 import json
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOBase
 from pathlib import Path
+from typing import Any
 
+from tqdm import tqdm
+
+from tfhkit.pipeline.course import Course
 from tfhkit.pipeline.progress import clear_terminal, counted, in_words, moving_line
+from tfhkit.progress import Progress
 
 LOG_LINE_EVERY_S = 60.0
 
@@ -15,36 +22,39 @@ LOG_LINE_EVERY_S = 60.0
 class Watch:
     """Shows the progress of a notebook that runs in another process, while the block lasts.
 
-    A terminal gets one moving line, which vanishes; a notebook a bar of its own (or its runner's
-    file); anything else a line a minute, or none where the run's progress goes to a file.
+    A terminal gets one moving line, which vanishes. A notebook gets a bar (or a line in its
+    runner's file). Anything else gets a line a minute, or none if the run has a progress file.
 
     Args:
         file: the file that TFHKIT_PROGRESS names.
-        label: the text before each line, e.g. the notebook's name.
+        label: text before each line, e.g. the notebook's name.
         course: the run's `Course`.
         stream: where lines go; None for standard error.
     """
 
-    def __init__(self, file, label, course, stream=None):
+    def __init__(
+        self, file: Path | str, label: str, course: Course, stream: TextIOBase | None = None
+    ) -> None:
         self.file, self.label, self.course = Path(file), label, course
         self.stream = stream or sys.stderr
-        self.read, self.doing, self.bar = 0, "", None
+        self.read, self.doing = 0, ""
+        self.bar: tqdm | None = None
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._follow, daemon=True)
 
-    def __enter__(self):
+    def __enter__(self) -> "Watch":
         self.file.write_text("")
         self.began = time.monotonic()
         self.thread.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.stop.set()
         self.thread.join()
         clear_terminal()
         self.file.unlink(missing_ok=True)
 
-    def _follow(self):
+    def _follow(self) -> None:
         next_line = time.monotonic() + LOG_LINE_EVERY_S
         while not self.stop.wait(0.5):
             for message in self._messages():
@@ -60,20 +70,20 @@ class Watch:
                 self.stream.write("  ".join([self.label, *self._words()]) + "\n")
                 self.stream.flush()
 
-    def _messages(self):
-        """The messages that came since the last look; half a line waits for its rest."""
+    def _messages(self) -> list[dict[str, Any]]:
+        """The messages since the last call; a line that is not complete yet is left for later."""
         with self.file.open("rb") as log:
             log.seek(self.read)
             whole = log.read().rpartition(b"\n")
         self.read += len(whole[0]) + len(whole[1])
         return [json.loads(line) for line in whole[0].splitlines()]
 
-    def _words(self):
+    def _words(self) -> list[str]:
         spent = f"{time.monotonic() - self.began:.0f} s"
         left = f"about {in_words(self.course.left_s())} left"
         return [part for part in (spent, self.doing, left) if part]
 
-    def _moving_line(self):
+    def _moving_line(self) -> None:
         if self.bar is None:
             look = "{desc} |{bar:20}| {percentage:3.0f}%{postfix}"
             self.bar = moving_line(1.0, bar_format=look)
@@ -84,15 +94,16 @@ class Watch:
 
 
 @contextmanager
-def followed(file, progress):
-    """While the block lasts, hand the progress of another process's run to a callable.
+def followed(file: Path | str, progress: Progress) -> Iterator[None]:
+    """Pass on the progress of a run in another process, while the block lasts.
 
     Args:
-        file: what its `tfhkit run --progress` names. progress: callable (done, total, text).
+        file: the file that its `tfhkit run --progress` names.
+        progress: called as progress(done, total, text).
     """
     stop, text = threading.Event(), ""
 
-    def follow():
+    def follow() -> None:
         nonlocal text
         while not stop.wait(0.5):
             state = last_line(file)
@@ -111,8 +122,8 @@ def followed(file, progress):
         progress(100, 100, text)
 
 
-def last_line(file):
-    """The last whole line of a progress file as a dict; None where there is none."""
+def last_line(file: Path | str) -> dict[str, Any] | None:
+    """The last complete line of a progress file (see `Course.line`); None if there is none."""
     try:
         with open(file, "rb") as log:
             log.seek(0, 2)

@@ -149,7 +149,7 @@ def store_outputs(
     Raises:
         InputError: a stored notebook is too large, or shows a path of this machine.
     """
-    from tfhkit.pipeline.runner import run_series
+    from tfhkit.pipeline.runner import RunInputs, run_series
 
     folder = Path(folder)
     run = places.resolve_out(out)
@@ -158,12 +158,12 @@ def store_outputs(
         stored = read_notebook(folder / f"{name}.ipynb")
         if not executed.is_file() or _executed_code(read_notebook(executed)) != _code(stored):
             manifests.invalidate(run / name)
-    run_series(out=str(run), profile=profile, notebooks=folder, say=say)
+    run_series(RunInputs(out=str(run), profile=profile), notebooks=folder, say=say)
     for name in names:
         path = folder / f"{name}.ipynb"
         notebook = read_notebook(path)
-        executed = read_notebook(run / places.EXECUTED / f"{name}.ipynb")
-        _take_outputs(notebook, executed)
+        made = read_notebook(run / places.EXECUTED / f"{name}.ipynb")
+        _take_outputs(notebook, made)
         _clean(notebook, run)
         write_notebook(path, notebook)
         check_stored(path)

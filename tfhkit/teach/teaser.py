@@ -12,6 +12,7 @@ import numpy as np
 
 from tfhkit.assets import assets_dir
 from tfhkit.background.images import Coarse
+from tfhkit.errors import InputError
 from tfhkit.media import open_clip, sha256_of, write_video
 from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline import places
@@ -44,6 +45,8 @@ def make_teaser(out: Path, path: Path) -> Path:
     frames = [np.vstack([head, np.hstack(_larger(row))]) for row in zip(*columns.values())]
     write_video(path, frames, refined.times, sound)
     made = manifests.read(out / "05_memory_gan")
+    if made is None:
+        raise InputError(out, "holds no finished step 05", "run the series there first")
     card = {
         "sha256": sha256_of(path),
         "content": ALT,

@@ -23,9 +23,12 @@ _BEFORE = ("I think that", "We were told", "They say that", "It seems to me", "M
 _AFTER = ("is what they want", "may be the answer", "was on my mind", "could be in the news")
 
 
+WORDS = ("ABOUT", "PEOPLE", "MOVE")
+
+
 def make_lrw_corpus(
     folder: Path | str,
-    words: str | Sequence[str] = ("ABOUT", "PEOPLE", "MOVE"),
+    words: str | Sequence[str] = WORDS,
     n_clips: tuple[int, int, int] = (4, 1, 1),
     seed: int = 0,
     supersample: int = 2,

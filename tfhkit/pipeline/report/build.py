@@ -1,45 +1,66 @@
 """Write the report of a run: report.json for scripts, report.html for people."""
 
 import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tfhkit.media import atomic_path, write_json
 from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline import places
+from tfhkit.pipeline.course import Course
+from tfhkit.pipeline.parameters import Value
 from tfhkit.pipeline.report.notebooks import page_of
 from tfhkit.pipeline.report.page import page_html
-from tfhkit.pipeline.runner import default_out, run_series
+from tfhkit.pipeline.runner import RunInputs, run_series
 
 ROW = ("name", "status", "seconds")
 
 
-def run_and_report(write=True, say=print, **options):
-    """Run the series and write the report; `options` are those of `run_series`.
+def run_and_report(
+    inputs: RunInputs,
+    only: Collection[str] = (),
+    set_values: Iterable[str] | Mapping[str, Value] = (),
+    notebooks: Path | str | None = None,
+    write: bool = True,
+    say: Callable[[str], None] = print,
+    course: Course | None = None,
+) -> dict[str, Any]:
+    """Run the series and write the report.
 
+    Args:
+        inputs, only, set_values, notebooks, say, course: as in `run_series`.
+        write: False writes no report.
     Returns:
-        dict: what report.json holds, or with write=False only seconds and steps.
+        The content of report.json, or with write=False only seconds and steps.
     """
     began = time.perf_counter()
-    steps = run_series(say=say, **options)
+    steps = run_series(inputs, only, set_values, notebooks, say, course)
     seconds = round(time.perf_counter() - began, 1)
     if not write:
         return {"seconds": seconds, "steps": [{k: s[k] for k in ROW} for s in steps]}
-    out = places.resolve_out(options.get("out") or default_out(options.get("clip", "sample")))
-    return write_report(out, seconds, {step["name"]: step["status"] for step in steps})
+    return write_report(
+        inputs.resolve_out(), seconds, {step["name"]: step["status"] for step in steps}
+    )
 
 
-def write_report(out, seconds=None, status=None):
+def write_report(
+    out: Path, seconds: float | None = None, status: dict[str, str] | None = None
+) -> dict[str, Any]:
     """Write report.json and report.html into a run directory, from its manifests.
 
     Args:
-        out: the run directory (Path). seconds: of the call that ran it.
-        status: dict of step name -> "run" or "kept", for the steps of that call.
+        out: the run directory.
+        seconds: duration of the call that ran the series.
+        status: step name -> "run" or "kept", for the steps of that call.
     Returns:
         The content of report.json.
     """
-    out = Path(out)
-    found = {folder.name: manifests.read(folder) for folder in sorted(out.glob("[0-9][0-9]_*"))}
-    found = {name: content for name, content in found.items() if content}
+    found = {
+        folder.name: content
+        for folder in sorted(out.glob("[0-9][0-9]_*"))
+        if (content := manifests.read(folder))
+    }
     notebooks = sorted((out / places.EXECUTED).glob("[0-9][0-9]_*.ipynb"))
     pages = [page_of(path).name for path in notebooks]
     videos = [name for content in found.values() for name in content["outputs"]

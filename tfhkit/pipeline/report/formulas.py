@@ -1,7 +1,7 @@
 """LaTeX formulas as MathML, which browsers show without scripts and without a network.
 
 `latex2mathml` does the parsing. Its output is MathML 3; browsers have MathML Core, which lacks
-some of that, so bold and blackboard letters become characters of their own, and spaces and limits
+parts of it, so bold and blackboard letters become characters of their own, and spaces and limits
 are put as TeX puts them.
 """
 
@@ -9,6 +9,7 @@ import re
 import unicodedata
 from html import escape
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 STYLES = {
     "bold": "BOLD",
@@ -34,14 +35,14 @@ BRACES = {
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 
 
-def to_mathml(latex, block=False):
+def to_mathml(latex: str, block: bool = False) -> str:
     """A formula as a <math> element.
 
     Args:
         latex: the formula without its dollar signs.
         block: on a line of its own, with large sums and limits below and above.
     Returns:
-        HTML text; a formula with a command that is not known stays LaTeX, in a <code> element.
+        HTML text; a formula with an unknown command stays LaTeX, in a <code> element.
     """
     try:
         math = parse(latex, block)
@@ -50,11 +51,11 @@ def to_mathml(latex, block=False):
     return ElementTree.tostring(math, encoding="unicode")
 
 
-def parse(latex, block=False):
+def parse(latex: str, block: bool = False) -> Element:
     """The <math> element (`xml.etree`) of a formula.
 
     Raises:
-        ValueError: the formula is no LaTeX, or has a command that is not known.
+        ValueError: the formula is not valid LaTeX, or has an unknown command.
     """
     from latex2mathml.converter import convert
 
@@ -76,7 +77,7 @@ def parse(latex, block=False):
     return math
 
 
-def _letters(part):
+def _letters(part: Element) -> None:
     """Letters with a style become Unicode's characters for it."""
     style = part.attrib.pop("mathvariant", None)
     if style == "normal" and len(part.text or "") == 1:
@@ -85,8 +86,8 @@ def _letters(part):
         part.text = "".join(styled(letter, style) for letter in part.text or "")
 
 
-def styled(letter, style):
-    """A letter or digit in a style of mathematics; itself where Unicode has none."""
+def styled(letter: str, style: str) -> str:
+    """A letter or digit in a mathematical style; the letter itself if Unicode has no such sign."""
     name = unicodedata.name(letter, "")
     name = re.sub(r"^(LATIN|GREEK) | LETTER", "", name)
     for words in (f"MATHEMATICAL {STYLES[style]} {name}", f"{STYLES[style]} {name}",
@@ -98,7 +99,7 @@ def styled(letter, style):
     return letter
 
 
-def _signs(part):
+def _signs(part: Element) -> None:
     if part.get("width") == "negativethinmathspace":
         part.set("width", f"-{THIN_EM}")
     if part.tag in ("mi", "mo") and part.text in SPACES:
@@ -114,19 +115,19 @@ def _signs(part):
         part.remove(part[1])
 
 
-def _words(parent):
+def _words(parent: Element) -> None:
     r"""The letters of \mathrm{word} become one word."""
     for part in parent:
         _words(part)
     letters = list(parent)
     upright = [p.tag == "mi" and p.get("mathvariant") == "normal" for p in letters]
     if parent.tag == "mrow" and len(letters) > 1 and all(upright):
-        word = ElementTree.Element("mi")
-        word.text = "".join(letter.text for letter in letters)
+        word = Element("mi")
+        word.text = "".join(letter.text or "" for letter in letters)
         parent[:] = [word]
 
 
-def _functions(parent, block):
+def _functions(parent: Element, block: bool) -> None:
     """Names such as log and max: upright, limits below, a thin space where no bracket follows."""
     for part in parent:
         inner = block and parent.tag not in ("mfrac", "msub", "msup", "msubsup")
@@ -151,12 +152,12 @@ def _functions(parent, block):
     parent[:] = parts
 
 
-def _is_function(part):
+def _is_function(part: Element) -> bool:
     if part.tag in ("msub", "msup", "msubsup", "munder") and len(part):
         part = part[0]
     text = part.text or ""
     return part.tag in ("mi", "mo") and len(text) > 1 and text.replace("\u2009", "").isalpha()
 
 
-def _thin_space():
-    return ElementTree.Element("mspace", {"width": THIN_EM})
+def _thin_space() -> Element:
+    return Element("mspace", {"width": THIN_EM})

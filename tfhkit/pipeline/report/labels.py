@@ -1,7 +1,9 @@
-"""What the numbers of a run are called in the report: words, unit, digits."""
+"""How the numbers of a run appear in the report: words, unit, digits."""
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 ANGLES = ("pitch", "yaw", "roll")
 
@@ -11,14 +13,15 @@ class Label:
     """How a number of a manifest is shown.
 
     Args:
-        text: words for it.
-        unit: written after the number; "%" of a share wants scale=100.
-        digits: after the decimal point; None leaves whole numbers whole, and four digits of others.
+        text: the words for it.
+        unit: unit after the number; a share in percent needs "%" and scale=100.
+        digits: digits after the decimal point; None shows whole numbers whole, and four
+            significant digits of others.
         scale: factor on the number before it is shown.
         interval: name of its 95 % interval (a pair), or names of its two ends; these get no
             line of their own.
         parts: names of the items of a list.
-        inside: dict of name -> Label for a dict, or for each dict of a list.
+        inside: labels by name, for a dict or for each dict of a list.
         nothing: text for a value that is None.
     """
 
@@ -26,25 +29,30 @@ class Label:
     unit: str = ""
     digits: int | None = None
     scale: float = 1
-    interval: str | tuple = ()
-    parts: tuple = ()
-    inside: dict | None = None
+    interval: str | tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    inside: "Mapping[str, Label] | None" = None
     nothing: str = "not measured"
 
 
-def share(text, **more):
+def share(
+    text: str,
+    interval: str | tuple[str, ...] = (),
+    parts: tuple[str, ...] = (),
+    nothing: str = Label.nothing,
+) -> Label:
     """Label of a share in [0, 1], shown in percent."""
-    return Label(text, "%", 0, scale=100, **more)
+    return Label(text, "%", 0, 100, interval, parts, nothing=nothing)
 
 
-def score(text, **more):
+def score(text: str, interval: str | tuple[str, ...] = (), parts: tuple[str, ...] = ()) -> Label:
     """Label of a score or a correlation with two digits."""
-    return Label(text, "", 2, **more)
+    return Label(text, "", 2, interval=interval, parts=parts)
 
 
-def decibel(text, **more):
-    """Label of decibels."""
-    return Label(text, "dB", 1, **more)
+def decibel(text: str) -> Label:
+    """Label of a number in decibels."""
+    return Label(text, "dB", 1)
 
 
 _CORRELATION = {
@@ -176,7 +184,7 @@ _METRICS = {
     "frames": Label("Frames compared", parts=("real", "generated")),
 }
 
-LABELS = {
+LABELS: dict[str, dict[str, Label]] = {
     "00_start_here": {
         "frames": Label("Frames of the clip"),
         "seconds": Label("Length of the clip", "s", 2),
@@ -217,11 +225,12 @@ _UNITS = {
 }  # fmt: skip
 
 
-def label_of(step, name):
-    """The label of a step's number, or None where the table has none.
+def label_of(step: str, name: str) -> Label | None:
+    """The label of a step's number, or None if the table has none.
 
     Args:
-        step: name of the notebook. name: of the number in its manifest.
+        step: name of the notebook.
+        name: name of the number in its manifest.
     """
     power = _POWER.fullmatch(name)
     if power and step == "02_mfcc_pose_correlation":
@@ -231,23 +240,23 @@ def label_of(step, name):
     return LABELS.get(step, {}).get(name)
 
 
-def readable(name):
+def readable(name: str) -> Label:
     """A label made of a variable's name, for numbers that the table does not know."""
-    words = str(name).split("_")
+    words = name.split("_")
     unit = _UNITS.get(words[-1], "") if len(words) > 1 else ""
     text = " ".join(words[:-1] if unit else words)
     return Label(text[:1].upper() + text[1:], unit)
 
 
-def labels_of(step, numbers):
-    """Dict of name -> Label for a step's numbers: those of the table in its order, then others."""
+def labels_of(step: str, numbers: Mapping[str, Any]) -> dict[str, Label]:
+    """Labels of a step's numbers by name: those of the table in its order, then others."""
     return named(
         numbers, {name: label_of(step, name) for name in [*LABELS.get(step, ()), *numbers]}
     )
 
 
-def named(numbers, labels):
-    """Dict of name -> Label for `numbers`, in the order of `labels`; others are made up."""
+def named(numbers: Iterable[str], labels: Mapping[str, Label | None]) -> dict[str, Label]:
+    """Labels of the named numbers, in the order of `labels`; others are made from their names."""
     order = [name for name in labels if name in numbers]
     order += [name for name in numbers if name not in order]
     return {name: labels.get(name) or readable(name) for name in order}

@@ -3,12 +3,15 @@
 import base64
 import re
 import warnings
+from collections.abc import Collection
 from functools import cache
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from tfhkit.media import atomic_path
 from tfhkit.pipeline.report.formulas import to_mathml
+from tfhkit.pipeline.sources import Notebook
 
 HERE = Path(__file__).parent
 UNSAID = "No description has been provided for this image"  # nbconvert's text
@@ -37,13 +40,13 @@ TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
 """
 
 
-def page_of(notebook):
+def page_of(notebook: Path) -> Path:
     """Write an executed notebook as a web page next to it, unless a newer one exists.
 
     Args:
-        notebook: Path of the `.ipynb`; the others in its folder are linked.
+        notebook: the `.ipynb` file; the others in its folder are linked.
     Returns:
-        Path of the `.html`.
+        The `.html` file.
     """
     page = notebook.with_suffix(".html")
     made_from = [notebook, *HERE.iterdir()]
@@ -55,8 +58,8 @@ def page_of(notebook):
     return page
 
 
-def page_text(notebook, names=()):
-    """An executed notebook as HTML; `names` are those of the notebooks next to it."""
+def page_text(notebook: Path, names: Collection[str] = ()) -> str:
+    """An executed notebook as HTML, with links to the notebooks `names` next to it."""
     import nbformat
 
     with warnings.catch_warnings():
@@ -74,8 +77,8 @@ def page_text(notebook, names=()):
     return _relinked(_described(text, content), names)
 
 
-def title_of(content):
-    """The first heading of a notebook, None where there is none."""
+def title_of(content: Notebook) -> str | None:
+    """The first heading of a notebook, or None if it has none."""
     for cell in content["cells"]:
         found = re.search(r"^# +(.+)$", "".join(cell["source"]), re.MULTILINE)
         if cell["cell_type"] == "markdown" and found:
@@ -84,8 +87,8 @@ def title_of(content):
 
 
 @cache
-def _exporter():
-    """nbconvert's HTML exporter with MathML for formulas; made late, for nbconvert loads slowly."""
+def _exporter() -> type:
+    """nbconvert's HTML exporter with MathML for formulas; made late, as nbconvert loads slowly."""
     from jinja2 import pass_context
     from nbconvert import HTMLExporter
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -93,22 +96,22 @@ def _exporter():
     class Renderer(IPythonRenderer):
         """Markdown with its formulas as MathML."""
 
-        def inline_math(self, body):
+        def inline_math(self, body: str) -> str:
             return to_mathml(body)
 
-        def block_math(self, body):
+        def block_math(self, body: str) -> str:
             return f'<div class="formula" tabindex="0">{to_mathml(body, block=True)}</div>'
 
-        def latex_environment(self, name, body):
+        def latex_environment(self, name: str, body: str) -> str:
             return self.block_math(f"\\begin{{{name}}}{body}\\end{{{name}}}")
 
     class Exporter(HTMLExporter):
-        """HTML that asks no server for anything."""
+        """HTML that loads nothing from a server."""
 
         raw_template = TEMPLATE
 
         @pass_context
-        def markdown2html(self, context, source):
+        def markdown2html(self, context: Any, source: str) -> str:
             attachments = context.get("cell", {}).get("attachments", {})
             renderer = Renderer(escape=False, attachments=attachments, anchor_link_text="¶")
             return MarkdownWithMath(renderer=renderer).render(source)
@@ -117,41 +120,41 @@ def _exporter():
 
 
 @cache
-def _dark_theme():
-    """Lab's colours for the dark, for a place where they hold only if the reader wants them."""
+def _dark_theme() -> str:
+    """JupyterLab's dark colours; the page uses them only if the reader prefers a dark page."""
     exporter = _exporter()()
     return exporter.environment.loader.get_source(exporter.environment, "static/theme-dark.css")[0]
 
 
 @cache
-def _style():
+def _style() -> str:
     font = base64.b64encode((HERE / "math.woff2").read_bytes()).decode()
     face = f"@font-face{{font-family:'kit math';src:url(data:font/woff2;base64,{font})}}\n"
     return face + (HERE / "notebook.css").read_text(encoding="utf-8")
 
 
-def _links(name, names):
+def _links(name: str, names: Collection[str]) -> str:
     """Links to the notebooks before and after, and to the report."""
-    names = list(names)
-    at = names.index(name) if name in names else -1
+    order = list(names)
+    at = order.index(name) if name in order else -1
     parts = []
     if at > 0:
-        parts.append(_link(names[at - 1], "prev", "\u2190 "))
+        parts.append(_link(order[at - 1], "prev", "\u2190 "))
     parts.append('<a href="../report.html">Report of this run</a>')
-    if 0 <= at < len(names) - 1:
-        parts.append(_link(names[at + 1], "next", "", " \u2192"))
+    if 0 <= at < len(order) - 1:
+        parts.append(_link(order[at + 1], "next", "", " \u2192"))
     return f'<nav class="pages" aria-label="Notebooks">{"".join(parts)}</nav>'
 
 
-def _link(name, relation, before="", behind=""):
+def _link(name: str, relation: str, before: str = "", behind: str = "") -> str:
     text = escape(name.replace("_", " "))
     return f'<a rel="{relation}" href="{escape(name)}.html">{before}{text}{behind}</a>'
 
 
-def _relinked(text, names):
-    """Links between notebooks lead to their pages, links to a run's files to this run's."""
+def _relinked(text: str, names: Collection[str]) -> str:
+    """Make links between notebooks lead to their pages, and links to a run's files to this run."""
 
-    def page(match):
+    def page(match: re.Match[str]) -> str:
         ours = match[1] in names
         return f'href="{match[1]}.html{match[2] or ""}"' if ours else match[0]
 
@@ -159,11 +162,11 @@ def _relinked(text, names):
     return re.sub(r'href="\.\./runs/[^/"]+/', 'href="../', text)
 
 
-def _described(text, content):
-    """Pictures without a text are called after the heading that they stand under."""
+def _described(text: str, content: Notebook) -> str:
+    """Describe pictures without a text by the heading that they stand under."""
     heading = title_of(content) or "this notebook"
 
-    def alternative(match):
+    def alternative(match: re.Match[str]) -> str:
         nonlocal heading
         if match[1]:
             heading = re.sub(r"<math.*?</math>|<[^>]+>|\u00b6", "", match[1]).strip()

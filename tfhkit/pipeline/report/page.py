@@ -1,10 +1,13 @@
 """report.html: summary, videos, figures and numbers of a run on one page."""
 
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from tfhkit.pipeline import places
+from tfhkit.pipeline.manifest import Manifest
 from tfhkit.pipeline.report.pictures import figures_html
 from tfhkit.pipeline.report.summary import summarise
 from tfhkit.pipeline.report.tables import numbers_table
@@ -29,12 +32,20 @@ SYNTHETIC = (
 )
 
 
-def page_html(out, report, found, videos, pages):
+def page_html(
+    out: Path,
+    report: Mapping[str, Any],
+    found: Mapping[str, Manifest],
+    videos: Sequence[str],
+    pages: Sequence[str],
+) -> str:
     """The report as an HTML page that needs nothing but the videos next to it.
 
     Args:
-        out: the run directory (Path). report: what report.json holds.
-        found: dict of step name -> manifest. videos: their names, relative to `out`.
+        out: the run directory.
+        report: the content of report.json.
+        found: step name -> manifest.
+        videos: names of the videos, relative to `out`.
         pages: file names of the executed notebooks' web pages.
     """
     given = report["parameters"]
@@ -71,17 +82,17 @@ def page_html(out, report, found, videos, pages):
     )
 
 
-def read_part(name):
+def read_part(name: str) -> str:
     """A file of this package as text."""
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def _named(given):
+def _named(given: Any) -> str:
     words = {"sample": "sample clip", "sentence": "default sentence"}
     return words.get(str(given), Path(str(given)).name)
 
 
-def _summary(found, videos):
+def _summary(found: Mapping[str, Manifest], videos: Sequence[str]) -> str:
     items = []
     for line in summarise(found, videos):
         verdict = f'<span class="verdict {KINDS[line.verdict]}">{line.verdict}</span>' \
@@ -90,14 +101,14 @@ def _summary(found, videos):
     return f'<ul class="summary">{"".join(items)}</ul>'
 
 
-def _section(out, name, text, numbers, page):
+def _section(out: Path, name: str, text: str, numbers: Mapping[str, Any], page: str) -> str:
     figures = figures_html(out / places.EXECUTED / f"{name}.ipynb", text)
     table = numbers_table(name, numbers, f"Numbers: {text}")
     link = f'<p><a href="{places.EXECUTED}/{quote(page)}">Notebook {name[:2]}</a> shows how.</p>'
     return figures + table + (link if page and (figures or table) else "")
 
 
-def _notebooks(pages):
+def _notebooks(pages: Collection[str]) -> str:
     items = []
     for page in pages:
         name, link = page.removesuffix(".html"), f"{places.EXECUTED}/{quote(page)}"
@@ -107,7 +118,7 @@ def _notebooks(pages):
     return f"<ul>{''.join(items)}</ul>" if items else "<p>None.</p>"
 
 
-def _steps(report):
+def _steps(report: Mapping[str, Any]) -> str:
     heads = ("Step", "Time (s)", "Memory (MB)", "Device", "Libraries chosen")
     head = "".join(f'<th scope="col">{text}</th>' for text in heads)
     lines = []
@@ -124,6 +135,6 @@ def _steps(report):
     )
 
 
-def _versions(versions):
+def _versions(versions: Mapping[str, str]) -> str:
     text = ", ".join(f"{name} {number}" for name, number in versions.items())
     return f"<p>Versions: {escape(text)}.</p>" if text else ""

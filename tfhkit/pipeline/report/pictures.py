@@ -3,20 +3,25 @@
 import base64
 import io
 import re
+from collections.abc import Mapping, Sequence
 from html import escape, unescape
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
 
 from tfhkit.pipeline.sources import read_notebook
 
 WIDTH_PX = 1200
-LAST = 2  # figures of a notebook that marks none
-TAG = "report"  # of the cells whose figures the report shows
+LAST = 2  # number of figures from a notebook that marks none
+TAG = "report"  # tag of the cells whose figures the report shows
 
 
-def data_url(pixels):
-    """An RGB picture (H, W, 3) uint8 as a JPEG in a URL, at most WIDTH_PX wide."""
-    from PIL import Image
-
+def data_url(pixels: UInt8[np.ndarray, "H W 3"]) -> str:
+    """An RGB picture as a JPEG in a URL, at most WIDTH_PX wide."""
     image = Image.fromarray(pixels)
     image.thumbnail((WIDTH_PX, 10 * WIDTH_PX))
     file = io.BytesIO()
@@ -24,8 +29,8 @@ def data_url(pixels):
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def picture_html(pixels, alt, kind=""):
-    """An <img> element with its size, so that nothing jumps while the page is read in."""
+def picture_html(pixels: UInt8[np.ndarray, "H W 3"], alt: str, kind: str = "") -> str:
+    """An <img> element with its size, so that nothing jumps while the page loads."""
     height, width = pixels.shape[:2]
     shrink = min(1, WIDTH_PX / width)
     kind = f' class="{kind}"' if kind else ""
@@ -35,13 +40,14 @@ def picture_html(pixels, alt, kind=""):
     )
 
 
-def figures_html(notebook, title):
-    """The figures of an executed notebook's cells tagged `report`, its last two where none is.
+def figures_html(notebook: Path, title: str) -> str:
+    """The figures of an executed notebook's cells tagged `report`, or its last two figures.
 
     Args:
-        notebook: its Path. title: what pictures without a text of their own are of.
+        notebook: the `.ipynb` file.
+        title: description of pictures that have no text of their own.
     Returns:
-        HTML; the text in italics behind a figure's cell becomes its caption.
+        HTML; the text in italics after a figure's cell becomes its caption.
     """
     if not notebook.is_file():
         return ""
@@ -61,7 +67,7 @@ def figures_html(notebook, title):
     return "".join(parts)
 
 
-def pictures_in(cell):
+def pictures_in(cell: Mapping[str, Any]) -> list[tuple[bytes, str]]:
     """(bytes, alternative text or "") of each picture in a code cell's outputs."""
     found = []
     for output in cell.get("outputs", ()):
@@ -77,25 +83,25 @@ def pictures_in(cell):
 
 
 class _Pictures(HTMLParser):
-    """Collects the <img> elements of some HTML whose picture lies inside."""
+    """Collects the <img> elements of some HTML that contain their picture."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.found = []
+        self.found: list[tuple[bytes, str]] = []
 
-    def handle_starttag(self, tag, attributes):
-        given = dict(attributes)
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
         kind, _, data = (given.get("src") or "").partition(";base64,")
         if tag == "img" and kind in ("data:image/png", "data:image/jpeg"):
             self.found.append((base64.b64decode(data), unescape(given.get("alt") or "")))
 
 
-def _joined(text):
+def _joined(text: str | list[str]) -> str:
     return text if isinstance(text, str) else "".join(text)
 
 
-def _caption(cells, k):
-    """The paragraph in italics that opens the text right behind a cell, without its marks."""
+def _caption(cells: Sequence[Mapping[str, Any]], k: int) -> str:
+    """The paragraph in italics that opens the text right after a cell, without its marks."""
     behind = cells[k + 1] if k + 1 < len(cells) else None
     if behind is None or behind["cell_type"] != "markdown":
         return ""
@@ -105,11 +111,8 @@ def _caption(cells, k):
     return " ".join(re.sub(r"[`*$]", "", paragraph).split())
 
 
-def _on_white(data):
-    """Pixels of a picture file, on white paper."""
-    import numpy as np
-    from PIL import Image
-
+def _on_white(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
+    """Pixels of a picture file, on a white ground."""
     with Image.open(io.BytesIO(data)) as image:
         paper = Image.new("RGBA", image.size, "white")
         return np.asarray(Image.alpha_composite(paper, image.convert("RGBA")))[..., :3]

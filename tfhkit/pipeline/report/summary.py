@@ -1,11 +1,22 @@
 """The summary of a run: about ten lines on what was made and how good it is, with baselines."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from tfhkit.pipeline.manifest import Manifest
 from tfhkit.pipeline.report.labels import Label
 from tfhkit.pipeline.report.tables import value_text
-from tfhkit.pipeline.report.verdicts import BETTER, MISSING, OPEN, PLAIN, StepNumbers, beside, worst
+from tfhkit.pipeline.report.verdicts import (
+    BETTER,
+    MISSING,
+    OPEN,
+    PLAIN,
+    StepNumbers,
+    compared_text,
+    worst,
+)
 
 GIVEN = {
     "sample": "the sample clip of a White House address",
@@ -23,8 +34,9 @@ class Line:
     """One line of the summary.
 
     Args:
-        topic: two or three words. text: a few sentences.
-        verdict: BETTER, WORSE, LEVEL, OPEN or MISSING; PLAIN where nothing is compared.
+        topic: two or three words.
+        text: a few sentences.
+        verdict: BETTER, WORSE, LEVEL, OPEN or MISSING; PLAIN if nothing is compared.
     """
 
     topic: str
@@ -32,11 +44,11 @@ class Line:
     verdict: str = PLAIN
 
 
-def summarise(found, videos=()):
+def summarise(found: Mapping[str, Manifest], videos: Sequence[str] = ()) -> list[Line]:
     """The lines of the summary.
 
     Args:
-        found: dict of step name -> its manifest, for the steps that are finished.
+        found: step name -> manifest, for the steps that are finished.
         videos: names of the run's videos, relative to the run directory.
     """
     numbers = {name: content["numbers"] for name, content in found.items()}
@@ -54,12 +66,12 @@ def summarise(found, videos=()):
     ]
 
 
-def _missing(topic, step):
+def _missing(topic: str, step: StepNumbers) -> Line:
     text = f"Notebook {step.step[:2]} is not finished in this run, or did not give this number."
     return Line(topic, text, MISSING)
 
 
-def _made(found, numbers):
+def _made(found: Mapping[str, Manifest], numbers: Mapping[str, dict[str, Any]]) -> Line:
     if not found:
         return Line("Made", "Nothing yet: no notebook of this run is finished.", MISSING)
     given = next(iter(found.values()))["parameters"]
@@ -78,7 +90,7 @@ def _made(found, numbers):
     return Line("Made", text + "was filmed.")
 
 
-def _fit(step):
+def _fit(step: StepNumbers) -> Line:
     if step["nme_inner_pct"] is None:
         return _missing("Face model", step)
     text = f"The fitted face misses the inner landmarks by {step.text('nme_inner_pct')}"
@@ -87,7 +99,7 @@ def _fit(step):
     return Line("Face model", f"{text}. Everything that follows depends on it.")
 
 
-def _refined(step):
+def _refined(step: StepNumbers) -> Line:
     """Refinement alone: the pose is the true one."""
     parts, verdicts = [], []
     for what, name, gain, nearest in (
@@ -96,8 +108,8 @@ def _refined(step):
     ):
         if step[name] is None or step[gain] is None:
             continue
-        rivals = {"rendering": step[name] - step[gain], "nearest training frame": step[nearest]}
-        verdict, rest = beside(step[name], rivals, step.label(name))
+        baselines = {"rendering": step[name] - step[gain], "nearest training frame": step[nearest]}
+        verdict, rest = compared_text(step[name], baselines, step.label(name))
         parts.append(f"{what} {step.text(name)}{rest}")
         interval = step.pair(f"{gain}_low", f"{gain}_high")
         if interval and interval[0] < interval[1]:
@@ -110,13 +122,16 @@ def _refined(step):
     return Line("Refinement", text + " ".join(parts), worst(*verdicts))
 
 
-def _driven(step):
+def _driven(step: StepNumbers) -> Line:
     """All stages together: the pose comes from the sound, so pixels can hardly agree."""
     parts, verdicts = [], []
     for name, what in (("psnr_face", "PSNR"), ("ssim_face", "SSIM")):
         if step[name] is not None:
-            rivals = {f"{name}_unrefined": "rendering", f"{name}_nearest": "nearest training frame"}
-            verdict, rest = step.against(name, rivals)
+            baselines = {
+                f"{name}_unrefined": "rendering",
+                f"{name}_nearest": "nearest training frame",
+            }
+            verdict, rest = step.against(name, baselines)
             parts.append(f"{what} {step.text(name)}{rest}")
             verdicts.append(verdict)
     if not parts:
@@ -126,28 +141,28 @@ def _driven(step):
     return Line("Driven by sound", text, worst(*verdicts))
 
 
-def _lips(step):
+def _lips(step: StepNumbers) -> Line:
     if step["lip_r"] is None:
         return _missing("Lips", step)
-    rivals = {"lip_r_shuffled": "shifted sound", "lip_r_ridge": "ridge regression"}
-    verdict, rest = step.against("lip_r", rivals)
+    baselines = {"lip_r_shuffled": "shifted sound", "lip_r_ridge": "ridge regression"}
+    verdict, rest = step.against("lip_r", baselines)
     interval = step.pair("lip_r_low", "lip_r_high")
     text = f"Their opening correlates with the real one by {step.text('lip_r', interval)}{rest}"
     if interval and interval[0] <= 0:
         text, verdict = f"{text} The interval includes zero.", worst(verdict, OPEN)
     if step["mouth_mm"] is not None:
-        rivals = {"mouth_mm_frozen": "frozen mouth", "mouth_mm_ridge": "ridge regression"}
-        second, rest = step.against("mouth_mm", rivals, lower_is_better=True)
+        baselines = {"mouth_mm_frozen": "frozen mouth", "mouth_mm_ridge": "ridge regression"}
+        second, rest = step.against("mouth_mm", baselines, lower_is_better=True)
         text += f" The mouth is off by {step.text('mouth_mm')}{rest}"
         verdict = worst(verdict, second)
     return Line("Lips", text, verdict)
 
 
-def _head(step):
+def _head(step: StepNumbers) -> Line:
     if step["hs"] is None:
         return _missing("Head motion", step)
-    rivals = {"hs_frozen_training": "still head", "hs_replay": "replay of the training part"}
-    verdict, rest = step.against("hs", rivals)
+    baselines = {"hs_frozen_training": "still head", "hs_replay": "replay of the training part"}
+    verdict, rest = step.against("hs", baselines)
     value = step.text("hs", step.pair("hs_interval"))
     text = f"Similarity of its poses, HS of Eq. 6, at most 1: {value}{rest}"
     above = step.pair("hs_minus_frozen_training_interval")
@@ -162,17 +177,17 @@ def _head(step):
     return Line("Head motion", text, verdict)
 
 
-def _flicker(step):
+def _flicker(step: StepNumbers) -> Line:
     value = step["flicker_ratio"]
     if value is None:
         return _missing("Flicker", step)
-    judged = "trembles more" if value > 1.25 else "is too soft or too still"
-    judged = "is about as lively" if 0.75 <= value <= 1.25 else judged
-    text = f"{step.text('flicker_ratio')} times that of the real clip: the picture {judged}."
+    words = "trembles more" if value > 1.25 else "is too soft or too still"
+    words = "is about as lively" if 0.75 <= value <= 1.25 else words
+    text = f"{step.text('flicker_ratio')} times that of the real clip: the picture {words}."
     return Line("Flicker", text)
 
 
-def _sound_and_pose(step):
+def _sound_and_pose(step: StepNumbers) -> Line:
     if step["no_neighbours_r"] is None:
         return _missing("Sound and pose", step)
     interval = step.pair("no_neighbours_low", "no_neighbours_high")
@@ -189,7 +204,7 @@ def _sound_and_pose(step):
     return Line("Sound and pose", text, OPEN)
 
 
-def _look_at(videos):
+def _look_at(videos: Sequence[str]) -> Line:
     names = [Path(name).name for name in videos]
     if "side_by_side.mp4" in names:
         text = "First the pictures side by side: do mouth and teeth follow the real ones? Then the "
@@ -199,7 +214,7 @@ def _look_at(videos):
     return Line("Look at", text)
 
 
-def _how(found):
+def _how(found: Mapping[str, Manifest]) -> Line:
     if not found:
         return Line("How", "'make run' runs the series.")
     given = list(found.values())[-1]["parameters"]

@@ -1,18 +1,22 @@
 """The numbers of a step as readable text and as HTML tables."""
 
 import html
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from numbers import Real
+from typing import Any
 
-from tfhkit.pipeline.report.labels import labels_of, named
+from tfhkit.pipeline.report.labels import Label, labels_of, named
+
+Row = tuple[Label, Any, Sequence[float | None] | None]  # label, value, 95 % interval
 
 
-def value_text(value, label, interval=None):
+def value_text(value: Any, label: Label, interval: Sequence[float | None] | None = None) -> str:
     """A number with its unit and its 95 % interval, as people read it.
 
     Args:
-        value: what the manifest holds: number, text, truth value, list, dict, or None.
-        label: Label. interval: (low, high) in the value's own unit, or None.
+        value: the value in the manifest: number, text, bool, list, dict, or None.
+        label: the label of the value.
+        interval: (low, high) in the value's own unit, or None.
     """
     if isinstance(value, dict):
         rows = _rows(value, _inside(label, value))
@@ -30,29 +34,29 @@ def value_text(value, label, interval=None):
     return f"{text} (95 %: {low} to {high})"
 
 
-def _list_text(items, label):
+def _list_text(items: Sequence[Any], label: Label) -> str:
     if any(isinstance(item, (dict, list, tuple)) for item in items):
         return "; ".join(value_text(item, replace(label, parts=())) for item in items)
     if len(items) == len(label.parts):
         texts = [f"{name} {_bare(item, label)}" for name, item in zip(label.parts, items)]
     else:
         texts = [_bare(item, label) for item in items]
-    numbers = all(isinstance(item, Real) for item in items)
+    numbers = all(isinstance(item, (int, float)) for item in items)
     between = " to " if len(items) == 2 and not label.parts and numbers else ", "
     return between.join(texts) + (_unit_text(label.unit) if items else "")
 
 
-def _unit_text(unit):
+def _unit_text(unit: str) -> str:
     return unit if unit in ("", "°") else f"\u00a0{unit}"
 
 
-def _bare(value, label):
+def _bare(value: Any, label: Label) -> str:
     """One value without its unit."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:
         return label.nothing
-    if not isinstance(value, Real):
+    if not isinstance(value, (int, float)):
         return str(value)
     scaled = value * label.scale
     if label.digits is not None and not (isinstance(value, int) and label.scale == 1):
@@ -65,20 +69,20 @@ def _bare(value, label):
     return text.replace("-", "\u2212") if text.startswith("-") else text
 
 
-def rows_of(step, numbers):
-    """A step's numbers as (Label, value, interval), in the order of the table of labels.
+def rows_of(step: str, numbers: Mapping[str, Any]) -> list[Row]:
+    """A step's numbers as rows, in the order of the table of labels.
 
-    An interval stands with its value and has no row of its own.
+    An interval is part of its value's row and has no row of its own.
     """
     return _rows(numbers, labels_of(step, numbers))
 
 
-def _inside(label, content):
+def _inside(label: Label, content: Mapping[str, Any]) -> dict[str, Label]:
     return named(content, label.inside or {})
 
 
-def _rows(numbers, known):
-    ends = set()
+def _rows(numbers: Mapping[str, Any], known: Mapping[str, Label]) -> list[Row]:
+    ends: set[str] = set()
     for label in known.values():
         names = (label.interval,) if isinstance(label.interval, str) else label.interval
         ends.update(end for end in names if end in numbers)
@@ -89,18 +93,23 @@ def _rows(numbers, known):
     ]
 
 
-def _interval(numbers, names):
+def _interval(
+    numbers: Mapping[str, Any], names: str | tuple[str, ...]
+) -> Sequence[float | None] | None:
     ends = numbers.get(names) if isinstance(names, str) else [numbers.get(name) for name in names]
     return ends if ends and len(ends) == 2 else None
 
 
-def numbers_table(step, numbers, caption):
-    """A step's numbers as an HTML table, and tables of their own for lists of variants.
+def numbers_table(step: str, numbers: Mapping[str, Any], caption: str) -> str:
+    """A step's numbers as an HTML table, with a separate table for each list of variants.
 
     Args:
-        step: name of the notebook. numbers: of its manifest. caption: for screen readers.
+        step: name of the notebook.
+        numbers: the numbers in its manifest.
+        caption: caption of the table, also for screen readers.
     """
-    lines, behind = [], []
+    lines: list[str] = []
+    behind: list[str] = []
     for label, value, interval in rows_of(step, numbers):
         if isinstance(value, dict):
             lines.append(
@@ -117,18 +126,19 @@ def numbers_table(step, numbers, caption):
     return (table if lines else "") + "".join(behind)
 
 
-def _line(label, value, interval, kind=""):
+def _line(label: Label, value: Any, interval: Sequence[float | None] | None, kind: str = "") -> str:
     kind = f' class="{kind}"' if kind else ""
     text = value_text(value, label, interval)
     return (f'<tr{kind}><th scope="row">{html.escape(label.text)}</th>'
             f"<td>{html.escape(text)}</td></tr>")  # fmt: skip
 
 
-def variants_table(rows, label):
-    """A list of dicts with the same names as an HTML table with a head.
+def variants_table(rows: Sequence[Mapping[str, Any]], label: Label) -> str:
+    """Dicts with the same keys as an HTML table with a header.
 
     Args:
-        rows: the dicts. label: Label of the list; `label.inside` names the columns.
+        rows: the dicts.
+        label: label of the list; `label.inside` names the columns.
     """
     inside = _inside(label, rows[0])
     heads = [part for part, _, _ in _rows(rows[0], inside)]
@@ -147,5 +157,5 @@ def variants_table(rows, label):
     )
 
 
-def _head(label):
+def _head(label: Label) -> str:
     return f"{label.text} ({label.unit})" if label.unit else label.text

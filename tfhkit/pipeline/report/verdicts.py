@@ -1,6 +1,9 @@
 """How a number of a run compares with its baselines, in words."""
 
-from tfhkit.pipeline.report.labels import label_of
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfhkit.pipeline.report.labels import Label, label_of, readable
 from tfhkit.pipeline.report.tables import value_text
 
 BETTER = "better than its baselines"
@@ -15,78 +18,94 @@ class StepNumbers:
     """A step's numbers, and their texts as in the tables.
 
     Args:
-        numbers: dict of step name -> dict of its numbers. step: the step's name.
+        numbers: step name -> name -> number.
+        step: the step's name.
     """
 
-    def __init__(self, numbers, step):
+    def __init__(self, numbers: Mapping[str, Mapping[str, Any]], step: str) -> None:
         self.step, self.numbers = step, numbers.get(step, {})
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Any:
         return self.numbers.get(name)
 
-    def label(self, name):
-        """The Label of a number."""
-        return label_of(self.step, name)
+    def label(self, name: str) -> Label:
+        """The label of a number."""
+        return label_of(self.step, name) or readable(name)
 
-    def text(self, name, interval=None):
+    def text(self, name: str, interval: Sequence[float | None] | None = None) -> str:
         """A number with its unit."""
         return value_text(self[name], self.label(name), interval)
 
-    def pair(self, low, high=None):
-        """An interval by its name, or by the names of its ends; None where it is not there."""
+    def pair(self, low: str, high: str | None = None) -> Sequence[float] | None:
+        """An interval by its name, or by the names of its ends; None if it is missing."""
         ends = self[low] if high is None else [self[low], self[high]]
         return ends if ends and None not in ends else None
 
-    def against(self, name, rivals, lower_is_better=False):
-        """A number beside others of the step: (verdict, sentence), see `beside`.
+    def against(
+        self, name: str, baselines: Mapping[str, str], lower_is_better: bool = False
+    ) -> tuple[str, str]:
+        """Compare a number with others of the step: (verdict, text), see `compared_text`.
 
         Args:
-            rivals: dict of number name -> what it is. lower_is_better: for errors.
+            name: name of the number.
+            baselines: name of a baseline's number -> words for the baseline.
+            lower_is_better: True for errors.
         """
-        values = {what: self[rival] for rival, what in rivals.items()}
-        return beside(self[name], values, self.label(name), lower_is_better)
+        values = {what: self[baseline] for baseline, what in baselines.items()}
+        return compared_text(self[name], values, self.label(name), lower_is_better)
 
 
-def beside(value, rivals, label, lower_is_better=False):
-    """The rest of a sentence on a number: what its baselines score, and which of them it beats.
+def compared_text(
+    value: float,
+    baselines: Mapping[str, float | None],
+    label: Label,
+    lower_is_better: bool = False,
+) -> tuple[str, str]:
+    """The rest of a sentence on a number: the scores of its baselines, and which of them it beats.
 
     Args:
-        value: the number. rivals: dict of what -> number, or None where it is not known.
-        label: Label of all of them. lower_is_better: for errors.
+        value: the number.
+        baselines: words for a baseline -> its number, or None if it is unknown.
+        label: label of all these numbers.
+        lower_is_better: True for errors.
     Returns:
         (verdict, text): text begins after the number and ends with a full stop.
     """
-    known = {what: rival for what, rival in rivals.items() if rival is not None}
+    known = {what: baseline for what, baseline in baselines.items() if baseline is not None}
     verdict, words = compared(value, known, label, lower_is_better)
-    texts = [f"{what} {value_text(rival, label)}" for what, rival in known.items()]
+    texts = [f"{what} {value_text(baseline, label)}" for what, baseline in known.items()]
     return verdict, f" ({', '.join(texts)}): {words}." if texts else "."
 
 
-def compared(value, rivals, label, lower_is_better=False):
-    """Which baselines a number beats; numbers that look the same are level.
+def compared(
+    value: float, baselines: Mapping[str, float], label: Label, lower_is_better: bool = False
+) -> tuple[str, str]:
+    """Which baselines a number beats; numbers with the same text are level.
 
     Args:
-        value, rivals, label, lower_is_better: as in `beside`, every baseline is known.
+        value, baselines, label, lower_is_better: as in `compared_text`; all baselines are known.
     Returns:
         (verdict, words), such as "better than the rendering, worse than a copy".
     """
-    sides = {BETTER: [], LEVEL: [], WORSE: []}
-    for what, rival in rivals.items():
-        if value_text(value, label) == value_text(rival, label):
+    sides: dict[str, list[str]] = {BETTER: [], LEVEL: [], WORSE: []}
+    for what, baseline in baselines.items():
+        if value_text(value, label) == value_text(baseline, label):
             sides[LEVEL].append(what)
         else:
-            sides[BETTER if (value < rival) == lower_is_better else WORSE].append(what)
+            sides[BETTER if (value < baseline) == lower_is_better else WORSE].append(what)
     ways = {BETTER: "better than ", LEVEL: "level with ", WORSE: "worse than "}
-    words = ", ".join(ways[side] + _names(sides[side], len(rivals)) for side in ways if sides[side])
+    words = ", ".join(
+        ways[side] + _names(sides[side], len(baselines)) for side in ways if sides[side]
+    )
     return worst(*(side for side in sides if sides[side])), words
 
 
-def _names(names, n_rivals):
-    if len(names) == n_rivals == 2:
+def _names(names: list[str], n_baselines: int) -> str:
+    if len(names) == n_baselines == 2:
         return "both"
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def worst(*verdicts):
+def worst(*verdicts: str) -> str:
     """The verdict over several comparisons: the least favourable one."""
     return next((side for side in (WORSE, LEVEL, OPEN, BETTER) if side in verdicts), PLAIN)

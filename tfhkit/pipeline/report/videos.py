@@ -1,9 +1,16 @@
 """A run's videos in the report: a player with a poster, and a strip of frames for paper."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+import av
+import numpy as np
+from jaxtyping import UInt8
+
+from tfhkit.media.reader import picture
 from tfhkit.pipeline.report.pictures import data_url, picture_html
 
 N_FRAMES = 5
@@ -28,20 +35,23 @@ KNOWN = {
 }
 
 
-def videos_html(out, names):
-    """The videos of a run, those that are known in the order of the table."""
+def videos_html(out: Path, names: Sequence[str]) -> str:
+    """The videos of a run: first the known ones in the order of the table, then others."""
     known = list(KNOWN)
-    place = {name: known.index(Path(name).name) if Path(name).name in KNOWN else len(known)
-             for name in names}  # fmt: skip
-    videos = "".join(video_html(out, name) for name in sorted(names, key=place.get))
+
+    def place(name: str) -> int:
+        return known.index(Path(name).name) if Path(name).name in KNOWN else len(known)
+
+    videos = "".join(video_html(out, name) for name in sorted(names, key=place))
     return f'<div class="videos">{videos}</div>'
 
 
-def video_html(out, name):
+def video_html(out: Path, name: str) -> str:
     """A video of the run as a figure: player, caption, and frames for print.
 
     Args:
-        out: the run directory (Path). name: of the video, relative to it.
+        out: the run directory.
+        name: name of the video, relative to `out`.
     """
     title, what = KNOWN.get(Path(name).name, (Path(name).stem.replace("_", " ").capitalize(), ""))
     link = f'<a href="{quote(name)}">{escape(name)}</a>'
@@ -50,13 +60,14 @@ def video_html(out, name):
         fault = "cannot be read" if (out / name).is_file() else "is not there any more"
         text = f"<b>{escape(title)}.</b> {escape(name)} {fault}."
         return f"<figure><figcaption>{text}</figcaption></figure>"
-    width, height, seconds, sound, frames, times = looks
+    width, height = looks.width, looks.height
     factor = max(1, -(-LEAST_WIDTH_PX // width))
-    facts = f"{seconds:.1f} s, {width} x {height} px, {'with' if sound else 'without'} sound"
+    sound = "with sound" if looks.has_sound else "without sound"
+    facts = f"{looks.seconds:.1f} s, {width} x {height} px, {sound}"
     label = f"{title}: {what}" if what else title
-    moments = ", ".join(f"{t:.1f}" for t in times)
+    moments = ", ".join(f"{t:.1f}" for t in looks.times)
     wide = width > 2 * height
-    poster = data_url(frames[len(frames) // 2])
+    poster = data_url(looks.frames[len(looks.frames) // 2])
     size = f'width="{width * factor}" height="{height * factor}"'
     kind = "video wide" if wide else "video"
     return (
@@ -66,19 +77,34 @@ def video_html(out, name):
         f'aria-label="{escape(label)}"></video>'
         f'<button type="button" class="play" hidden aria-label="Play: {escape(title)}">'
         '<span aria-hidden="true">&#9654;</span></button></div>'
-        + picture_html(_strip(frames, wide), f"Frames of {title} at {moments} s", "strip")
+        + picture_html(_strip(looks.frames, wide), f"Frames of {title} at {moments} s", "strip")
         + f"<figcaption><b>{escape(title)}.</b> {escape(what[:1].upper() + what[1:])}"
         f"{'. ' if what else ''}{facts}. {link}</figcaption></figure>"
     )
 
 
-def _looks(path):
-    """(width, height, seconds, has sound, frames, their times); None where it cannot be read."""
-    import av
-    import numpy as np
+@dataclass(frozen=True)
+class Looks:
+    """What the report shows of a video.
 
-    from tfhkit.media.reader import picture
+    Args:
+        width, height: size in pixels.
+        seconds: length.
+        has_sound: whether it has an audio track.
+        frames: a few frames, evenly spread.
+        times: their times in seconds.
+    """
 
+    width: int
+    height: int
+    seconds: float
+    has_sound: bool
+    frames: list[UInt8[np.ndarray, "H W 3"]]
+    times: list[float]
+
+
+def _looks(path: Path) -> Looks | None:
+    """Read a video; None if it cannot be read."""
     try:
         with av.open(str(path)) as container:
             total = sum(1 for _ in container.decode(video=0))
@@ -95,11 +121,9 @@ def _looks(path):
     if not frames:
         return None
     height, width = frames[0].shape[:2]
-    return width, height, end * total / max(1, total - 1), sound, frames, times
+    return Looks(width, height, end * total / max(1, total - 1), sound, frames, times)
 
 
-def _strip(frames, wide):
-    """Frames beside each other; below each other where they are very wide."""
-    import numpy as np
-
+def _strip(frames: list[UInt8[np.ndarray, "H W 3"]], wide: bool) -> UInt8[np.ndarray, "h w 3"]:
+    """Frames next to each other; below each other if they are very wide."""
     return np.concatenate(frames[:3], 0) if wide else np.concatenate(frames, 1)

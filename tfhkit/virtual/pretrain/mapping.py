@@ -11,12 +11,12 @@ import torch
 from tfhkit.errors import ParameterError
 from tfhkit.face import MorphableModel, load_model
 from tfhkit.motion import MotionConfig, MotionTrack, MotionWeights, TrainSettings, train_motion
-from tfhkit.motion.general import basis_mark, for_model, general_mapping
+from tfhkit.motion.general import basis_mark, for_model, general_mapping, has_general_mapping
 from tfhkit.motion.lrw import load_lrw
 from tfhkit.motion.transfer import visible_expression
 from tfhkit.profiles import Settings
 from tfhkit.progress import Progress
-from tfhkit.virtual.corpus import make_motion_corpus
+from tfhkit.virtual.corpus import load_corpus, make_motion_corpus
 from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED, as_seen, speaker_scores
 from tfhkit.virtual.workers import in_workers
 
@@ -29,7 +29,9 @@ class MappingSettings:
 
     Args:
         size: of the network, "small" or "paper".
-        n_speakers: virtual speakers in the training set.
+        corpus: file that `tfhkit corpus -o` wrote; its speakers are the training set. None makes
+            virtual speakers for it.
+        n_speakers: how many of them.
         seconds_each: seconds of sound of each speaker.
         held_out: further virtual speakers, for the scores only.
         epochs: passes of training.
@@ -49,6 +51,7 @@ class MappingSettings:
     epochs: int = 50
     sequences_per_epoch: int = 2400
     seed: int = 0
+    corpus: Path | str | None = None
     lrw: Path | str | None = None
     lrw_cache: Path | str | None = None
 
@@ -87,7 +90,10 @@ def train_general(
     config, model = MotionConfig.of_size(settings.size), load_model()
     clips, skipped = _lrw_clips(settings, workers, progress)
     speak = partial(make_motion_corpus, workers=workers, progress=progress, model=model)
-    corpus = speak(settings.n_speakers, settings.seconds_each, 1 + 1000 * settings.seed)
+    if settings.corpus is not None:
+        corpus = load_corpus(settings.corpus)
+    else:
+        corpus = speak(settings.n_speakers, settings.seconds_each, 1 + 1000 * settings.seed)
     others = speak(settings.held_out, min(30.0, settings.seconds_each), HELD_OUT_SEED)
     seen = visible_expression(model)
     tracks = [as_seen(speaker, seen) for speaker in corpus] + list(clips)
@@ -124,7 +130,7 @@ def _lrw_clips(
     settings: MappingSettings, workers: int, progress: Progress | None
 ) -> tuple[Sequence[MotionTrack], Sequence[tuple[str, str]]]:
     """Tracks of LRW's clips, and which were skipped for what reason; none without `lrw`."""
-    if settings.lrw is None:
+    if settings.lrw is None or settings.lrw_cache is None:
         return (), ()
     share = partial(in_workers, workers=workers)
     return load_lrw(settings.lrw, settings.lrw_cache, share=share, progress=progress)
@@ -150,10 +156,10 @@ def _train_settings(settings: MappingSettings, tracks: Sequence[MotionTrack]) ->
 
 def _about_data(settings: MappingSettings, n_clips: int, n_skipped: int, n_frames: int) -> str:
     """What the card says of the training set."""
-    virtual = (
-        f"{settings.n_speakers} virtual speakers, {settings.seconds_each:.0f} s each; espeak-ng "
-        "voices, open morphable model; "
-    )
+    speakers = f"{settings.n_speakers} virtual speakers, {settings.seconds_each:.0f} s each"
+    if settings.corpus is not None:
+        speakers = f"the virtual speakers of {Path(settings.corpus).name}"
+    virtual = f"{speakers}; espeak-ng voices, open morphable model; "
     if not n_clips:
         return virtual + "no recordings of people"
     return virtual + (
@@ -164,9 +170,12 @@ def _about_data(settings: MappingSettings, n_clips: int, n_skipped: int, n_frame
 
 def _command(settings: MappingSettings) -> str:
     """The command line of this training."""
+    made = f"--speakers {settings.n_speakers} --seconds {settings.seconds_each:g}"
+    if settings.corpus is not None:
+        made = "--corpus FILE"
     return (
-        f"tfhkit pretrain mapping --size {settings.size} --speakers {settings.n_speakers} "
-        f"--seconds {settings.seconds_each:g} --epochs {settings.epochs} --seed {settings.seed}"
+        f"tfhkit pretrain mapping --size {settings.size} {made} "
+        f"--epochs {settings.epochs} --seed {settings.seed}"
     ) + (" --lrw DIR --cache DIR" if settings.lrw is not None else "")
 
 
@@ -188,9 +197,8 @@ def load_or_train(
         seed, device, progress: as for `train_general`.
         model: the model to move; None is the open one, which the training is about.
     """
-    general = general_mapping(size, model)
-    if general is not None:
-        return general
+    if has_general_mapping(size):
+        return general_mapping(size, model)
     if not Path(path).is_file():
         how = MappingSettings(
             size=size,

@@ -1,0 +1,42 @@
+"""A clip's person for the commands: learned into a directory, or resumed there."""
+
+from pathlib import Path
+
+from tfhkit.assets import cache_dir
+from tfhkit.media import open_clip
+from tfhkit.person import Person
+from tfhkit.pipeline.step import resolve
+from tfhkit.profiles import settings_of
+from tfhkit.progress import Progress
+from tfhkit.talk import learn
+from tfhkit.virtual.pretrain.mapping import load_or_train
+
+
+def learn_into(
+    folder: Path | str,
+    clip: Path | str,
+    profile: str = "quick",
+    seed: int = 0,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> Person:
+    """Learn the person in a clip, or resume; see `tfhkit.talk.learn`.
+
+    General weights that do not come with the kit are trained first, and kept in the cache.
+
+    Args:
+        folder: the person's directory.
+        clip: a video file, or "sample".
+        profile: "quick", "full" or "tiny".
+        seed: random seed.
+        device: device of the person's trainings; None for the profile's.
+        progress: called as progress(done, total, text).
+    """
+    settings = settings_of(profile)
+    path = resolve("clip", clip, Path.cwd())
+    general = None
+    if settings.motion_size != "small":
+        open_clip(path)  # a bad clip is refused before the hours of a general training
+        kept = cache_dir() / f"motion_{settings.motion_size}.safetensors"
+        general = load_or_train(settings.motion_size, kept, settings, progress=progress)
+    return learn(path, profile, folder, seed, general, device, progress)
