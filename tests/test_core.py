@@ -100,6 +100,17 @@ def test_projection_scales_with_the_crop():
     assert small[0, 0].item() == pytest.approx(112 + 1015 * 0.3 / 9.5, abs=1e-3)
 
 
+def test_a_camera_with_a_principal_point_of_its_own():
+    camera = Camera(80, 310.0, (31.0, 47.5))
+    point = torch.tensor([[0.4, 0.2, 0.5]])
+    px, depth = project(point, camera)
+    assert depth.item() == 9.5
+    expected = [[31 + 310 * 0.4 / 9.5, 47.5 - 310 * 0.2 / 9.5]]
+    torch.testing.assert_close(px, torch.tensor(expected))
+    torch.testing.assert_close(project(point, camera.at(240))[0], 3 * px)
+    assert Camera(96) == Camera(224).at(96) and hash(camera) == hash(camera.at(80))
+
+
 def test_projection_gradient():
     points = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda p: project(p, Camera(8))[0], points)

@@ -139,6 +139,18 @@ def test_barycentrics_in_torch_are_the_rasterisers():
     assert (zbuf - found.zbuf).abs().max() < 1e-4
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_principal_point_moves_the_picture_and_nothing_else(backend):
+    verts, faces = head_like()
+    centred = rasterize(verts, faces, Camera(96), backend)
+    moved = rasterize(verts, faces, Camera(96, None, (48 + 7.0, 48 - 5.0)), backend)
+    for name in ("pix_to_face", "zbuf", "bary_coords"):
+        before, after = getattr(centred, name)[:, 5:, :-7], getattr(moved, name)[:, :-5, 7:]
+        torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)
+    again, _ = barycentric(verts, faces, moved.pix_to_face, Camera(96, None, (55.0, 43.0)))
+    torch.testing.assert_close(again, moved.bary_coords, atol=1e-4, rtol=1e-4)
+
+
 def test_interpolated_positions_project_to_their_pixels():
     verts, faces = head_like(2)
     camera = Camera(80)

@@ -9,7 +9,6 @@ World: x to the image's right, y up, z towards the camera; unit 1 dm. The camera
 """
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -22,34 +21,39 @@ FOCAL_PX = 1015.0  # for a 224 px crop
 DISTANCE = 10.0  # dm, camera to the world's origin
 
 
-@runtime_checkable
-class Pinhole(Protocol):
-    """What projection and rasterisers ask of a camera."""
-
-    @property
-    def size_px(self) -> int:
-        """Rows and columns of the square picture."""
-        ...
-
-    @property
-    def focal_px(self) -> float:
-        """Focal length."""
-        ...
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Camera:
-    """Deep3D's pinhole camera for a square crop of `size_px` pixels.
+    """A pinhole camera for a square picture; by default Deep3D's, for a crop of that size.
 
-    Pixel centres lie at +0.5; the principal point is the crop's centre. The focal
-    length scales with the crop, so coefficients hold for every size.
+    Deep3D's focal length scales with the crop and its principal point is the crop's centre, so
+    coefficients hold for every size. Pixel centres lie at +0.5.
+
+    Args:
+        size_px: rows and columns.
+        focal_px: focal length; None for 1015 px in a picture of 224.
+        centre_px: (x, y) of the principal point; None for the picture's centre.
     """
 
-    size_px: int = CROP_PX
+    size_px: int
+    focal_px: float
+    centre_px: tuple[float, float]
 
-    @property
-    def focal_px(self) -> float:
-        return FOCAL_PX * self.size_px / CROP_PX
+    def __init__(
+        self,
+        size_px: int = CROP_PX,
+        focal_px: float | None = None,
+        centre_px: tuple[float, float] | None = None,
+    ):
+        default = FOCAL_PX * size_px / CROP_PX
+        object.__setattr__(self, "size_px", size_px)
+        object.__setattr__(self, "focal_px", default if focal_px is None else focal_px)
+        object.__setattr__(self, "centre_px", centre_px or (size_px / 2, size_px / 2))
+
+    def at(self, size_px: int) -> "Camera":
+        """The same view with another number of pixels."""
+        zoom = size_px / self.size_px
+        x, y = self.centre_px
+        return Camera(size_px, self.focal_px * zoom, (x * zoom, y * zoom))
 
 
 def rotation_from_angles(angles: Float[Tensor, "..."]) -> Float[Tensor, "... 3 3"]:
@@ -102,9 +106,9 @@ def to_world(
 
 
 def project(
-    verts_world: Float[Tensor, "*points 3"], camera: Pinhole
+    verts_world: Float[Tensor, "*points 3"], camera: Camera
 ) -> tuple[Float[Tensor, "*points 2"], Float[Tensor, "*points"]]:
-    """World points to pixels of the crop.
+    """World points to pixels.
 
     Args:
         verts_world: (..., 3).
@@ -114,7 +118,6 @@ def project(
         depth: (...,) distance along the view axis (view-space z, positive), dm.
     """
     depth = DISTANCE - verts_world[..., 2]
-    centre = camera.size_px / 2
-    x = centre + camera.focal_px * verts_world[..., 0] / depth
-    y = centre - camera.focal_px * verts_world[..., 1] / depth
+    x = camera.centre_px[0] + camera.focal_px * verts_world[..., 0] / depth
+    y = camera.centre_px[1] - camera.focal_px * verts_world[..., 1] / depth
     return torch.stack([x, y], -1), depth

@@ -40,7 +40,7 @@ def observe(
     normals = vertex_normals(verts, model.faces)
     points, _ = project(verts, camera)
     skin = model.regions["face"] & ~model.any_region("eyes", *MOUTH_INSIDE)
-    shown = vertex_visibility(verts, model.faces, Camera(max(camera.size_px, 256)))
+    shown = vertex_visibility(verts, model.faces, camera.at(max(camera.size_px, 256)))
     seen = shown & (facing(verts, normals) > 0.25) & skin
     colours = torch.stack([sample_bilinear(*pair) for pair in zip(images, points)])
     return colours, sh_basis(normals), seen

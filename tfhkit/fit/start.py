@@ -74,7 +74,7 @@ def initial_state(
     mean = basis.mean[basis.places[inner]]
     centre = mean.mean(0)
     flip = torch.tensor([1.0, -1.0], dtype=torch.float64)
-    y = (points_px.double()[:, inner] - camera.size_px / 2) * flip
+    y = (points_px.double()[:, inner] - torch.tensor(camera.centre_px, dtype=torch.float64)) * flip
     y_mean = y.mean(1, keepdim=True)
     # y = scale * (R x)_{xy} + shift: least squares for the 2 x 3 matrix, then its nearest rotation.
     solution = torch.linalg.lstsq((mean - centre).expand(n_frames, -1, -1), y - y_mean).solution

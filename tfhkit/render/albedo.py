@@ -148,7 +148,7 @@ def _view_weight(model, verts, normals, camera):
     """(V,) in [0, 1]: 1 where the frame shows a vertex of the face well, 0 where it does not."""
     cosine = facing(verts, normals)[0]
     weight = smooth(((cosine - 0.2) / 0.4).clamp(0, 1))
-    fine = Camera(max(camera.size_px, 512))
+    fine = camera.at(max(camera.size_px, 512))
     weight = weight * vertex_visibility(verts, model.faces, fine)[0] * model.regions["face"]
     return weight * ~model.any_region(*MOUTH_INSIDE)
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tfhkit.camera import DISTANCE, Pinhole
+from tfhkit.camera import DISTANCE, Camera
 from tfhkit.errors import MissingBackend, check_shape
 
 BACKENDS = ("numba", "pytorch3d")
@@ -77,7 +77,7 @@ def _importable(name):
 def rasterize(
     verts_world: Float[Tensor, "..."],
     faces: Int[Tensor, "..."],
-    camera: Pinhole,
+    camera: Camera,
     backend: str = "auto",
     cull_backfaces: bool = True,
 ) -> Fragments:
@@ -117,7 +117,7 @@ def barycentric(
     verts_world: Float[Tensor, "B V 3"],
     faces: Int[Tensor, "F 3"],
     pix_to_face: Int[Tensor, "B H W 1"],
-    camera: Pinhole,
+    camera: Camera,
 ) -> tuple[Float[Tensor, "B H W 1 3"], Float[Tensor, "B H W 1"]]:
     """Perspective-correct barycentrics and depth, differentiable in the vertices.
 
@@ -138,9 +138,9 @@ def barycentric(
     packed = ids[batch, row, column]
     corners = _corners(verts_world, faces, packed, batch)  # (N, 3 corners, 3)
     depths = DISTANCE - corners[..., 2]  # (N, 3)
-    centre, focal = camera.size_px / 2, camera.focal_px
-    x = (column.to(corners) + 0.5 - centre) / focal
-    y = (centre - row.to(corners) - 0.5) / focal
+    (centre_x, centre_y), focal = camera.centre_px, camera.focal_px
+    x = (column.to(corners) + 0.5 - centre_x) / focal
+    y = (centre_y - row.to(corners) - 0.5) / focal
     offset_x = corners[..., 0] - x[:, None] * depths
     offset_y = corners[..., 1] - y[:, None] * depths
     following, before = [1, 2, 0], [2, 0, 1]

@@ -28,13 +28,13 @@ def compiled(function: Callable) -> Callable:
 
 @compiled
 @no_type_check
-def _project(verts, focal, centre, distance, screen):
+def _project(verts, focal, centre_x, centre_y, distance, screen):
     """World (V, 3) -> screen (V, 3): x, y in pixels and 1/depth; NaN where too near."""
     for v in range(verts.shape[0]):
         depth = distance - verts[v, 2]
         share = 1.0 / depth if depth > NEAR else np.nan
-        screen[v, 0] = centre + focal * verts[v, 0] * share
-        screen[v, 1] = centre - focal * verts[v, 1] * share
+        screen[v, 0] = centre_x + focal * verts[v, 0] * share
+        screen[v, 1] = centre_y - focal * verts[v, 1] * share
         screen[v, 2] = share
 
 
@@ -125,7 +125,7 @@ def _mix(paint, a, b, c, u, v, w, k):
 def draw_fragments(
     verts: Float32[np.ndarray, "B V 3"],
     faces: Int32[np.ndarray, "F 3"],
-    view: tuple[float, float, float, bool],
+    view: tuple[float, float, float, float, bool],
     part: tuple[int, int, int, int],
     pix: Int[np.ndarray, "B S S"],
     zbuf: Float[np.ndarray, "B S S"],
@@ -135,18 +135,18 @@ def draw_fragments(
 
     Args:
         verts: (B, V, 3) world space. faces: (F, 3).
-        view: focal length and centre in px, the camera's distance, and whether faces that look
-            away are left out.
+        view: focal length and principal point (x, y) in px, the camera's distance, and whether
+            faces that look away are left out.
         part: first, last, top, bottom: rows top..bottom-1 of frames first..last-1.
         pix, zbuf: (B, S, S), bary: (B, S, S, 3); written to.
     """
-    focal, centre, distance, cull = view
+    focal, x, y, distance, cull = view
     first, last, top, bottom = part
     size, n_faces = pix.shape[1], faces.shape[0]
     screen = np.empty((verts.shape[1], 3))
     keys = np.empty((size, size + LANES), np.int64)
     for frame in range(first, last):
-        _project(verts[frame], focal, centre, distance, screen)
+        _project(verts[frame], focal, x, y, distance, screen)
         _zbuffer(screen, faces, cull, top, bottom, keys)
         for row in range(top, bottom):
             for column in range(size):
@@ -173,7 +173,7 @@ def paint_frames(
     colours: Float32[np.ndarray, "B V 3"],
     faces: Int32[np.ndarray, "F 3"],
     shown: Bool[np.ndarray, "F"],
-    view: tuple[float, float, float, int],
+    view: tuple[float, float, float, float, int],
     part: tuple[int, int, int, int],
     rgba: Float[np.ndarray, "B S S 4"],
 ) -> None:
@@ -181,17 +181,18 @@ def paint_frames(
 
     Args:
         verts, colours: (B, V, 3). faces: (F, 3). shown: (F,) bool.
-        view: focal length and centre in px, the camera's distance, samples.
+        view: focal length and principal point (x, y) in px, the camera's distance, samples.
         part: first, last, top, bottom: rows top..bottom-1 of frames first..last-1.
         rgba: (B, S, S, 4); written to.
     """
-    focal, centre, distance, samples = view
+    focal, centre_x, centre_y, distance, samples = view
     first, last, top, bottom = part
     size, n_faces = rgba.shape[1], faces.shape[0]
     screen = np.empty((verts.shape[1], 3))
     keys = np.empty((size * samples, size * samples + LANES), np.int64)
     for frame in range(first, last):
-        _project(verts[frame], focal * samples, centre * samples, distance, screen)
+        place = (focal * samples, centre_x * samples, centre_y * samples)
+        _project(verts[frame], *place, distance, screen)
         _zbuffer(screen, faces, True, top * samples, bottom * samples, keys)
         paint = colours[frame]
         for row in range(top, bottom):

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tfhkit.camera import DISTANCE, Pinhole
+from tfhkit.camera import DISTANCE, Camera
 from tfhkit.face.lighting import sh_basis, with_ambient
 from tfhkit.render import kernels
 from tfhkit.render.fragments import Fragments
@@ -40,10 +40,15 @@ def _array(tensor, dtype):
     return np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype)
 
 
+def _pinhole(camera):
+    """Focal length and principal point as the kernels want them: three floats."""
+    return float(camera.focal_px), *map(float, camera.centre_px)
+
+
 def rasterize(
     verts_world: Float[Tensor, "B V 3"],
     faces: Int[Tensor, "F 3"],
-    camera: Pinhole,
+    camera: Camera,
     cull_backfaces: bool = True,
 ) -> Fragments:
     """Fragments by the z-buffer; arguments as in `tfhkit.render.rasterize`."""
@@ -52,7 +57,7 @@ def rasterize(
     pix = np.empty((n_frames, size, size), np.int64)
     zbuf = np.empty((n_frames, size, size), np.float32)
     bary = np.empty((n_frames, size, size, 3), np.float32)
-    view = (float(camera.focal_px), size / 2.0, DISTANCE, bool(cull_backfaces))
+    view = (*_pinhole(camera), DISTANCE, bool(cull_backfaces))
     _share(
         n_frames,
         size,
@@ -71,7 +76,7 @@ def draw_colours(
     colours: Float[Tensor, "B V 3"],
     faces: Int[Tensor, "F 3"],
     shown: Bool[Tensor, "F"],
-    camera: Pinhole,
+    camera: Camera,
     supersample: int = 1,
 ) -> Float[Tensor, "B S S 4"]:
     """Rasterise and interpolate vertex colours at once, without gradients.
@@ -88,7 +93,7 @@ def draw_colours(
     corner_ids, kept = _array(faces, np.int32), _array(shown, np.bool_)
     size = camera.size_px
     rgba = np.empty((len(verts), size, size, 4), np.float32)
-    view = (float(camera.focal_px), size / 2.0, DISTANCE, int(supersample))
+    view = (*_pinhole(camera), DISTANCE, int(supersample))
     _share(
         len(verts),
         size,

@@ -1,7 +1,6 @@
 """Meshes that show parts of a picture, laid over other pictures (no gradients)."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import no_type_check
 
 import numpy as np
@@ -9,17 +8,9 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from tfhkit.camera import Pinhole
+from tfhkit.camera import Camera
 from tfhkit.render.fragments import rasterize
 from tfhkit.render.kernels import compiled
-
-
-@dataclass(frozen=True)
-class _Fine:
-    """A camera with more pixels."""
-
-    size_px: int
-    focal_px: float
 
 
 def draw_pictures(
@@ -27,7 +18,7 @@ def draw_pictures(
     paint: Float[np.ndarray, "#B V 8"],
     faces: Int[Tensor, "F 3"],
     picture: UInt8[np.ndarray, "H W 3"],
-    camera: Pinhole,
+    camera: Camera,
     under: Float[np.ndarray, "B S S 3"],
     supersample: int = 1,
 ) -> Float[np.ndarray, "B S S 3"]:
@@ -39,13 +30,13 @@ def draw_pictures(
             the pixels of `picture` (pixel centres at +0.5) that a vertex shows and d its distance
             from the camera when that was taken, so that a mesh in that very pose gives the
             picture back; the picture's share, the opacity, and an RGB in [0, 255] for the rest.
-        picture: (H, W, 3) uint8. camera: anything with size_px and focal_px.
+        picture: (H, W, 3) uint8. camera: Camera.
         under: (B, S, S, 3) float32 in [0, 255], what the mesh is laid over.
         supersample: points per pixel along each axis.
     Returns:
         (B, S, S, 3) float32 array in [0, 255].
     """
-    fine = _Fine(camera.size_px * supersample, camera.focal_px * supersample)
+    fine = camera.at(camera.size_px * supersample)
     fragments = rasterize(verts_world, faces, fine)
     ids, bary = fragments.pix_to_face[..., 0].numpy(), fragments.bary_coords[..., 0, :].numpy()
     corners, out = faces.numpy().astype(np.int32), np.array(under, np.float32)

@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tfhkit.camera import DISTANCE, Pinhole
+from tfhkit.camera import DISTANCE, Camera
 from tfhkit.render.fragments import Fragments
 
 
-def make_camera(camera: Pinhole, n_frames: int = 1, device: str | torch.device = "cpu") -> Any:
+def make_camera(camera: Camera, n_frames: int = 1, device: str | torch.device = "cpu") -> Any:
     """Our Camera as pytorch3d's PerspectiveCameras in pixels (screen space).
 
     Args:
@@ -26,10 +26,9 @@ def make_camera(camera: Pinhole, n_frames: int = 1, device: str | torch.device =
     from pytorch3d.renderer import PerspectiveCameras
 
     half_turn = torch.diag(torch.tensor([-1.0, 1.0, -1.0]))
-    centre = camera.size_px / 2
     return PerspectiveCameras(
         focal_length=torch.full((n_frames, 2), camera.focal_px),
-        principal_point=torch.full((n_frames, 2), centre),
+        principal_point=torch.tensor(camera.centre_px).expand(n_frames, 2),
         R=half_turn.expand(n_frames, 3, 3),
         T=torch.tensor([0.0, 0.0, DISTANCE]).expand(n_frames, 3),
         in_ndc=False,
@@ -39,7 +38,7 @@ def make_camera(camera: Pinhole, n_frames: int = 1, device: str | torch.device =
 
 
 def make_rasterizer(
-    camera: Pinhole,
+    camera: Camera,
     n_frames: int = 1,
     cull_backfaces: bool = True,
     device: str | torch.device = "cpu",
@@ -60,7 +59,7 @@ def make_rasterizer(
 def rasterize(
     verts_world: Float[Tensor, "B V 3"],
     faces: Int[Tensor, "F 3"],
-    camera: Pinhole,
+    camera: Camera,
     cull_backfaces: bool = True,
 ) -> Fragments:
     """Fragments by pytorch3d; arguments as in `tfhkit.render.rasterize`."""

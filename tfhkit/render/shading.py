@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tfhkit.camera import Camera, Pinhole, to_world
+from tfhkit.camera import Camera, to_world
 from tfhkit.coefficients import Coefficients
 from tfhkit.errors import ParameterError, ShapeError, check_shape
 from tfhkit.face.lighting import shade_sh
@@ -148,7 +148,7 @@ def draw_differentiable(
     colours: Float[Tensor, "B V 3"],
     faces: Int[Tensor, "F 3"],
     shown: Bool[Tensor, "F"],
-    camera: Pinhole,
+    camera: Camera,
     backend: str = "auto",
     supersample: int = 1,
 ) -> Float[Tensor, "B S S 4"]:
@@ -160,7 +160,7 @@ def draw_differentiable(
         verts_world, colours: (B, V, 3). faces: (F, 3). shown: (F,) bool.
         camera, backend, supersample: as in `render`.
     """
-    fine = Camera(camera.size_px * supersample)
+    fine = camera.at(camera.size_px * supersample)
     fragments = rasterize(verts_world, faces, fine, backend)
     ids = fragments.pix_to_face
     visible = (ids >= 0) & shown[ids.clamp_min(0) % len(faces)]

@@ -4,14 +4,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tfhkit.camera import DISTANCE, Pinhole, project
+from tfhkit.camera import DISTANCE, Camera, project
 from tfhkit.render.fragments import rasterize
 
 
 def vertex_visibility(
     verts_world: Float[Tensor, "B V 3"],
     faces: Int[Tensor, "F 3"],
-    camera: Pinhole,
+    camera: Camera,
     tolerance: float = 0.03,
 ) -> Bool[Tensor, "B V"]:
     """Which vertices lie on the front-most surface of their pixel.
@@ -33,7 +33,7 @@ def vertex_visibility(
 
 
 def drawn_verts(
-    verts_world: Float[Tensor, "B V 3"], faces: Int[Tensor, "F 3"], camera: Pinhole
+    verts_world: Float[Tensor, "B V 3"], faces: Int[Tensor, "F 3"], camera: Camera
 ) -> Bool[Tensor, "B V"]:
     """Vertices of the triangles of which some pixel's centre sees a part.
 
