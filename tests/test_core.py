@@ -8,7 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfhkit.camera import Camera, angles_from_rotation, project, rotation_from_angles, to_world
+from tfhkit.camera import (
+    Camera,
+    angles_from_rotation,
+    project,
+    rotation_from_angles,
+    to_world,
+    unproject,
+)
 from tfhkit.coefficients import N_COEFFICIENTS, SLICES, Coefficients, neutral, read_mat, write_mat
 from tfhkit.errors import InputError, MissingBackend, ShapeError, check_shape
 
@@ -108,6 +115,7 @@ def test_a_camera_with_a_principal_point_of_its_own():
     expected = [[31 + 310 * 0.4 / 9.5, 47.5 - 310 * 0.2 / 9.5]]
     torch.testing.assert_close(px, torch.tensor(expected))
     torch.testing.assert_close(project(point, camera.at(240))[0], 3 * px)
+    torch.testing.assert_close(unproject(px, depth, camera), point)
     assert Camera(96) == Camera(224).at(96) and hash(camera) == hash(camera.at(80))
 
 

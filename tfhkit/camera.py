@@ -121,3 +121,12 @@ def project(
     x = camera.centre_px[0] + camera.focal_px * verts_world[..., 0] / depth
     y = camera.centre_px[1] - camera.focal_px * verts_world[..., 1] / depth
     return torch.stack([x, y], -1), depth
+
+
+def unproject(
+    points_px: Float[Tensor, "*points 2"], depth: Float[Tensor, "*points"], camera: Camera
+) -> Float[Tensor, "*points 3"]:
+    """Inverse of `project`: the world points that are seen at these pixels at these depths (dm)."""
+    x, y = (points_px - points_px.new_tensor(camera.centre_px)).unbind(-1)
+    scale = depth / camera.focal_px
+    return torch.stack([x * scale, -y * scale, DISTANCE - depth], -1)

@@ -256,8 +256,10 @@ print(f"landmarks' error {pictured.report['nme_inner_pct']:.2f} % of the eyes' d
 # The grid can neither open a mouth nor close an eye, so the model's face is drawn over it, with the picture's own pixels as its texture.
 
 # %%
+from tfhkit.portrait.image_mesh import seen_at
+
 still = open_portrait(picture, pictured, model, size_px=320)
-points, _ = still.view.project(still.mesh.rest)
+points = seen_at(still.mesh.rest, still.view)
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.2))
 colours = {"w, share of the turn": still.mesh.weight, "depth z (dm)": still.mesh.rest[:, 2]}
 for axis, (title, values) in zip(axes, colours.items()):

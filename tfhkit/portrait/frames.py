@@ -100,7 +100,7 @@ def _draw(portrait, verts, anchors, sheet, paint, under):
         (verts, paint, portrait.model.faces),
     )
     for points, colours, faces in layers:
-        where = view.centred(points)
+        where = torch.from_numpy(points.astype(np.float32))
         frames = draw_pictures(where, colours, faces, picture, view, frames, SUPERSAMPLE)
     return frames
 

@@ -18,9 +18,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from scipy import ndimage, sparse
 from scipy.spatial import cKDTree
-from torch import Tensor
 
-from tfhkit.camera import DISTANCE
+from tfhkit.camera import DISTANCE, Camera, project, unproject
 from tfhkit.face.model import MOUTH_INSIDE, MorphableModel
 from tfhkit.maths import smoothstep
 from tfhkit.render import rasterize
@@ -34,51 +33,6 @@ HAIR_DEPTH = -0.7  # dm behind the head's origin, where hair is seen against the
 JAW_REACH = 0.25  # dm over which anchors follow the jaw and the cheeks
 N_LINKS = 6
 _MAP_PX = 256  # side of the map in which depth and distance are measured
-
-
-@dataclass(frozen=True)
-class View:
-    """A square window of a picture, seen by a pinhole camera whose axis need not meet its centre.
-
-    Args:
-        size_px: side of the window. focal_px: focal length.
-        centre_px: x and y of the principal point.
-    """
-
-    size_px: int
-    focal_px: float
-    centre_px: tuple[float, float]
-
-    def at(self, size_px: int) -> "View":
-        """The same window with another number of pixels."""
-        zoom, (x, y) = size_px / self.size_px, self.centre_px
-        return View(size_px, self.focal_px * zoom, (zoom * x, zoom * y))
-
-    def project(
-        self, points: Float[np.ndarray, "*points 3"]
-    ) -> tuple[Float[np.ndarray, "*points 2"], Float[np.ndarray, "*points"]]:
-        """World points to pixels and depth, as in `tfhkit.camera.project`."""
-        depth = DISTANCE - points[..., 2]
-        x = self.centre_px[0] + self.focal_px * points[..., 0] / depth
-        y = self.centre_px[1] - self.focal_px * points[..., 1] / depth
-        return np.stack([x, y], -1), depth
-
-    def lift(
-        self, points_px: Float[np.ndarray, "*points 2"], z: Float[np.ndarray, "*points"]
-    ) -> Float[np.ndarray, "*points 3"]:
-        """The world points with these z that are seen at these pixels."""
-        scale = ((DISTANCE - z) / self.focal_px)[..., None]
-        across = (points_px - np.array(self.centre_px)) * (1, -1) * scale
-        return np.concatenate([across, z[..., None]], -1)
-
-    def centred(self, points: Float[np.ndarray, "*points 3"]) -> Float[Tensor, "*points 3"]:
-        """World points, sheared so that a camera on the window's axis sees them at the same pixels.
-
-        The rasterisers know no other camera. Depth and occlusion stay as they are.
-        """
-        offset = (np.array(self.centre_px) - self.size_px / 2) * (1, -1) / self.focal_px
-        across = points[..., :2] + offset * (DISTANCE - points[..., 2:])
-        return torch.from_numpy(np.concatenate([across, points[..., 2:]], -1).astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -124,14 +78,14 @@ class ImageMesh:
 
 
 def image_mesh(
-    model: MorphableModel, verts_world: Float[np.ndarray, "V 3"], head_z: float, view: View
+    model: MorphableModel, verts_world: Float[np.ndarray, "V 3"], head_z: float, view: Camera
 ) -> ImageMesh:
     """Lay anchors over a picture.
 
     Args:
         model: the fitted model. verts_world: its vertices as fitted.
         head_z: dm, world z of the head's origin.
-        view: the window of the picture.
+        view: the camera of the picture's window.
     Returns:
         A mesh; its projection at rest is the regular grid that covers the window.
     """
@@ -142,7 +96,8 @@ def image_mesh(
     depth, distance = _maps(model, verts_world, head_z, view.at(_MAP_PX))
     place = (points.T[::-1] * _MAP_PX / view.size_px - 0.5).clip(0, _MAP_PX - 1)
     z, far = (ndimage.map_coordinates(part, place, order=1) for part in (depth, distance))
-    rest = view.lift(points, z)
+    there = torch.from_numpy(points), torch.from_numpy(DISTANCE - z)
+    rest = unproject(there[0], there[1], view).numpy()
     edge = np.minimum(points, view.size_px - points).min(1) / dm_px
     still = smoothstep(0, 1, (edge - 1.01 * SPACING) / BORDER)  # whole cells at the border
     chin_y = verts_world[model.landmark_ids[8], 1]
@@ -153,9 +108,18 @@ def image_mesh(
     return ImageMesh(rest, grid_faces(n), weight, links)
 
 
+def seen_at(points: Float[np.ndarray, "*points 3"], view: Camera) -> Float[np.ndarray, "*points 2"]:
+    """The pixels at which world points are seen."""
+    return project(torch.from_numpy(points), view)[0].numpy()
+
+
+def _float(points):
+    return torch.from_numpy(points.astype(np.float32))
+
+
 def _maps(model, verts_world, head_z, view):
     """Maps (S, S) over the window: z in dm, and the distance from the head in dm."""
-    fragments = rasterize(view.centred(verts_world)[None], model.faces, view)
+    fragments = rasterize(_float(verts_world)[None], model.faces, view)
     zbuf, ids = fragments.zbuf[0, ..., 0].numpy(), fragments.pix_to_face[0, ..., 0].numpy()
     covered = ids >= 0
     head = covered & ~model.any_region("neck")[model.faces].any(1).numpy()[ids]
@@ -168,11 +132,11 @@ def _maps(model, verts_world, head_z, view):
 
 def _links(model, verts_world, points, view):
     """(A, V) sparse: each anchor's share of the motion of the nearest visible skin vertices."""
-    verts = view.centred(verts_world)[None]
+    verts = _float(verts_world)[None]
     skin = model.regions["face"] & vertex_visibility(verts, model.faces, view.at(512))[0]
     skin &= ~model.any_region("eyes", "lips", *MOUTH_INSIDE)
     ids = np.flatnonzero(skin.numpy())
-    seen_px, _ = view.project(verts_world[ids])
+    seen_px = seen_at(verts_world[ids], view)
     gap, nearest = cKDTree(seen_px).query(points, N_LINKS)
     gap = gap * DISTANCE / view.focal_px
     share = 1 / (gap + 0.02)
@@ -190,7 +154,7 @@ def grid_faces(n: int) -> Int[np.ndarray, "F 3"]:
 
 
 def stretch(
-    mesh: ImageMesh, points: Float[np.ndarray, "T A 3"], view: View
+    mesh: ImageMesh, points: Float[np.ndarray, "T A 3"], view: Camera
 ) -> Float[np.ndarray, "T F"]:
     """Area of each triangle in the window, relative to that at rest; negative where it is flipped.
 
@@ -198,7 +162,7 @@ def stretch(
         mesh: the anchors at rest. points: the anchors as moved by `ImageMesh.move`.
         view: the window.
     """
-    now, rest = _areas(view.project(points)[0], mesh.faces), view.project(mesh.rest)[0]
+    now, rest = _areas(seen_at(points, view), mesh.faces), seen_at(mesh.rest, view)
     return now / _areas(rest[None], mesh.faces)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from tfhkit.camera import CROP_PX, DISTANCE, FOCAL_PX, rotation_from_angles
+from tfhkit.camera import CROP_PX, DISTANCE, FOCAL_PX, Camera, project, rotation_from_angles
 from tfhkit.errors import check_shape
 from tfhkit.face import MorphableModel, vertex_normals
 from tfhkit.face.lighting import irradiance
@@ -25,7 +25,7 @@ from tfhkit.portrait.face_maps import (
     mouth_colours,
     mouth_share,
 )
-from tfhkit.portrait.image_mesh import ImageMesh, View, image_mesh
+from tfhkit.portrait.image_mesh import ImageMesh, image_mesh
 from tfhkit.render import detailed_albedo
 from tfhkit.render.shading import posed_verts
 from tfhkit.render.visibility import drawn_verts, facing
@@ -41,7 +41,7 @@ class Portrait:
 
     Args:
         model: the fitted model.
-        view: the window. crop: the part of the picture that the window shows.
+        view: the camera of the window. crop: the part of the picture that the window shows.
         picture: the window at twice its size, D = 2 S.
         mesh: the anchors.
         turn, trans: rotation and translation of the head at rest.
@@ -56,7 +56,7 @@ class Portrait:
     """
 
     model: MorphableModel
-    view: View
+    view: Camera
     crop: Crop
     picture: UInt8[np.ndarray, "D D 3"]
     mesh: ImageMesh
@@ -118,7 +118,7 @@ def open_portrait(
     # a point of the fit's crop -> the frame -> the window
     scale = zoom * crop.scale / fit.crop.scale
     centre = zoom * crop.to_crop(fit.crop.to_frame(np.full(2, CROP_PX / 2)))
-    view = View(size_px, scale * FOCAL_PX, (centre[0], centre[1]))
+    view = Camera(size_px, float(scale * FOCAL_PX), (float(centre[0]), float(centre[1])))
     frame = fit.coefficients.map(lambda part: torch.as_tensor(part[:1]).float())
     with torch.no_grad():
         verts = posed_verts(model, frame)
@@ -129,8 +129,7 @@ def open_portrait(
         # half of the light's tint was fitted to the skin's colour
         light[within] = (light[within] + light[within].mean(-1, keepdim=True)) / 2
         colours = (albedo * light).clamp(0, 1).numpy()
-        centred = view.centred(verts[0].numpy())[None]
-        shown = drawn_verts(centred, model.faces, view.at(2 * size_px))[0]
+        shown = drawn_verts(verts, model.faces, view.at(2 * size_px))[0]
         seen = (shown * facing(verts, normals)[0].clamp_min(GRAZING)).numpy()
         expression = (frame.exp @ model.exp_basis.flatten(1)).reshape(-1, 3).numpy()
         neutral = model.shape(frame.id, torch.zeros_like(frame.exp))[0].numpy()
@@ -171,7 +170,7 @@ def _window(shape, fit_crop):
     return Crop(float(scale), float(-left * scale), float(-top * scale))
 
 
-def place_in_picture(view: View, world: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "V 3"]:
+def place_in_picture(view: Camera, world: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "V 3"]:
     """x d, y d and d of `draw_pictures`, for world points where the picture shows them."""
-    place, depth = view.at(2 * view.size_px).project(world)
-    return np.concatenate([place * depth[:, None], depth[:, None]], 1).astype(np.float32)
+    place, depth = project(torch.from_numpy(world), view.at(2 * view.size_px))
+    return torch.cat([place * depth[:, None], depth[:, None]], 1).float().numpy()

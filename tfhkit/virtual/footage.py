@@ -13,7 +13,7 @@ from jaxtyping import Float, Shaped, UInt8
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from tfhkit.camera import FOCAL_PX, project, to_world
+from tfhkit.camera import FOCAL_PX, Camera, project, to_world
 from tfhkit.coefficients import Coefficients
 from tfhkit.errors import ParameterError
 from tfhkit.face import MorphableModel, load_model, vertex_normals
@@ -32,13 +32,10 @@ _PARALLAX = 0.25  # how far the room moves against the head's translation
 _CHUNK = 8  # frames in memory at once
 
 
-class _FrameCamera:
-    """The frame's pinhole camera as a square picture around the principal point."""
-
-    def __init__(self, scene: Scene) -> None:
-        x, y = scene.centre_px
-        self.size_px = 2 * max(x, scene.width - x, y, scene.height - y)
-        self.focal_px = scene.focal_px
+def frame_camera(scene: Scene) -> Camera:
+    """The camera of a square around the principal point that holds the whole frame."""
+    x, y = scene.centre_px
+    return Camera(2 * max(x, scene.width - x, y, scene.height - y), scene.focal_px)
 
 
 def render_footage(
@@ -73,7 +70,7 @@ def render_footage(
     bust, above = make_bust(model, neutral, albedo, scene)
     faces = torch.cat([haired.faces[above], bust.faces + haired.n_verts])
     shown = torch.ones(len(faces), dtype=torch.bool)
-    camera = _FrameCamera(scene)
+    camera = frame_camera(scene)
     trunk = trunk_pose(coefficients.pose.numpy(), performance.times)
     shift = room_shift(trunk, scene)
     rng = np.random.default_rng((scene.seed, 31))
@@ -136,7 +133,7 @@ def truth_of(
     """
     model = model or load_model()
     coefficients = performance.coefficients.map(torch.as_tensor)
-    camera = _FrameCamera(scene)
+    camera = frame_camera(scene)
     points = []
     for start in range(0, len(performance), 64):
         now = coefficients[start : start + 64]
