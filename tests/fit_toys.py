@@ -9,8 +9,8 @@ from tfhkit.camera import Camera, rotation_from_angles
 from tfhkit.face.lighting import lamp_light
 from tfhkit.fit.appearance import fit_appearance
 from tfhkit.fit.bundle import BundleSettings, solve_bundle
+from tfhkit.fit.initialise import BundleState
 from tfhkit.fit.photometric import PhotometricSettings, refine_all, refine_shared
-from tfhkit.fit.start import BundleState
 from tfhkit.render import render
 
 N, SIZE = 6, 160

@@ -236,7 +236,7 @@ def toy_fit(monkeypatch, tmp_path):
         return Fit(coefficients, *common, model.name, own, model.path)
 
     clip = Clip(video, "", np.arange(3) / 25, 8, 8, 25.0, np.zeros(0, np.float32))
-    monkeypatch.setattr("tfhkit.pipeline.fits.open_clip", lambda *a, **k: clip)
+    monkeypatch.setattr("tfhkit.pipeline.clip_fit.open_clip", lambda *a, **k: clip)
     monkeypatch.setattr(tfhkit.landmarks, "detect", lambda *a, **k: SimpleNamespace(backend="x"))
     monkeypatch.setattr(tfhkit.fit, "fit_clip", fit_clip)
     return video, coefficients

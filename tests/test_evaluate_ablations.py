@@ -18,8 +18,9 @@ from tfhkit.evaluate.ablations import (
     general_only,
     run_ablations,
 )
-from tfhkit.evaluate.frames import judge_frames
+from tfhkit.evaluate.frames import score_frames
 from tfhkit.evaluate.refine import Material
+from tfhkit.landmarks.identity import ENCODERS
 from tfhkit.refine import (
     Generator,
     IdentityFeatures,
@@ -29,7 +30,6 @@ from tfhkit.refine import (
     refiner_config,
     start_from,
 )
-from tfhkit.refine.identity import ENCODERS
 from tfhkit.refine.personal import PersonalFrames
 from tfhkit.refine.spatial import build_resnet18
 
@@ -118,7 +118,7 @@ def test_each_setting_is_changed_once():
 def test_all_rows_are_judged_on_the_same_frames_after_equal_training(rows, material):
     assert list(rows) == NAMES
     answers = {name: row.refined for name, row in rows.items()}
-    scores = judge_frames(material.judged.real, answers, material.region)
+    scores = score_frames(material.judged.real, answers, material.region)
     full = scores[FULL]["psnr_frames"]
     for name, row in rows.items():
         assert row.refined.shape == material.judged.real.shape

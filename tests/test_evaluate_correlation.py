@@ -7,12 +7,12 @@ from tfhkit.audio import Prosody
 from tfhkit.errors import ParameterError
 from tfhkit.evaluate.correlation import (
     SHARES,
-    TiedSpeaker,
+    CoupledSpeaker,
     binomial_interval,
     clip_correlations,
+    coupled_speakers,
     power_rows,
     share_needed,
-    tied_speakers,
 )
 
 
@@ -31,7 +31,9 @@ def made_up(seed, n_frames=300):
     times = np.arange(n_frames) / 12.5
     tune = Prosody(loud, pitch, np.ones(n_frames, bool), 120.0)
     driven = 0.05 * np.repeat(loud[:, None], 3, 1)
-    return TiedSpeaker(times, np.zeros(1), rows, tune, driven, 0.05 * smooth(n_frames, 3, 6, rng))
+    return CoupledSpeaker(
+        times, np.zeros(1), rows, tune, driven, 0.05 * smooth(n_frames, 3, 6, rng)
+    )
 
 
 def test_share_needed_lies_on_the_line():
@@ -67,7 +69,7 @@ def test_variance_of_the_angles_is_divided_as_asked():
     [
         (lambda: made_up(0).angles(1.2), "share: 1.2 is out of range"),
         (lambda: power_rows([made_up(0)], lengths_s=(99.0,)), "no speaker talks for 99.0 s"),
-        (lambda: tied_speakers(1), "n_speakers: 1 are too few"),
+        (lambda: coupled_speakers(1), "n_speakers: 1 are too few"),
     ],
 )
 def test_bad_input_is_named(call, words):
@@ -77,7 +79,7 @@ def test_bad_input_is_named(call, words):
 
 @pytest.mark.slow
 def test_speakers_are_the_same_for_a_seed_and_their_own_motion_is_independent():
-    first, second = (tied_speakers(4, seconds=24, seed=5) for _ in "ab")
+    first, second = (coupled_speakers(4, seconds=24, seed=5) for _ in "ab")
     np.testing.assert_array_equal(first[1].windows, second[1].windows)
     r = [
         np.corrcoef(speaker.driven[:, k], speaker.own[:, k])[0, 1]

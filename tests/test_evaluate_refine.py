@@ -13,7 +13,7 @@ from tfhkit.coefficients import neutral
 from tfhkit.errors import ShapeError
 from tfhkit.evaluate import frames as judging
 from tfhkit.evaluate import inference
-from tfhkit.evaluate.frames import judge_frames, nearest_frames, paired_interval
+from tfhkit.evaluate.frames import nearest_frames, score_frames
 from tfhkit.evaluate.inference import peak_memory_gb, whole_step
 from tfhkit.face import load_model
 from tfhkit.fit import Crop, Fit, fit_clip
@@ -41,7 +41,7 @@ def test_known_errors_are_scored_inside_the_region(real):
     outside = real.copy()
     outside[:, :, :8] = 255 - outside[:, :, :8]
     answers = {"brighter": real + np.uint8(5), "wrong outside": outside}
-    scores = judge_frames(real, answers, region)
+    scores = score_frames(real, answers, region)
     assert set(scores) == set(answers) and set(scores["brighter"]) == SCORES
     assert scores["brighter"]["psnr"] == pytest.approx(20 * np.log10(255 / 5))
     assert scores["brighter"]["psnr_frames"].shape == (N,)
@@ -54,11 +54,11 @@ def test_every_score_sees_its_error(real):
     rng = np.random.default_rng(1)
     level = (20 * (np.arange(N) % 2))[:, None, None, None].astype(np.uint8)
     noisy = np.clip(real + rng.normal(0, 12, real.shape), 0, 255).astype(np.uint8)
-    scores = judge_frames(real, {"blinks": real + level, "noisy": noisy}, np.ones(real.shape[:3]))
+    scores = score_frames(real, {"blinks": real + level, "noisy": noisy}, np.ones(real.shape[:3]))
     assert scores["noisy"]["ssim"] < 0.9 < scores["blinks"]["ssim"]
     for name in ("flicker_ratio", "flicker_ratio_warped"):
         assert scores["blinks"][name] > 1.2 and scores["noisy"][name] > 1.1
-    elsewhere = judge_frames(real, {"x": noisy}, np.ones(real.shape[:3]), aligned=False)
+    elsewhere = score_frames(real, {"x": noisy}, np.ones(real.shape[:3]), aligned=False)
     assert elsewhere["x"]["flicker_ratio_warped"] is None
 
 
@@ -87,7 +87,7 @@ def test_mouths_and_people_are_compared_where_both_faces_are_found(real, monkeyp
     hidden[: N // 2, :2, :2] = 255
     nobody[:, :2, :2] = 255
     answers = {"same": shut, "open": opened, "hidden": hidden, "nobody": nobody}
-    scores = judge_frames(shut, answers, np.ones(real.shape[:3]), deep=True)
+    scores = score_frames(shut, answers, np.ones(real.shape[:3]), find_faces=True)
     assert scores["same"]["lmd"] == 0 and scores["same"]["lpips"] == 0
     assert scores["open"]["lmd"] == pytest.approx(0.1, rel=0.05)  # half the points by 20 px
     assert scores["open"]["identity_similarity"] == 0.75 and scores["open"]["lpips"] > 0
@@ -98,9 +98,9 @@ def test_mouths_and_people_are_compared_where_both_faces_are_found(real, monkeyp
 
 def test_sizes_must_agree(real):
     with pytest.raises(ShapeError, match="region"):
-        judge_frames(real, {}, np.ones((N, SIZE, 8)))
+        score_frames(real, {}, np.ones((N, SIZE, 8)))
     with pytest.raises(ShapeError, match="generated"):
-        judge_frames(real, {"x": real[:, :8]}, np.ones(real.shape[:3]))
+        score_frames(real, {"x": real[:, :8]}, np.ones(real.shape[:3]))
     with pytest.raises(ShapeError, match="asked_renders"):
         nearest_frames(real, real[:, :8])
 
@@ -113,19 +113,6 @@ def test_the_nearest_frame_is_found_through_noise(real):
     # several moments may show the same place
     for row, wanted in zip(rows, asked):
         assert np.abs(real[row].astype(int) - real[wanted]).mean() < 3
-
-
-def test_an_interval_of_a_difference_holds_the_truth_and_knows_pairs():
-    rng = np.random.default_rng(0)
-    times = np.arange(600) / 25
-    common = np.convolve(rng.normal(0, 5, 620), np.ones(21) / 21, "valid")
-    a, b = common + 1 + rng.normal(0, 0.2, 600), common + rng.normal(0, 0.2, 600)
-    low, high = paired_interval(a, b, times)
-    assert low < 1 < high and high - low < 0.1  # the common rise and fall cancels
-    assert paired_interval(b + 2, b, times) == pytest.approx([2, 2])
-    assert paired_interval(b, a, times) == pytest.approx([-high, -low])
-    with pytest.raises(ShapeError):
-        paired_interval(a, b[:-1], times)
 
 
 def test_the_whole_step_makes_what_it_says(monkeypatch):

@@ -12,14 +12,14 @@ from tfhkit.camera import Camera
 from tfhkit.coefficients import neutral
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.face import load_model
-from tfhkit.face.carry import carry_expression
+from tfhkit.face.transfer import transfer_expression
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import BundleState, reproject
 from tfhkit.landmarks import Landmarks
 from tfhkit.motion import (
     correlation,
-    explained,
+    explained_variance,
     lip_opening,
     mouth_points,
     predict_motion,
@@ -139,19 +139,20 @@ def performance():
 
 
 def test_expressions_are_carried_over_by_their_landmarks(model, performance):
-    matrix, exp = carry_expression(load_model(), model), performance.coefficients.exp
+    matrix, exp = transfer_expression(load_model(), model), performance.coefficients.exp
     person = np.zeros(80)
     truth = mouth_points(load_model(), person, exp)
     carried = mouth_points(model, person, exp @ matrix)
-    assert explained(carried - carried[0], truth - truth[0]) > 0.9
-    own = carry_expression(model, model)
+    assert explained_variance(carried - carried[0], truth - truth[0]) > 0.9
+    own = transfer_expression(model, model)
     assert (
-        explained(mouth_points(model, person, exp @ own), mouth_points(model, person, exp)) > 0.99
+        explained_variance(mouth_points(model, person, exp @ own), mouth_points(model, person, exp))
+        > 0.99
     )
 
 
 def test_carried_weights_predict_the_carried_expression(model, performance):
-    general, matrix = general_mapping(), carry_expression(load_model(), model)
+    general, matrix = general_mapping(), transfer_expression(load_model(), model)
     windows = mfcc_windows(performance.audio, performance.times)
     exp, pose = predict_windows(general, windows)
     moved, same_pose = predict_windows(transfer_weights(general, matrix), windows)

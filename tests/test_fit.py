@@ -19,9 +19,9 @@ from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import BundleSettings, reproject, solve_bundle
 from tfhkit.fit.clip import calm_pose
 from tfhkit.fit.crop import clip_crop
+from tfhkit.fit.initialise import BundleState, initial_state
 from tfhkit.fit.normal import eliminate, normal_equations
 from tfhkit.fit.report import jitter_deg
-from tfhkit.fit.start import BundleState, initial_state
 from tfhkit.landmarks import Landmarks
 from tfhkit.render import render
 

@@ -29,6 +29,7 @@ from tfhkit.fit.bundle import (
     frame_sigma,
     reproject,
 )
+from tfhkit.fit.initialise import BundleState
 from tfhkit.fit.photometric import (
     Observed,
     Photometry,
@@ -38,7 +39,6 @@ from tfhkit.fit.photometric import (
     refine_shared,
 )
 from tfhkit.fit.report import photometric_l1
-from tfhkit.fit.start import BundleState
 from tfhkit.fit.surface import surface_points
 
 

@@ -153,7 +153,7 @@ def face(x, side=80.0, margin=1.0, opening=None):
 def test_tracks_keep_people_apart():
     found = [[face(100 + i), face(300 - i, 60)] for i in range(20)]
     found[7] = [face(107, margin=-0.3), face(500, margin=-0.3)]  # weak boxes only go on
-    tracks = tracking.follow(found, np.arange(20) / 25)
+    tracks = tracking.track_faces(found, np.arange(20) / 25)
     assert [len(track.frames) for track in tracks] == [20, 19]
     doubles = tracking.without_doubles(np.array([[0, 0, 80, 80], [5, 0, 90, 85]]), [0.5, 1.0])
     assert len(doubles) == 1 and doubles[0].margin == 1.0
@@ -165,7 +165,7 @@ def test_moving_lips_decide_between_equals():
             [face(400 * k, opening=10 * (i % 2) * (k == speaker)) for k in (0, 1)]
             for i in range(20)
         ]
-        tracks = tracking.follow(found, np.arange(20) / 25)
+        tracks = tracking.track_faces(found, np.arange(20) / 25)
         assert tracking.main_track(tracks, 20, "clip.mp4").faces[0].box[0] == 400 * speaker
 
 

@@ -1,4 +1,4 @@
-"""HS (Eq. 6): properties, calibration, what it cannot see, and the companions that can."""
+"""HS (Eq. 6): properties, calibration, what it cannot see, and the scores that can."""
 
 import json
 

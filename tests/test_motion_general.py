@@ -13,7 +13,7 @@ from tfhkit.face import load_model
 from tfhkit.motion import (
     MotionWeights,
     correlation,
-    explained,
+    explained_variance,
     find_lag,
     lip_opening,
     make_track,
@@ -65,8 +65,14 @@ def test_what_was_seen_once_is_seen_again(model):
     exp = np.random.default_rng(0).normal(size=(20, 64)).astype(np.float32)
     once, twice = exp @ seen, exp @ seen @ seen
     person = np.zeros(80)
-    assert explained(mouth_points(model, person, once), mouth_points(model, person, exp)) > 0.9
-    assert explained(mouth_points(model, person, twice), mouth_points(model, person, once)) > 0.95
+    assert (
+        explained_variance(mouth_points(model, person, once), mouth_points(model, person, exp))
+        > 0.9
+    )
+    assert (
+        explained_variance(mouth_points(model, person, twice), mouth_points(model, person, once))
+        > 0.95
+    )
 
 
 def test_landmark_map_interpolates_between_coefficients_and_landmarks(model):
@@ -137,9 +143,7 @@ def test_a_lag_is_kept_with_the_weights_and_used(tmp_path, performance):
 
 
 def test_other_sizes_have_none_unless_they_were_trained():
-    with pytest.raises(
-        InputError, match="no general weights of size 'paper'; run `tfhkit pre"
-    ):
+    with pytest.raises(InputError, match="no general weights of size 'paper'; run `tfhkit pre"):
         general_mapping("paper")
 
 

@@ -19,7 +19,7 @@ from tfhkit.motion import (
     predict_motion,
     predict_windows,
 )
-from tfhkit.motion.lips import correlation, explained
+from tfhkit.motion.lips import correlation, explained_variance
 from tfhkit.motion.predict import pose_from_units
 
 TINY = MotionConfig("custom", (2, 2, 3, 3, 4), (2, 2), (8, 6), 7, 2, 0.1)
@@ -238,8 +238,10 @@ def test_lip_opening_is_the_distance_of_the_inner_lips_in_mm():
 def test_explained_and_correlation():
     rng = np.random.default_rng(0)
     true = rng.normal(size=(500, 3))
-    assert explained(true, true) == 1
-    assert explained(np.broadcast_to(true.mean(0), true.shape), true) == pytest.approx(0)
-    assert explained(0.5 * (true - true.mean(0)) + true.mean(0), true) == pytest.approx(0.75)
+    assert explained_variance(true, true) == 1
+    assert explained_variance(np.broadcast_to(true.mean(0), true.shape), true) == pytest.approx(0)
+    assert explained_variance(0.5 * (true - true.mean(0)) + true.mean(0), true) == pytest.approx(
+        0.75
+    )
     assert correlation(true[:, 0], 3 * true[:, 0] + 1) == pytest.approx(1)
     assert correlation(true[:, 0], np.ones(500)) == 0

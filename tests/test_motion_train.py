@@ -11,7 +11,7 @@ from tfhkit.motion import (
     MotionConfig,
     MotionTrack,
     TrainSettings,
-    explained,
+    explained_variance,
     make_track,
     measure_normalisation,
     motion_loss,
@@ -204,7 +204,7 @@ def test_it_learns_what_the_sound_decides():
     )
     weights, history = train_motion([track], TINY, settings=settings)
     exp, _ = predict_windows(weights, track.windows)
-    assert explained(exp[:160], track.exp[:160]) > 0.7
+    assert explained_variance(exp[:160], track.exp[:160]) > 0.7
     assert history[-1]["exp"] < 0.3 * history[1]["exp"]
     assert weights.card["validation"] == min(h["validation"] for h in history)
 
@@ -284,9 +284,9 @@ def test_a_personal_mapping_moves_in_the_person_s_range_at_once():
     personal, _ = train_motion([person], start=general, settings=settings)
     exp, _ = predict_windows(personal, person.windows)
     assert (
-        explained(exp, person.exp)
+        explained_variance(exp, person.exp)
         > 0.5
-        > explained(predict_windows(general, person.windows)[0], person.exp)
+        > explained_variance(predict_windows(general, person.windows)[0], person.exp)
     )
 
 
@@ -331,12 +331,12 @@ def test_the_average_of_a_network_with_itself_is_itself(general):
 def test_fine_tuning_on_all_parts_helps_a_person_and_says_what_it_did(general):
     person = toy_track(150, seed=9, speaker="b", shift=2.0, scale=2.0)
     start = train_motion([person], general, settings=replace(FAST, epochs=0))[0]
-    before, told = explained(predict_windows(start, person.windows)[0], person.exp), []
+    before, told = explained_variance(predict_windows(start, person.windows)[0], person.exp), []
     settings = replace(FAST, epochs=6, sequences_per_epoch=8, out_epochs=0)
     weights, histories = train_personal(
         person, general, settings, folds=3, progress=lambda *a: told.append(a)
     )
-    after = explained(predict_windows(weights, person.windows)[0], person.exp)
+    after = explained_variance(predict_windows(weights, person.windows)[0], person.exp)
     assert after > before
     assert len(histories) == 3 == len(weights.card["best_epoch"]) and weights.card["folds"] == 3
     assert told[-1][0] <= told[-1][1] == 18 and "part 3 of 3" in told[-1][2]

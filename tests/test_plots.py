@@ -19,10 +19,10 @@ from tfhkit.face.plots import show_camera, show_variance, show_vector
 from tfhkit.fit import Crop, Fit, report_plots
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import reproject
+from tfhkit.fit.initialise import BundleState
 from tfhkit.fit.plots import draw_axes
 from tfhkit.fit.report import fit_report
 from tfhkit.fit.report_plots import fit_errors, show_fit, shown_frames
-from tfhkit.fit.start import BundleState
 from tfhkit.render import render
 from tfhkit.render.plots import CLAY, PAPER, clay, on_paper, portraits
 

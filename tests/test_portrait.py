@@ -29,7 +29,7 @@ from tfhkit.portrait.face_maps import (
 from tfhkit.portrait.frames import draw_portrait, filled, move_head
 from tfhkit.portrait.image_mesh import grid_faces, seen_at, stretch
 from tfhkit.portrait.scene import open_portrait
-from tfhkit.portrait.speaking import make_portrait, read_portrait, speaking, turned
+from tfhkit.portrait.speaking import make_portrait, read_portrait, speaking, turn_head
 from tfhkit.render import rasterize, render
 from tfhkit.render.shading import region_faces
 from tfhkit.virtual.voice import speak
@@ -79,7 +79,7 @@ def test_the_mesh_covers_the_window_at_rest(portrait):
 
 
 def test_at_rest_it_is_the_picture(portrait):
-    still = turned(portrait, np.zeros((1, 3)))
+    still = turn_head(portrait, np.zeros((1, 3)))
     frame = next(draw_portrait(portrait, still))
     apart = np.abs(frame.astype(int) - portrait.image)
     # only pixels on the outline of what moves mix a neighbour in
@@ -112,7 +112,7 @@ def test_anchors_on_the_head_turn_with_it_and_the_border_stands_still(portrait):
 
 
 def test_pictures_of_a_turned_head_keep_their_border(portrait):
-    frames = np.stack(list(draw_portrait(portrait, turned(portrait, yaw([-25, 25])))))
+    frames = np.stack(list(draw_portrait(portrait, turn_head(portrait, yaw([-25, 25])))))
     apart = np.abs(frames.astype(int) - portrait.image)
     border = np.concatenate([apart[:, [0, -1]].ravel(), apart[:, :, [0, -1]].ravel()])
     assert border.max() <= 2 < apart.mean()
@@ -120,14 +120,14 @@ def test_pictures_of_a_turned_head_keep_their_border(portrait):
 
 @pytest.mark.parametrize("degrees, share", [(-12, 0.005), (12, 0.005), (-25, 0.03), (25, 0.03)])
 def test_few_triangles_are_flipped(portrait, degrees, share):
-    _, anchors = move_head(portrait, turned(portrait, yaw(degrees)))
+    _, anchors = move_head(portrait, turn_head(portrait, yaw(degrees)))
     assert (stretch(portrait.mesh, anchors, portrait.view) < 0).mean() < share
 
 
 def test_flipped_triangles_lie_on_the_far_cheek_and_under_the_face(portrait, model):
     mesh, view = portrait.mesh, portrait.view
     for degrees in (-25, 25):
-        verts, anchors = move_head(portrait, turned(portrait, yaw(degrees)))
+        verts, anchors = move_head(portrait, turn_head(portrait, yaw(degrees)))
         flipped = mesh.faces[stretch(mesh, anchors, view)[0] < 0]
         assert len(flipped)
         column, row = seen_at(anchors[0], view)[flipped].mean(1).astype(int).T
@@ -139,7 +139,7 @@ def test_flipped_triangles_lie_on_the_far_cheek_and_under_the_face(portrait, mod
 
 
 def test_what_opens_up_lies_on_the_side_that_turned_to_the_camera(portrait):
-    left, none, right = filled(portrait, turned(portrait, yaw([-25, 0, 25])))
+    left, none, right = filled(portrait, turn_head(portrait, yaw([-25, 0, 25])))
     assert none.mean() < 1e-3 < 5e-3 < min(left.mean(), right.mean())
     columns = np.arange(SIZE) + 0.5
     centre = [(mask.sum(0) * columns).sum() / mask.sum() for mask in (left, right)]
@@ -161,7 +161,7 @@ def test_a_turned_picture_is_near_the_picture_of_the_turned_head(model, degrees)
 
     picture = photo(rest.pose)
     portrait = open_portrait(picture, fit, model, size)
-    motion = turned(portrait, yaw(degrees))
+    motion = turn_head(portrait, yaw(degrees))
     moved = next(draw_portrait(portrait, motion)).astype(float)
     pose = np.concatenate([motion.angles, motion.shift], 1).astype(np.float32)
     truth = photo(pose)
@@ -172,7 +172,7 @@ def test_a_turned_picture_is_near_the_picture_of_the_turned_head(model, degrees)
 
 
 def test_the_jaw_takes_the_anchors_below_it_along(portrait, model):
-    still = turned(portrait, np.zeros((1, 3)))
+    still = turn_head(portrait, np.zeros((1, 3)))
     _, rest = move_head(portrait, still)
     speech = actions_to_exp(model, {"jawOpen": 0.8}).numpy()
     verts, moved = move_head(portrait, type(still)(still.angles, still.shift, speech,
@@ -187,7 +187,7 @@ def test_the_jaw_takes_the_anchors_below_it_along(portrait, model):
 
 def test_the_pictures_own_mouth_gives_way(portrait, model):
     """Without its share the lips meet, however the picture smiles."""
-    still = turned(portrait, np.zeros((2, 3)))
+    still = turn_head(portrait, np.zeros((2, 3)))
     verts, _ = move_head(portrait, type(still)(still.angles, still.shift, still.speech,
                                                still.upper, np.array([1.0, 0.0])))  # fmt: skip
     lips = verts[:, model.landmark_ids[[62, 66]].numpy()]

@@ -8,9 +8,9 @@ import pytest
 
 from tfhkit.errors import InputError, ShapeError
 from tfhkit.fit.crop import Crop
+from tfhkit.landmarks.identity import align_arcface, identity_features
 from tfhkit.media import Clip
 from tfhkit.refine import Refined
-from tfhkit.refine.identity import align_arcface, identity_features
 from tfhkit.refine.paste import (
     full_frames,
     label_band,

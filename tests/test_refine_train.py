@@ -305,7 +305,7 @@ def test_batches_are_epochs_of_all_frames():
 
 
 def test_missing_backends(tmp_path):
-    from tfhkit.refine.identity import open_encoder
+    from tfhkit.landmarks.identity import open_encoder
 
     with pytest.raises(MissingBackend, match="give the path of an ArcFace ONNX file"):
         open_encoder("arcface")

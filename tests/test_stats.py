@@ -17,7 +17,9 @@ from tfhkit.stats import (
     block_weights,
     circular_shifts,
     corrected_p_values,
+    correlation_interval,
     lagged_correlation,
+    mean_interval,
     p_value,
     pair_correlation,
     pair_distances,
@@ -343,3 +345,25 @@ def test_p_value_is_never_zero():
 def test_bad_input_is_named(call, words):
     with pytest.raises((InputError, ParameterError), match=words):
         call()
+
+
+def test_an_interval_of_a_difference_holds_the_truth_and_knows_pairs():
+    rng = np.random.default_rng(0)
+    times = np.arange(600) / 25
+    common = np.convolve(rng.normal(0, 5, 620), np.ones(21) / 21, "valid")
+    a, b = common + 1 + rng.normal(0, 0.2, 600), common + rng.normal(0, 0.2, 600)
+    low, high = mean_interval(a - b, times)
+    assert low < 1 < high and high - low < 0.1  # the common rise and fall cancels
+    assert mean_interval(np.full(600, 2.0), times) == pytest.approx([2, 2])
+    assert mean_interval(b - a, times) == pytest.approx([-high, -low])
+
+
+def test_an_interval_holds_the_correlation_and_narrows_with_time():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=2000)
+    b = a + rng.normal(size=2000)
+    times = np.arange(2000) / 25
+    few = correlation_interval(a[:200], b[:200], times[:200])
+    many = correlation_interval(a, b, times)
+    assert many[0] < np.sqrt(0.5) < many[1]
+    assert many[1] - many[0] < 0.6 * (few[1] - few[0])

@@ -43,7 +43,7 @@ class Camera:
         size_px: int = CROP_PX,
         focal_px: float | None = None,
         centre_px: tuple[float, float] | None = None,
-    ):
+    ) -> None:
         default = FOCAL_PX * size_px / CROP_PX
         object.__setattr__(self, "size_px", size_px)
         object.__setattr__(self, "focal_px", default if focal_px is None else focal_px)

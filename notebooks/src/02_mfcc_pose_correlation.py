@@ -553,10 +553,10 @@ plt.show()
 # What does the stated definition give?
 
 # %%
-from tfhkit.evaluate.correlation import clip_correlations, tied_speakers
+from tfhkit.evaluate.correlation import clip_correlations, coupled_speakers
 
 n_clips = 7 if profile != "tiny" else 2
-strangers = tied_speakers(n_clips, seconds=12, fps=25, seed=97_000 + seed, progress=step.progress)
+strangers = coupled_speakers(n_clips, seconds=12, fps=25, seed=97_000 + seed, progress=step.progress)
 summary = clip_correlations(strangers, share=0.0, radius=radius, min_gap_s=min_gap_s, seed=seed)
 found = sum(row["p_apart"] <= 0.05 for row in summary)
 print(f"mean as stated {np.nanmean([row['paper_r'] for row in summary]):.2f}, ", end="")
@@ -700,7 +700,7 @@ n_speakers, lengths_s = {
     "quick": (power_speakers, LENGTHS_S),
     "full": (4 * power_speakers, LENGTHS_S),
 }[profile]
-tied = tied_speakers(n_speakers, seconds=max(lengths_s), seed=95_000 + seed, progress=step.progress)
+tied = coupled_speakers(n_speakers, seconds=max(lengths_s), seed=95_000 + seed, progress=step.progress)
 power = power_rows(tied, SHARES, lengths_s, min_gap_s=min_gap_s, progress=step.progress)
 
 

@@ -380,13 +380,13 @@ assert np.all(np.array(card["validation"]) <= np.array(card["validation_at_start
 
 # %%
 from tfhkit.evaluate.motion import (
-    correlation_interval,
-    judge_lips,
+    compare_lips,
     personal_only,
-    turned_sounds,
+    shifted_sounds,
     with_statistics,
 )
 from tfhkit.evaluate.ridge import log_mel_windows, ridge_predict
+from tfhkit.stats import correlation_interval
 
 times, sound = fit.times, video.audio
 best_exp, best_pose = predict_motion(weights, sound, times)
@@ -402,10 +402,10 @@ rivals = {
 
 # %%
 scores = {
-    name: judge_lips(model, person, exp[held], motion.exp[held]) for name, exp in rivals.items()
+    name: compare_lips(model, person, exp[held], motion.exp[held]) for name, exp in rivals.items()
 }
-others = [predict_motion(weights, other, times)[0] for other in turned_sounds(sound)]
-other_scores = [judge_lips(model, person, exp[held], motion.exp[held]) for exp in others]
+others = [predict_motion(weights, other, times)[0] for other in shifted_sounds(sound)]
+other_scores = [compare_lips(model, person, exp[held], motion.exp[held]) for exp in others]
 scores["shuffled sound"] = tuple(np.mean(other_scores, 0))
 print(f"{'held out':24s} lip r   mouth error (mm)")
 for name, (r, distance) in scores.items():
@@ -433,7 +433,7 @@ plt.show()
 # the eight shifted sounds: they show what chance gives.
 
 # %% tags=["report"]
-low_r, high_r = correlation_interval(predicted_mm[held], opening_mm[held], times[held], seed)
+low_r, high_r = correlation_interval(predicted_mm[held], opening_mm[held], times[held], 500, seed=seed)
 figure, axis = plt.subplots(figsize=(6, 2.2), constrained_layout=True)
 axis.plot([r for r, _ in other_scores], np.zeros(len(others)), "o", color=RED, alpha=0.5)
 order = ["general + personal", "general, own statistics", "personal only", "ridge on log-mel"]

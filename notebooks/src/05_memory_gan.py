@@ -328,7 +328,7 @@ plt.show()
 # numbers); without its weights we take dlib's descriptor (128).
 
 # %%
-from tfhkit.refine import identity_features
+from tfhkit.landmarks.identity import identity_features
 
 found = identity_features(
     train.real,
@@ -827,15 +827,16 @@ if attention and attention_weight <= 0.1 and settings.profile != "tiny":
 # difference to the rendering over the same frames.
 
 # %%
-from tfhkit.evaluate.frames import judge_frames, nearest_frames, paired_interval
+from tfhkit.evaluate.frames import nearest_frames, score_frames
+from tfhkit.stats import mean_interval
 
 rows = nearest_frames(train.render, judged.render)
 answers |= {"nearest frame": train.real[rows], "refined": refined}
-scores = judge_frames(judged.real, answers, region, deep=True, progress=step.progress)
+scores = score_frames(judged.real, answers, region, find_faces=True, progress=step.progress)
 base_db = scores["rendering"]["psnr_frames"]
 print("                PSNR   to the rendering, 95 %    SSIM  mouth error  identity  flicker")
 for name, s in scores.items():
-    low, high = paired_interval(s["psnr_frames"], base_db, times, seed)
+    low, high = mean_interval(s["psnr_frames"] - base_db, times, seed=seed)
     lips, who = (np.nan if s[k] is None else s[k] for k in ("lmd", "identity_similarity"))
     print(f"{name:14}{s['psnr']:6.2f}  {s['psnr'] - base_db.mean():+6.2f} ({low:+.2f} to {high:+.2f})"
           f"{s['ssim']:10.3f}{100 * lips:11.1f} %{who:10.3f}{s['flicker_ratio']:9.2f}")  # fmt: skip
@@ -847,7 +848,7 @@ for name, s in scores.items():
 
 # %%
 gain_db = scores["refined"]["psnr"] - scores["rendering"]["psnr"]
-gain_low, gain_high = paired_interval(scores["refined"]["psnr_frames"], base_db, times, seed)
+gain_low, gain_high = mean_interval(scores["refined"]["psnr_frames"] - base_db, times, seed=seed)
 assert settings.profile == "tiny" or gain_low > 0, "the refiner made the rendering worse"
 
 # %% [markdown]
@@ -1073,12 +1074,12 @@ if identity == "memory":
         marks[name] = (features * true).sum(-1), psnr(judged.real, pictures, region)
         line = f"{name:14}"
         for mark, mean_mark, form in zip(marks[name], marks["mean"], (".4f", ".2f")):
-            low, high = paired_interval(mark, mean_mark, times, seed)
+            low, high = mean_interval(mark - mean_mark, times, seed=seed)
             line += f"{mark.mean():{form}} ({low:+{form}} to {high:+{form}})".ljust(41)
         print(f"{line}{flicker_ratio(judged.real, pictures, region):.2f}")
     for name in ("smoothed", "true"):
         gain = marks[name][1].mean() - marks["mean"][1].mean()
-        low, high = paired_interval(marks[name][1], marks["mean"][1], times, seed)
+        low, high = mean_interval(marks[name][1] - marks["mean"][1], times, seed=seed)
         print(f"{name} identity instead of the mean: {gain:+.2f} dB ({low:+.2f} to {high:+.2f})")
 
 # %% [markdown]

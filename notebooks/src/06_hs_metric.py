@@ -451,7 +451,7 @@ show_plotly(calibration_curves(amounts_deg, curves, report.frozen), alt, figure)
 # is. The other columns: the HS of the speeds, the spectrum, the ratio of speeds, and the correlation between the axes.
 
 # %%
-from tfhkit.metrics.companions import companions
+from tfhkit.metrics.head_motion import head_motion_scores
 
 step_s = float(np.median(np.diff(fit.times)))
 frame = np.arange(len(angles))
@@ -465,7 +465,7 @@ spoilt = {
     "axes shifted": np.stack([np.roll(a, k * len(a) // 3) for k, a in enumerate(angles.T)], 1),
 }
 judged = {
-    name: {"hs": hs(angles, track, n_bins=n_bins), **companions(angles, track, step_s, step_s)}
+    name: {"hs": hs(angles, track, n_bins=n_bins), **head_motion_scores(angles, track, step_s, step_s)}
     for name, track in spoilt.items()
 }
 

@@ -277,10 +277,10 @@ plt.show()
 
 # %%
 from tfhkit.portrait.frames import draw_portrait, filled
-from tfhkit.portrait.speaking import turned
+from tfhkit.portrait.speaking import turn_head
 
 yaws = (-30, -15, 0, 15, 30)
-motion = turned(still, np.radians([(0, yaw, 0) for yaw in yaws]))
+motion = turn_head(still, np.radians([(0, yaw, 0) for yaw in yaws]))
 views, marks = np.stack(list(draw_portrait(still, motion))), filled(still, motion)[..., None]
 marked = (views * (1 - 0.7 * marks) + 0.7 * marks * (213, 94, 0)).astype(np.uint8)
 titles = [f"yaw {yaw}°" for yaw in yaws] + [f"{mark.mean():.1%} filled" for mark in marks]
@@ -300,7 +300,7 @@ assert apart[2].mean() < 0.5 and rim <= 2
 # %%
 def turn(yaw=12.0, pitch=0.0, roll=0.0):
     """The picture's head, turned."""
-    return next(draw_portrait(still, turned(still, np.radians([[pitch, yaw, roll]]))))
+    return next(draw_portrait(still, turn_head(still, np.radians([[pitch, yaw, roll]]))))
 
 
 explore(turn, yaw=(-30.0, 30.0), pitch=(-12.0, 12.0), roll=(-8.0, 8.0))

@@ -28,6 +28,7 @@ from jaxtyping import Float
 
 from tfhkit.background.match import MATCH, BackgroundMatch, MatchSettings, match_background
 from tfhkit.errors import ParameterError, check_shape
+from tfhkit.stats import LEVELS, block_weights
 
 STILL_RAD = 1e-4  # an axis with a smaller standard deviation does not move; its shares are 0
 N_SOUNDS, N_BOOTSTRAP, BLOCK_S = 16, 500, 1.0
@@ -161,13 +162,10 @@ def _share(part, whole):
 
 
 def _interval(ours, whole, times, seed):
-    """95 % of sum(ours) / sum(whole) by a bootstrap of blocks."""
-    n_frames = len(ours)
-    step_s = np.median(np.diff(times)) if n_frames > 1 else BLOCK_S
-    block = int(np.clip(round(BLOCK_S / step_s), 1, n_frames))
-    rng = np.random.default_rng(seed)
-    starts = rng.integers(0, n_frames, (N_BOOTSTRAP, -(-n_frames // block)))
-    picked = (starts[..., None] + np.arange(block)).reshape(N_BOOTSTRAP, -1) % n_frames
-    shares = _share(ours[picked].sum(1), whole[picked].sum(1))
-    low, high = np.quantile(shares, (0.025, 0.975))
+    """95 % of sum(ours) / sum(whole) by the block bootstrap."""
+    if len(times) < 2:
+        share = float(_share(ours.sum(), whole.sum()))
+        return share, share
+    weights = block_weights(times, N_BOOTSTRAP, BLOCK_S, seed)
+    low, high = np.percentile(_share(weights @ ours, weights @ whole), LEVELS)
     return float(low), float(high)

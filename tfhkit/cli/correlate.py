@@ -224,7 +224,7 @@ def _pose(clip, fit, frames):
     """Sound (N,), times (T,) and angles (T, 3) of a clip, from a fit or fitted now."""
     from tfhkit.audio.mfcc import SR_HZ, checked_audio
     from tfhkit.media import first_frames, open_clip
-    from tfhkit.pipeline.fits import fit_for
+    from tfhkit.pipeline.clip_fit import fit_for
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
 

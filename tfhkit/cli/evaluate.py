@@ -97,7 +97,7 @@ def evaluate_face(
         the numbers of `evaluate_heads` and, with a clip, of `evaluate_clip`.
     """
     from tfhkit.evaluate.face import evaluate_clip, evaluate_heads
-    from tfhkit.pipeline.fits import open_frames
+    from tfhkit.pipeline.clip_fit import open_frames
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import rounded
 
@@ -133,7 +133,7 @@ def evaluate_motion(
     from tfhkit.media import open_clip
     from tfhkit.motion import TrainSettings
     from tfhkit.motion.general import general_mapping
-    from tfhkit.pipeline.fits import fit_for
+    from tfhkit.pipeline.clip_fit import fit_for
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
     from tfhkit.pipeline.tables import rounded
@@ -185,7 +185,7 @@ def evaluate_refine(
     from tfhkit.media import open_clip
     from tfhkit.motion.general import general_mapping
     from tfhkit.person import Person
-    from tfhkit.pipeline.fits import fit_for
+    from tfhkit.pipeline.clip_fit import fit_for
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
     from tfhkit.pipeline.tables import rounded

@@ -91,7 +91,7 @@ def fit_file(
     from tfhkit.fit import fit_clip
     from tfhkit.landmarks import detect
     from tfhkit.media import atomic_path
-    from tfhkit.pipeline.fits import open_frames
+    from tfhkit.pipeline.clip_fit import open_frames
     from tfhkit.pipeline.places import resolve_model
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import rounded

@@ -130,7 +130,7 @@ def _fitted(path):
     """The head's track in a video."""
     from tfhkit.media import open_clip
     from tfhkit.metrics.tracks import SUFFIXES, PoseTrack
-    from tfhkit.pipeline.fits import fit_for
+    from tfhkit.pipeline.clip_fit import fit_for
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
 

@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from tfhkit.errors import ParameterError
-from tfhkit.evaluate.frames import judge_frames, paired_interval
+from tfhkit.evaluate.frames import score_frames
 from tfhkit.evaluate.refine import Material
 from tfhkit.progress import Progress
 from tfhkit.refine import Refiner, RunOptions, TrainConfig, refine
 from tfhkit.refine.personal import train_personal_refiner
 from tfhkit.refine.refiner import RefinerConfig
+from tfhkit.stats import mean_interval
 
 FULL = "full model"
 
@@ -59,7 +60,7 @@ class AblationRow:
 
     Args:
         ablation: the variant.
-        psnr, ssim, flicker_ratio: see `judge_frames`.
+        psnr, ssim, flicker_ratio: see `score_frames`.
         outside: mean absolute error outside the region, where nothing should change, grey levels.
         change: mean difference of PSNR to the full model, dB.
         interval: (low, high) 95 % of the change by a block bootstrap over the frames; None for the
@@ -141,7 +142,7 @@ def run_ablations(
 
 def _scored(chosen, material, answers, facts):
     """The rows of all answers, with the differences to the full model."""
-    scores = judge_frames(material.real, answers, material.region)
+    scores = score_frames(material.real, answers, material.region)
     full, times = scores[FULL]["psnr_frames"], material.judged.times
     return tuple(
         AblationRow(
@@ -151,7 +152,7 @@ def _scored(chosen, material, answers, facts):
             change=float(np.mean(scores[row.name]["psnr_frames"] - full)),
             interval=None
             if row.name == FULL
-            else tuple(paired_interval(scores[row.name]["psnr_frames"], full, times)),
+            else mean_interval(scores[row.name]["psnr_frames"] - full, times),
             **facts[row.name],
             refined=answers[row.name],
         )

@@ -38,7 +38,7 @@ _N_NULL = 79  # p <= 0.05 then means that at most 3 of 79 surrogate tracks are a
 
 
 @dataclass(frozen=True)
-class TiedSpeaker:
+class CoupledSpeaker:
     """A virtual speaker's recorded voice, and a head that depends on it to a chosen degree.
 
     Args:
@@ -62,13 +62,13 @@ class TiedSpeaker:
         return np.sqrt(share) * self.driven + np.sqrt(1 - share) * self.own
 
 
-def tied_speakers(
+def coupled_speakers(
     n_speakers: int = 6,
     seconds: float = _SPEECH_S,
     fps: float = _FPS,
     seed: int = SEED,
     progress: Progress | None = None,
-) -> list[TiedSpeaker]:
+) -> list[CoupledSpeaker]:
     """Virtual speakers whose heads depend on their voices by any share.
 
     `head_motion` makes a head's own motion uncorrelated with the sound over the utterance. Real
@@ -97,14 +97,14 @@ def tied_speakers(
         windows = mfcc_windows(audio, times, preemphasis=0, lifter=0)
         tune = prosody(audio, times)
         driven = driven.from_sound[:, :3] / np.sqrt(0.9)
-        made.append(TiedSpeaker(times, audio, windows, tune, driven, own.own[:, :3]))
+        made.append(CoupledSpeaker(times, audio, windows, tune, driven, own.own[:, :3]))
         if progress:
             progress(k + 1, n_speakers, f"speaker {speaker.name}, {speaker.voice}")
     return made
 
 
 def power_rows(
-    speakers: Sequence[TiedSpeaker],
+    speakers: Sequence[CoupledSpeaker],
     shares: Sequence[float] = SHARES,
     lengths_s: Sequence[float] = LENGTHS_S,
     radius: float = 0.7,
@@ -116,7 +116,7 @@ def power_rows(
     """Share of clips whose dependence is detected, by its strength, the clip's length and the test.
 
     Args:
-        speakers: as from `tied_speakers`; each is cut into as many clips as fit.
+        speakers: as from `coupled_speakers`; each is cut into as many clips as fit.
         shares: shares of the angles' variance that follow the sound.
         lengths_s: lengths of the clips.
         radius, min_gap_s: of the pairs; see `PairSettings`.
@@ -177,7 +177,7 @@ def binomial_interval(hits: int, trials: int, level: float = 0.95) -> tuple[floa
 
 
 def clip_correlations(
-    speakers: Sequence[TiedSpeaker],
+    speakers: Sequence[CoupledSpeaker],
     share: float = 0.3,
     seconds: float = 12.0,
     radius: float = 0.5,
@@ -187,7 +187,7 @@ def clip_correlations(
     """The estimate of App. A on virtual clips, one per speaker, with its circularly shifted tracks.
 
     Args:
-        speakers: as from `tied_speakers`.
+        speakers: as from `coupled_speakers`.
         share: share of the angles' variance that follows the sound.
         seconds: length of the clips.
         radius: of the pairs. min_gap_s: of the pairs of `apart_r`, see `PairSettings`.
@@ -228,7 +228,7 @@ def _clips(speaker, seconds):
         piece = type(tune)(
             tune.energy_db[part], tune.pitch_st[part], tune.voiced[part], tune.median_hz
         )
-        yield TiedSpeaker(
+        yield CoupledSpeaker(
             speaker.times[:n],
             speaker.audio,
             speaker.windows[part],

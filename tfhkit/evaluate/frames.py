@@ -5,7 +5,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int, Shaped, UInt8
+from jaxtyping import Int, Shaped, UInt8
 
 from tfhkit.errors import check_shape
 from tfhkit.metrics import (
@@ -20,13 +20,12 @@ from tfhkit.metrics import (
     ssim,
 )
 from tfhkit.progress import Progress
-from tfhkit.stats import block_weights
 
 SCORES = ("psnr", "ssim", "lmd", "lmd_not_found", "identity_similarity", "lpips",
           "flicker_ratio", "flicker_ratio_warped")  # fmt: skip
 JUDGED_PX = 256  # crops are enlarged to this for the landmarks, which come in whole pixels
 N_DEEP, N_IDENTITY = 48, 16  # frames whose landmarks are found; those of them that are encoded
-_THUMBNAIL_PX, _N_DRAWS = 32, 1000
+_THUMBNAIL_PX = 32
 
 
 def nearest_frames(
@@ -51,31 +50,12 @@ def nearest_frames(
     return ((known**2).sum(1) - 2 * asked @ known.T).argmin(1)
 
 
-def paired_interval(
-    a: Float[np.ndarray, "T"],
-    b: Float[np.ndarray, "..."],
-    times: Float[np.ndarray, "T"],
-    seed: int = 0,
-    block_s: float = 1.0,
-) -> list[float]:
-    """[low, high]: 95 % block bootstrap of the mean of a - b.
-
-    Args:
-        a, b: scores of the same frames. times: seconds of these frames.
-        seed: random seed of the blocks. block_s: their length.
-    """
-    check_shape("b", b, a.shape)
-    weights = block_weights(times, _N_DRAWS, block_s, seed) / len(times)
-    means = weights @ (np.asarray(a, np.float64) - b)
-    return np.percentile(means, [2.5, 97.5]).tolist()
-
-
-def judge_frames(
+def score_frames(
     real: UInt8[np.ndarray, "..."],
     answers: Mapping[str, UInt8[np.ndarray, "..."]],
     region: Shaped[np.ndarray, "..."],
     aligned: bool = True,
-    deep: bool = False,
+    find_faces: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Score several answers to the same frames.
@@ -85,7 +65,7 @@ def judge_frames(
         answers: frames of the same shape, by name.
         region: (T, S, S), where to look (true or non-zero).
         aligned: whether the heads are meant to be where the real one is.
-        deep: also find landmarks and encode faces, about 20 and 60 ms per frame; for at most
+        find_faces: also find landmarks and encode faces, about 20 and 60 ms per frame; for at most
             N_DEEP and N_IDENTITY frames, evenly spread.
         progress: called as progress(done, total, text).
     Returns:
@@ -94,7 +74,7 @@ def judge_frames(
         ssim: mean over the frames, inside the region.
         flicker_ratio: second differences over time, divided by those of the real clip.
         flicker_ratio_warped: the same along the real clip's motion; None if not `aligned`.
-        With deep:
+        With find_faces:
         lmd: distance of the 20 mouth points, centres aligned, as a share of the distance between
             the outer eye corners. The points are detected in the real frames too, in crops enlarged
             to JUDGED_PX. None where no frame has both faces.
@@ -107,7 +87,7 @@ def judge_frames(
     check_shape("real", real, ("T", "S", "S", 3))
     check_shape("region", region, real.shape[:3])
     motion = motion_between(real) if aligned else None
-    faces = _Faces(real, progress) if deep else None
+    faces = _Faces(real, progress) if find_faces else None
     scores: dict[str, dict[str, Any]] = {}
     for k, (name, answer) in enumerate(answers.items()):
         each = np.asarray(psnr(real, answer, region))

@@ -29,7 +29,7 @@ from tfhkit.motion import (
 )
 from tfhkit.motion.personal import FOLDS
 from tfhkit.progress import Progress
-from tfhkit.stats import block_weights
+from tfhkit.stats import correlation_interval
 from tfhkit.virtual.corpus import make_motion_corpus
 from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED, speaker_scores
 
@@ -39,7 +39,7 @@ SCRATCH: dict[str, Any] = {
     "lr": 1e-3,
     "out_epochs": 0,
 }  # how a network without general training is trained
-_N_SHIFTS, _N_DRAWS = 8, 500
+_N_SHIFTS, N_DRAWS = 8, 500
 
 
 def evaluate_speakers(
@@ -111,7 +111,7 @@ def evaluate_clip(
         "_personal": personal_only(track, general, audio, times, settings, model, progress),
         "_ridge": ridge_predict(windows, fit.coefficients.exp, known),
     }
-    shuffled = [predict_motion(weights, other, times)[0] for other in turned_sounds(audio)]
+    shuffled = [predict_motion(weights, other, times)[0] for other in shifted_sounds(audio)]
     report = head_pose_report(
         angles[held], pose[:, :3], times[held],
         training_rad=angles[known], settings=HsSettings(seed=seed),
@@ -155,7 +155,7 @@ def lip_scores(
     person, true = fit.coefficients.id[0], fit.coefficients.exp
 
     def score(exp):
-        return judge_lips(model, person, exp[held], true[held])
+        return compare_lips(model, person, exp[held], true[held])
 
     scores = {name: score(exp) for name, exp in answers.items()}
     scores["_shuffled"] = tuple(np.mean([score(exp) for exp in shuffled], 0))
@@ -164,7 +164,7 @@ def lip_scores(
     return {
         **{f"lip_corr{name}": float(r) for name, (r, _) in scores.items()},
         **{f"lmd_mouth{name}": float(mm) for name, (_, mm) in scores.items()},
-        "lip_corr_interval": correlation_interval(ours, real, fit.times[held], seed),
+        "lip_corr_interval": correlation_interval(ours, real, fit.times[held], N_DRAWS, seed=seed),
         "lmd_mouth_frozen": float(score(still)[1]),
     }
 
@@ -207,7 +207,7 @@ def evaluate_curve(
         }
         row: dict[str, float] = {"frames": n}
         for name, exp in ways.items():
-            r, mm = judge_lips(model, person, exp[held_from:], true[held_from:])
+            r, mm = compare_lips(model, person, exp[held_from:], true[held_from:])
             row |= {f"lip_corr_{name}": float(r), f"lmd_mouth_{name}": float(mm)}
         rows.append(row)
     return rows
@@ -271,7 +271,7 @@ def personal_only(
     return np.mean(answers, 0)
 
 
-def judge_lips(
+def compare_lips(
     model: MorphableModel,
     person: Float[np.ndarray, "80"],
     exp: Float[np.ndarray, "T 64"],
@@ -288,22 +288,9 @@ def judge_lips(
     return correlation(*openings), float(100 * np.linalg.norm(apart, axis=-1).mean())
 
 
-def turned_sounds(
+def shifted_sounds(
     audio: Float[np.ndarray, "N"], n: int = _N_SHIFTS
 ) -> list[Float[np.ndarray, "N"]]:
     """The sound, circularly shifted by n different times, none near zero."""
     places = np.linspace(0.15, 0.85, n)
     return [np.roll(audio, int(place * len(audio))) for place in places]
-
-
-def correlation_interval(
-    a: Float[np.ndarray, "T"],
-    b: Float[np.ndarray, "T"],
-    times: Float[np.ndarray, "T"],
-    seed: int = 0,
-    block_s: float = 1.0,
-) -> list[float]:
-    """[low, high]: 95 % block bootstrap of the correlation of two series."""
-    weights = block_weights(times, _N_DRAWS, block_s, seed)
-    index = [np.repeat(np.arange(len(times)), row) for row in weights]
-    return np.percentile([correlation(a[i], b[i]) for i in index], [2.5, 97.5]).tolist()

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Int, UInt8
 
 from tfhkit.background.images import Coarse
 from tfhkit.errors import InputError
-from tfhkit.evaluate.frames import SCORES, judge_frames, nearest_frames, paired_interval
+from tfhkit.evaluate.frames import SCORES, nearest_frames, score_frames
 from tfhkit.evaluate.inference import peak_memory_gb, whole_step
 from tfhkit.motion import MotionWeights
 from tfhkit.person import Person
@@ -23,6 +23,7 @@ from tfhkit.refine.personal import (
     personal_frames,
     train_personal_refiner,
 )
+from tfhkit.stats import mean_interval
 from tfhkit.talk import draw, draw_own, drive, learn_mapping
 
 ANSWERS = ("refined", "unrefined", "nearest_frame")
@@ -88,7 +89,7 @@ def evaluate_refine(
     general: Refiner | None = None,
     device: str = "auto",
     seed: int = 0,
-    deep: bool = True,
+    find_faces: bool = True,
     progress: Progress | None = None,
 ) -> tuple[dict[str, Any], Material, Answers]:
     """Learn from a clip's first frames, synthesise the rest, and compare with the real frames.
@@ -98,7 +99,7 @@ def evaluate_refine(
         mapping: the general mapping from sound to motion.
         train: the refiner's personal training.
         general: where that training starts; None: random weights.
-        device: of the refiner. seed: random seed. deep: as in `judge_frames`.
+        device: of the refiner. seed: random seed. find_faces: as in `score_frames`.
         progress: called as progress(done, total, text).
     Returns:
         Numbers, the material, and the frames of all answers. The numbers are the scores of
@@ -121,13 +122,13 @@ def evaluate_refine(
     answers = {
         kind: answers_to(refiner, material, content, progress) for kind, content in images.items()
     }
-    scores = score_answers(material, images, answers, deep, progress)
+    scores = score_answers(material, images, answers, find_faces, progress)
     after, before = (scores["psnr_frames"][name]["true"] for name in ("refined", "unrefined"))
     shown = person.fit.coefficients[judged.frames]
     seconds, parts = whole_step(refiner, person.model, shown, shown, material.real, judged.times)
     numbers = {name: scores[name] for name in SCORES if name in scores} | {
         "psnr_gain_db": float(np.mean(after - before)),
-        "psnr_gain_db_interval": paired_interval(after, before, judged.times, seed),
+        "psnr_gain_db_interval": mean_interval(after - before, judged.times, seed=seed),
         "train_frames": len(material.own.coarse),
         "held_frames": len(judged),
         "frames_without_face": history["n_skipped"],
@@ -166,7 +167,7 @@ def score_answers(
     material: Material,
     images: Mapping[str, Coarse],
     answers: Answers,
-    deep: bool = True,
+    find_faces: bool = True,
     progress: Progress | None = None,
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Scores of all answers against the real held-out frames.
@@ -180,18 +181,18 @@ def score_answers(
               stands elsewhere than it did: PSNR and SSIM say little there, lips and identity do;
             - predicted_expression: the predicted expression with the true pose and background.
         answers: frames by kind of coefficients and name.
-        deep: as in `judge_frames`. progress: called as progress(done, total, text).
+        find_faces: as in `score_frames`. progress: called as progress(done, total, text).
     Returns:
-        For each score of `judge_frames` a dict answer -> coefficients -> number.
+        For each score of `score_frames` a dict answer -> coefficients -> number.
     """
     judged = material.judged
     scores = {
-        kind: judge_frames(
+        kind: score_frames(
             material.real,
             answers[kind],
             np.maximum(judged.changed, content.changed) > 0,
             aligned=kind != "predicted",
-            deep=deep,
+            find_faces=find_faces,
             progress=progress,
         )
         for kind, content in images.items()

@@ -12,7 +12,6 @@ import torch
 
 from tfhkit.coefficients import mat_content
 from tfhkit.errors import InputError
-from tfhkit.face.carry import carry_actions
 from tfhkit.face.checks import (
     check_finite,
     check_indices,
@@ -22,6 +21,7 @@ from tfhkit.face.checks import (
 )
 from tfhkit.face.contour import contour_candidates
 from tfhkit.face.model import N_EXP, N_ID, N_TEX, MorphableModel, load_model
+from tfhkit.face.transfer import transfer_actions
 
 REMEDY = "give Deep3D's BFM_model_front.mat (see the README on how to get it)"
 REQUIRED = ("meanshape", "meantex", "idBase", "exBase", "texBase", "tri")
@@ -86,7 +86,7 @@ def read_bfm09(path: str | Path | None) -> MorphableModel:
         actions=torch.zeros(0, N_EXP),
     )
     named = load_model()
-    return replace(model, action_names=named.action_names, actions=carry_actions(named, model))
+    return replace(model, action_names=named.action_names, actions=transfer_actions(named, model))
 
 
 def _load(path):

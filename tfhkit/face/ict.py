@@ -16,11 +16,11 @@ from scipy import sparse
 
 from tfhkit.errors import InputError
 from tfhkit.face.actions import ACTION_NAMES, sample_actions
-from tfhkit.face.carry import align_landmarks, nearest
 from tfhkit.face.checks import check_landmarks, check_units, face_outwards
 from tfhkit.face.contour import contour_candidates
 from tfhkit.face.model import N_EXP, N_ID, MorphableModel, load_model
 from tfhkit.face.obj import read_mesh, read_verts
+from tfhkit.face.transfer import align_landmarks, nearest
 
 REMEDY = "give the folder FaceXModel of ICT-FaceKit"
 NEUTRAL, NOTES = "generic_neutral_mesh", "vertex_indices.json"

@@ -11,7 +11,7 @@ from tfhkit.camera import Camera, project
 from tfhkit.face.model import MorphableModel
 
 if TYPE_CHECKING:  # it is written in terms of this module
-    from tfhkit.fit.start import BundleState
+    from tfhkit.fit.initialise import BundleState
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from tfhkit.camera import Camera, project
 from tfhkit.fit.basis import LandmarkBasis, landmark_rows
+from tfhkit.fit.initialise import BundleState, initial_state
 from tfhkit.fit.normal import NormalEquations, eliminate, normal_equations
-from tfhkit.fit.start import BundleState, initial_state
 from tfhkit.progress import Progress
 
 N_FRAME = 70  # a frame's own unknowns: rotation 3, translation 3, expression 64

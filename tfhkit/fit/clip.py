@@ -20,6 +20,7 @@ from tfhkit.fit.appearance import fit_appearance, spread_frames
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import BundleSettings, frame_sigma, reproject, solve_bundle
 from tfhkit.fit.crop import Crop, clip_crop
+from tfhkit.fit.initialise import BundleState
 from tfhkit.fit.photometric import Observed, PhotometricSettings, refine_all, refine_shared
 from tfhkit.fit.report import (
     INNER,
@@ -29,7 +30,6 @@ from tfhkit.fit.report import (
     landmark_errors,
     photometric_l1,
 )
-from tfhkit.fit.start import BundleState
 from tfhkit.landmarks import Landmarks
 from tfhkit.landmarks.smoothing import smooth_track
 from tfhkit.media import atomic_path, frames_at, json_text

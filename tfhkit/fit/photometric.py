@@ -34,8 +34,8 @@ from tfhkit.fit.bundle import (
     pixel_gradient,
     reproject,
 )
+from tfhkit.fit.initialise import BundleState
 from tfhkit.fit.normal import NormalEquations, normal_equations
-from tfhkit.fit.start import BundleState
 from tfhkit.fit.surface import SurfacePoints, sample_with_gradient, seen_weight, surface_points
 from tfhkit.progress import Progress
 

@@ -16,9 +16,9 @@ from tfhkit.face.model import MorphableModel
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import reproject
 from tfhkit.fit.clip import Fit, read_frames
+from tfhkit.fit.initialise import BundleState
 from tfhkit.fit.plots import over
 from tfhkit.fit.report import INNER, MOUTH, landmark_errors
-from tfhkit.fit.start import BundleState
 from tfhkit.media.clip import FrameSource
 from tfhkit.palette import ANGLES, BLUE, RED
 from tfhkit.render import render

@@ -107,7 +107,7 @@ def detect(clip: Clip, backend: str = "auto", progress: Progress | None = None) 
         if progress:
             progress(index + 1, total, "landmarks")
 
-    tracks = tracking.follow(found, clip.times)
+    tracks = tracking.track_faces(found, clip.times)
     if tracks:
         _refuse_cut(clip, cuts_of(np.stack(thumbs)))
     track = tracking.main_track(tracks, total, clip.path)

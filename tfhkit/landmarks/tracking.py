@@ -84,7 +84,7 @@ class Track:
         return float(np.std(opening / np.ptp(points[:, :, 1], axis=1)))
 
 
-def follow(found: Sequence[Sequence[Face]], times: Float[np.ndarray, "T"]) -> list[Track]:
+def track_faces(found: Sequence[Sequence[Face]], times: Float[np.ndarray, "T"]) -> list[Track]:
     """Join the faces of all frames to tracks.
 
     Args:

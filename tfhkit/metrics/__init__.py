@@ -2,13 +2,13 @@
 
 from tfhkit.metrics.baselines import HeadPoseReport, head_pose_report
 from tfhkit.metrics.calibration import auc, calibration, degrees_for, inject, same_and_different
-from tfhkit.metrics.companions import (
+from tfhkit.metrics.flicker import flicker, flicker_ratio, motion_between
+from tfhkit.metrics.head_motion import (
     coupling_similarity,
     spectrum_similarity,
     speed_hs,
     speed_ratio,
 )
-from tfhkit.metrics.flicker import flicker, flicker_ratio, motion_between
 from tfhkit.metrics.head_pose import HeadPoseScore, head_pose_score, hs
 from tfhkit.metrics.image import psnr, psnr_published, resize_published, ssim
 from tfhkit.metrics.intervals import HsSettings

@@ -9,7 +9,7 @@ from jaxtyping import Float, Real
 
 from tfhkit.errors import InputError
 from tfhkit.maths import frame_step
-from tfhkit.metrics.companions import companions
+from tfhkit.metrics.head_motion import head_motion_scores
 from tfhkit.metrics.head_pose import (
     ANGLES,
     HeadPoseScore,
@@ -47,7 +47,7 @@ class HeadPoseReport:
             distribution perfectly. These three are None without a training part.
         frames: (T, U) of the real and the generated track.
         rows: one dict per track (generated and baselines): track, hs, speed_ratio,
-            speed_hs, spectrum, coupling (see `tfhkit.metrics.companions`).
+            speed_hs, spectrum, coupling (see `tfhkit.metrics.head_motion`).
     """
 
     score: HeadPoseScore
@@ -133,7 +133,7 @@ def head_pose_report(
         name: {
             "track": name,
             "hs": hs(real, track, span, n_bins),
-            **companions(real, track, real_s, step_s),
+            **head_motion_scores(real, track, real_s, step_s),
         }
         for name, (track, step_s) in tracks.items()
     }
@@ -141,7 +141,11 @@ def head_pose_report(
     halves = real[: len(real) // 2], real[len(real) // 2 :]
     apart = head_pose_score(*halves, 180.0, n_bins).w1_deg / span_deg
     split_half = float((1 - np.minimum(1, apart)).mean())
-    rows[HALVES] = {"track": HALVES, "hs": split_half, **companions(*halves, real_s, real_s)}
+    rows[HALVES] = {
+        "track": HALVES,
+        "hs": split_half,
+        **head_motion_scores(*halves, real_s, real_s),
+    }
     score, frozen = head_pose_score(real, generated, span, n_bins), rows[FROZEN]["hs"]
     with_training = training_rad is not None
     stills = [None, tracks_deg["training"].mean(0)] if with_training else [None]

@@ -34,7 +34,7 @@ def psnr(
     out = np.empty(real.shape[:-3])
     for index in np.ndindex(out.shape):
         square = (real[index].astype(np.float32) - generated[index].astype(np.float32)) ** 2
-        out[index] = _decibel(_mean_inside(square.mean(-1), mask, index, real.shape))
+        out[index] = decibel(_mean_inside(square.mean(-1), mask, index, real.shape))
     return out[()]
 
 
@@ -57,7 +57,7 @@ def psnr_published(real: np.ndarray, generated: np.ndarray) -> Float[np.ndarray,
         first, second = (_grey_256(images[index]) for images in (generated, real))
         difference = first - second  # uint8: wraps around
         mean = float((difference * difference).mean())
-        out[index] = _decibel(mean) if mean else 100.0
+        out[index] = decibel(mean) if mean else 100.0
     return out[()]
 
 
@@ -110,7 +110,8 @@ def _grey_256(image):
     return cv2.cvtColor(resize_published(image), cv2.COLOR_RGB2GRAY)
 
 
-def _decibel(mean_square):
+def decibel(mean_square: float) -> float:
+    """The PSNR of a mean squared error of grey levels from 0 to 255, in dB."""
     return 10 * np.log10(255.0**2 / mean_square) if mean_square > 0 else np.inf
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tfhkit.errors import AssetError, MissingBackend, check_shape
-from tfhkit.refine.identity import identity_features
+from tfhkit.landmarks.identity import identity_features
 
 TRUNK_FILE = "alexnet-owt-7be5be79.pth"  # torchvision's AlexNet_Weights.IMAGENET1K_V1
 TRUNK_SHA256 = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"
@@ -153,7 +153,7 @@ def identity_similarity(
         landmarks_px: (T, 68, 2) pixels of the real crops; NaN where there is no face.
         generated_landmarks_px: those of the generated crops; None where the head stands as in the
             real ones.
-        encoder: backend, weights, progress of `tfhkit.refine.identity_features`.
+        encoder: backend, weights, progress of `tfhkit.landmarks.identity_features`.
     Returns:
         (T,) float64; NaN in a frame that lacks a face on either side. Two people have a cosine
         below the encoder's `same_person`, see `tfhkit.refine.ENCODERS`.

@@ -8,7 +8,7 @@ from tfhkit.motion.data import (
     measure_normalisation,
     resample,
 )
-from tfhkit.motion.lips import correlation, explained, lip_opening, mouth_points
+from tfhkit.motion.lips import correlation, explained_variance, lip_opening, mouth_points
 from tfhkit.motion.loss import LAMBDAS, motion_loss
 from tfhkit.motion.model import MotionConfig, MotionNet, MotionWeights, n_parameters
 from tfhkit.motion.personal import LAGS_S, find_lag, personal_track, train_personal
@@ -25,7 +25,7 @@ __all__ = [
     "Normalisation",
     "TrainSettings",
     "correlation",
-    "explained",
+    "explained_variance",
     "find_lag",
     "grid_times",
     "lip_opening",

@@ -6,8 +6,8 @@ from dataclasses import replace
 from tfhkit.assets import assets_dir, shipped
 from tfhkit.errors import InputError
 from tfhkit.face import load_model
-from tfhkit.face.carry import carry_expression
 from tfhkit.face.model import MorphableModel
+from tfhkit.face.transfer import transfer_expression
 from tfhkit.motion.model import MotionWeights
 from tfhkit.motion.transfer import transfer_weights, visible_expression
 
@@ -48,7 +48,7 @@ def for_model(weights: MotionWeights, model: MorphableModel | None) -> MotionWei
     """
     if model is None or model.name == "open":
         return weights
-    matrix = carry_expression(load_model(), model) @ visible_expression(model)
+    matrix = transfer_expression(load_model(), model) @ visible_expression(model)
     basis = f"{model.name}, transferred from {weights.card['basis']} by the 68 landmarks"
     return replace(transfer_weights(weights, matrix), card={**weights.card, "basis": basis})
 

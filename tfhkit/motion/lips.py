@@ -44,7 +44,9 @@ def lip_opening(
     return 100 * np.linalg.norm(points[:, UPPER - first] - points[:, LOWER - first], axis=-1)
 
 
-def explained(pred: Float[np.ndarray, "T *axes"], true: Float[np.ndarray, "T *axes"]) -> float:
+def explained_variance(
+    pred: Float[np.ndarray, "T *axes"], true: Float[np.ndarray, "T *axes"]
+) -> float:
     """Share of the variance over time that is predicted: 1 is all, 0 no more than by the mean."""
     check_shape("pred", pred, true.shape)
     return float(1 - ((pred - true) ** 2).sum() / ((true - true.mean(0)) ** 2).sum())

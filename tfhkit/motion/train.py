@@ -247,7 +247,7 @@ def train_epoch(
     for first in range(0, per_epoch, batch):
         rows = drawn[first : first + batch]
         windows, exp, pose, valid = gather(known.data, rows, length)
-        pred_exp, pred_pose, _ = net(disturb(windows, settings))
+        pred_exp, pred_pose, _ = net(augment(windows, settings))
         terms = motion_loss(
             pred_exp, pred_pose, exp, pose, valid,
             settings.lambdas, settings.smoothness, known.exp_map,
@@ -257,7 +257,7 @@ def train_epoch(
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         step = (epoch - 1) * n_steps + first // batch
-        follow(smooth, net, min(settings.ema, (1 + step) / (10 + step)))
+        update_average(smooth, net, min(settings.ema, (1 + step) / (10 + step)))
         for name, value in terms.items():
             sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / per_epoch
     return sums
@@ -273,7 +273,7 @@ def learning_rates(epoch: int, settings: TrainSettings) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def follow(smooth: MotionNet, net: MotionNet, decay: float) -> None:
+def update_average(smooth: MotionNet, net: MotionNet, decay: float) -> None:
     """Move a running average of a network's weights towards the network."""
     for kept, new in zip(smooth.state_dict().values(), net.state_dict().values()):
         if kept.is_floating_point():
@@ -282,7 +282,7 @@ def follow(smooth: MotionNet, net: MotionNet, decay: float) -> None:
             kept.copy_(new)
 
 
-def disturb(
+def augment(
     windows: Float[Tensor, "B T 28 12"], settings: TrainSettings
 ) -> Float[Tensor, "B T 28 12"]:
     """Normalised windows as other microphones would have recorded them."""

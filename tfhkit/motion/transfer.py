@@ -23,7 +23,7 @@ def transfer_weights(weights: MotionWeights, matrix: Float[np.ndarray, "64 64"])
 
     Args:
         weights: the mapping; it is not changed.
-        matrix: expressions are rows, see `tfhkit.face.carry.carry_expression`.
+        matrix: expressions are rows, see `tfhkit.face.transfer.transfer_expression`.
     """
     check_shape("matrix", matrix, (64, 64))
     norm, matrix = weights.norm, np.asarray(matrix, np.float64)

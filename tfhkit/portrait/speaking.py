@@ -51,7 +51,7 @@ def read_portrait(picture: str | Path = "astronaut") -> tuple[UInt8[np.ndarray, 
     return read_picture(Path(picture)), str(picture)
 
 
-def turned(portrait: Portrait, angles: Float[np.ndarray, "T 3"]) -> PortraitMotion:
+def turn_head(portrait: Portrait, angles: Float[np.ndarray, "T 3"]) -> PortraitMotion:
     """Motion that turns the picture's head about the neck and changes nothing else.
 
     Args:

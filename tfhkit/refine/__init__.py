@@ -5,7 +5,7 @@ from tfhkit.refine.config import RunOptions, TrainConfig, train_config
 from tfhkit.refine.data import PairedFrames, region_weight
 from tfhkit.refine.discriminator import PatchDiscriminator
 from tfhkit.refine.generator import SIZES, Generator, GeneratorConfig, generator_config
-from tfhkit.refine.identity import ENCODERS, Encoder, IdentityFeatures, identity_features
+from tfhkit.refine.initialise import start_from
 from tfhkit.refine.losses import LossWeights
 from tfhkit.refine.memory import Memory, MemoryConfig, smooth_features
 from tfhkit.refine.predict import Retrieval, refine, refine_with_colour, retrieve_identity
@@ -17,16 +17,12 @@ from tfhkit.refine.refiner import (
     refiner_config,
     save_refiner,
 )
-from tfhkit.refine.start import start_from
 from tfhkit.refine.train import train_refiner
 
 __all__ = [
-    "ENCODERS",
     "SIZES",
-    "Encoder",
     "Generator",
     "GeneratorConfig",
-    "IdentityFeatures",
     "LossWeights",
     "Memory",
     "MemoryConfig",
@@ -40,7 +36,6 @@ __all__ = [
     "TrainConfig",
     "adain",
     "generator_config",
-    "identity_features",
     "load_refiner",
     "refine",
     "refine_with_colour",

@@ -9,13 +9,13 @@ from jaxtyping import Float, Int
 
 from tfhkit.background.images import Coarse
 from tfhkit.fit import Fit
+from tfhkit.landmarks.identity import IdentityFeatures, identity_features
 from tfhkit.profiles import Settings
 from tfhkit.progress import Progress
 from tfhkit.refine.config import RunOptions, TrainConfig
 from tfhkit.refine.data import PairedFrames, region_weight
-from tfhkit.refine.identity import IdentityFeatures, identity_features
+from tfhkit.refine.initialise import start_from
 from tfhkit.refine.refiner import Refiner, RefinerConfig, refiner_config
-from tfhkit.refine.start import start_from
 from tfhkit.refine.train import train_refiner
 
 N_ENCODED = 60  # frames whose identity is computed, 60 ms each; interpolated in between

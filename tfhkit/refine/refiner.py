@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tfhkit.errors import InputError, ParameterError
+from tfhkit.landmarks.identity import ENCODERS
 from tfhkit.refine.generator import Generator, GeneratorConfig, generator_config
-from tfhkit.refine.identity import ENCODERS
 from tfhkit.refine.memory import Memory, MemoryConfig
 from tfhkit.refine.spatial import build_resnet18, imagenet_weights_path
 from tfhkit.weights import load_weights, read_about, read_tensors, save_weights

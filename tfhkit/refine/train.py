@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from tfhkit.errors import check_shape
+from tfhkit.metrics.image import decibel
 from tfhkit.progress import Progress
 from tfhkit.refine.config import HeldOut, RunOptions, TrainConfig
 from tfhkit.refine.data import PairedFrames, TrainingFrames, draw_batch, training_frames
@@ -18,7 +19,7 @@ from tfhkit.refine.nets import Nets, build_nets
 from tfhkit.refine.predict import refine
 from tfhkit.refine.refiner import Refiner, RefinerConfig
 from tfhkit.refine.spatial import pool5_features
-from tfhkit.refine.steps import Losses, gan_step, identity_for, memory_step, mixed_seed
+from tfhkit.refine.training_steps import Losses, gan_step, identity_for, memory_step, mixed_seed
 from tfhkit.weights import fingerprint, load_checkpoint, save_checkpoint
 
 # what a checkpoint keeps: fingerprint, step, seconds, and the entries of the history
@@ -179,7 +180,7 @@ def validation_psnr(
     error = (refined.astype(np.float32) - reals.astype(np.float32)) ** 2
     if mask is not None:
         error = error[mask]
-    return float(10 * np.log10(255**2 / max(float(error.mean()), 1e-9)))
+    return float(decibel(max(float(error.mean()), 1e-9)))
 
 
 def _history(refiner: Refiner, data: TrainingFrames, first: int, state: State) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class PairCorrelation:
     p_phase: float
 
     def row(self) -> dict[str, Any]:
-        """Its cells of the tidy table, without those that need its companions."""
+        """Its cells of the tidy table, without those that need the other estimates."""
         mean, std = _mean_std(self.shift_null)
         names = ("sound", "motion", "feature", "pooling", "radius", "min_gap_s", "lag_s", "r")
         return {"analysis": "pairs"} | {name: getattr(self, name) for name in names} | {

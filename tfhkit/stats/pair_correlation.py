@@ -24,8 +24,8 @@ class PairSettings:
         radius: of the neighbourhood, as a share of the anchor's norm.
         min_gap_s: pairs nearer than this in time are left out; also across the track's ends, so
             that a shifted track keeps the rule.
-        lag_s: the pose so much later than the sound is taken (its track turned by the lag, so
-            that no frame is lost); turns of the null keep away from the true match.
+        lag_s: the pose so much later than the sound is taken (its track is shifted circularly, so
+            no frame is lost); shifts of the null stay away from the true match.
         min_neighbours: an anchor with fewer has no correlation of its own (per anchor).
         n_null: shifted tracks; 0 for none. n_phase: phase-randomised tracks; None for as many.
         n_bootstrap: draws for the interval; 0 for none.
@@ -73,7 +73,7 @@ def pair_correlation(
     Returns:
         PairCorrelation; r is NaN where no pair is near enough, or nothing varies.
     Raises:
-        InputError: NaN in the input, or a track that is too short to be turned.
+        InputError: NaN in the input, or a track that is too short to be shifted.
         ParameterError: a setting out of its range.
     Source: paper App. A, which leaves feature, pooling and neighbours in time open.
     """
@@ -138,7 +138,7 @@ def _refuse(features, angles, settings):
 
 
 def _surrogates(angles, times, settings):
-    """Lists of pose tracks (T, A): turned against the sound, and with random phases."""
+    """Lists of pose tracks (T, A): shifted against the sound, and with random phases."""
     n_null, seed = settings.n_null, settings.seed
     n_phase = n_null if settings.n_phase is None else settings.n_phase
     least_s = settings.min_shift_s + abs(settings.lag_s)

@@ -18,9 +18,9 @@ from tfhkit.camera import FOCAL_PX, Camera, project, to_world
 from tfhkit.coefficients import Coefficients
 from tfhkit.errors import ParameterError
 from tfhkit.face import MorphableModel, load_model
+from tfhkit.landmarks.identity import identity_features
 from tfhkit.media import atomic_path
 from tfhkit.progress import Progress
-from tfhkit.refine import identity_features
 from tfhkit.render import render
 from tfhkit.virtual.detail import Detail, film, fitted_texture, random_detail, random_grade
 from tfhkit.virtual.footage import render_footage

@@ -11,7 +11,7 @@ from tfhkit.motion import (
     MotionTrack,
     MotionWeights,
     correlation,
-    explained,
+    explained_variance,
     lip_opening,
     measure_normalisation,
     mouth_points,
@@ -57,8 +57,8 @@ def speaker_scores(
         opening = [lip_opening(model, speaker.id, e) for e in (own_exp, speaker.exp)]
         rows.append(
             [
-                explained(lips[0] - lips[0].mean(0), true - true.mean(0)),
-                explained(lips[1], true),
+                explained_variance(lips[0] - lips[0].mean(0), true - true.mean(0)),
+                explained_variance(lips[1], true),
                 correlation(*opening),
                 *(correlation(pose[:, k], speaker.pose[:, k]) for k in range(3)),
                 *speaker.sound_share,

@@ -11,7 +11,7 @@ BAND_HZ = 5.0  # head motion lives below this
 _STILL_DEG = 1e-4
 
 
-def companions(
+def head_motion_scores(
     real_rad: Float[np.ndarray, "T 3"],
     generated_rad: Float[np.ndarray, "U 3"],
     real_step_s: float,

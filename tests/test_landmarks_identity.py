@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfhkit.errors import InputError, ParameterError
-from tfhkit.refine import identity_features
+from tfhkit.landmarks.identity import identity_features
 
 IMAGES = np.zeros((2, 64, 64, 3), np.uint8)
 POINTS = np.random.default_rng(0).uniform(10, 54, (2, 68, 2)).astype(np.float32)

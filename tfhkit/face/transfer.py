@@ -14,7 +14,9 @@ UNSEEN = ("eyeLook", "tongue")  # beginnings of the names of actions that no lan
 LANDMARK_SIGMA = 0.005  # dm: how exactly two models' landmarks are the same places
 
 
-def carry_expression(source: MorphableModel, target: MorphableModel) -> Float[np.ndarray, "64 64"]:
+def transfer_expression(
+    source: MorphableModel, target: MorphableModel
+) -> Float[np.ndarray, "64 64"]:
     """What a target model has to do so that its landmarks move as those of a source model.
 
     The least-squares solution over the 68 landmarks, with the prior |b|^2 of the coefficients.
@@ -34,7 +36,7 @@ def carry_expression(source: MorphableModel, target: MorphableModel) -> Float[np
     return torch.linalg.solve(system, moves[1] @ moves[0].T).T.float().numpy()
 
 
-def carry_actions(source: MorphableModel, target: MorphableModel) -> Float[Tensor, "A 64"]:
+def transfer_actions(source: MorphableModel, target: MorphableModel) -> Float[Tensor, "A 64"]:
     """Facial actions of a source model as expressions of a target model.
 
     Args:
@@ -43,7 +45,7 @@ def carry_actions(source: MorphableModel, target: MorphableModel) -> Float[Tenso
         (A, 64) float32 tensor; zeros for those of gaze and tongue, which landmarks do not show.
     """
     shown = torch.tensor([not name.startswith(UNSEEN) for name in source.action_names])
-    carried = source.actions @ torch.from_numpy(carry_expression(source, target))
+    carried = source.actions @ torch.from_numpy(transfer_expression(source, target))
     return carried * shown[:, None]
 
 
