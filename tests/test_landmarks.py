@@ -107,7 +107,7 @@ def test_a_hard_cut_is_refused(tmp_path):
     clip = record(tmp_path / "cut.mp4", lambda i: [drift(i)], seeds=lambda i: 1 + (i >= 12))
     with pytest.raises(InputError, match=r"frame 12 \(0\.96 s\): a hard cut in mid-clip; .*trim"):
         landmarks.detect(clip, "dlib")
-    np.testing.assert_array_equal(landmarks.find_cuts(clip), [12])
+    assert landmarks.footage_facts(clip)["cuts"] == [12]
 
 
 def test_a_leap_of_the_face_is_refused(tmp_path):

@@ -59,6 +59,7 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 
+from tfhkit.palette import BLUE, RED
 from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
@@ -102,7 +103,7 @@ stages = ["clip, voice", "landmarks", "fit", "motion", "background", "render", "
 books = ["00", "01", "01", "03", "04", "04", "05", "05"]
 figure, axis = plt.subplots(figsize=(12, 1.5))
 for x, (stage, book) in enumerate(zip(stages, books)):
-    box = dict(boxstyle="round,pad=0.5", fc="#dcebf2", ec="#0072B2")
+    box = dict(boxstyle="round,pad=0.5", fc="#dcebf2", ec=BLUE)
     axis.text(x, 0, stage, ha="center", va="center", bbox=box, fontsize=9)
     axis.text(x, -0.75, book, ha="center", color="0.4", fontsize=9)
 for x in range(len(stages) - 1):
@@ -152,8 +153,8 @@ plt.show()
 held_back = video.times[int(len(video) * (1 - step.settings.held_back))]
 seconds = np.arange(len(video.audio)) / video.sr_hz
 figure, axis = plt.subplots(figsize=(11, 2))
-axis.plot(seconds, video.audio, lw=0.4, color="#0072B2")
-axis.axvspan(held_back, video.duration_s, color="#D55E00", alpha=0.15, label="held out")
+axis.plot(seconds, video.audio, lw=0.4, color=BLUE)
+axis.axvspan(held_back, video.duration_s, color=RED, alpha=0.15, label="held out")
 axis.set(xlabel="time (s)", ylabel="sound", xlim=(0, video.duration_s))
 axis.legend(loc="upper right", frameon=False)
 plt.show()

@@ -45,6 +45,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
+from tfhkit.palette import ANGLES, BLUE, GREEN, GREY, ORANGE, RED, SKY
 from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
@@ -127,10 +128,10 @@ assert 0.8 < total < 1.2
 n_points = len(model.mean_shape[some])
 figure, axis = plt.subplots(figsize=(5.2, 2.6))
 axis.semilogy(
-    10 * 10 * stored / n_points**0.5, color="#0072B2", label="length of the basis vectors"
+    10 * 10 * stored / n_points**0.5, color=BLUE, label="length of the basis vectors"
 )
 axis.semilogy(
-    10 * 10 * spread / n_points**0.5, "--", color="#D55E00", label="found in 400 drawn heads"
+    10 * 10 * spread / n_points**0.5, "--", color=RED, label="found in 400 drawn heads"
 )
 axis.set(xlabel="component", ylabel="rms over the vertices (mm)")
 axis.set_yticks((0.1, 1, 5), ("0.1", "1", "5"))
@@ -394,7 +395,7 @@ mean_px = project(model.mean_shape[model.landmark_ids], camera)[0].numpy()
 paths_px = project(model.mean_shape[model.contour_ids], camera)[0].numpy() - 0.5
 figure, axis = plt.subplots(figsize=(6, 6))
 axis.imshow(portraits(model, 448, clay(model))[0], extent=(-0.5, 223.5, 223.5, -0.5))
-axis.plot(*paths_px.reshape(-1, 2).T, ".", ms=3, color="#D55E00")
+axis.plot(*paths_px.reshape(-1, 2).T, ".", ms=3, color=RED)
 draw_landmarks(axis, mean_px)
 for number, (x, y) in enumerate(mean_px[:60]):  # 60 to 67 are the inner lips
     below = number in (40, 41, 46, 47, *range(55, 60))
@@ -453,7 +454,7 @@ print(
 corner, side = crop.to_frame([0, 0]), 224 / crop.scale
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.5, 2.6), layout="constrained")
 left.imshow(frames[1])
-left.add_patch(plt.Rectangle(corner - 0.5, side, side, fill=False, color="#E69F00", lw=2))
+left.add_patch(plt.Rectangle(corner - 0.5, side, side, fill=False, color=ORANGE, lw=2))
 left.set_title("frame")
 right.imshow(crop.image(frames[1]))
 draw_landmarks(right, points[shown[1]])
@@ -582,7 +583,7 @@ plt.show()
 
 # %%
 figure, axis = plt.subplots(figsize=(5, 2.6))
-axis.plot(errors, "o-", color="#0072B2")
+axis.plot(errors, "o-", color=BLUE)
 axis.set(xlabel="Gauss-Newton step", ylabel="mean error (crop px)", ylim=(0, None))
 axis.spines[["top", "right"]].set_visible(False)
 plt.show()
@@ -600,7 +601,7 @@ mean_error = error_px(states[-1]).mean(0).numpy()
 figure, axis = plt.subplots(figsize=(8, 2.2))
 parts = {"jaw": (0, 17), "brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "lips": (48, 68)}
 for (name, (first, last)), colour in zip(
-    parts.items(), ("#56B4E9", "#E69F00", "#999999", "#009E73", "#D55E00")
+    parts.items(), (SKY, ORANGE, GREY, GREEN, RED)
 ):
     axis.bar(range(first, last), mean_error[first:last], color=colour, label=name)
 axis.set(xlabel="landmark", ylabel="mean error (px)", xlim=(-1, 68))
@@ -723,9 +724,9 @@ colour_l1 = [difference(state[some]).abs().nanmean().item() for state in steps]
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.6))
-left.plot(colour_l1, "o-", color="#0072B2")
+left.plot(colour_l1, "o-", color=BLUE)
 left.set(ylabel="mean colour error (of 1)", ylim=(0, None))
-right.plot(range(1, len(steps)), sigma_px, "o-", color="#D55E00")
+right.plot(range(1, len(steps)), sigma_px, "o-", color=RED)
 right.set(ylabel="a landmark's sigma (px)", ylim=(0, None), xlim=left.get_xlim())
 for axis in (left, right):
     axis.set_xlabel("Gauss-Newton step")
@@ -792,7 +793,7 @@ for name, unit in (("photometric_l1", "of 1"), ("jitter_deg", "degrees per frame
 # %%
 tracks = {"landmarks": states[-1].angles.numpy(), "with pixels": fit.coefficients.angles}
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), gridspec_kw={"width_ratios": (2.2, 1)})
-for (name, angles), colour in zip(tracks.items(), ("0.6", "#0072B2")):
+for (name, angles), colour in zip(tracks.items(), ("0.6", BLUE)):
     axes[0].plot(video.times, np.degrees(angles[:, 1]), color=colour, label=name)
     shake = np.abs(np.diff(np.degrees(angles), n=2, axis=0)).ravel()
     axes[1].plot(np.sort(shake), np.linspace(0, 100, shake.size), color=colour)
@@ -945,13 +946,13 @@ figure, axes = plt.subplots(2, 1, figsize=(8, 3.6), sharex=True)
 axes[0].plot(video.times, off_px, color="k")
 axes[0].set(ylabel="landmark error\n(crop px)", ylim=(0, None))
 for name, track, colour in zip(
-    ("pitch", "yaw", "roll"), fit.sigma_deg.T, ("#0072B2", "#D55E00", "#009E73")
+    ANGLES, fit.sigma_deg.T, ANGLES.values()
 ):
     axes[1].plot(video.times, track, label=name, color=colour)
 axes[1].set(xlabel="time (s)", ylabel="sigma (degrees)", ylim=(0, None))
 axes[1].legend(frameon=False, ncol=3, loc="lower right", bbox_to_anchor=(1, 0.95))
 for axis in axes:
-    axis.fill_between(video.times, *axis.get_ylim(), where=fit.gap, color="#E69F00", alpha=0.3)
+    axis.fill_between(video.times, *axis.get_ylim(), where=fit.gap, color=ORANGE, alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
 figure.tight_layout()
 plt.show()

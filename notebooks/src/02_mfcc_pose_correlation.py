@@ -42,11 +42,11 @@ power_speakers: int = 6  # number of virtual speakers in the power analysis
 import matplotlib.pyplot as plt
 import numpy as np
 
+from tfhkit.palette import BLUE, GREEN, GREY, RED
 from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
 step = open_step("02_mfcc_pose_correlation", globals())
-BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.6"
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
 
 # %%

@@ -46,6 +46,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
+from tfhkit.palette import ANGLES, BLUE, GREEN, ORANGE
 from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
@@ -113,7 +114,7 @@ figure.colorbar(dots, ax=left, label="depth (dm)", shrink=0.8)
 left.add_patch(plt.Rectangle((0, 0), 224, 224, fill=False, color="0.4"))
 left.set(xlim=(-15, 239), ylim=(239, -15), xlabel="u (px)", ylabel="v (px)", aspect="equal")
 left.set_title(f"{model.n_verts:,} vertices")
-right.triplot(*points_px.T, model.faces[in_front], lw=0.8, color="#0072B2")
+right.triplot(*points_px.T, model.faces[in_front], lw=0.8, color=BLUE)
 right.set(xlim=nose[0] + [-9, 9], ylim=nose[1] + [9, -9], aspect="equal", xlabel="u (px)")
 right.set_title("the tip of the nose; squares are pixels")
 right.set_xticks(np.arange(-9, 10) + nose[0], minor=True)
@@ -469,10 +470,10 @@ approximations = dict(zip(("1 band", "4 bands", "9 bands"), np.cumsum(orders, 0)
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3))
-left.bar(range(9), np.abs(factors) / np.pi, color=["#0072B2"] * 3 + ["0.7"] * 6)
+left.bar(range(9), np.abs(factors) / np.pi, color=[BLUE] * 3 + ["0.7"] * 6)
 left.set(xlabel="order", ylabel="factor / pi", title="a surface is a low-pass filter")
 right.plot(angle, cosine.clip(0), "k", lw=2, label="a lamp")
-for (name, line), colour in zip(approximations.items(), ("#E69F00", "#009E73", "#0072B2")):
+for (name, line), colour in zip(approximations.items(), (ORANGE, GREEN, BLUE)):
     right.plot(angle, line, color=colour, ls="--", label=name)
 right.set(xlabel="angle between normal and lamp (degrees)", ylabel="irradiance")
 right.set_xticks(range(0, 181, 45))
@@ -718,7 +719,7 @@ for _ in range(40):
 # %%
 figure, axis = plt.subplots(figsize=(5, 2.6))
 for name, line, colour in zip(
-    ("pitch", "yaw", "roll"), torch.stack(track).T, ("#0072B2", "#D55E00", "#009E73")
+    ANGLES, torch.stack(track).T, ANGLES.values()
 ):
     axis.plot(line, label=name, color=colour)
 axis.axhline(0, color="0.6", lw=0.8)
@@ -795,7 +796,7 @@ rebuilt = {
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(11, 3))
 axes[0].imshow(frame)
-axes[0].plot(*(project(made_verts[0, hidden], camera)[0].T - 0.5), ".", ms=1.5, color="#E69F00")
+axes[0].plot(*(project(made_verts[0, hidden], camera)[0].T - 0.5), ".", ms=1.5, color=ORANGE)
 axes[0].set(title="the frame", xlim=(-0.5, 223.5), ylim=(223.5, -0.5))
 other_side = replace(one_face, angles=torch.tensor([[0.0, -0.5, 0.0]]))
 for axis, (name, colours) in zip(axes[1:], rebuilt.items()):

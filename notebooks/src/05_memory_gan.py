@@ -57,11 +57,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
+from tfhkit.palette import BLUE, GREEN, GREY, RED
 from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
 step = open_step("05_memory_gan", globals())
-BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.6"
 settings = step.settings
 plt.rcParams["figure.dpi"] = 80  # many pictures
 

@@ -39,11 +39,11 @@ landmark_backend: str = "auto"  # auto, face-alignment or dlib
 import matplotlib.pyplot as plt
 import numpy as np
 
+from tfhkit.palette import BLUE, GREEN, GREY, PURPLE, RED
 from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
 step = open_step("06_hs_metric", globals())
-BLUE, RED, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.6"
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
 
 # %% [markdown]
@@ -430,7 +430,7 @@ for which, found in curves.items():
 from tfhkit.teach.hover_plots import calibration_curves
 
 figure, axis = plt.subplots(figsize=(6, 2.8), constrained_layout=True)
-for (kind, curve), colour in zip(curves["all three"].items(), (RED, BLUE, GREEN, "#CC79A7")):
+for (kind, curve), colour in zip(curves["all three"].items(), (RED, BLUE, GREEN, PURPLE)):
     axis.plot(amounts_deg, curve, color=colour, label=kind)
 axis.axhline(report.frozen, color=GREY, ls="--", lw=1)
 axis.text(12, report.frozen, "still head", ha="right", va="bottom", color="0.4", fontsize=8)
@@ -471,7 +471,7 @@ judged = {
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.2), constrained_layout=True)
-for k, (name, colour) in enumerate(zip(spoilt, ("k", BLUE, RED, GREEN, "#CC79A7"))):
+for k, (name, colour) in enumerate(zip(spoilt, ("k", BLUE, RED, GREEN, PURPLE))):
     # axes shifted: yaw is a third of the clip late
     yaw = (spoilt[name][: len(angles), 1] - angles[:, 1].mean()) / angles[:, 1].std()
     axes[0].plot(fit.times, yaw - 4 * k, color=colour, lw=1)

@@ -41,6 +41,7 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 
+from tfhkit.palette import BLUE
 from tfhkit.pipeline import open_step
 from tfhkit.teach import explore
 
@@ -133,7 +134,7 @@ print(
 # %%
 names, seconds = list(found), [content["seconds"] for content in found.values()]
 figure, axis = plt.subplots(figsize=(8, 2.6))
-axis.barh(names, seconds, color="#0072B2")
+axis.barh(names, seconds, color=BLUE)
 axis.invert_yaxis()
 axis.set(xlabel="seconds (without loading libraries)")
 for y, (value, content) in enumerate(zip(seconds, found.values())):

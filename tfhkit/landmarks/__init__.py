@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.landmarks import tracking
-from tfhkit.landmarks.footage import cuts_of, find_cuts, footage_facts, jumps_of, thumbnail
+from tfhkit.landmarks.footage import cuts_of, footage_facts, jumps_of, thumbnail
 from tfhkit.landmarks.smoothing import bridge, smooth
 from tfhkit.landmarks.tracking import FaceFinder
 from tfhkit.media.clip import Clip
@@ -177,7 +177,6 @@ __all__ = [
     "choose_backend",
     "detect",
     "detect_image",
-    "find_cuts",
     "footage_facts",
     "open_backend",
 ]

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from tfhkit.media.clip import Clip
-from tfhkit.progress import Progress
 
 if TYPE_CHECKING:  # its own module imports this one
     from tfhkit.landmarks import Landmarks
@@ -22,27 +21,6 @@ HOP_S, SILENT_DB, RANGE_DB = 0.02, -60.0, 35.0
 def thumbnail(frame: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "27 48 3"]:
     """(27, 48, 3) float32 of a frame, for comparing frames cheaply."""
     return cv2.resize(frame, THUMB, interpolation=cv2.INTER_AREA).astype(np.float32)
-
-
-def find_cuts(clip: Clip, progress: Progress | None = None) -> Int[np.ndarray, "n"]:
-    """Hard cuts of a clip.
-
-    Args:
-        clip: Clip.
-        progress: callable (done, total, text), or None.
-    Returns:
-        (n,) int, the first frame of every new shot.
-    """
-    return cuts_of(_thumbnails(clip, progress))
-
-
-def _thumbnails(clip, progress=None):
-    thumbs = []
-    for index, frame in enumerate(clip.iter_frames()):
-        thumbs.append(thumbnail(frame))
-        if progress:
-            progress(index + 1, len(clip), "footage")
-    return np.stack(thumbs)
 
 
 def cuts_of(thumbs: Float[np.ndarray, "T h w 3"]) -> Int[np.ndarray, "n"]:
@@ -122,7 +100,7 @@ def footage_facts(clip: Clip, landmarks: "Landmarks | None" = None) -> dict[str,
         (frame numbers), sound facts; with landmarks also faces_per_frame, face_px (median distance
         ear to ear), face_share (of frames with the face found), bridged_frames, backend.
     """
-    thumbs = _thumbnails(clip)
+    thumbs = np.stack([thumbnail(frame) for frame in clip.iter_frames()])
     steps = np.diff(clip.times)
     facts = {
         "frames": len(clip),

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from tfhkit.errors import ParameterError
-from tfhkit.fit import Fit, fit_clip
-from tfhkit.landmarks import detect
+from tfhkit.fit import Fit
 from tfhkit.media import Clip, first_frames, open_clip
 from tfhkit.pipeline.step import resolve
+from tfhkit.profiles import settings_of
 from tfhkit.progress import Progress
+from tfhkit.talk import fit_person
 
 
 def open_frames(path: Path | str, frames: int | None = None) -> Clip:
@@ -49,7 +50,7 @@ def fit_for(
     """
     wanted = first_frames(clip, frames)
     if file is None:
-        return fit_clip(wanted, detect(wanted, progress=progress), progress=progress)
+        return fit_person(wanted, settings_of("quick"), progress)
     made = Fit.load(file)
     if len(made) not in (len(clip), len(wanted)):
         fault = f"has {len(made)} frames, the clip {len(clip)}"
