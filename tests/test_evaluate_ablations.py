@@ -118,13 +118,13 @@ def test_each_setting_is_changed_once():
 def test_all_rows_are_judged_on_the_same_frames_after_equal_training(rows, material):
     assert list(rows) == NAMES
     answers = {name: row.refined for name, row in rows.items()}
-    scores = score_frames(material.judged.real, answers, material.region)
+    scores = score_frames(material.held_out.real, answers, material.region)
     full = scores[FULL]["psnr_frames"]
     for name, row in rows.items():
-        assert row.refined.shape == material.judged.real.shape
+        assert row.refined.shape == material.held_out.real.shape
         assert row.psnr == pytest.approx(scores[name]["psnr"])
         assert row.change == pytest.approx((scores[name]["psnr_frames"] - full).mean(), abs=1e-9)
-        off = np.abs(row.refined.astype(float) - material.judged.real).mean(-1)
+        off = np.abs(row.refined.astype(float) - material.held_out.real).mean(-1)
         assert row.outside == pytest.approx(off[~material.region].mean())
         assert row.steps == (0 if name == "general only" else TRAIN.steps)
         if name == FULL:
@@ -141,7 +141,7 @@ def test_general_only_is_the_general_refiner_with_its_own_memory(rows, material,
     large = start_from(general, refiner_config("small", **COMMON | {"size_px": 64}))
     large.load_state_dict(general.state_dict())  # crops of another size, the same weights
     assert general_only(large, CONFIG).config == CONFIG
-    answer, _ = refine(general, material.judged.render, material.judged.times)
+    answer, _ = refine(general, material.held_out.render, material.held_out.times)
     assert np.array_equal(rows["general only"].refined, answer)
     assert rows["general only"].seconds == 0 and general.memory.used.sum() == 1
 

@@ -1,7 +1,7 @@
 """Named files: origin, SHA-256, licence, cache folder, offline switch.
 
 `fetch(name)` gives a verified file that is not part of the repository; `shipped(name)` a verified
-file of its `assets/` folder, whose hash stands in the JSON file beside it. A file whose hash is
+file of its `assets/` folder, whose hash stands in the JSON file next to it. A file whose hash is
 not the expected one is never opened.
 
 Environment:
@@ -207,14 +207,14 @@ def verify(path: str | Path, sha256: str, shown: str | None = None) -> Path:
 
 
 def shipped(name: str) -> Path:
-    """Path of a file in `assets/`, verified against the JSON file beside it.
+    """Path of a file in `assets/`, verified against the JSON file next to it.
 
     Args:
         name: e.g. "open_model.npz"; its hash is the key `sha256` of `open_model.json`.
     Returns:
         Path.
     Raises:
-        AssetError: absent, no hash beside it, or another hash.
+        AssetError: absent, no hash next to it, or another hash.
     """
     path = assets_dir() / name
     note = path.with_suffix(".json")

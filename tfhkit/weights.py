@@ -17,7 +17,7 @@ from tfhkit.media import atomic_path, sha256_of
 
 
 def save_weights(path: str | Path, module: nn.Module, about: dict, half: bool = False) -> Path:
-    """Write a net's weights, and beside them a `.json` with what they are.
+    """Write a net's weights, and next to them a `.json` with what they are.
 
     Args:
         path: file name with the suffix .safetensors.
@@ -40,7 +40,7 @@ def save_weights(path: str | Path, module: nn.Module, about: dict, half: bool = 
 
 
 def read_about(path: str | Path, kind: str, remedy: str) -> dict:
-    """What the `.json` beside weights says of them, after both files were checked: dict.
+    """What the `.json` next to weights says of them, after both files were checked: dict.
 
     Args:
         path: the .safetensors file.
@@ -50,20 +50,20 @@ def read_about(path: str | Path, kind: str, remedy: str) -> dict:
         InputError: a file is missing, cut short, or of another kind.
     """
     path = Path(path)
-    beside = path.with_suffix(".json")
-    for file in (path, beside):
+    about_file = path.with_suffix(".json")
+    for file in (path, about_file):
         if not file.is_file():
             raise InputError(file, "no such file", remedy)
     try:
-        about = json.loads(beside.read_text(encoding="utf-8"))
+        about = json.loads(about_file.read_text(encoding="utf-8"))
         found, digest = about["format"], about["sha256"]
     except (ValueError, KeyError, TypeError) as error:
         fault = f"does not describe weights ({error})"
-        raise InputError(beside, fault, remedy) from error
+        raise InputError(about_file, fault, remedy) from error
     if found != kind:
         raise InputError(path, f"holds {found!r}, expected {kind!r}", remedy)
     if digest != sha256_of(path):
-        fault = "was changed or cut short: its SHA-256 is not the one in the .json beside it"
+        fault = "was changed or cut short: its SHA-256 is not the one in the .json next to it"
         raise InputError(path, fault, remedy)
     return about
 

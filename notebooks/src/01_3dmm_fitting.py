@@ -752,7 +752,7 @@ show_difference(after, 4, "after")
 #
 # `fit_clip` does all of this in one call: landmarks of all frames together; identity, texture and
 # light from the pixels of some frames; then pose and expression of every frame from its landmarks
-# and pixels. A finished fit of the same clip with the same parameters is reused from the run
+# and pixels. `fit_person` in `tfhkit/talk.py`, the first stage of learning a person, is `detect` and `fit_clip`. A finished fit of the same clip with the same parameters is reused from the run
 # directory; delete `fit.npz` there to fit again.
 
 # %%

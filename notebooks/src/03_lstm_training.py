@@ -392,7 +392,7 @@ times, sound = fit.times, video.audio
 best_exp, best_pose = predict_motion(weights, sound, times)
 _, held_pose = predict_motion(weights, sound, times[held])
 alone = (track, general, sound, times, settings, model, step.progress)
-rivals = {
+predictions = {
     "general + personal": best_exp,
     "general, own statistics": predict_motion(with_statistics(general, track), sound, times)[0],
     "personal only": personal_only(*alone),
@@ -402,7 +402,7 @@ rivals = {
 
 # %%
 scores = {
-    name: compare_lips(model, person, exp[held], motion.exp[held]) for name, exp in rivals.items()
+    name: compare_lips(model, person, exp[held], motion.exp[held]) for name, exp in predictions.items()
 }
 others = [predict_motion(weights, other, times)[0] for other in shifted_sounds(sound)]
 other_scores = [compare_lips(model, person, exp[held], motion.exp[held]) for exp in others]

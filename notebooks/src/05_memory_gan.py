@@ -479,10 +479,10 @@ plt.show()
 from tfhkit.refine import PatchDiscriminator
 
 
-def patch_of(judge):
+def patch_of(discriminator):
     """Side of what one output sees, and the distance of two outputs, pixels."""
     side, pace = 1, 1
-    for layer in judge.net:
+    for layer in discriminator.net:
         if isinstance(layer, torch.nn.Conv2d):
             side += (layer.kernel_size[0] - 1) * pace
             pace *= layer.stride[0]
@@ -492,10 +492,12 @@ def patch_of(judge):
 
 
 # %%
-judges = {"small": PatchDiscriminator(3, 32, unshuffle=2), "paper": PatchDiscriminator(3, 64)}
-patches = {name: patch_of(judge) for name, judge in judges.items()}
+discriminators = {
+    "small": PatchDiscriminator(3, 32, unshuffle=2), "paper": PatchDiscriminator(3, 64),
+}  # fmt: skip
+patches = {name: patch_of(net) for name, net in discriminators.items()}
 for name, (side, pace) in patches.items():
-    n = sum(p.numel() for p in judges[name].parameters()) / 1e6
+    n = sum(p.numel() for p in discriminators[name].parameters()) / 1e6
     crop = generator_config(name).size_px
     print(f"{name:6} patches of {side} px, every {pace} px of {crop}; {n:.2f} M parameters")
 assert patches["paper"] == (70, 8)
@@ -676,13 +678,13 @@ plt.show()
 # %%
 from tfhkit.talk import draw_own
 
-n_judge = {"tiny": 8, "quick": 48, "full": 100}[settings.profile]
+n_held_out = {"tiny": 8, "quick": 48, "full": 100}[settings.profile]
 first = person.held.start
-judged = draw_own(person, slice(first, min(first + n_judge, len(fit))), seed)
-region, times = judged.changed > 0, judged.times
-judged_points = points_in_crop(fit, judged.frames, size_px)
-assert not set(judged.frames) & set(train.frames)
-print(f"{len(train)} training frames, {len(judged)} held-out frames")
+held_out = draw_own(person, slice(first, min(first + n_held_out, len(fit))), seed)
+region, times = held_out.changed > 0, held_out.times
+held_out_points = points_in_crop(fit, held_out.frames, size_px)
+assert not set(held_out.frames) & set(train.frames)
+print(f"{len(train)} training frames, {len(held_out)} held-out frames")
 
 # %%
 from tfhkit.refine import LossWeights, refiner_config, train_config
@@ -722,13 +724,13 @@ from tfhkit.refine import refine
 from tfhkit.refine.general import general_refiner
 
 base = general_refiner(settings.refine_size) if general else None
-answers = {"rendering": judged.render}
+answers = {"rendering": held_out.render}
 if base is None:
     print("starts from random weights: none of this size come with the kit, or general=False")
 else:
-    answers["general only"], _ = refine(general_only(base, config), judged.render, times)
+    answers["general only"], _ = refine(general_only(base, config), held_out.render, times)
     print("starts from the general weights")
-strip({**answers, "real": judged.real})
+strip({**answers, "real": held_out.real})
 
 # %% [markdown]
 # *Held-out frames: the rendering, what the general refiner makes of it without any personal training
@@ -740,10 +742,10 @@ from tfhkit.teach.curves import LiveCurves
 few = slice(0, 16)
 levels = {}
 for name, answer in answers.items():
-    squares = (answer[few].astype(np.float32) - judged.real[few]) ** 2
+    squares = (answer[few].astype(np.float32) - held_out.real[few]) ** 2
     levels[name] = float(10 * np.log10(255**2 / squares[region[few]].mean()))
     print(
-        f"{name:13}{levels[name]:6.2f} dB on the first {len(judged.real[few])} held-out frames"
+        f"{name:13}{levels[name]:6.2f} dB on the first {len(held_out.real[few])} held-out frames"
     )
 curves = LiveCurves(levels, n_steps)
 
@@ -764,7 +766,7 @@ run = RunOptions(
     step.device,
     checkpoint=step.path("training.safetensors"),
     progress=step.progress,
-    held_out=(judged.render[few], judged.real[few], region[few]),
+    held_out=(held_out.render[few], held_out.real[few], region[few]),
     watch=curves,
 )
 refiner, history = train_personal_refiner(own, config, how, base, seed, run)
@@ -795,15 +797,15 @@ print(f"held-out frames: {levels['rendering']:.1f} dB before, {gains[-1]:.1f} dB
 from tfhkit.refine import refine_with_colour
 
 refined, kept, painted = refine_with_colour(
-    refiner, judged.render, times, progress=step.progress
+    refiner, held_out.render, times, progress=step.progress
 )
 strip(
     {
-        "rendering r": judged.render,
+        "rendering r": held_out.render,
         "attention A": kept,
         "colour C": painted,
         "refined o": refined,
-        "real g": judged.real,
+        "real g": held_out.real,
     }
 )
 
@@ -814,7 +816,7 @@ strip(
 # may paint what it likes. Where it is dark, the network paints. Eyes and mouth are darkest; cheeks and nose are a mix.
 
 # %%
-where = parts_of(judged_points, judged.changed)
+where = parts_of(held_out_points, held_out.changed)
 for name, mask in where.items():
     print(f"{name:17} attention {kept[mask].mean():.2f}")
 if attention and attention_weight <= 0.1 and settings.profile != "tiny":
@@ -830,9 +832,9 @@ if attention and attention_weight <= 0.1 and settings.profile != "tiny":
 from tfhkit.evaluate.frames import nearest_frames, score_frames
 from tfhkit.stats import mean_interval
 
-rows = nearest_frames(train.render, judged.render)
+rows = nearest_frames(train.render, held_out.render)
 answers |= {"nearest frame": train.real[rows], "refined": refined}
-scores = score_frames(judged.real, answers, region, find_faces=True, progress=step.progress)
+scores = score_frames(held_out.real, answers, region, find_faces=True, progress=step.progress)
 base_db = scores["rendering"]["psnr_frames"]
 print("                PSNR   to the rendering, 95 %    SSIM  mouth error  identity  flicker")
 for name, s in scores.items():
@@ -861,12 +863,12 @@ assert settings.profile == "tiny" or gain_low > 0, "the refiner made the renderi
 
 # %% tags=["report"]
 before, after = (
-    np.abs(answer.astype(np.float32) - judged.real).mean(-1)
-    for answer in (judged.render, refined)
+    np.abs(answer.astype(np.float32) - held_out.real).mean(-1)
+    for answer in (held_out.render, refined)
 )
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 3), layout="constrained")
 for axis, values, title in zip(axes, (before, after), ("rendering", "refined")):
-    placed = in_place(values, judged_points, target).mean(0)
+    placed = in_place(values, held_out_points, target).mean(0)
     shown = show_error(axis, placed, title, worst)
 figure.colorbar(shown, ax=axes, label="mean error (grey levels)")
 plt.show()
@@ -890,14 +892,14 @@ def close_up(pictures, points, width=0.28, height=0.28):
 
 
 shown = {name: answers[name] for name in answers if name != "nearest frame"}
-shown["real"] = judged.real
-strip({name: close_up(p, judged_points[:, 48:68]) for name, p in shown.items()}, 7, 1.15)
+shown["real"] = held_out.real
+strip({name: close_up(p, held_out_points[:, 48:68]) for name, p in shown.items()}, 7, 1.15)
 
 # %% [markdown]
 # *The mouth in seven held-out frames.*
 
 # %%
-eyes = judged_points[:, 36:48]
+eyes = held_out_points[:, 36:48]
 strip({name: close_up(p, eyes, 0.5, 0.2) for name, p in shown.items()}, 5, 0.75)
 
 # %% [markdown]
@@ -912,7 +914,7 @@ strip({name: close_up(p, eyes, 0.5, 0.2) for name, p in shown.items()}, 5, 0.75)
 # the mouth, over time, shows it: smooth motion draws smooth lines, flicker draws a comb.
 
 # %%
-column = int(judged_points[:, 48:68, 0].mean())
+column = int(held_out_points[:, 48:68, 0].mean())
 figure, axes = plt.subplots(1, len(shown), figsize=(2.1 * len(shown), 2.4), layout="constrained")
 for axis, (name, pictures) in zip(axes, shown.items()):
     slices = pictures[:, size_px // 4 :, column].transpose(1, 0, 2)
@@ -940,9 +942,9 @@ print(f"flicker of the refined frames along the real motion: {warped:.2f} of the
 def equation3(frame=0, gain=1.0):
     """Rendering, attention, colour and their mix by Eq. 3 for one held-out frame."""
     a = np.clip(gain * kept[frame], 0, 1)[..., None]
-    mix = (a * judged.render[frame] + (1 - a) * painted[frame]).astype(np.uint8)
-    panels = {"r": judged.render[frame], "A": a[..., 0], "C": painted[frame], "o": mix}
-    panels["real"] = judged.real[frame]
+    mix = (a * held_out.render[frame] + (1 - a) * painted[frame]).astype(np.uint8)
+    panels = {"r": held_out.render[frame], "A": a[..., 0], "C": painted[frame], "o": mix}
+    panels["real"] = held_out.real[frame]
     _, axes = plt.subplots(1, 5, figsize=(9, 2.1))
     for axis, (name, picture) in zip(axes, panels.items()):
         axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
@@ -961,16 +963,17 @@ explore(equation3, frame=(0, len(refined) - 1), gain=(0.0, 2.0, 1.0))
 from tfhkit.refine.data import gather_windows, window_indices
 from tfhkit.weights import read_tensors
 
-judge = PatchDiscriminator(window, how.disc_channels, unshuffle=how.disc_unshuffle)
+discriminator = PatchDiscriminator(window, how.disc_channels, unshuffle=how.disc_unshuffle)
 stored = read_tensors(step.path("training.safetensors"))
-judge.load_state_dict(
-    {k.removeprefix("judge."): v for k, v in stored.items() if k.startswith("judge.")}
+prefix = "discriminator."
+discriminator.load_state_dict(
+    {name[len(prefix) :]: value for name, value in stored.items() if name.startswith(prefix)}
 )
-renders = torch.as_tensor(judged.render)
+renders = torch.as_tensor(held_out.render)
 windows = gather_windows(renders, torch.as_tensor(window_indices(len(renders), window)))
-questions = {"rendering": judged.render, "refined": refined, "real": judged.real}
+questions = {"rendering": held_out.render, "refined": refined, "real": held_out.real}
 with torch.no_grad():
-    verdicts = {name: judge(windows, to_unit(p)).sigmoid()[:, 0] for name, p in questions.items()}
+    verdicts = {name: discriminator(windows, to_unit(p)).sigmoid()[:, 0] for name, p in questions.items()}
 
 # %%
 i = len(refined) // 2
@@ -1000,9 +1003,9 @@ from tfhkit.teach.slot_map import show_slots
 
 if identity == "memory":
     memory = refiner.memory
-    asked = retrieve_identity(refiner, judged.render, times, np.arange(len(times)))
+    asked = retrieve_identity(refiner, held_out.render, times, np.arange(len(times)))
     yaw = np.degrees(fit.coefficients.angles[train.frames, 1])
-    frames = train.frames, train.real, judged.render
+    frames = train.frames, train.real, held_out.render
     show_slots(memory, asked, *frames, yaw, "yaw (degrees)")
 
 # %% [markdown]
@@ -1028,8 +1031,8 @@ def moment(row):
     """Rendering, attention, refined and real frame, and who wrote the slot that answered."""
     newest = writers_of(memory, asked.slots[row], train.frames)[:1]
     writer = train.real[newest[0]] if len(newest) else np.zeros_like(train.real[0])
-    shown = {"rendering": judged.render[row], "attention": grey_picture(kept[row])}
-    return shown | {"refined": refined[row], "real": judged.real[row], "slot's writer": writer}
+    shown = {"rendering": held_out.render[row], "attention": grey_picture(kept[row])}
+    return shown | {"refined": refined[row], "real": held_out.real[row], "slot's writer": writer}
 
 
 # %%
@@ -1047,15 +1050,15 @@ if identity == "memory":
 
 # %%
 if identity == "memory":
-    every = max(1, len(judged) // 30)
+    every = max(1, len(held_out) // 30)
     true = identity_features(
-        judged.real, judged_points, encoder, arcface_file or None, every, step.progress
+        held_out.real, held_out_points, encoder, arcface_file or None, every, step.progress
     ).features
     mean = found.features[found.found].mean(0)
     given = {
         "mean": np.tile(mean / np.linalg.norm(mean), (len(true), 1)),
         "nearest slot": memory.values[asked.slots].cpu().numpy(),
-        "smoothed": retrieve_identity(refiner, judged.render, times).identity.cpu().numpy(),
+        "smoothed": retrieve_identity(refiner, held_out.render, times).identity.cpu().numpy(),
         "true": true,
     }
 
@@ -1069,14 +1072,14 @@ if identity == "memory":
     marks = {}
     for name, features in given.items():
         pictures, _ = refine(
-            refiner, judged.render, times, identity=features, progress=step.progress
+            refiner, held_out.render, times, identity=features, progress=step.progress
         )
-        marks[name] = (features * true).sum(-1), psnr(judged.real, pictures, region)
+        marks[name] = (features * true).sum(-1), psnr(held_out.real, pictures, region)
         line = f"{name:14}"
         for mark, mean_mark, form in zip(marks[name], marks["mean"], (".4f", ".2f")):
             low, high = mean_interval(mark - mean_mark, times, seed=seed)
             line += f"{mark.mean():{form}} ({low:+{form}} to {high:+{form}})".ljust(41)
-        print(f"{line}{flicker_ratio(judged.real, pictures, region):.2f}")
+        print(f"{line}{flicker_ratio(held_out.real, pictures, region):.2f}")
     for name in ("smoothed", "true"):
         gain = marks[name][1].mean() - marks["mean"][1].mean()
         low, high = mean_interval(marks[name][1] - marks["mean"][1], times, seed=seed)
@@ -1103,7 +1106,7 @@ if identity != "none":
     for name, feature in others.items():
         given = np.tile(feature, (len(renders), 1))
         swapped[name], _ = refine(
-            refiner, judged.render, times, identity=given, progress=step.progress
+            refiner, held_out.render, times, identity=given, progress=step.progress
         )
     first, *rest = swapped.values()
     for name, pictures in zip(list(swapped)[1:], rest):
@@ -1153,7 +1156,7 @@ if n_ablation > 0:
     full = refiner_config(
         settings.refine_size, found.encoder.name, slots=settings.memory_slots, size_px=size_px
     )
-    material = Material(own, judged)
+    material = Material(own, held_out)
     short = replace(how, steps=n_ablation, validate_every=n_ablation)
     ablations = run_ablations(
         material, full, short, base, seed=seed, device=step.device, progress=step.progress
@@ -1178,8 +1181,8 @@ for row in ablations:
 # %%
 if ablations:
     rows = {row.ablation.name: row.refined for row in ablations}
-    rows = {"real": judged.real, **rows}
-    near = {name: close_up(p, judged_points[:, 48:68]) for name, p in rows.items()}
+    rows = {"real": held_out.real, **rows}
+    near = {name: close_up(p, held_out_points[:, 48:68]) for name, p in rows.items()}
     some = np.linspace(0, len(times) - 1, 7).astype(int)
     figure, axes = plt.subplots(len(near), 7, figsize=(7.6, 1.0 * len(near)))
     for line, (name, pictures) in zip(axes, near.items()):

@@ -131,7 +131,7 @@ def run_ablations(
             refiner, history = train_personal_refiner(
                 material.own, ablated(config, row), train, start, seed, run
             )
-        answers[row.name], _ = refine(refiner, material.judged.render, material.judged.times)
+        answers[row.name], _ = refine(refiner, material.held_out.render, material.held_out.times)
         facts[row.name] = {
             "steps": history["trained_steps"],
             "seconds": history["seconds"],
@@ -143,7 +143,7 @@ def run_ablations(
 def _scored(chosen, material, answers, facts):
     """The rows of all answers, with the differences to the full model."""
     scores = score_frames(material.real, answers, material.region)
-    full, times = scores[FULL]["psnr_frames"], material.judged.times
+    full, times = scores[FULL]["psnr_frames"], material.held_out.times
     return tuple(
         AblationRow(
             ablation=row,

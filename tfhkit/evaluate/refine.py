@@ -37,23 +37,23 @@ class Material:
 
     Args:
         own: the frames to train on.
-        judged: renderings of the held-out frames with their true coefficients, and the real frames;
+        held_out: the held-out frames, real and rendered with their true coefficients;
             none of them is in `own`.
     """
 
     own: PersonalFrames
-    judged: Coarse
+    held_out: Coarse
 
     @property
     def region(self) -> Bool[np.ndarray, "M S S"]:
         """Where the held-out composites differ from the frames."""
-        return self.judged.changed > 0
+        return self.held_out.changed > 0
 
     @property
     def real(self) -> UInt8[np.ndarray, "M S S 3"]:
         """The real held-out frames."""
-        assert self.judged.real is not None, "`refine_material` gives them"
-        return self.judged.real
+        assert self.held_out.real is not None, "`refine_material` gives them"
+        return self.held_out.real
 
 
 def refine_material(
@@ -78,8 +78,9 @@ def refine_material(
         if n_faces < 3:
             fault = f"{n_faces} of the frames {name} show a face"
             raise InputError("clip", fault, "take a longer clip")
-    train, judged = (draw_own(person, part, seed, progress) for part in (person.train, person.held))
-    return Material(personal_frames(person.fit, train, encoder, arcface_file, progress), judged)
+    parts = person.train, person.held
+    train, held_out = (draw_own(person, part, seed, progress) for part in parts)
+    return Material(personal_frames(person.fit, train, encoder, arcface_file, progress), held_out)
 
 
 def evaluate_refine(
@@ -115,22 +116,22 @@ def evaluate_refine(
     run = RunOptions(device, progress=progress)
     refiner, history = train_personal_refiner(material.own, config, train, general, seed, run)
     train_seconds = time.perf_counter() - began
-    judged = material.judged
+    held_out = material.held_out
     own_mapping = learn_mapping(person, mapping, seed, progress=progress)
-    images = {"true": judged}
-    images |= predicted_images(replace(person, mapping=own_mapping), judged.frames, progress)
+    images = {"true": held_out}
+    images |= predicted_images(replace(person, mapping=own_mapping), held_out.frames, progress)
     answers = {
         kind: answers_to(refiner, material, content, progress) for kind, content in images.items()
     }
     scores = score_answers(material, images, answers, find_faces, progress)
     after, before = (scores["psnr_frames"][name]["true"] for name in ("refined", "unrefined"))
-    shown = person.fit.coefficients[judged.frames]
-    seconds, parts = whole_step(refiner, person.model, shown, shown, material.real, judged.times)
+    shown = person.fit.coefficients[held_out.frames]
+    seconds, parts = whole_step(refiner, person.model, shown, shown, material.real, held_out.times)
     numbers = {name: scores[name] for name in SCORES if name in scores} | {
         "psnr_gain_db": float(np.mean(after - before)),
-        "psnr_gain_db_interval": mean_interval(after - before, judged.times, seed=seed),
+        "psnr_gain_db_interval": mean_interval(after - before, held_out.times, seed=seed),
         "train_frames": len(material.own.coarse),
-        "held_frames": len(judged),
+        "held_frames": len(held_out),
         "frames_without_face": history["n_skipped"],
         "from_general": general is not None,
         "steps": history["trained_steps"],
@@ -158,7 +159,7 @@ def answers_to(
     """
     known = material.own.coarse
     assert known.real is not None, "`refine_material` gives them"
-    refined, _ = refine(refiner, content.render, material.judged.times, progress=progress)
+    refined, _ = refine(refiner, content.render, material.held_out.times, progress=progress)
     nearest = known.real[nearest_frames(known.render, content.render)]
     return {"refined": refined, "unrefined": content.render, "nearest_frame": nearest}
 
@@ -185,12 +186,12 @@ def score_answers(
     Returns:
         For each score of `score_frames` a dict answer -> coefficients -> number.
     """
-    judged = material.judged
+    held_out = material.held_out
     scores = {
         kind: score_frames(
             material.real,
             answers[kind],
-            np.maximum(judged.changed, content.changed) > 0,
+            np.maximum(held_out.changed, content.changed) > 0,
             aligned=kind != "predicted",
             find_faces=find_faces,
             progress=progress,

@@ -7,7 +7,7 @@ the pixel pi(X), so with the picture I of a frame the residual is
 
 It changes with pose and shape in two ways: the point moves over the picture (image gradient), and
 it turns in the light (gradient of the harmonics). It is linear in the texture d, and in the light
-gamma. So all 257 coefficients enter the normal equations of the bundle, beside the landmarks.
+gamma. So all 257 coefficients enter the normal equations of the bundle, next to the landmarks.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -12,7 +12,7 @@ from tfhkit.errors import InputError
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it on success, remove it on failure.
+    """Give a temporary path next to `path`; rename it on success, remove it on failure.
 
     The temporary name has the same suffix (NumPy and the video muxer look at it) and lies in
     the same folder (a rename across file systems would not be atomic). Missing folders are made.

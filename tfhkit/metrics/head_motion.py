@@ -17,7 +17,7 @@ def head_motion_scores(
     real_step_s: float,
     generated_step_s: float,
 ) -> dict[str, float]:
-    """All in a dict: speed_ratio, speed_hs, spectrum, coupling; arguments as of `speed_hs`."""
+    """All in a dict: speed_ratio, speed_hs, spectrum, coupling; arguments as in `speed_hs`."""
     tracks = real_rad, generated_rad
     return {
         "speed_ratio": speed_ratio(*tracks, real_step_s, generated_step_s),

@@ -191,9 +191,9 @@ class MotionWeights:
             arrays = {k: np.array(v, np.float32) for k, v in stored.items()}
             norm = Normalisation(**arrays, lag_s=lag_s)
         except (KeyError, TypeError, ValueError) as error:
-            beside = Path(path).with_suffix(".json")
+            about_file = Path(path).with_suffix(".json")
             fault = f"does not describe motion weights ({error})"
-            raise InputError(beside, fault, remedy) from error
+            raise InputError(about_file, fault, remedy) from error
         net = MotionNet(config)
         load_weights(net, read_tensors(path), path)
         return cls(net.eval(), norm, about.get("card", {}))

@@ -33,7 +33,7 @@ class Nets:
     @property
     def modules(self) -> dict[str, nn.Module]:
         """The modules by their names in a checkpoint."""
-        return {"refiner": self.refiner, "judge": self.discriminator}
+        return {"refiner": self.refiner, "discriminator": self.discriminator}
 
     @property
     def optimisers(self) -> dict[str, Optimizer]:

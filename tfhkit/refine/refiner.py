@@ -142,9 +142,9 @@ def load_refiner(path: str | Path, device: str | torch.device = "cpu") -> Refine
     try:
         config = config_from_dict(about["config"])
     except (ValueError, KeyError, TypeError) as error:
-        beside = Path(path).with_suffix(".json")
+        about_file = Path(path).with_suffix(".json")
         raise InputError(
-            beside, f"does not hold a refiner's configuration ({error})", "train again"
+            about_file, f"does not hold a refiner's configuration ({error})", "train again"
         ) from error
     refiner = Refiner(config)
     load_weights(refiner, read_tensors(path), path)

@@ -152,7 +152,7 @@ def draw_differentiable(
     backend: str = "auto",
     supersample: int = 1,
 ) -> Float[Tensor, "B S S 4"]:
-    """Rasterise and interpolate vertex colours in torch; result as of `render`.
+    """Rasterise and interpolate vertex colours in torch; result as in `render`.
 
     Gradients flow to the colours and, through the barycentrics, to the vertices.
 
