@@ -20,10 +20,9 @@ from tfhkit.evaluate.ablations import (
 )
 from tfhkit.evaluate.frames import score_frames
 from tfhkit.evaluate.refine import Material
-from tfhkit.landmarks.identity import ENCODERS
+from tfhkit.landmarks.identity import ENCODERS, IdentityFeatures
 from tfhkit.refine import (
     Generator,
-    IdentityFeatures,
     Refiner,
     TrainConfig,
     refine,

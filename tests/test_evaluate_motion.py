@@ -1,4 +1,4 @@
-"""Judging the mapping from sound to motion: the rivals, the split, a virtual speaker's clip."""
+"""Evaluation of the mapping from sound to motion: baselines, the split, a virtual speaker."""
 
 from dataclasses import replace
 
@@ -108,8 +108,8 @@ def test_a_clip_is_scored_with_all_baselines(fit, performance, model):
         fit, performance.audio, general_mapping(), model, 200, QUICK,
         progress=lambda *a: told.append(a),
     )  # fmt: skip
-    rivals = ("", "_shuffled", "_general", "_personal", "_ridge")
-    for name in rivals:
+    baselines = ("", "_shuffled", "_general", "_personal", "_ridge")
+    for name in baselines:
         assert -1 <= result[f"lip_corr{name}"] <= 1 and result[f"lmd_mouth{name}"] > 0
     assert result["lip_corr_interval"][0] < result["lip_corr"] < result["lip_corr_interval"][1]
     assert result["lip_corr"] > 0.5 > abs(result["lip_corr_shuffled"])  # the general one's merit
