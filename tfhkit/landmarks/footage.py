@@ -1,5 +1,6 @@
 """What the footage is like: cuts, leaps, duplicate frames, face size, sound."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -69,23 +70,44 @@ def jumps_of(
     return index[1:][(step > 0.3) & (step > 8 * usual) & near]
 
 
-def sound_facts(audio: Float[np.ndarray, "N"], sr_hz: int) -> dict[str, float]:
-    """Level and silence of the sound.
+@dataclass(frozen=True, eq=False)
+class SoundLevels:
+    """Loudness of 20 ms pieces of a sound.
 
-    Returns:
-        dict: sound_peak_db, sound_rms_db (re full scale), silence_share (share of 20 ms pieces
-        that are 35 dB below the loud ones, or below -60 dB).
+    Args:
+        times: seconds of the pieces' middles. level_db: mean power, re full scale.
+        floor_db: below it, a piece counts as silence. is_loud: whether it is above.
     """
+
+    times: Float[np.ndarray, "P"]
+    level_db: Float[np.ndarray, "P"]
+    floor_db: float
+    is_loud: Bool[np.ndarray, "P"]
+
+
+def sound_levels(audio: Float[np.ndarray, "N"], sr_hz: int) -> SoundLevels:
+    """Loudness over time; silence is 35 dB below the loud pieces, or below -60 dB."""
     hop = int(HOP_S * sr_hz)
     pieces = audio[: audio.size // hop * hop].reshape(-1, hop).astype(np.float64)
     level = 10 * np.log10((pieces**2).mean(1) + 1e-12) if len(pieces) else np.array([-120.0])
     floor = max(SILENT_DB, float(np.percentile(level, 95)) - RANGE_DB)
+    times = (np.arange(len(level)) + 0.5) * hop / sr_hz
+    return SoundLevels(times, level, floor, level >= floor)
+
+
+def sound_facts(audio: Float[np.ndarray, "N"], sr_hz: int) -> dict[str, float]:
+    """Level and silence of the sound.
+
+    Returns:
+        sound_peak_db, sound_rms_db (re full scale), silence_share (share of the pieces of
+        `sound_levels` that are silent).
+    """
     peak = float(np.abs(audio).max(initial=0))
     power = (audio.astype(np.float64) ** 2).mean() if audio.size else 0.0
     return {
         "sound_peak_db": round(20 * float(np.log10(peak + 1e-6)), 1),
         "sound_rms_db": round(10 * float(np.log10(power + 1e-12)), 1),
-        "silence_share": round(float((level < floor).mean()), 3),
+        "silence_share": round(float((~sound_levels(audio, sr_hz).is_loud).mean()), 3),
     }
 
 
