@@ -18,8 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the command and its options; None for those of this process.
     Returns:
-        The exit code: 0 for success, 1 for a fault of the kit, 2 for a refused input, 130 for an
-        interrupt.
+        The exit code: 0 for success, 1 for a fault of the kit (of `doctor`: for a clip that can be
+        used, with advice), 2 for a refused input, 130 for an interrupt.
     """
     options = build_parser().parse_args(argv)
     if not options.debug:
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _json_alone(options.json):
             result, show = options.command(options)
         print(json.dumps(result, indent=1) if options.json else show(result))
-        return 0 if result.get("ok", True) else 2
+        return result.get("exit_code", 0 if result.get("ok", True) else 2)
     except TfhkitError as error:
         return _fail(options, str(error), getattr(error, "exit_code", 2), error)
     except KeyboardInterrupt:

@@ -1,34 +1,61 @@
 """Examination of a clip before it is used: facts, what stops the series, what costs quality."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tfhkit.errors import InputError
-from tfhkit.fit import fit_clip
-from tfhkit.landmarks import detect, footage_facts
-from tfhkit.media import open_clip
+from tfhkit.fit import Fit, fit_clip
+from tfhkit.landmarks import Landmarks, detect, footage_facts
+from tfhkit.media import Clip, first_frames, open_clip
 from tfhkit.progress import Progress
 
+_ANGLES = ("yaw_deg", "pitch_deg", "roll_deg")
 POSE_FRAMES = 300  # number of frames from which the range of the pose is taken
 
 
-def examine_clip(
-    path: str | Path, progress: Progress | None = None
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+Problem = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """What is known of a clip before it is used.
+
+    Args:
+        clip: the clip.
+        landmarks: of the face that would be learned; None where there is none to be found.
+        facts: as from `footage_facts`, with the ranges of the angles.
+        problems: each with stage, fault, remedy and stops (whether the series would stop).
+    """
+
+    clip: Clip
+    landmarks: Landmarks | None
+    facts: dict[str, Any]
+    problems: list[Problem]
+
+    @property
+    def exit_code(self) -> int:
+        """0: the clip is fine; 1: it can be used, with advice; 2: it is refused."""
+        if any(problem["stops"] for problem in self.problems):
+            return 2
+        return 1 if self.problems else 0
+
+
+def examine_clip(path: str | Path, progress: Progress | None = None) -> Examination:
     """Facts on a clip, and what is wrong with it.
 
     Args:
         path: the video file.
         progress: called as progress(done, total, text).
-    Returns:
-        Facts as from `footage_facts`, with the ranges of the angles; problems, each with stage,
-        fault, remedy and stops.
     Raises:
         InputError: there is no such file, or it is not a video at all.
     """
-    problems, landmarks = [], None
+    problems: list[Problem] = []
+    landmarks = None
     try:
         clip = open_clip(path)
     except InputError as error:
@@ -43,7 +70,24 @@ def examine_clip(
     facts = footage_facts(clip, landmarks)
     if landmarks is not None:
         facts |= _pose(clip, landmarks)
-    return facts, problems + advice(facts)
+    return Examination(clip, landmarks, facts, problems + advice(facts))
+
+
+def facts_of_fit(clip: Clip, fit: Fit) -> dict[str, Any]:
+    """The facts of a clip that was fitted already, as from `examine_clip`."""
+    score, backend = np.ones(len(fit), np.float32), fit.report.get("landmark_backend", "")
+    first = first_frames(clip, len(fit))
+    facts = footage_facts(first, Landmarks(fit.landmarks_px, score, fit.gap, backend))
+    return facts | {name: fit.report[name] for name in _ANGLES if name in fit.report}
+
+
+def advice_lines(problems: Sequence[Problem]) -> list[str]:
+    """Problems as lines for people, those that stop the series first."""
+    order = sorted(problems, key=lambda problem: not problem["stops"])
+    return [
+        f"{'stops' if p['stops'] else 'advice'}: {p['stage']}: {p['fault']}; {p['remedy']}"
+        for p in order
+    ]
 
 
 def _pose(clip, landmarks):
@@ -55,18 +99,16 @@ def _pose(clip, landmarks):
         gap=landmarks.gap[:POSE_FRAMES],
     )
     report = fit_clip(clip, first, texture_frames=2, photometric=None).report
-    return {
-        name: [round(v, 1) for v in report[name]] for name in ("yaw_deg", "pitch_deg", "roll_deg")
-    }
+    return {name: [round(v, 1) for v in report[name]] for name in _ANGLES}
 
 
 def _problem(stage, fault, remedy, stops=False):
     return {"stage": stage, "fault": fault, "remedy": remedy, "stops": stops}
 
 
-def advice(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+def advice(facts: Mapping[str, Any]) -> list[Problem]:
     """Problems that do not stop the series but cost quality; entries as in `examine_clip`."""
-    found: list[dict[str, Any]] = []
+    found: list[Problem] = []
 
     def say(stage, wrong, fault, remedy):
         if wrong:
