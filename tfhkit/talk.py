@@ -105,7 +105,7 @@ def learn_mapping(
 def learn_refiner(person: Person, seed: int = 0, run: RunOptions | None = None) -> Refiner:
     """The person's memory-augmented GAN (Sec. 3.4): Refiner.
 
-    The training loop is `refine/train.py`, Eq. 4 and 5 are in `refine/losses.py`.
+    Eq. 4 is in `refine/losses.py`; the loop of `refine/train.py` alternates the two sides of Eq. 5.
     """
     settings, run = person.settings, run or RunOptions()
     own = personal_frames(person.fit, draw_own(person, person.train, seed, run.progress))
