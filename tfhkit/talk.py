@@ -95,7 +95,7 @@ def fit_person(clip: Clip, settings: Settings, progress: Progress | None = None)
 def learn_mapping(
     person: Person, general: MotionWeights | None = None, seed: int = 0, **options: Any
 ) -> MotionWeights:
-    """The person's mapping from sound to motion (Sec. 3.2, Eq. 2): MotionWeights."""
+    """The person's mapping from sound to motion (Sec. 3.2; Eq. 2 is `motion/loss.py`)."""
     general = general or general_mapping(person.settings.motion_size, person.model)
     how = TrainSettings(epochs=person.settings.motion_epochs, seed=seed)
     track, *_ = personal_track(person.fit, person.clip.audio, general, person.model, person.train)
@@ -103,7 +103,10 @@ def learn_mapping(
 
 
 def learn_refiner(person: Person, seed: int = 0, run: RunOptions | None = None) -> Refiner:
-    """The person's memory-augmented GAN (Sec. 3.4, Eq. 4 and 5): Refiner."""
+    """The person's memory-augmented GAN (Sec. 3.4): Refiner.
+
+    Eq. 4 is in `refine/losses.py`; the loop of `refine/train.py` alternates the two sides of Eq. 5.
+    """
     settings, run = person.settings, run or RunOptions()
     own = personal_frames(person.fit, draw_own(person, person.train, seed, run.progress))
     length = {"steps": settings.refine_steps, "budget_s": 60 * settings.refine_minutes}
@@ -155,7 +158,7 @@ def draw(
     person: Person, motion: Motion, albedo: Albedo = None, backend: str = "auto",
     backdrops: Backdrops | None = None, progress: Progress | None = None,
 ) -> Coarse:  # fmt: skip
-    """Rendered faces over their backgrounds (Sec. 3.3.1): Coarse."""
+    """Rendered faces over their backgrounds: Coarse (Sec. 3.3.1, `render/shading.py`)."""
     size_px, parts = person.settings.refine_px, (person.fit, person.model)
     if backdrops is None:
         shown = motion.source_index
@@ -177,7 +180,7 @@ def refine(
     person: Person, coarse: Coarse, identity: Float[torch.Tensor, "T D"] | None = None,
     progress: Progress | None = None,
 ) -> Refined:  # fmt: skip
-    """Frames from renderings, by memory and generator (Eq. 3): Refined."""
+    """Frames from renderings: Refined (Eq. 3 is in `refine/generator.py`)."""
     pictures, attention = predict.refine(
         person.trained(), coarse.render, coarse.times, identity, progress=progress
     )
