@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from pipeline_toys import toy_notebooks
 from scipy.io import loadmat
+from talk_toys import toy_person, write_clip
 
 from tfhkit import cli
 from tfhkit.cli.fit import REPORTED
@@ -17,9 +19,11 @@ from tfhkit.cli.parser import COMMANDS
 from tfhkit.coefficients import neutral, read_mat
 from tfhkit.errors import InputError
 from tfhkit.evaluate import footage
+from tfhkit.evaluate.contact_sheet import shown_frames
 from tfhkit.fit import Crop, Fit
-from tfhkit.media import Clip, write_wav
+from tfhkit.media import Clip, open_clip, write_wav
 from tfhkit.pipeline import tables
+from tfhkit.pipeline.advice import say_advice
 from tfhkit.pipeline.places import kit_dir
 
 
@@ -217,11 +221,65 @@ def test_doctor_names_the_stage_that_would_stop(capfd, monkeypatch):
     assert set(result["checks"][0]) == {"what", "state", "text"}
 
 
+def test_a_fitted_clip_gets_the_doctor_s_advice(tmp_path):
+    person, said = toy_person(tmp_path), []
+    gap = np.zeros(len(person.fit), bool)
+    gap[:5] = True
+    say_advice(person.clip, replace(person.fit, gap=gap), said.append)
+    assert any("the face is not visible in 10% of the frames" in line for line in said)
+    assert all(line.startswith("advice: ") for line in said)
+
+
+@pytest.mark.parametrize(
+    "problems, code", [([], 0), ([False], 1), ([False, True], 2), ([True, False], 2)]
+)
+def test_doctor_s_exit_code_says_whether_the_clip_will_do(
+    capfd, monkeypatch, tmp_path, problems, code
+):
+    found = [
+        {"stage": "01", "fault": f"fault {k}", "remedy": "do", "stops": stops}
+        for k, stops in enumerate(problems)
+    ]
+    clip = open_clip(write_clip(tmp_path / "me.mp4"))
+    examined = footage.Examination(clip, None, {"seconds": 5.0}, found)
+    monkeypatch.setattr(footage, "examine_clip", lambda *_: examined)
+    sheet = tmp_path / "new" / "sheet.png"
+    got, out, _ = call(capfd, "doctor", clip.path, "--report", sheet)
+    assert got == code and sheet.stat().st_size > 10_000 and f"drawn: {sheet}" in out
+    lines = [line for line in out.splitlines() if line.startswith(("stops: ", "advice: "))]
+    assert len(lines) == len(problems) and (code < 2 or lines[0].startswith("stops: 01: fault"))
+    assert ("this clip will do" in out) == (not problems)
+    got, out, _ = call(capfd, "doctor", clip.path, "--json")
+    assert got == code and json.loads(out)["exit_code"] == code
+
+
+def test_doctor_s_report_is_refused_before_the_clip_is_read(capfd, tmp_path):
+    for arguments, words in (
+        (["--report", "a.png"], "--report: draws a clip; name one"),
+        (["sample", "--report", tmp_path / "a.gif"], "a.gif: is not named .png"),
+    ):
+        code, _, err = call(capfd, "doctor", *arguments)
+        assert code == 2 and words in err and err.count("\n") == 1
+
+
+def test_a_contact_sheet_shows_some_of_the_excluded_frames():
+    excluded = np.zeros(100, bool)
+    assert list(shown_frames(excluded, 5)) == [0, 25, 50, 74, 99]
+    excluded[40:60] = True
+    shown = shown_frames(excluded, 12)
+    assert len(shown) == 12 and sorted(set(shown)) == list(shown)
+    assert 4 <= excluded[shown].sum() <= 6
+    assert len(shown_frames(np.ones(3, bool), 12)) == 3
+
+
 @pytest.fixture
 def toy_fit(monkeypatch, tmp_path):
     """`tfhkit fit` of a clip of three frames, without a detector: (clip's path, coefficients)."""
     import tfhkit.fit
     import tfhkit.landmarks
+    import tfhkit.pipeline.advice
+
+    monkeypatch.setattr(tfhkit.pipeline.advice, "say_advice", lambda *_: None)
 
     video = tmp_path / "clip.mp4"
     video.write_bytes(b"")

@@ -9,7 +9,7 @@
 `talk` does the last four lines part by part, so that memory stays flat for a long speech.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ PART_FRAMES = 200  # of a long speech that are in memory at a time
 def learn(
     clip: str | Path, profile: str = "quick", folder: str | Path | None = None, seed: int = 0,
     mapping: MotionWeights | None = None, device: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress | None = None, fitted: Callable[[Clip, Fit], None] | None = None,
 ) -> Person:  # fmt: skip
     """Learn a person from a clip: fit the face, fine-tune the mapping, train the refiner.
 
@@ -59,6 +59,7 @@ def learn(
         mapping: general MotionWeights to start from; by default those that come with the kit.
         device: of the trainings, "cpu", "cuda" or "auto"; None is the profile's.
         progress: called as progress(done, total, text).
+        fitted: called when the clip is fitted, minutes before the rest is done.
     Returns:
         Person, with scores on the held-out end of the clip.
     Raises:
@@ -69,6 +70,8 @@ def learn(
         return Person.load(folder)
     place = train_device(device or settings.device)
     fit = keep_stage(folder, PARTS[0], lambda _: fit_person(opened, settings, progress))
+    if fitted is not None:
+        fitted(opened, fit)
     person = Person(opened, fit, None, None, settings, *settings.split(len(fit)))
 
     def train_mapping(state: Path | None) -> MotionWeights:

@@ -91,6 +91,7 @@ def fit_file(
     from tfhkit.fit import fit_clip
     from tfhkit.landmarks import detect
     from tfhkit.media import atomic_path
+    from tfhkit.pipeline.advice import say_advice
     from tfhkit.pipeline.clip_fit import open_frames
     from tfhkit.pipeline.places import resolve_model
     from tfhkit.pipeline.progress import terminal_progress
@@ -106,6 +107,7 @@ def fit_file(
         points = detect(clip, landmarks, progress=terminal_progress())
         fit = fit_clip(clip, points, face, progress=terminal_progress())
         seconds = time.perf_counter() - began
+        say_advice(clip, fit)
         if output and Path(output).suffix == ".mat":
             write_mat(output, fit.coefficients)
         elif output:
