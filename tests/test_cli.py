@@ -80,7 +80,7 @@ def test_help(capfd, name):
         (["evaluate", "refine", "--steps", "0"], "--steps: 0 are too few; take 1 or more"),
         (["bench", "soup"], "bench soup: there is no such benchmark; choose one of"),
         (["learn", "nowhere.mp4", "-o", "me"], "nowhere.mp4: there is no such clip file"),
-        (["learn", "sample", "-o", "file"], "file: is a file; name a directory for the person"),
+        (["learn", "sample", "-o", "file"], "file: is a file; name a directory"),
         (["learn", "sample", "-o", "me", "--profile", "x"], "profile: 'x' is not one; choose"),
         (["learn", "sample"], "the following arguments are required: -o/--output"),
         (["talk", "nobody", "sentence"], "nobody: there is no such clip file; check the path"),

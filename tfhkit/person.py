@@ -23,6 +23,7 @@ from tfhkit.media import (
     sha256_of,
     write_json,
 )
+from tfhkit.media.locks import LOCK, hold
 from tfhkit.motion import MotionWeights
 from tfhkit.motion.general import basis_mark
 from tfhkit.profiles import Settings
@@ -81,10 +82,12 @@ class Person:
             folder: the directory, a new one or that of the same learning.
             seed: random seed of the learning.
         """
-        start_directory(folder, self.clip, self.settings, seed)
-        for name, part in zip(PARTS, (self.fit, self.learned_mapping(), self.trained())):
-            _save_part(part, Path(folder) / name)
-        self.finish(folder)
+        parts = self.fit, self.learned_mapping(), self.trained()
+        with hold(folder, "Person.save"):
+            start_directory(folder, self.clip, self.settings, seed)
+            for name, part in zip(PARTS, parts):
+                _save_part(part, Path(folder) / name)
+            self.finish(folder)
 
     def finish(self, folder: str | Path) -> None:
         """Write what makes the directory count as finished: scores and hashes of its parts."""
@@ -192,9 +195,7 @@ def start_directory(folder: str | Path, clip: Clip, settings: Settings, seed: in
         raise InputError(folder, fault, "name another directory, or delete this one")
     folder = Path(folder)
     if found is None:
-        if folder.exists() and not folder.is_dir():
-            raise InputError(folder, "is a file", "name a directory for the person")
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
             raise InputError(folder, "holds something else already", "name another directory")
         write_json(folder / FILE, mine)
     if not (folder / mine["clip"]).is_file():

@@ -10,6 +10,7 @@
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tfhkit.background.images import Backdrops, Coarse, Look
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.landmarks import detect
 from tfhkit.media import SR_HZ, Clip, open_clip
+from tfhkit.media.locks import hold, remove_leftovers
 from tfhkit.metrics import psnr
 from tfhkit.motion import MotionWeights, TrainSettings, predict_motion, train_personal
 from tfhkit.motion.general import general_mapping
@@ -63,30 +65,34 @@ def learn(
     Returns:
         Person, with scores on the held-out end of the clip.
     Raises:
-        InputError: a clip that cannot be used, or a folder that holds somebody else.
+        InputError: a clip that cannot be used, or a folder that holds somebody else or that
+            another process uses.
     """
     settings, opened = settings_of(profile), open_clip(clip)
-    if folder is not None and start_directory(folder, opened, settings, seed):
-        return Person.load(folder)
-    place = train_device(device or settings.device)
-    fit = keep_stage(folder, PARTS[0], lambda _: fit_person(opened, settings, progress))
-    if fitted is not None:
-        fitted(opened, fit)
-    person = Person(opened, fit, None, None, settings, *settings.split(len(fit)))
+    with hold(folder, "tfhkit learn") if folder is not None else nullcontext():
+        if folder is not None and start_directory(folder, opened, settings, seed):
+            return Person.load(folder)
+        if folder is not None:
+            remove_leftovers(folder, Path(folder).glob(".*"))
+        place = train_device(device or settings.device)
+        fit = keep_stage(folder, PARTS[0], lambda _: fit_person(opened, settings, progress))
+        if fitted is not None:
+            fitted(opened, fit)
+        person = Person(opened, fit, None, None, settings, *settings.split(len(fit)))
 
-    def train_mapping(state: Path | None) -> MotionWeights:
-        options = {"checkpoint": state, "device": place, "progress": progress}
-        return learn_mapping(person, mapping, seed, **options)
+        def train_mapping(state: Path | None) -> MotionWeights:
+            options = {"checkpoint": state, "device": place, "progress": progress}
+            return learn_mapping(person, mapping, seed, **options)
 
-    def train_refiner(state: Path | None) -> Refiner:
-        return learn_refiner(person, seed, RunOptions(place, state, progress))
+        def train_refiner(state: Path | None) -> Refiner:
+            return learn_refiner(person, seed, RunOptions(place, state, progress))
 
-    person = replace(person, mapping=keep_stage(folder, PARTS[1], train_mapping))
-    person = replace(person, refiner=keep_stage(folder, PARTS[2], train_refiner))
-    person = replace(person, scores=held_out_scores(person))
-    if folder is not None:
-        person.finish(folder)
-    return person
+        person = replace(person, mapping=keep_stage(folder, PARTS[1], train_mapping))
+        person = replace(person, refiner=keep_stage(folder, PARTS[2], train_refiner))
+        person = replace(person, scores=held_out_scores(person))
+        if folder is not None:
+            person.finish(folder)
+        return person
 
 
 def fit_person(clip: Clip, settings: Settings, progress: Progress | None = None) -> Fit:

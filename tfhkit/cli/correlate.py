@@ -148,7 +148,7 @@ def correlate_file(
     if frames is not None and frames < MIN_FRAMES:
         raise ParameterError("--frames", f"{frames} are too few", f"take {MIN_FRAMES} or more")
     if output is not None:
-        check_writable(output, ".csv")
+        output = check_writable(output, ".csv")
     audio, times, angles = _pose(clip, fit, frames)
     report, lagged = _estimates(audio, times, angles, settings or CorrelateSettings())
     rows = tidy_rows(report, lagged)

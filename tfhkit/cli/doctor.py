@@ -46,7 +46,7 @@ def examine(clip: Path | str | None = None, report: Path | str | None = None) ->
     if report is not None:
         if clip is None:
             raise ParameterError("--report", "draws a clip", "name one: tfhkit doctor CLIP")
-        check_writable(report, ".pdf" if str(report).lower().endswith(".pdf") else ".png")
+        check_writable(report, ".png", ".pdf")
     checks = [*check_parts(), check_notebooks()]
     result: dict[str, Any] = {"environment": environment(), "checks": checks}
     result["exit_code"] = 2 if any(check["state"] == FAULT for check in checks) else 0

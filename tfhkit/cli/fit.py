@@ -1,6 +1,5 @@
 """`tfhkit fit`: fit the face model to a clip."""
 
-import contextlib
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -90,7 +89,7 @@ def fit_file(
     from tfhkit.face import load_model
     from tfhkit.fit import fit_clip
     from tfhkit.landmarks import detect
-    from tfhkit.media import atomic_path
+    from tfhkit.media import atomic_path, check_writable
     from tfhkit.pipeline.advice import say_advice
     from tfhkit.pipeline.clip_fit import open_frames
     from tfhkit.pipeline.places import resolve_model
@@ -101,18 +100,20 @@ def fit_file(
     _refuse_path("--report", report, (".png", ".pdf"))
     face = load_model(model, resolve_model(model_path))
     clip = open_frames(path, frames)
-    # Opened first: a folder that cannot be written is known before the minutes of a fit.
-    with atomic_path(report) if report else contextlib.nullcontext() as picture:
-        began = time.perf_counter()
-        points = detect(clip, landmarks, progress=terminal_progress())
-        fit = fit_clip(clip, points, face, progress=terminal_progress())
-        seconds = time.perf_counter() - began
-        say_advice(clip, fit)
-        if output and Path(output).suffix == ".mat":
-            write_mat(output, fit.coefficients)
-        elif output:
-            fit.save(output)
-        if picture is not None:
+    output = check_writable(output, ".npz", ".mat") if output else None
+    report = check_writable(report, ".png", ".pdf") if report else None
+    began = time.perf_counter()
+    points = detect(clip, landmarks, progress=terminal_progress())
+    fit = fit_clip(clip, points, face, progress=terminal_progress())
+    seconds = time.perf_counter() - began
+    say_advice(clip, fit)
+    if output and output.suffix == ".mat":
+        with atomic_path(output) as temporary:
+            write_mat(temporary, fit.coefficients)
+    elif output:
+        fit.save(output)
+    if report:
+        with atomic_path(report) as picture:
             _draw(clip, points, fit, face, picture)
     return {
         "clip": str(path),

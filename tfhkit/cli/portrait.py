@@ -32,6 +32,7 @@ def add_arguments(command: ArgumentParser) -> None:
 
 def call(options: Namespace) -> Outcome:
     """Run the command."""
+    from tfhkit.media import check_writable
     from tfhkit.pipeline.places import input_or_keyword
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import table
@@ -40,7 +41,7 @@ def call(options: Namespace) -> Outcome:
     result = make_portrait(
         input_or_keyword(options.picture, "picture", "astronaut"),
         input_or_keyword(options.speech, "speech", "sentence"),
-        options.output,
+        check_writable(options.output, ".mp4"),
         options.size,
         options.seed,
         progress=terminal_progress(),

@@ -36,6 +36,7 @@ def add_arguments(command: ArgumentParser) -> None:
 
 def call(options: Namespace) -> Outcome:
     """Run the command."""
+    from tfhkit.media.locks import end_with_parent
     from tfhkit.pipeline.course import Course, closing
     from tfhkit.pipeline.report import run_and_report
     from tfhkit.pipeline.runner import RunInputs
@@ -43,6 +44,8 @@ def call(options: Namespace) -> Outcome:
     def say(line: str) -> None:
         print(line, file=sys.stderr if options.json else sys.stdout)
 
+    if options.no_report:  # a notebook waits for an earlier one
+        end_with_parent()
     inputs = RunInputs(options.clip, options.speech, options.out, options.profile, options.seed)
     course = Course(options.progress)
     more: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 import os
 import sys
-import tempfile
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from tfhkit import errors
 from tfhkit.errors import TfhkitError
 from tfhkit.pipeline import places
 from tfhkit.pipeline.course import Course
+from tfhkit.pipeline.front_end import INLINE
 from tfhkit.pipeline.sources import EXERCISE_TAGS
 from tfhkit.pipeline.watch import Watch
 
@@ -39,7 +40,7 @@ def execute(notebook: Path, out: Path, values: dict[str, Any], course: Course) -
     A wrong answer to an exercise stays in the executed notebook and stops nothing.
 
     Args:
-        notebook: its path; the executed one goes to `out`/notebooks.
+        notebook: its path; the executed one goes to `out`/notebooks when it is done.
         out: the run directory.
         values: parameter name -> typed value.
         course: the run's `Course`.
@@ -52,17 +53,18 @@ def execute(notebook: Path, out: Path, values: dict[str, Any], course: Course) -
 
     target = out / places.EXECUTED / notebook.name
     target.parent.mkdir(parents=True, exist_ok=True)
-    _write_with_tags(notebook, target)
-    handle, progress = tempfile.mkstemp(prefix="tfhkit-", suffix=".progress")
-    os.close(handle)
+    written = _unfinished(out, notebook.stem)
+    _write_with_tags(notebook, written)
+    # not in the system's temporary folder, which may be full or missing
+    progress = out / f".{notebook.stem}.{uuid.uuid4().hex[:8]}.progress"
     try:
         watch = Watch(progress, notebook.stem, course)
-        with _environment(notebook.parent, progress), watch:
+        with _environment(notebook.parent, str(progress)), watch:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # papermill's and nbformat's own
                 papermill.execute_notebook(
-                    str(target),
-                    str(target),
+                    str(written),
+                    str(written),
                     parameters=values,
                     kernel_name="python3",
                     language="python",
@@ -71,18 +73,33 @@ def execute(notebook: Path, out: Path, values: dict[str, Any], course: Course) -
                     extra_arguments=["--IPKernelApp.log_level=50"],
                 )
     except PapermillExecutionError as error:
-        if _only_exercises_failed(target):
-            return
-        ours = error.ename in _our_errors()
-        text = error.evalue if ours else (
-            f"stopped with {error.ename}: {error.evalue}; see {places.shown(target)}"
-        )  # fmt: skip
-        traceback = "\n".join(error.traceback)
-        raise StageError(notebook.stem, text, 2 if ours else 1, traceback) from None
+        if not _only_exercises_failed(written):
+            os.replace(written, target)
+            raise _stopped(notebook.stem, target, error) from None
     except DeadKernelError:
         text = "its process died, most likely for lack of memory; close other programs, or set " \
                "a smaller max_train_frames"  # fmt: skip
         raise StageError(notebook.stem, text, exit_code=1) from None
+    os.replace(written, target)
+
+
+def was_stopped(out: Path, name: str) -> bool:
+    """Whether the process that executed a notebook was ended before the notebook's end."""
+    return _unfinished(out, name).is_file()
+
+
+def _unfinished(out: Path, name: str) -> Path:
+    """Where a notebook is written while it is executed."""
+    return out / places.EXECUTED / f".{name}.unfinished.ipynb"
+
+
+def _stopped(name: str, target: Path, error: Any) -> StageError:
+    """The error of a notebook in which a cell raised (papermill's error)."""
+    ours = error.ename in _our_errors()
+    text = error.evalue if ours else (
+        f"stopped with {error.ename}: {error.evalue}; see {places.shown(target)}"
+    )  # fmt: skip
+    return StageError(name, text, 2 if ours else 1, "\n".join(error.traceback))
 
 
 def _write_with_tags(notebook: Path, target: Path) -> None:
@@ -132,6 +149,7 @@ def _environment(folder: Path, progress: str) -> Iterator[None]:
         TFHKIT_NOTEBOOKS=str(folder),
         JUPYTER_PATH=os.pathsep.join([kernels, *filter(None, [old.get("JUPYTER_PATH")])]),
         PYTHONPATH=os.pathsep.join([_PACKAGE, *filter(None, [old.get("PYTHONPATH")])]),
+        MPLBACKEND=INLINE,  # figures belong into the notebook, whatever the caller has set
         PYDEVD_DISABLE_FILE_VALIDATION="1",
         JUPYTER_PLATFORM_DIRS="1",
         PLOTLY_RENDERER="plotly_mimetype",  # the default stores 4 MB of JavaScript in a notebook

@@ -17,6 +17,7 @@ STEPS = (
     "07_your_own_clip",
 )
 EXECUTED = "notebooks"  # folder of a run directory for the executed notebooks
+RESERVED = ("uploads",)  # folders of runs/ that are not runs
 COMMON = ("clip", "speech", "out", "profile", "seed")  # parameters that every notebook has
 
 

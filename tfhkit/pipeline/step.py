@@ -4,8 +4,8 @@ import random
 import resource
 import subprocess
 import sys
-import tempfile
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,9 +14,12 @@ from typing import Any, TypeVar
 from tfhkit.errors import InputError, ParameterError, TfhkitError
 from tfhkit.evaluate.installation import versions
 from tfhkit.media import rounded, sha256_of, write_wav
+from tfhkit.media.locks import check_free, hold_until_exit
 from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline import places, sources
+from tfhkit.pipeline.front_end import in_notebook, is_live, use_inline_figures
 from tfhkit.pipeline.manifest import Manifest
+from tfhkit.pipeline.owner import claim
 from tfhkit.pipeline.parameters import Value, own_parameters, parameters_of
 from tfhkit.pipeline.progress import report_progress
 from tfhkit.pipeline.watch import followed
@@ -174,20 +177,23 @@ class Step:
         known = own_parameters(_notebook(earlier), earlier)
         for name, value in (made or {}).get("parameters", {}).get("own", {}).items():
             command += ["--set", f"{earlier[:2]}.{name}={value}"] if name in known else []
-        with tempfile.TemporaryDirectory() as folder:
-            state, line = Path(folder) / "progress", ""
-            with (
-                followed(state, self.progress),
-                subprocess.Popen(
-                    [*command, "--progress", str(state)],
-                    cwd=places.kit_dir(),
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                ) as process,
-            ):
-                for line in process.stdout or ():
-                    print(line.rstrip())
+        # not in the system's temporary folder, which may be full or missing
+        state, line = self.out / f".{earlier}.{uuid.uuid4().hex[:8]}.progress", ""
+        with (
+            followed(state, self.progress),
+            subprocess.Popen(
+                [*command, "--progress", str(state)],
+                cwd=places.kit_dir(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            ) as process,
+        ):
+            for line in process.stdout or ():
+                print(line.rstrip())
+        state.unlink(missing_ok=True)
         if process.returncode:
             raise TfhkitError(line.strip().removeprefix("tfhkit: ") or f"{earlier} failed")
 
@@ -242,7 +248,8 @@ def open_step(name: str, values: Mapping[str, Any]) -> Step:
             "tiny" for tests) and seed, which also seeds NumPy's and torch's global generators.
     Raises:
         ParameterError: an unknown profile or step.
-        InputError: no such notebook, or the run directory cannot be written.
+        InputError: no such notebook or clip, or the run directory cannot be written, belongs to
+            another clip, or is used by another process.
     """
     if not name[:2].isdigit():
         raise ParameterError(f"step {name!r}", "is not a notebook's name", "write e.g. 03_...")
@@ -251,7 +258,15 @@ def open_step(name: str, values: Mapping[str, Any]) -> Step:
     own = {key: value for key, value in given.items() if key not in places.COMMON}
     clip, speech, out, profile, seed = (given[key] for key in places.COMMON)
     settings_of(profile)
-    step = Step(name, clip, speech, places.resolve_out(out), profile, seed, own)
+    if in_notebook():
+        use_inline_figures()
+    place = places.resolve_out(out)
+    if is_live():  # it may stay open for hours
+        check_free(place)
+    else:
+        hold_until_exit(place, f"notebook {name}")
+    claim(place, resolve("clip", clip, place))
+    step = Step(name, clip, speech, place, profile, seed, own)
     random.seed(seed)
     import numpy as np
     import torch

@@ -15,7 +15,7 @@ from tfhkit.face import exp_to_actions, load_model
 from tfhkit.fit import Fit
 from tfhkit.fit.image import fit_image
 from tfhkit.maths import smoothstep
-from tfhkit.media import SR_HZ, read_audio, read_picture, write_video
+from tfhkit.media import SR_HZ, check_writable, read_audio, read_picture, write_video
 from tfhkit.motion import MotionWeights, predict_motion
 from tfhkit.motion.general import general_mapping
 from tfhkit.portrait.frames import draw_portrait
@@ -129,12 +129,12 @@ def make_portrait(
     Returns:
         output, picture, frames, fps, seconds, frames_per_second, nme_inner_pct, pose_deg.
     Raises:
-        InputError: see `fit_image`, `read_picture`, `read_audio`. ParameterError: a size or suffix.
+        InputError: see `fit_image`, `read_picture`, `read_audio`, `check_writable`.
+        ParameterError: a size out of range.
     """
     if not 64 <= size_px <= 2048:
         raise ParameterError("size", f"must be 64 to 2048 px, got {size_px}", "e.g. 512")
-    if not str(output).endswith(".mp4"):
-        raise ParameterError("output", f"{output} is not an .mp4", "e.g. portrait.mp4")
+    output = check_writable(output, ".mp4")
     began = time.perf_counter()
     image, name = read_portrait(picture)
     if speech == "sentence":
