@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tfhkit.errors import InputError
+from tfhkit.media.containers import ffmpeg_name
 
 
 @contextmanager
@@ -15,7 +16,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path next to `path`; rename it on success, remove it on failure.
 
     The temporary name has the same suffix (NumPy and the video muxer look at it) and lies in
-    the same folder (a rename across file systems would not be atomic). Missing folders are made.
+    the same folder (a rename across file systems would not be atomic). It is short: a name as long
+    as a file system allows leaves no room for more. Missing folders are made.
 
     Args:
         path: the file to write.
@@ -25,14 +27,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         InputError: the folder cannot be made or written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    temporary = path.with_name(f".tfhkit-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise InputError(
             path,
-            f"cannot be written ({error.strerror or error})",
+            f"cannot be written ({getattr(error, 'strerror', None) or error})",
             "choose an output folder that you may write to",
         ) from error
     try:
@@ -50,14 +52,23 @@ def check_writable(path: str | Path, suffix: str) -> Path:
     Returns:
         Path.
     Raises:
-        InputError: another suffix, a folder, or a folder that cannot be written to.
+        InputError: another suffix, a folder, a name that the file system or FFmpeg does not take,
+            or a folder that cannot be written to.
     """
     path = Path(path).expanduser()
+    ffmpeg_name(path)
     if path.suffix.lower() != suffix:
         raise InputError(path, f"is not named {suffix}", f"name a file that ends in {suffix}")
+    try:
+        there = path.stat() is not None
+    except FileNotFoundError:
+        there = False
+    except (OSError, ValueError) as error:  # a name that is too long, a file taken for a folder
+        said = getattr(error, "strerror", None) or error
+        raise InputError(path, f"cannot be written ({said})", "choose another name") from error
     if path.is_dir():
         raise InputError(path, "is a folder", f"name a file that ends in {suffix}")
-    probe = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}")
+    probe = path.with_name(f".tfhkit-{uuid.uuid4().hex[:8]}") if there else path
     try:
         with atomic_path(probe):
             pass
