@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tfhkit.errors import InputError
+from tfhkit.media.containers import ffmpeg_name
 
 # A disk that is full or over its quota, a file over its limit, a disk that fails or became
 # read-only: said in one line, wherever it happens while a file is written.
@@ -21,8 +22,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path next to `path`; rename it on success, remove it on failure.
 
     The temporary name has the same suffix (NumPy and the video muxer look at it) and lies in
-    the same folder (a rename across file systems would not be atomic). Missing folders are made,
-    and removed again on failure.
+    the same folder (a rename across file systems would not be atomic). It is short: a name as long
+    as a file system allows leaves no room for more. Missing folders are made, and removed again on
+    failure.
 
     Args:
         path: the file to write.
@@ -32,17 +34,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         InputError: the folder cannot be made or written, or its disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    temporary = path.with_name(f".tfhkit-{uuid.uuid4().hex[:8]}{path.suffix}")
     made = [folder for folder in path.parents if not folder.exists()]
     written = False
     try:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.touch()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a null character in the name
             raise InputError(
                 path,
-                f"cannot be written ({error.strerror or error})",
+                f"cannot be written ({getattr(error, 'strerror', None) or error})",
                 "choose an output folder that you may write to",
             ) from error
         yield temporary
@@ -80,12 +82,20 @@ def check_writable(path: str | Path, *suffixes: str) -> Path:
     Returns:
         Path.
     Raises:
-        InputError: another suffix, a folder, or a folder that cannot be written to. What was made
-            for the try is removed.
+        InputError: another suffix, a folder, a name that the file system or FFmpeg does not take,
+            or a folder that cannot be written to. What was made for the try is removed.
     """
     path, named = Path(path).expanduser(), " or ".join(suffixes)
+    ffmpeg_name(path)
     if path.suffix.lower() not in suffixes:
         raise InputError(path, f"is not named {named}", f"name a file that ends in {named}")
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # a name that is too long, a file taken for a folder
+        said = getattr(error, "strerror", None) or error
+        raise InputError(path, f"cannot be written ({said})", "choose another name") from error
     if path.is_dir():
         raise InputError(path, "is a folder", f"name a file that ends in {named}")
     try:

@@ -153,7 +153,11 @@ class _Run:
 
 
 def _keep_or_execute(
-    run: _Run, name: str, notebook: sources.Notebook, own: dict[str, Any], say: Callable[[str], None]
+    run: _Run,
+    name: str,
+    notebook: sources.Notebook,
+    own: dict[str, Any],
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """One step of a run: its dict for `run_series`."""
     run.course.begin(name)
