@@ -67,7 +67,7 @@ def chromium():
 def context(chromium):
     """The browser's context that all tests share, so that JupyterLab's files are loaded once."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(45_000)
     _contexts.append(context)
     yield context
     _contexts.remove(context)

@@ -79,7 +79,7 @@ def open_page(chromium, address):
     def open_one(granted=True, **options):
         context = chromium.new_context(**{"viewport": {"width": 1000, "height": 900}, **options})
         contexts.append(context)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         if granted:
             context.grant_permissions(["camera", "microphone"])
         page = watch(context.new_page())
