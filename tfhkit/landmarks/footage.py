@@ -31,7 +31,7 @@ def cuts_of(thumbs: Real[np.ndarray, "T h w 3"]) -> Int[np.ndarray, "n"]:
     A moving camera changes many frames in a row, a flash or some black frames change back, and
     another exposure shows the same things: none of them is a cut. Blank frames are passed over.
     """
-    shown = np.flatnonzero([thumb.std() > BLANK_STD for thumb in thumbs])
+    shown = np.flatnonzero([thumb.std((0, 1)).max() > BLANK_STD for thumb in thumbs])
     change = _changes(thumbs[shown])
     cuts = []
     for i, size in enumerate(change):

@@ -138,13 +138,11 @@ def log_gain(looks: FrameLooks) -> Float[np.ndarray, "T"]:
     return np.where(np.isfinite(face), shared, frame)
 
 
-def exposure_steps(
-    looks: FrameLooks, times: Float[np.ndarray, "T"]
-) -> list[int]:
+def exposure_steps(looks: FrameLooks, times: Float[np.ndarray, "T"]) -> list[int]:
     """Frames at which the exposure jumps for good: usable, but the light is not one."""
     gain = log_gain(looks)
     long = [e for e in _episodes(gain) if e[1] - e[0] > MOST_SHARE * len(times)]
-    edges = [edge for first, stop in long for edge in (first, stop) if 0 < edge < len(times)]
+    edges = [int(edge) for episode in long for edge in episode if 0 < edge < len(times)]
     return [edge for edge in edges if _jump(gain, times, edge, edge + 1) > np.log(JUMP)]
 
 
