@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real, UInt8
 
-from tfhkit.landmarks.usable import BLANK_STD
+from tfhkit.landmarks.usable import blank_std
 from tfhkit.media.clip import Clip
 
 if TYPE_CHECKING:  # its own module imports this one
@@ -31,7 +31,8 @@ def cuts_of(thumbs: Real[np.ndarray, "T h w 3"]) -> Int[np.ndarray, "n"]:
     A moving camera changes many frames in a row, a flash or some black frames change back, and
     another exposure shows the same things: none of them is a cut. Blank frames are passed over.
     """
-    shown = np.flatnonzero([thumb.std((0, 1)).max() > BLANK_STD for thumb in thumbs])
+    stds = np.array([thumb.std((0, 1)).max() for thumb in thumbs])
+    shown = np.flatnonzero(stds >= blank_std(stds))
     change = _changes(thumbs[shown])
     cuts = []
     for i, size in enumerate(change):

@@ -19,7 +19,9 @@ OTHER_PERSON = 0.6  # distance of dlib's descriptors of two people
 MIN_SHARE = 0.6  # of the frames in which the speaker must be found
 STILL = 0.006  # lips that move less, as a share of the face's height, are those of a photo
 SYLLABLE_S = 0.25  # so long apart, two moments of speech are independent
-SURE_SIGMAS = 1.7  # of a correlation over a clip: so much better, a face is the speaker's
+# Of 14 pieces of 8 s of seven real clips, with each other's faces as the larger one, this finds
+# the speaker in 86 % of the pairs, and never leaves a speaker who is the larger one.
+HEARD_SIGMAS, BETTER_SIGMAS = 2.2, 0.7  # of a correlation over the clip: that high, and better by
 SEEN_SHARE = 0.2  # of the frames: a face that is seen more briefly is a passer-by, or an error
 SAME_FACE = 0.4  # boxes nearer than this, in sides, are on the same face
 
@@ -201,7 +203,9 @@ def main_track(
     if heard is not None:
         score = {id(track): r for track, r in zip(tracks, heard)}
         top = max(pool, key=lambda track: score[id(track)] * _is_candidate(track, n_frames))
-        if score[id(top)] - score[id(best)] > SURE_SIGMAS * np.sqrt(SYLLABLE_S / max(seconds, 1)):
+        sigma = np.sqrt(SYLLABLE_S / max(seconds, 1))
+        better = score[id(top)] - score[id(best)] > BETTER_SIGMAS * sigma
+        if better and score[id(top)] > HEARD_SIGMAS * sigma:
             best = top
     share = len(best.frames) / n_frames
     _refuse_swap(best, tracks, n_frames, path)

@@ -112,7 +112,7 @@ def find_unusable(looks: FrameLooks, times: Float[np.ndarray, "T"]) -> tuple[Unu
     off = _exposed(gain, times) | _face_flash(looks, gain, times)
     reasons[off] = np.where(gain[off] < 0, "dark", "bright")
     dark = looks.frame[:, 0] < 0.5 * np.median(looks.frame[:, 0])
-    blank = looks.frame[:, 1] < BLANK_STD
+    blank = looks.frame[:, 1] < blank_std(looks.frame[:, 1])
     reasons[blank] = np.where(dark[blank], "dark", "blank")
     edges = np.flatnonzero(np.r_[True, reasons[1:] != reasons[:-1], True])
     return tuple(
@@ -120,6 +120,14 @@ def find_unusable(looks: FrameLooks, times: Float[np.ndarray, "T"]) -> tuple[Unu
         for a, b in zip(edges[:-1], edges[1:])
         if reasons[a]
     )
+
+
+def blank_std(stds: Float[np.ndarray, "T"]) -> float:
+    """Standard deviation of grey levels below which one of these frames shows nothing.
+
+    A small person in front of a plain wall gives little contrast as well, but in every frame.
+    """
+    return min(BLANK_STD, float(np.median(stds)) / 2)
 
 
 def mask_of(ranges: Sequence[Unusable], n_frames: int) -> Bool[np.ndarray, "T"]:
