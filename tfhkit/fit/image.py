@@ -19,7 +19,7 @@ AS_LARGE = 0.75  # ... and when its side is so long, against the first's
 # Turn in degrees, and size, of the views that are tried where no face is certain at first. Another
 # size puts the face between two steps of the detector's pyramid.
 SECOND_TRIES = ((0, 1.0), (0, 0.9), (15, 1.0), (-15, 1.0), (30, 1.0), (-30, 1.0))
-CERTAIN = 0.6  # margin of the detector; an upright face has 1 and more
+CERTAIN = 1.0  # margin of the detector; an upright face that looks at the camera has more
 SECOND_TRY_PX, MARGIN = 1600, 0.25  # longer side of these views before their margin is added
 
 

@@ -22,6 +22,8 @@ LEAST_S = 2.0  # of frames with a face; below, nothing can be said
 # On seven real clips with their own sound r was 0.22 to 0.51 above the rest and the interval at
 # most 0.08 s wide; with another sound 0.01 to 0.15 above it, and mostly wider than 0.3 s.
 STANDS_OUT, SURE_S, ASIDE_S = 0.18, 0.16, 0.16
+SURE_SIGMAS = 2.5  # and r must be that high, or it may be chance in a short clip
+SYLLABLE_S = 0.25  # so long apart, two moments of speech are independent
 DRAWS = 200  # of the bootstrap, in stretches of a second
 
 
@@ -140,8 +142,14 @@ def measure_lag(
     away = curve[np.abs(lags - lags[best]) > ASIDE_S]
     low, high = np.percentile(peaks[1:], [2.5, 97.5])
     r, rest = float(curve[best]), float(away.max())
-    sure = bool(high - low < SURE_S and r - rest > STANDS_OUT)
+    high_enough = r > SURE_SIGMAS * r_sigma(len(seen) * HOP_S)
+    sure = bool(high - low < SURE_S and r - rest > STANDS_OUT and high_enough)
     return LipLag(float(lags[best]), r, rest, float(low), float(high), sure, lags, curve)
+
+
+def r_sigma(seconds: float) -> float:
+    """Standard deviation of the correlation of a mouth with another's voice, about."""
+    return float(np.sqrt(SYLLABLE_S / max(seconds, 1.0)))
 
 
 def _predictions(opening, times, audio, sr_hz, lags_s):

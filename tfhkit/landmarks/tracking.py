@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Real, UInt8
 
 from tfhkit.errors import InputError
+from tfhkit.landmarks.speaking import r_sigma
 
 STRONG = 0.0  # detector margin that may begin a new track
 REACH = 0.6  # a face's centre moves less than this share of its side between two frames ...
@@ -18,7 +19,6 @@ TOUCH = 0.8  # centres nearer than this share of the side: the faces overlap
 OTHER_PERSON = 0.6  # distance of dlib's descriptors of two people
 MIN_SHARE = 0.6  # of the frames in which the speaker must be found
 STILL = 0.006  # lips that move less, as a share of the face's height, are those of a photo
-SYLLABLE_S = 0.25  # so long apart, two moments of speech are independent
 # Of 14 pieces of 8 s of seven real clips, with each other's faces as the larger one, this finds
 # the speaker in 86 % of the pairs, and never leaves a speaker who is the larger one.
 HEARD_SIGMAS, BETTER_SIGMAS = 2.2, 0.7  # of a correlation over the clip: that high, and better by
@@ -203,7 +203,7 @@ def main_track(
     if heard is not None:
         score = {id(track): r for track, r in zip(tracks, heard)}
         top = max(pool, key=lambda track: score[id(track)] * _is_candidate(track, n_frames))
-        sigma = np.sqrt(SYLLABLE_S / max(seconds, 1))
+        sigma = r_sigma(seconds)
         better = score[id(top)] - score[id(best)] > BETTER_SIGMAS * sigma
         if better and score[id(top)] > HEARD_SIGMAS * sigma:
             best = top
