@@ -31,6 +31,7 @@ from tfhkit.refine import Refiner, load_refiner, save_refiner
 
 FORMAT = "tfhkit person 1"
 FILE = "person.json"
+LEAST_SEEN_S = 0.5  # of frames with a usable face, to learn from or to score on
 PARTS = ("fit.npz", "mapping.safetensors", "refiner.safetensors")
 
 
@@ -244,6 +245,22 @@ def read_directory(folder: str | Path) -> dict | None:
     if not {"clip", "settings"} <= set(about) or (finished & set(about) not in (set(), finished)):
         raise InputError(path, "lacks some of its entries", "learn the person again")
     return about
+
+
+def refuse_unseen(person: Person) -> None:
+    """Raise InputError where hardly a frame that is learned from, or held out, can be used."""
+    times = person.fit.times
+    step_s = float(np.median(np.diff(times)))
+    for part, name in ((person.train, "learned from"), (person.held, "held out")):
+        seen_s = float((~person.fit.gap[part]).sum() * step_s)
+        if seen_s < LEAST_SEEN_S:
+            start, end = times[part][0], times[part][-1]
+            raise InputError(
+                person.clip.path,
+                f"{start:.1f} to {end:.1f} s of it are {name}, but only {seen_s:.1f} s of them "
+                "can be used",
+                "trim the clip to where the speaker's face is seen well",
+            )
 
 
 def keep_stage(folder: str | Path | None, name: str, make: Callable) -> Any:

@@ -31,7 +31,14 @@ from tfhkit.motion import MotionWeights, TrainSettings, predict_motion, train_pe
 from tfhkit.motion.general import general_mapping
 from tfhkit.motion.lips import correlation, lip_opening
 from tfhkit.motion.personal import personal_track
-from tfhkit.person import PARTS, Motion, Person, keep_stage, start_directory
+from tfhkit.person import (
+    PARTS,
+    Motion,
+    Person,
+    keep_stage,
+    refuse_unseen,
+    start_directory,
+)
 from tfhkit.profiles import Settings, settings_of
 from tfhkit.progress import Progress
 from tfhkit.refine import Refined, Refiner, RunOptions, predict, train_config
@@ -79,6 +86,7 @@ def learn(
         if fitted is not None:
             fitted(opened, fit)
         person = Person(opened, fit, None, None, settings, *settings.split(len(fit)))
+        refuse_unseen(person)
 
         def train_mapping(state: Path | None) -> MotionWeights:
             options = {"checkpoint": state, "device": place, "progress": progress}
@@ -128,8 +136,8 @@ def held_out_scores(person: Person) -> dict[str, float]:
     """How good a person's held-out frames are, from their sound and from their coefficients."""
     fit, held = person.fit, person.held
     exp, _ = predict_motion(person.learned_mapping(), person.clip.audio, fit.times[held])
-    own = person.model, fit.coefficients.id[0]
-    lips = lip_opening(*own, exp), lip_opening(*own, fit.coefficients.exp[held])
+    own, seen = (person.model, fit.coefficients.id[0]), ~fit.gap[held]
+    lips = lip_opening(*own, exp[seen]), lip_opening(*own, fit.coefficients.exp[held][seen])
     coarse = draw_own(person, held)
     pictures = {"psnr_db": refine(person, coarse).pictures, "psnr_db_unrefined": coarse.render}
     region, real = coarse.changed > 0, np.asarray(coarse.real)
@@ -157,9 +165,10 @@ def drive(
         fps = (len(clip_times) - 1) / (clip_times[-1] - clip_times[0])
         times = np.arange(0, len(audio) / SR_HZ, 1 / fps)
     exp, pose = predict_motion(person.learned_mapping(), audio, times)
-    source = person.fit.coefficients[person.train].pose
+    shown = person.fit.nearest_usable()[person.train]  # no dark or blurred frame is a background
+    source = person.fit.coefficients[shown].pose
     match = match_background(pose, source, times, clip_times[person.train], mode=pose_mode)
-    index = match.source_index + person.train.start
+    index = shown[match.source_index]
     return Motion(times, exp, pose, match.pose, index)
 
 
