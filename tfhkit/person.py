@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from tfhkit.media import (
     sha256_of,
     write_json,
 )
-from tfhkit.media.locks import LOCK, hold
+from tfhkit.media.locks import LOCK, hold, remove_leftovers
 from tfhkit.motion import MotionWeights
 from tfhkit.motion.general import basis_mark
 from tfhkit.profiles import Settings
@@ -171,6 +172,29 @@ class Motion:
     def load(cls, path: str | Path) -> "Motion":
         """Read what `save` wrote; InputError where the file holds something else."""
         return load_arrays(path, cls)
+
+
+@contextmanager
+def open_directory(
+    folder: str | Path | None, clip: Clip, settings: Settings, seed: int
+) -> Iterator[bool]:
+    """Hold a person's directory while the person is learned; see `start_directory`.
+
+    Args:
+        folder: the directory; None keeps nothing and holds nothing.
+        clip: the clip. settings: of the profile. seed: random seed.
+    Yields:
+        Whether the directory is finished.
+    Raises:
+        InputError: as `start_directory`, or another process holds it.
+    """
+    if folder is None:
+        yield False
+        return
+    with hold(folder, "tfhkit learn"):
+        finished = start_directory(folder, clip, settings, seed)
+        remove_leftovers(folder, Path(folder).glob(".*"))
+        yield finished
 
 
 def start_directory(folder: str | Path, clip: Clip, settings: Settings, seed: int | None) -> bool:

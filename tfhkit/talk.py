@@ -10,7 +10,6 @@
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -25,20 +24,12 @@ from tfhkit.background.images import Backdrops, Coarse, Look
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.landmarks import detect
 from tfhkit.media import SR_HZ, Clip, open_clip
-from tfhkit.media.locks import hold, remove_leftovers
 from tfhkit.metrics import psnr
 from tfhkit.motion import MotionWeights, TrainSettings, predict_motion, train_personal
 from tfhkit.motion.general import general_mapping
 from tfhkit.motion.lips import correlation, lip_opening
 from tfhkit.motion.personal import personal_track
-from tfhkit.person import (
-    PARTS,
-    Motion,
-    Person,
-    keep_stage,
-    refuse_unseen,
-    start_directory,
-)
+from tfhkit.person import PARTS, Motion, Person, keep_stage, open_directory, refuse_unseen
 from tfhkit.profiles import Settings, settings_of
 from tfhkit.progress import Progress
 from tfhkit.refine import Refined, Refiner, RunOptions, predict, train_config
@@ -76,11 +67,9 @@ def learn(
             another process uses.
     """
     settings, opened = settings_of(profile), open_clip(clip)
-    with hold(folder, "tfhkit learn") if folder is not None else nullcontext():
-        if folder is not None and start_directory(folder, opened, settings, seed):
+    with open_directory(folder, opened, settings, seed) as finished:
+        if folder is not None and finished:
             return Person.load(folder)
-        if folder is not None:
-            remove_leftovers(folder, Path(folder).glob(".*"))
         place = train_device(device or settings.device)
         fit = keep_stage(folder, PARTS[0], lambda _: fit_person(opened, settings, progress))
         if fitted is not None:
@@ -89,8 +78,8 @@ def learn(
         refuse_unseen(person)
 
         def train_mapping(state: Path | None) -> MotionWeights:
-            options = {"checkpoint": state, "device": place, "progress": progress}
-            return learn_mapping(person, mapping, seed, **options)
+            how = {"checkpoint": state, "device": place, "progress": progress}
+            return learn_mapping(person, mapping, seed, **how)
 
         def train_refiner(state: Path | None) -> Refiner:
             return learn_refiner(person, seed, RunOptions(place, state, progress))
