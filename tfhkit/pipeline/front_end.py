@@ -4,7 +4,6 @@ import builtins
 import os
 from typing import Any
 
-
 INLINE = "module://matplotlib_inline.backend_inline"  # figures as outputs of cells
 
 

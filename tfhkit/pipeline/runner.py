@@ -28,7 +28,7 @@ class RunInputs:
     Args:
         clip: a video file, or "sample".
         speech: a sound file, or "sentence".
-        out: the run directory; None for `runs/sample`, or `runs/` and the clip's name, see `run_dir`.
+        out: the run directory; None for `runs/` and the clip's name, see `run_dir`.
         profile: "quick", "full" or "tiny".
         seed: random seed.
     """
@@ -153,7 +153,11 @@ class _Run:
 
 
 def _keep_or_execute(
-    run: _Run, name: str, notebook: sources.Notebook, own: dict[str, Any], say: Callable[[str], None]
+    run: _Run,
+    name: str,
+    notebook: sources.Notebook,
+    own: dict[str, Any],
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """One step of a run: its dict for `run_series`."""
     run.course.begin(name)
