@@ -138,9 +138,8 @@ def test_another_machine_is_known_by_its_signs_of_life(monkeypatch, tmp_path):
     with hold(tmp_path / "run", "me"):  # it was switched off
         pass
     write_lock(tmp_path / "run")
-    beat = (
-        f"import os, time\nwhile True: os.utime({str(tmp_path / 'run' / LOCK)!r}); time.sleep(.2)"
-    )
+    path = str(tmp_path / "run" / LOCK)
+    beat = f"import os, time\nwhile True: os.utime({path!r}); time.sleep(.2)"
     with subprocess.Popen([sys.executable, "-c", beat]) as far:
         with pytest.raises(InputError, match="process 1 on far"), hold(tmp_path / "run", "me"):
             pass

@@ -104,12 +104,12 @@ def test_an_accent_in_a_name_is_no_error_where_only_ascii_can_be_printed(tmp_pat
         for k, (a, b, c) in enumerate(np.random.default_rng(0).normal(size=(40, 3)))
     )
     (tmp_path / "té.csv").write_text(table)
-    for arguments in (["hs", "té.csv", "té.csv"], ["hs", "té.csv", "té.csv", "--json"]):
-        code, out, err = kit(arguments, tmp_path, **variables)
-        assert code == 0, err
-        assert "t\\xe9.csv" in out or json.loads(out)["real"] == "té.csv"
+    code, out, err = kit(["hs", "té.csv", "té.csv"], tmp_path, **variables)
+    shown = "t\\xe9.csv" if variables["PYTHONIOENCODING"] else "té.csv"
+    assert code == 0 and shown in out, err
     code, _, err = kit(["hs", "té.csv", "nö.csv"], tmp_path, **variables)
-    assert code == 2 and "n\\xf6.csv: there is no such file" in err
+    shown = "n\\xf6.csv" if variables["PYTHONIOENCODING"] else "nö.csv"
+    assert code == 2 and err == f"tfhkit: {shown}: there is no such file; check the path\n"
 
 
 def test_a_run_of_a_clip_with_an_accent_in_an_ascii_locale(tmp_path):

@@ -28,7 +28,7 @@ class RunInputs:
     Args:
         clip: a video file, or "sample".
         speech: a sound file, or "sentence".
-        out: the run directory; None for `runs/sample`, or `runs/` and the clip's name, see `run_dir`.
+        out: the run directory; None for `runs/` and the clip's name, see `run_dir`.
         profile: "quick", "full" or "tiny".
         seed: random seed.
     """
