@@ -1,7 +1,5 @@
 """Pictures turned upright: the display matrix that a camera stores with them."""
 
-import struct
-
 import numpy as np
 from av import VideoFrame
 from jaxtyping import Shaped
@@ -18,7 +16,7 @@ def display_matrix(frame: VideoFrame) -> Matrix:
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return UPRIGHT
-    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data)[:36])
+    a, b, _, c, d, *_ = np.frombuffer(data, np.int32, 9).tolist()  # type: ignore[call-overload]
     if not (a or b or c or d):
         return UPRIGHT
     if abs(a) + abs(d) >= abs(b) + abs(c):
