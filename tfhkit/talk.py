@@ -46,7 +46,7 @@ PART_FRAMES = 200  # of a long speech that are in memory at a time
 def learn(
     clip: str | Path, profile: str = "quick", folder: str | Path | None = None, seed: int = 0,
     mapping: MotionWeights | None = None, device: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress | None = None, audio_track: int | None = None,
 ) -> Person:  # fmt: skip
     """Learn a person from a clip: fit the face, fine-tune the mapping, train the refiner.
 
@@ -59,12 +59,13 @@ def learn(
         mapping: general MotionWeights to start from; by default those that come with the kit.
         device: of the trainings, "cpu", "cuda" or "auto"; None is the profile's.
         progress: called as progress(done, total, text).
+        audio_track: number of the clip's sound track, from 1; None chooses, see `open_clip`.
     Returns:
         Person, with scores on the held-out end of the clip.
     Raises:
         InputError: a clip that cannot be used, or a folder that holds somebody else.
     """
-    settings, opened = settings_of(profile), open_clip(clip)
+    settings, opened = settings_of(profile), open_clip(clip, audio_track=audio_track)
     if folder is not None and start_directory(folder, opened, settings, seed):
         return Person.load(folder)
     place = train_device(device or settings.device)

@@ -4,8 +4,12 @@ import numpy as np
 from av import VideoFrame
 from jaxtyping import Shaped
 
-Matrix = tuple[float, float, float, float]
+Matrix = tuple[int, int, int, int]
 UPRIGHT: Matrix = (1, 0, 0, 1)
+EIGHT: tuple[Matrix, ...] = tuple(
+    matrix for one in (1, -1) for other in (1, -1)
+    for matrix in ((one, 0, 0, other), (0, one, other, 0))
+)  # fmt: skip
 
 
 def display_matrix(frame: VideoFrame) -> Matrix:

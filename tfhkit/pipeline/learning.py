@@ -19,6 +19,7 @@ def learn_into(
     seed: int = 0,
     device: str | None = None,
     progress: Progress | None = None,
+    audio_track: int | None = None,
 ) -> Person:
     """Learn the person in a clip, or resume; see `tfhkit.talk.learn`.
 
@@ -31,12 +32,14 @@ def learn_into(
         seed: random seed.
         device: device of the person's trainings; None for the profile's.
         progress: called as progress(done, total, text).
+        audio_track: number of the clip's sound track, from 1; None chooses.
     """
     settings = settings_of(profile)
     path = resolve("clip", clip, Path.cwd())
     general = None
     if settings.motion_size != "small":
-        open_clip(path)  # a bad clip is refused before the hours of a general training
+        # a bad clip is refused before the hours of a general training
+        open_clip(path, audio_track=audio_track)
         kept = cache_dir() / f"motion_{settings.motion_size}.safetensors"
         general = load_or_train(settings.motion_size, kept, settings, progress=progress)
-    return learn(path, profile, folder, seed, general, device, progress)
+    return learn(path, profile, folder, seed, general, device, progress, audio_track)
