@@ -125,7 +125,7 @@ class Person:
         settings = Settings(**about["settings"])
         fit = Fit.load(Path(folder) / PARTS[0])
         person = cls(
-            open_clip(Path(folder) / about["clip"]),
+            open_clip(Path(folder) / about["clip"], audio_track=about.get("audio_track")),
             fit,
             MotionWeights.load(Path(folder) / PARTS[1]),
             load_refiner(Path(folder) / PARTS[2]),
@@ -213,10 +213,11 @@ def start_directory(folder: str | Path, clip: Clip, settings: Settings, seed: in
         "clip_sha256": clip.sha256,
         "settings": asdict(settings),
         "seed": seed,
+        "audio_track": clip.asked_track,
     }
     found = read_directory(folder)
     if found is not None and {k: found.get(k) for k in mine} != mine:
-        fault = "holds another person, or one learned with another profile or seed"
+        fault = "holds another person, or one learned with another profile, seed or sound"
         raise InputError(folder, fault, "name another directory, or delete this one")
     folder = Path(folder)
     if found is None:

@@ -44,14 +44,14 @@ PART_FRAMES = 200  # of a long speech that are in memory at a time
 
 
 def learn(
-    clip: str | Path, profile: str = "quick", folder: str | Path | None = None, seed: int = 0,
-    mapping: MotionWeights | None = None, device: str | None = None,
+    clip: str | Path | Clip, profile: str = "quick", folder: str | Path | None = None,
+    seed: int = 0, mapping: MotionWeights | None = None, device: str | None = None,
     progress: Progress | None = None, fitted: Callable[[Clip, Fit], None] | None = None,
 ) -> Person:  # fmt: skip
     """Learn a person from a clip: fit the face, fine-tune the mapping, train the refiner.
 
     Args:
-        clip: video file of one person who speaks, 8 s or more.
+        clip: video file of one person who speaks, 8 s or more, or such a Clip.
         profile: "quick" (two CPU cores, minutes) or "full" (a GPU).
         folder: the person's directory. Finished stages are kept there, and a run that was stopped
             resumes. None keeps nothing.
@@ -66,7 +66,8 @@ def learn(
         InputError: a clip that cannot be used, or a folder that holds somebody else or that
             another process uses.
     """
-    settings, opened = settings_of(profile), open_clip(clip)
+    settings = settings_of(profile)
+    opened = clip if isinstance(clip, Clip) else open_clip(clip)
     with open_directory(folder, opened, settings, seed) as finished:
         if folder is not None and finished:
             return Person.load(folder)

@@ -12,17 +12,20 @@ from tfhkit.media import SR_HZ, read_audio
 LEAST_S = 0.5
 
 
-def read_speech(sound: str | Path | np.ndarray | list) -> Float[np.ndarray, "N"]:
+def read_speech(
+    sound: str | Path | np.ndarray | list, audio_track: int | None = None
+) -> Float[np.ndarray, "N"]:
     """The samples of a speech, mono float32 at 16 kHz.
 
     Args:
         sound: a sound file, a video with sound, or (N,) float samples in [-1, 1] at 16 kHz.
+        audio_track: number of a file's sound track, from 1; None chooses.
     Raises:
         InputError: it cannot be read, is silent, or is shorter than half a second.
         ParameterError: samples that are integers.
     """
     if isinstance(sound, (str, Path)):
-        samples, name = read_audio(sound), str(sound)
+        samples, name = read_audio(sound, audio_track=audio_track), str(sound)
     else:
         samples, name = np.asarray(sound), "audio"
     if samples.dtype.kind != "f":

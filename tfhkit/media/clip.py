@@ -84,6 +84,11 @@ class Clip:
         """From the first frame's start to the last frame's end."""
         return float(self.times[-1] + 1.0 / self.fps)
 
+    @property
+    def asked_track(self) -> int | None:
+        """The number of the sound track that was asked for; None where it was chosen."""
+        return self.sound.number if self.sound and self.sound.asked else None
+
     def reader(self, cache: int = 8) -> FrameReader:
         """Random access: `with clip.reader() as frames: frames[i]` gives (H, W, 3) uint8 RGB."""
         assert self.pts is not None, "`open_clip` gives them"

@@ -32,16 +32,17 @@ TO_709 = {  # linear light of these primaries to that of BT.709
     12: ((1.224940, -0.224940, 0.0), (-0.042057, 1.042057, 0.0),
          (-0.019638, -0.078636, 1.098274)),  # Display P3
 }  # fmt: skip
-LUMA_2020 = (0.2627, 0.6780, 0.0593)
-HLG_PEAK = 1000.0  # cd/m2 of BT.2100's reference display, whose system gamma is 1.2
+HLG_PEAK = 1000.0  # cd/m2 of BT.2100's reference display
+# Its system gamma. BT.2100 applies it to the luminance; applied to each channel, as by FFmpeg's
+# zscale, colours are as saturated as SDR cameras show them.
+HLG_GAMMA = 1.2
 GAMMA = 2.4  # BT.1886
 # Reference white in cd/m2. Cameras follow BT.2408 (203); what was converted from SDR by FFmpeg's
 # zscale has its white at 100 and holds nothing brighter.
 WHITE_CAMERA, WHITE_CONVERTED = 203.0, 100.0
-CONVERTED_UP_TO = 1.2 * WHITE_CONVERTED  # coding rings a little above the white
+CONVERTED_UP_TO = 1.15 * WHITE_CONVERTED  # coding rings a little above the white
 KNEE = 0.8  # part of the reference white above which highlights are compressed; skin lies below
 BRIGHT_PERCENT = 99.9
-TABLE = 4095
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,12 @@ class Colours:
     def hdr(self) -> bool:
         """Whether it has to be tone-mapped."""
         return self.transfer in (PQ, HLG)
+
+    @property
+    def white(self) -> float:
+        """The light in cd/m2 that becomes SDR's white (HDR)."""
+        bright = self.bright or WHITE_CAMERA
+        return WHITE_CONVERTED if bright <= CONVERTED_UP_TO else WHITE_CAMERA
 
     @property
     def plain(self) -> bool:
@@ -93,12 +100,12 @@ def rgb(
         return frame.reformat(format="rgb24", **size).to_ndarray()
     if not colours.hdr:
         signal = _signal(frame, size)
-        return _encoded(_narrowed(_table("sdr")[signal], colours))
+        return _encoded(_narrowed(np.take(_table("sdr"), signal, mode="clip"), colours))
     light = _light(frame, size, colours)
-    bright = colours.bright or WHITE_CAMERA
-    white = WHITE_CONVERTED if bright <= CONVERTED_UP_TO else WHITE_CAMERA
-    linear = _narrowed(light / np.float32(white), colours)
-    return _encoded(_rolled_off(linear, max(1.0, bright / white)))
+    linear = _narrowed(light / np.float32(colours.white), colours)
+    if colours.white == WHITE_CONVERTED:
+        return _encoded(linear)
+    return _encoded(_rolled_off(linear, max(1.0, (colours.bright or HLG_PEAK) / colours.white)))
 
 
 class BrightMeter:
@@ -132,12 +139,8 @@ def _signal(frame, size):
 
 def _light(frame, size, colours):
     """(H, W, 3) float32 cd/m2 on the reference display (BT.2100)."""
-    signal = _signal(frame, size)
-    if colours.transfer == PQ:
-        return _table("pq")[signal]
-    scene = _table("hlg")[signal]
-    luma = cv2.transform(scene, np.array([LUMA_2020], np.float32))
-    return scene * (HLG_PEAK * cv2.pow(luma, 0.2))[..., None]
+    name = "pq" if colours.transfer == PQ else "hlg"
+    return np.take(_table(name), _signal(frame, size), mode="clip")
 
 
 @lru_cache(maxsize=3)
@@ -152,7 +155,8 @@ def _table(name):
         light = 1e4 * light ** (1 / 0.1593017578125)
     else:
         a, b, c = 0.17883277, 0.28466892, 0.55991073
-        light = np.where(x <= 0.5, x**2 / 3, (np.exp((x - c) / a) + b) / 12)
+        scene = np.where(x <= 0.5, x**2 / 3, (np.exp((x - c) / a) + b) / 12)
+        light = HLG_PEAK * scene**HLG_GAMMA
     return light.astype(np.float32)
 
 
@@ -168,23 +172,15 @@ def _rolled_off(linear: Float[np.ndarray, "H W 3"], peak: float) -> Float[np.nda
     """Compress [KNEE, peak] into [KNEE, 1], the same for the three channels, so hues stay."""
     if peak <= 1:
         return linear
-    most = linear.max(axis=2)
-    over = most > KNEE
-    above = np.minimum(most[over], peak) - KNEE
-    # slope 1 at the knee, 1 at the peak: x / (1 + x / s)
-    room, span = 1 - KNEE, peak - KNEE
-    bend = 1 / room - 1 / span
-    linear[over] *= ((KNEE + above / (1 + above * bend)) / most[over])[:, None]
-    return linear
-
-
-@lru_cache(maxsize=1)
-def _encoding():
-    """(4096,) uint8: BT.1886's signal by the square root of the light."""
-    return np.rint(255 * np.linspace(0, 1, TABLE + 1) ** (2 / GAMMA)).astype(np.uint8)
+    most = np.maximum(np.maximum(linear[..., 0], linear[..., 1]), linear[..., 2])
+    most = np.clip(most, KNEE, None)
+    above = np.minimum(most, peak) - KNEE
+    # x / (1 + x bend) has slope 1 at the knee and ends at 1 at the peak
+    bend = 1 / (1 - KNEE) - 1 / (peak - KNEE)
+    return linear * ((KNEE + above / (1 + above * bend)) / most)[..., None]
 
 
 def _encoded(linear):
-    """(H, W, 3) uint8 from linear light, 1 the white."""
-    root = cv2.sqrt(np.clip(linear, 0, 1))
-    return _encoding()[np.rint(root * TABLE).astype(np.uint16)]
+    """(H, W, 3) uint8: BT.1886's signal of linear light, 1 the white."""
+    signal = cv2.pow(np.maximum(linear, 0), 1 / GAMMA)
+    return cv2.convertScaleAbs(signal.reshape(len(signal), -1), alpha=255).reshape(signal.shape)

@@ -90,9 +90,10 @@ def decode_audio(
                 end_s = origin_s + written / rate
                 heard_s = clock.place(float(frame.time), mono.size / rate, end_s)
                 ahead = round((heard_s - origin_s) * rate) - written
-                if ahead > GAP_S * rate:
+                gap = 0 if clock.moved else GAP_S * rate
+                if ahead > gap:
                     mono = np.concatenate([np.zeros(ahead, np.float32), mono])
-                elif ahead < -GAP_S * rate:
+                elif ahead < -gap:
                     mono = mono[-ahead:]
             written += mono.size
             pieces.append(resampler.resample_chunk(mono))

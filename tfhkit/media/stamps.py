@@ -101,11 +101,13 @@ class SoundClock:
         shifts_s: what may be added to its stamps, part by part; None: the sound has no pictures,
             and its parts follow each other.
         last_s: end of the pictures.
+        moved: whether the last block that was placed begins another part.
     """
 
     path: str | Path
     shifts_s: tuple[float, ...] | None = None
     last_s: float = np.inf
+    moved: bool = False
     _shift_s: float = 0.0
     _stamp_s: float | None = None
 
@@ -119,11 +121,13 @@ class SoundClock:
         """
         jump = 0.0 if self._stamp_s is None else stamp_s - self._stamp_s
         self._stamp_s = stamp_s + length_s
+        before_s = self._shift_s
         if not -BACK_S <= jump <= BACK_S:
             if self.shifts_s is not None:
                 self._follow(stamp_s, expected_s)
             elif not -BACK_S <= jump <= FORWARD_S:
                 self._shift_s = expected_s - stamp_s
+        self.moved = self._shift_s != before_s
         return stamp_s + self._shift_s
 
     def _follow(self, stamp_s, expected_s):

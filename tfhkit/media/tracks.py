@@ -16,6 +16,7 @@ from tfhkit.media.stamps import BACK_S, Span
 
 SILENT_PEAK = 1e-3  # -60 dB of full scale: below any recording of a voice
 INT_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0, "i8": 9223372036854775808.0}
+ASKED = "asked for"
 Flag = av.stream.Disposition
 ASIDE = Flag.comment | Flag.karaoke | Flag.visual_impaired  # not what the speaker is heard on
 
@@ -28,7 +29,7 @@ class SoundTrack:
         number: of the track, from 1. count: number of sound tracks.
         names: of all tracks, such as "1 (eng, default)".
         n_channels: its channels.
-        mix: "mono", "mean of 2 channels", or "channel 2 of 2 (FR)".
+        mix: "mono", "mean of 2 channels", or "channel 2 of 2 (FR)" (as far as the file names them).
         reason: why this track: "the only one", "default", "first", "asked for", or why those
             before it were left.
     """
@@ -39,6 +40,11 @@ class SoundTrack:
     n_channels: int
     mix: str
     reason: str
+
+    @property
+    def asked(self) -> bool:
+        """Whether the track was asked for by its number."""
+        return self.reason == ASKED
 
     def __str__(self) -> str:
         return (
@@ -153,7 +159,7 @@ def choose_track(path: Path, wanted: int | None = None) -> tuple[Survey, SoundTr
         if not 1 <= wanted <= len(names):
             fault = f"has {len(names)} sound track{'s' * (len(names) > 1)}, number {wanted} was"
             raise InputError(path, f"{fault} asked for", f"choose one of {', '.join(names)}")
-        return _described(survey(path, wanted - 1), names, "asked for")
+        return _described(survey(path, wanted - 1), names, ASKED)
     if len(names) == 1:
         return _described(survey(path, 0), names, "the only one")
     found, faults, left = [], [], []
@@ -197,5 +203,6 @@ def _described(found, names, reason):
     taken = found.channel.get(n)
     mix = "mono" if n == 1 else f"mean of {n} channels"
     if taken is not None:
-        mix = f"channel {taken + 1} of {n} ({found.layout[taken]})"
+        place = found.layout[taken]
+        mix = f"channel {taken + 1} of {n}" + f" ({place})" * (place != "NONE")
     return found, SoundTrack(found.index + 1, len(names), names, n, mix, reason)

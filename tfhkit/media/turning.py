@@ -1,13 +1,15 @@
 """Pictures turned upright: the display matrix that a camera stores with them."""
 
-import struct
-
 import numpy as np
 from av import VideoFrame
 from jaxtyping import Shaped
 
-Matrix = tuple[float, float, float, float]
+Matrix = tuple[int, int, int, int]
 UPRIGHT: Matrix = (1, 0, 0, 1)
+EIGHT: tuple[Matrix, ...] = tuple(
+    matrix for one in (1, -1) for other in (1, -1)
+    for matrix in ((one, 0, 0, other), (0, one, other, 0))
+)  # fmt: skip
 
 
 def display_matrix(frame: VideoFrame) -> Matrix:
@@ -18,7 +20,7 @@ def display_matrix(frame: VideoFrame) -> Matrix:
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return UPRIGHT
-    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data)[:36])
+    a, b, _, c, d, *_ = np.frombuffer(data, np.int32, 9).tolist()  # type: ignore[call-overload]
     if not (a or b or c or d):
         return UPRIGHT
     if abs(a) + abs(d) >= abs(b) + abs(c):

@@ -23,6 +23,7 @@ def learn_into(
     device: str | None = None,
     progress: Progress | None = None,
     say: Callable[[str], None] = to_stderr,
+    audio_track: int | None = None,
 ) -> Person:
     """Learn the person in a clip, or resume; see `tfhkit.talk.learn`.
 
@@ -36,16 +37,19 @@ def learn_into(
         device: device of the person's trainings; None for the profile's.
         progress: called as progress(done, total, text).
         say: called with each line of advice on the clip.
+        audio_track: number of the clip's sound track, from 1; None chooses.
     """
     settings = settings_of(profile)
     path = resolve("clip", clip, Path.cwd())
     general = None
     if settings.motion_size != "small":
-        open_clip(path)  # a bad clip is refused before the hours of a general training
+        # a bad clip is refused before the hours of a general training
+        open_clip(path, audio_track=audio_track)
         kept = cache_dir() / f"motion_{settings.motion_size}.safetensors"
         general = load_or_train(settings.motion_size, kept, settings, progress=progress)
 
     def advise(clip: Clip, fit: Fit) -> None:
         say_advice(clip, fit, say)
 
-    return learn(path, profile, folder, seed, general, device, progress, advise)
+    opened = open_clip(path, audio_track=audio_track)
+    return learn(opened, profile, folder, seed, general, device, progress, advise)
