@@ -17,19 +17,25 @@ def add_arguments(command: ArgumentParser) -> None:
         "--report", metavar="FILE",
         help="draw the clip's contact sheet (.png or .pdf): chosen face, excluded frames, sound",
     )  # fmt: skip
+    command.add_argument("--audio-track", type=int, metavar="N", help="number of the sound track")
 
 
 def call(options: Namespace) -> Outcome:
     """Run the command."""
-    return examine(options.clip, options.report), show
+    return examine(options.clip, options.report, options.audio_track), show
 
 
-def examine(clip: Path | str | None = None, report: Path | str | None = None) -> dict[str, Any]:
+def examine(
+    clip: Path | str | None = None,
+    report: Path | str | None = None,
+    audio_track: int | None = None,
+) -> dict[str, Any]:
     """Examine the installation and, where given, a clip.
 
     Args:
         clip: a video file, or "sample"; None examines the installation alone.
         report: file for the clip's contact sheet (.png or .pdf); None draws none.
+        audio_track: number of the clip's sound track, from 1; None chooses.
     Returns:
         environment, checks (list of what, state, text), and with a clip footage (facts) and
         problems (list of stage, fault, remedy, stops); exit_code is 0 where all is well, 1 where
@@ -52,7 +58,7 @@ def examine(clip: Path | str | None = None, report: Path | str | None = None) ->
     result["exit_code"] = 2 if any(check["state"] == FAULT for check in checks) else 0
     if clip is not None:
         path = resolve("clip", str(clip), Path.cwd())
-        found = examine_clip(path, terminal_progress())
+        found = examine_clip(path, terminal_progress(), audio_track)
         result |= {"clip": str(clip), "footage": found.facts, "problems": found.problems}
         result["exit_code"] = max(result["exit_code"], found.exit_code)
         if report is not None:
@@ -83,9 +89,18 @@ def show(result: dict[str, Any]) -> str:
     width = max(len(check["what"]) for check in result["checks"])
     lines += [f"{c['what']:<{width}}  {c['state']:<6}  {c['text']}" for c in result["checks"]]
     if "footage" in result:
-        lines += ["", result["clip"], table(result["footage"]), ""]
+        lines += ["", result["clip"], table(_in_words(result["footage"])), ""]
         lines += advice_lines(result["problems"])
         if not result["problems"]:
             lines.append("this clip will do")
         lines += [f"drawn: {result['report']}"] if "report" in result else []
     return "\n".join(lines)
+
+
+def _in_words(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts for a table: lists of records are said by the advice, or in a few words."""
+    track = facts.get("sound_track")
+    shown = {k: v for k, v in facts.items() if k not in ("sound_track", "people", "unusable")}
+    if track:
+        shown["sound_track"] = f"{track['names'][track['number'] - 1]}, {track['mix']}"
+    return shown

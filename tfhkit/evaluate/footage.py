@@ -11,10 +11,14 @@ import numpy as np
 from tfhkit.errors import InputError
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.landmarks import Landmarks, detect, footage_facts
+from tfhkit.landmarks.speaking import measure_lag
 from tfhkit.media import Clip, first_frames, open_clip
 from tfhkit.progress import Progress
 
 _ANGLES = ("yaw_deg", "pitch_deg", "roll_deg")
+MOST_RANGES = 3  # of frames that are left out, named one by one
+LIPS_LEAD_S = 0.04  # what `measure_lag` finds where picture and sound are in step
+LEAST_LAG_S = 0.08  # further from there, viewers notice (ITU-R BT.1359: 45 ms early, 125 ms late)
 POSE_FRAMES = 300  # number of frames from which the range of the pose is taken
 
 
@@ -45,19 +49,22 @@ class Examination:
         return 1 if self.problems else 0
 
 
-def examine_clip(path: str | Path, progress: Progress | None = None) -> Examination:
+def examine_clip(
+    path: str | Path, progress: Progress | None = None, audio_track: int | None = None
+) -> Examination:
     """Facts on a clip, and what is wrong with it.
 
     Args:
         path: the video file.
         progress: called as progress(done, total, text).
+        audio_track: number of the sound track, from 1; None chooses.
     Raises:
         InputError: there is no such file, or it is not a video at all.
     """
     problems: list[Problem] = []
     landmarks = None
     try:
-        clip = open_clip(path)
+        clip = open_clip(path, audio_track=audio_track)
     except InputError as error:
         problems.append(_problem("media (notebook 00)", error.fault, error.remedy, True))
         clip = open_clip(path, min_seconds=0, need_sound=False)
@@ -69,7 +76,7 @@ def examine_clip(path: str | Path, progress: Progress | None = None) -> Examinat
         problems.append(_problem("landmarks (notebook 01)", fault, error.remedy, True))
     facts = footage_facts(clip, landmarks)
     if landmarks is not None:
-        facts |= _pose(clip, landmarks)
+        facts |= _pose(clip, landmarks) | _lag(clip, landmarks)
     return Examination(clip, landmarks, facts, problems + advice(facts))
 
 
@@ -78,7 +85,8 @@ def facts_of_fit(clip: Clip, fit: Fit) -> dict[str, Any]:
     score, backend = np.ones(len(fit), np.float32), fit.report.get("landmark_backend", "")
     first = first_frames(clip, len(fit))
     facts = footage_facts(first, Landmarks(fit.landmarks_px, score, fit.gap, backend))
-    return facts | {name: fit.report[name] for name in _ANGLES if name in fit.report}
+    known = (*_ANGLES, "unusable", "faces", "why")
+    return facts | {name: fit.report[name] for name in known if name in fit.report}
 
 
 def advice_lines(problems: Sequence[Problem]) -> list[str]:
@@ -100,6 +108,16 @@ def _pose(clip, landmarks):
     )
     report = fit_clip(clip, first, texture_frames=2, photometric=None).report
     return {name: [round(v, 1) for v in report[name]] for name in _ANGLES}
+
+
+def _lag(clip, landmarks):
+    """How late the sound is, where that is sure; its 95 % interval, and the correlation."""
+    found = measure_lag(landmarks.points_px, clip.times, clip.audio, clip.sr_hz, landmarks.gap)
+    return {
+        "sound_lag_s": round(found.lag_s, 3) if found.sure else None,
+        "sound_lag_interval_s": [round(found.low_s, 3), round(found.high_s, 3)],
+        "sound_lag_r": round(found.r, 2),
+    }
 
 
 def _problem(stage, fault, remedy, stops=False):
@@ -135,7 +153,33 @@ def advice(facts: Mapping[str, Any]) -> list[Problem]:
         "nothing may pass in front of it")  # fmt: skip
     say("04_rendering", yaw > 40, f"the head turns by {yaw:.0f} degrees",
         "turns under 30 degrees are reproduced best")  # fmt: skip
+    for part in facts.get("unusable", [])[:MOST_RANGES]:
+        where = f"frames {part['first']} to {part['stop'] - 1}"
+        when = f"({part['start_s']:.1f} to {part['end_s']:.1f} s)"
+        say(fit, True, f"{where} {when} are {part['reason']} and left out", "trim them if you can")
+    more = len(facts.get("unusable", [])) - MOST_RANGES
+    say(fit, more > 0, f"{more} further ranges of frames are left out as well",
+        "the contact sheet shows them (--report)")  # fmt: skip
+    who = f"{facts.get('faces')} faces are in view, and {facts.get('why')} is learned"
+    say(fit, facts.get("faces", 1) > 1, who, "see on the contact sheet that it is the right one")
+    for fault, remedy in _sound_advice(facts):
+        say(motion, True, fault, remedy)
     if face_px is not None:
         say(gan, face_px < 100, f"the face is {face_px:.0f} px wide, so it will be soft",
             "100 px or more show teeth and eyes")  # fmt: skip
     return found
+
+
+def _sound_advice(facts):
+    """What is to be said of the sound track, its channels and its lag: (fault, remedy)."""
+    track, lag = facts.get("sound_track"), facts.get("sound_lag_s")
+    if track and track["count"] > 1:
+        chosen = f"sound track {track['names'][track['number'] - 1]} of {track['count']} is taken"
+        yield f"{chosen} ({track['reason']})", "name another one with --audio-track"
+    if track and track["mix"].startswith("channel"):
+        yield f"{track['mix']} is taken, the others do not carry the voice", "check that it does"
+    late = None if lag is None else lag - LIPS_LEAD_S
+    if late is not None and abs(late) > LEAST_LAG_S:
+        word = "later" if late > 0 else "earlier"
+        yield (f"the sound is {abs(late):.2f} s {word} than the picture",
+               "the training corrects it; a recording in step is better")  # fmt: skip

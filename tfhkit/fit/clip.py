@@ -207,6 +207,7 @@ def fit_clip(
     report["photometric_l1"] = photometric_l1(model, fitted[chosen], images)
     report["landmark_backend"] = landmarks.backend
     report["unusable"] = [asdict(part) for part in landmarks.unusable]
+    report |= {"faces": len(landmarks.people), "why": landmarks.why}
     return Fit(
         fitted,
         points.astype(np.float32),

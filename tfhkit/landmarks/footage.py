@@ -162,6 +162,7 @@ def footage_facts(clip: Clip, landmarks: "Landmarks | None" = None) -> dict[str,
         "duplicate_frames": int(duplicates_of(thumbs).sum()),
         "cuts": cuts_of(thumbs).tolist(),
         **sound_facts(clip.audio, clip.sr_hz),
+        "sound_track": asdict(clip.sound) if clip.sound else None,
     }
     if landmarks is not None:
         width = np.linalg.norm(landmarks.points_px[:, 16] - landmarks.points_px[:, 0], axis=-1)
@@ -175,6 +176,7 @@ def footage_facts(clip: Clip, landmarks: "Landmarks | None" = None) -> dict[str,
             "unusable_frames": int(landmarks.left_out().sum()),
             "exposure_steps": list(landmarks.exposure_steps),
             "people": [_seen(person) for person in landmarks.people],
+            "faces": len(landmarks.people),
             "why": landmarks.why,
         }
     return facts
