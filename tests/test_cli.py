@@ -1,6 +1,7 @@
 """The command line: quick help, one line for every refusal, exactly one JSON object."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,6 +23,7 @@ from tfhkit.evaluate import footage
 from tfhkit.evaluate.contact_sheet import shown_frames
 from tfhkit.fit import Crop, Fit
 from tfhkit.media import Clip, open_clip, write_wav
+from tfhkit.media.locks import HELD, hold
 from tfhkit.pipeline import tables
 from tfhkit.pipeline.advice import say_advice
 from tfhkit.pipeline.places import kit_dir
@@ -112,6 +114,65 @@ def test_refusals_are_one_line_and_exit_2(
     code, out, err = call(capfd, *arguments)
     assert code == 2 and not out
     assert err.count("\n") == 1 and words in err and err.startswith("tfhkit")
+
+
+@pytest.mark.parametrize(
+    "arguments, endings",
+    [
+        (["talk", "sample", "sentence", "-o"], [".mp4"]),
+        (["portrait", "astronaut", "-o"], [".mp4"]),
+        (["fit", "sample", "-o"], [".npz", ".mat"]),
+        (["fit", "sample", "--report"], [".png", ".pdf"]),
+        (["correlate", "sample", "-o"], [".csv"]),
+        (["corpus", "--speakers", "1", "-o"], [".npz"]),
+        (["pretrain", "mapping", "-o"], [".safetensors"]),
+        (["pretrain", "refiner", "-o"], [".safetensors"]),
+    ],
+)
+def test_outputs_are_checked_before_the_work(capfd, monkeypatch, tmp_path, arguments, endings):
+    def work(*_, **__):
+        raise AssertionError("the work has begun")
+
+    for name in ("talk.fit_person", "landmarks.detect", "portrait.speaking.read_portrait",
+                 "pipeline.clip_fit.fit_person", "virtual.corpus.in_workers",
+                 "virtual.pretrain.mapping.train_general",
+                 "virtual.pretrain.refiner.train_general_refiner"):  # fmt: skip
+        monkeypatch.setattr(f"tfhkit.{name}", work)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    for ending in endings:
+        (tmp_path / f"folder{ending}").mkdir()
+        for bad in ("new/x.txt", "new/x", f"folder{ending}", f"file/x{ending}",
+                    f"new/{'x' * 250}{ending}"):  # fmt: skip
+            code, _, err = call(capfd, *arguments, bad)
+            assert code == 2 and err.count("\n") == 1 and bad.split("/")[-1] in err, err
+        code, _, err = call(capfd, *arguments, f"new/deep/x{ending}")
+        assert code == 1 and "the work has begun" in err, err
+        left = [path for path in tmp_path.rglob("new/*/*") if path.suffix != ".person"]
+        assert not left and (arguments[0] == "talk" or not (tmp_path / "new").exists())
+        (tmp_path / f"folder{ending}").rmdir()
+
+
+def test_a_refused_person_leaves_no_directory(capfd, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["learn", "nowhere.mp4", "-o", "new/me"],
+                      ["learn", "sample", "-o", "new/me", "--profile", "x"],
+                      ["talk", "nowhere.mp4", "sentence", "-o", "new/x.mp4"]):  # fmt: skip
+        assert call(capfd, *arguments)[0] == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_learnings_into_one_directory(capfd, tmp_path):
+    with hold(tmp_path / "me", "tfhkit learn"):
+        code = (
+            "import sys; from tfhkit import cli\n"
+            f"sys.exit(cli.main(['learn', 'sample', '-o', {str(tmp_path / 'me')!r}]))"
+        )
+        stranger = {k: v for k, v in os.environ.items() if k != HELD}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                              env=stranger | {"PYTHONPATH": str(kit_dir())})  # fmt: skip
+    assert done.returncode == 2 and "me: is in use by tfhkit learn (process" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_run_directory_that_cannot_be_written(capfd, notebooks, tmp_path):

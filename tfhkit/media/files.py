@@ -57,8 +57,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         remedy = "free some space, or choose another disk, and run it again"
         raise InputError(path, f"cannot be written ({reason})", remedy) from error
     finally:
-        with suppress(OSError):
+        with suppress(OSError):  # its name may be too long for the disk
             temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else may have put something there
             for folder in () if written else made:
                 folder.rmdir()
 
