@@ -61,9 +61,15 @@ def sound_frames(track):
 
 
 def write_file(
-    path, frames, tracks=(), fps=25, video_start_s=0.0, codec="libx264", pix_fmt="yuv420p",
+    path,
+    frames,
+    tracks=(),
+    fps=25,
+    video_start_s=0.0,
+    codec="libx264",
+    pix_fmt="yuv420p",
     set_up=None,
-):  # fmt: skip
+):
     """Pictures and sound tracks in the container that the name says.
 
     `set_up(stream)` changes the picture stream before anything is encoded.
@@ -71,16 +77,16 @@ def write_file(
     with av.open(str(path), "w") as out:
         options = {"libx264": {"g": "12", "crf": "12", "bf": "0"}, "ffv1": {}}.get(codec, {})
         video = out.add_stream(codec, rate=Fraction(fps), options=options)
-        video.height, video.width = frames[0].shape[:2]
+        first = frames[0]
+        array = isinstance(first, np.ndarray)
+        video.height, video.width = first.shape[:2] if array else (first.height, first.width)
         video.pix_fmt = pix_fmt
         if set_up:
             set_up(video)
         sounds = [add_sound(out, track) for track in tracks]
         blocks = [list(sound_frames(track)) for track in tracks]
         for index, image in enumerate(frames):
-            frame = image
-            if isinstance(image, np.ndarray):
-                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24") if array else image
             frame.pts, frame.time_base = index + round(video_start_s * fps), 1 / Fraction(fps)
             out.mux(video.encode(frame))
             end_s = video_start_s + (index + 1) / float(fps)

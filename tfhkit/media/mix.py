@@ -19,6 +19,7 @@ QUIET_PERCENT = 10  # even in fluent speech a tenth of the pieces are pauses and
 STANDS_OUT = 4.0  # in power. Constant noise in this band reaches 2, pieces of speech 100 and more
 LEAST_S = 0.3  # of such pieces; a click or a knock is shorter
 DIGITAL_SILENCE = 1e-9  # power (-90 dB): less than the last bit of 16
+FAINT = 1e-7  # power (-70 dB) of those pieces: what a codec leaves in an empty channel is less
 # More distance from the pauses than this makes no difference that MFCC could show.
 ENOUGH_DB = 30.0
 SAME_DB = 3.0  # distances closer than that are equal: it is what two microphones differ by
@@ -96,7 +97,7 @@ def speech_levels(power: Float[np.ndarray, "P"]) -> Levels:
         return Levels(-np.inf, 0.0)
     quiet = float(np.percentile(sounding, QUIET_PERCENT))
     loud = power[power > STANDS_OUT * quiet]
-    if len(loud) < min(LEAST_S / PIECE_S, len(power) / 4):
+    if len(loud) < min(LEAST_S / PIECE_S, len(power) / 4) or loud.mean() < FAINT:
         return Levels(-np.inf, 0.0)
     level = 10 * np.log10(float(loud.sum()) / len(power))
     return Levels(level, 10 * np.log10(float(loud.mean()) / quiet))

@@ -117,6 +117,8 @@ def survey(path: Path, index: int) -> Survey:
     for n_channels in {n for n, _ in meters}:
         alike = [meter for (n, _), meter in meters.items() if n == n_channels]
         power = np.concatenate([meter.power() for meter in alike])
+        if len(layout) == n_channels and "LFE" in layout:  # effects below 120 Hz, never speech
+            power[:, layout.index("LFE")] = 0
         taken = channel[n_channels] = choose_channel(power)
         peak = max(peak, *(float(m.peaks[-1 if taken is None else taken]) for m in alike))
         speech |= has_speech(power)

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tfhkit.errors import InputError, ParameterError
-from tfhkit.media import sha256_of
+from tfhkit.fit import Fit
+from tfhkit.media import open_clip, sha256_of
 from tfhkit.media.locks import hold, remove_leftovers
 from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline import places, sources
+from tfhkit.pipeline.advice import say_advice
 from tfhkit.pipeline.course import Course
 from tfhkit.pipeline.execution import StageError, execute, was_stopped
 from tfhkit.pipeline.manifest import Manifest
@@ -171,6 +173,9 @@ def _keep_or_execute(
     seconds = round(time.perf_counter() - began, 1)
     run.course.end(name, ran=bool(reason))
     say(f"{name:<26}" + (f"{seconds:7.1f} s" if reason else "unchanged, kept"))
+    fit = run.out / name / "fit.npz"
+    if fit.is_file():
+        say_advice(open_clip(resolve("clip", run.files["clip"], run.out)), Fit.load(fit), say)
     status = "run" if reason else "kept"
     return {"name": name, "status": status, "seconds": seconds, "manifest": made}
 
