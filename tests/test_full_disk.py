@@ -143,8 +143,10 @@ def test_a_command_says_it_in_a_line(tmp_path):
         "import tfhkit.cli.bench; tfhkit.cli.bench.run_benchmarks = bench\n"
         "sys.exit(cli.main(['bench']))"
     )
-    place = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(kit_dir())}}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **place)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(kit_dir())},
+    )  # fmt: skip
     assert done.returncode == 2 and not list(tmp_path.iterdir())
     assert done.stderr == (
         "tfhkit: x.csv: cannot be written (File too large); free some space, or choose another "

@@ -204,21 +204,19 @@ def fit_clip(
     sigma_deg = np.degrees(sigma[:, :3].numpy()).astype(np.float32)
     report = fit_report(landmark_errors(points, predicted), fitted, landmarks.gap, times, sigma_deg)
     report |= before | {"landmark_sigma_px": settings.sigma_px}
-    report["photometric_l1"] = photometric_l1(model, fitted[chosen], images)
-    report["landmark_backend"] = landmarks.backend
-    report["unusable"] = [asdict(part) for part in landmarks.unusable]
-    report |= {"faces": len(landmarks.people), "why": landmarks.why}
-    return Fit(
-        fitted,
-        points.astype(np.float32),
-        landmarks.gap,
-        times,
-        crop,
-        model.name,
-        report,
-        model.path,
-        sigma_deg,
-    )
+    report |= {"photometric_l1": photometric_l1(model, fitted[chosen], images)} | _seen(landmarks)
+    seen_px = points.astype(np.float32), landmarks.gap
+    return Fit(fitted, *seen_px, times, crop, model.name, report, model.path, sigma_deg)
+
+
+def _seen(landmarks):
+    """What the fit's report says of its landmarks."""
+    return {
+        "landmark_backend": landmarks.backend,
+        "unusable": [asdict(part) for part in landmarks.unusable],
+        "faces": len(landmarks.people),
+        "why": landmarks.why,
+    }
 
 
 def _checked_points(clip, landmarks):

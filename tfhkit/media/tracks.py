@@ -1,10 +1,12 @@
 """The sound tracks of a file: what each holds, and which one is taken."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
+from av import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from jaxtyping import Float, Shaped
@@ -125,7 +127,9 @@ def survey(path: Path, index: int) -> Survey:
     return Survey(index, channel, peak, speech, spans, len(layout), layout)
 
 
-def decoded_sound(container: InputContainer, stream: AudioStream, path: Path):  # noqa: ANN201
+def decoded_sound(
+    container: InputContainer, stream: AudioStream, path: Path
+) -> Iterator[AudioFrame]:
     """The decoded blocks of a sound track; InputError where they end in a fault."""
     done_s = 0.0
     try:
