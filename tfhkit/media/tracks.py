@@ -103,7 +103,9 @@ def survey(path: Path, index: int) -> Survey:
         InputError: it cannot be decoded.
     """
     meters: dict[tuple[int, int], PieceMeter] = {}
-    spans, layout, end_s = [], (), None
+    layout: tuple[str, ...] = ()
+    spans: list[Span] = []
+    end_s: float | None = None
     with open_container(path, "sound file") as container:
         for frame in decoded_sound(container, container.streams.audio[index], path):
             block = channels_of(frame)
