@@ -11,13 +11,16 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from pipeline_toys import toy_notebooks
 
-from tfhkit.errors import InputError
+from tfhkit.errors import InputError, TfhkitError
 from tfhkit.media import atomic_path, check_writable, save_arrays, write_json, write_video
+from tfhkit.media.locks import LOCK
 from tfhkit.media.sound import write_wav
 from tfhkit.person import Motion
 from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline.places import kit_dir
+from tfhkit.pipeline.runner import RunInputs, run_series
 from tfhkit.weights import load_checkpoint, save_checkpoint, save_weights
 
 
@@ -130,6 +133,21 @@ def test_a_disk_that_is_really_full(small_disk, name):
     with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)"):
         WRITERS[name](small_disk / name, True)
     assert before == {path.name: path.read_bytes() for path in small_disk.iterdir()}
+
+
+def test_a_run_on_a_full_disk_is_one_line_and_resumes(small_disk, tmp_path):
+    notebooks = toy_notebooks(tmp_path / "nb")
+    (tmp_path / "clip.mp4").write_bytes(b"12345")
+    (tmp_path / "speech.wav").write_bytes(b"123")
+    inputs = RunInputs(tmp_path / "clip.mp4", tmp_path / "speech.wav", small_disk / "run")
+    other = small_disk / "other"
+    for left in (0, 8192):
+        other.write_bytes(bytes(256 * 1024 - left))
+        with pytest.raises(TfhkitError, match=r"cannot be written \(No space left on") as error:
+            run_series(inputs, notebooks=notebooks)
+        assert "\n" not in str(error.value) and not (small_disk / "run" / LOCK).exists()
+        other.unlink()
+    assert [step["status"] for step in run_series(inputs, notebooks=notebooks)] == ["run", "run"]
 
 
 def test_a_command_says_it_in_a_line(tmp_path):

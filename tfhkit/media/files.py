@@ -51,7 +51,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
         written = True
     except Exception as error:
-        reason = _disk_fault(error)
+        reason = disk_fault(error)
         if reason is None:
             raise
         remedy = "free some space, or choose another disk, and run it again"
@@ -64,8 +64,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def _disk_fault(error: Exception) -> str | None:
-    """What the disk did, for an error that comes from it, else None.
+def disk_fault(error: Exception) -> str | None:
+    """What the disk did, such as "No space left on device", for an error of a disk, else None.
 
     safetensors raises an error of its own, with the system's text and number in it.
     """

@@ -180,7 +180,9 @@ def _take(folder: str | Path, place: Path, doing: str) -> tuple[int, str]:
         holder = _holder(path)
         if holder is None or holder["token"] != token:  # two at once: the later one has it
             raise _refusal(folder, holder)
-    except BaseException:
+    except BaseException as error:
+        if not isinstance(error, InputError):  # a full disk: nobody has it
+            _forget(path, file)
         os.close(file)
         raise
     return file, token

@@ -11,6 +11,7 @@ from typing import Any
 
 from tfhkit import errors
 from tfhkit.errors import TfhkitError
+from tfhkit.media.files import disk_fault
 from tfhkit.pipeline import places
 from tfhkit.pipeline.course import Course
 from tfhkit.pipeline.front_end import INLINE
@@ -45,19 +46,19 @@ def execute(notebook: Path, out: Path, values: dict[str, Any], course: Course) -
         values: parameter name -> typed value.
         course: the run's `Course`.
     Raises:
-        StageError: a cell raised, or the kernel died.
+        StageError: a cell raised, the kernel died, or the disk is full.
     """
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     target = out / places.EXECUTED / notebook.name
-    target.parent.mkdir(parents=True, exist_ok=True)
     written = _unfinished(out, notebook.stem)
-    _write_with_tags(notebook, written)
     # not in the system's temporary folder, which may be full or missing
     progress = out / f".{notebook.stem}.{uuid.uuid4().hex[:8]}.progress"
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write_with_tags(notebook, written)
         watch = Watch(progress, notebook.stem, course)
         with _environment(notebook.parent, str(progress)), watch:
             with warnings.catch_warnings():
@@ -76,6 +77,13 @@ def execute(notebook: Path, out: Path, values: dict[str, Any], course: Course) -
         if not _only_exercises_failed(written):
             os.replace(written, target)
             raise _stopped(notebook.stem, target, error) from None
+    except OSError as error:
+        reason = disk_fault(error)
+        if reason is None:
+            raise
+        fault = f"{places.shown(out)} cannot be written ({reason})"
+        remedy = "free some space, or choose another disk, and run it again"
+        raise StageError(notebook.stem, f"{fault}; {remedy}") from error
     except DeadKernelError:
         text = "its process died, most likely for lack of memory; close other programs, or set " \
                "a smaller max_train_frames"  # fmt: skip
