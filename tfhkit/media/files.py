@@ -61,9 +61,9 @@ def check_writable(path: str | Path, suffix: str) -> Path:
         raise InputError(path, f"is not named {suffix}", f"name a file that ends in {suffix}")
     try:
         there = path.stat() is not None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         there = False
-    except (OSError, ValueError) as error:  # a name that is too long, a file taken for a folder
+    except (OSError, ValueError) as error:  # a name that is too long
         said = getattr(error, "strerror", None) or error
         raise InputError(path, f"cannot be written ({said})", "choose another name") from error
     if path.is_dir():

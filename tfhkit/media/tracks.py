@@ -1,5 +1,6 @@
 """The sound tracks of a file: what each holds, and which one is taken."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,7 +102,9 @@ def survey(path: Path, index: int) -> Survey:
         InputError: it cannot be decoded.
     """
     meters: dict[tuple[int, int], PieceMeter] = {}
-    spans, layout, end_s = [], (), None
+    spans: list[Span] = []
+    layout: tuple[str, ...] = ()
+    end_s = None
     with open_container(path, "sound file") as container:
         for frame in decoded_sound(container, container.streams.audio[index], path):
             block = channels_of(frame)
@@ -125,7 +128,9 @@ def survey(path: Path, index: int) -> Survey:
     return Survey(index, channel, peak, speech, spans, len(layout), layout)
 
 
-def decoded_sound(container: InputContainer, stream: AudioStream, path: Path):  # noqa: ANN201
+def decoded_sound(
+    container: InputContainer, stream: AudioStream, path: Path
+) -> Iterator[av.AudioFrame]:
     """The decoded blocks of a sound track; InputError where they end in a fault."""
     done_s = 0.0
     try:
