@@ -67,6 +67,11 @@ def test_the_mean_is_left_where_it_falls_by_more_than_an_empty_channel_explains(
         assert (choose_channel(power) is not None) == left
 
 
+def test_of_two_equally_loud_channels_the_cleaner_is_taken(tmp_path):
+    audio = mixed(tmp_path, [-VOICE + FAINT, VOICE])
+    np.testing.assert_allclose(audio, VOICE, atol=1e-6)
+
+
 def test_a_click_is_no_speech(tmp_path):
     clicks = noise(6, level=0.05)
     clicks[[20_000, 50_000]] = 1.0

@@ -92,9 +92,9 @@ def check_writable(path: str | Path, *suffixes: str) -> Path:
         raise InputError(path, f"is not named {named}", f"name a file that ends in {named}")
     try:
         path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
-    except (OSError, ValueError) as error:  # a name that is too long, a file taken for a folder
+    except (OSError, ValueError) as error:  # a name that is too long
         said = getattr(error, "strerror", None) or error
         raise InputError(path, f"cannot be written ({said})", "choose another name") from error
     if path.is_dir():

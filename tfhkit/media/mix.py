@@ -20,8 +20,9 @@ STANDS_OUT = 4.0  # in power. Constant noise in this band reaches 2, pieces of s
 LEAST_S = 0.3  # of such pieces; a click or a knock is shorter
 DIGITAL_SILENCE = 1e-9  # power (-90 dB): less than the last bit of 16
 FAINT = 1e-7  # power (-70 dB) of those pieces: what a codec leaves in an empty channel is less
-# More distance from the pauses than this makes no difference that MFCC could show.
-ENOUGH_DB = 30.0
+# More distance from the pauses than this is not asked of the mean: rooms and echoes fill pauses,
+# and what noise is left lies below the quiet parts of speech.
+ENOUGH_DB = 20.0
 SAME_DB = 3.0  # distances closer than that are equal: it is what two microphones differ by
 # The mean of two channels of which one is silent is 6.02 dB lower and the same speech. Where it is
 # lower still, channels cancel each other, or many of them are empty.
@@ -100,7 +101,9 @@ def speech_levels(power: Float[np.ndarray, "P"]) -> Levels:
     if len(loud) < min(LEAST_S / PIECE_S, len(power) / 4) or loud.mean() < FAINT:
         return Levels(-np.inf, 0.0)
     level = 10 * np.log10(float(loud.sum()) / len(power))
-    return Levels(level, 10 * np.log10(float(loud.mean()) / quiet))
+    # gated pauses count as quiet here, not above: noise that stops at times is no speech
+    pauses = max(float(np.percentile(power, QUIET_PERCENT)), DIGITAL_SILENCE)
+    return Levels(level, 10 * np.log10(float(loud.mean()) / pauses))
 
 
 def has_speech(power: Float[np.ndarray, "P C1"]) -> bool:
@@ -121,11 +124,13 @@ def choose_channel(power: Float[np.ndarray, "P C1"]) -> int | None:
         return None
     found = [speech_levels(column) for column in power.T]
     level = np.array([one.level_db for one in found])
-    distance = np.minimum([one.distance_db for one in found], ENOUGH_DB)
+    whole = np.array([one.distance_db for one in found])
+    distance = np.minimum(whole, ENOUGH_DB)
     if not distance[:-1].any():
         level = 10 * np.log10(power.mean(axis=0) + 1e-20)
         distance = np.zeros(len(level))
     clear = distance[:-1] >= distance[:-1].max() - SAME_DB
-    best = int(np.argmax(np.where(clear, level[:-1], -np.inf)))
+    loud = clear & (level[:-1] >= level[:-1][clear].max() - SAME_DB)
+    best = int(np.argmax(np.where(loud, whole[:-1] + level[:-1], -np.inf)))
     as_clear = distance[-1] >= distance[best] - SAME_DB
     return None if as_clear and level[-1] >= level[best] - LOWER_DB else best

@@ -96,7 +96,8 @@ def decode_audio(
                 elif ahead < -gap:
                     mono = mono[-ahead:]
             written += mono.size
-            pieces.append(resampler.resample_chunk(mono))
+            for at in range(0, mono.size, rate):  # soxr crashes on minutes at once
+                pieces.append(resampler.resample_chunk(mono[at : at + rate]))
     if resampler is None or not written:
         return np.zeros(0, np.float32), 0.0
     pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from jaxtyping import Float, Shaped
@@ -103,9 +102,9 @@ def survey(path: Path, index: int) -> Survey:
         InputError: it cannot be decoded.
     """
     meters: dict[tuple[int, int], PieceMeter] = {}
-    layout: tuple[str, ...] = ()
     spans: list[Span] = []
-    end_s: float | None = None
+    layout: tuple[str, ...] = ()
+    end_s = None
     with open_container(path, "sound file") as container:
         for frame in decoded_sound(container, container.streams.audio[index], path):
             block = channels_of(frame)
@@ -131,7 +130,7 @@ def survey(path: Path, index: int) -> Survey:
 
 def decoded_sound(
     container: InputContainer, stream: AudioStream, path: Path
-) -> Iterator[AudioFrame]:
+) -> Iterator[av.AudioFrame]:
     """The decoded blocks of a sound track; InputError where they end in a fault."""
     done_s = 0.0
     try:
