@@ -24,7 +24,8 @@ def looks(light=1.0, face_light=1.0, sharp=1.0, contrast=1.0, change=30.0):
     face = np.stack([120 * light * face_light, 40 * contrast * light, 0.15 * sharp * ones], 1)
     frame = np.stack([100 * light, 50 * light], 1)
     face *= rng.normal(1, 0.02, face.shape)
-    return usable.FrameLooks(face, frame * rng.normal(1, 0.01, frame.shape), change * ones)
+    points = np.zeros((T, 68, 2)) + np.arange(68)[:, None]
+    return usable.FrameLooks(face, frame * rng.normal(1, 0.01, frame.shape), change * ones, points)
 
 
 def course(start, values):
@@ -87,6 +88,14 @@ def test_a_lasting_exposure_and_a_slow_frame_rate_are_how_the_clip_is():
     assert usable.exposure_steps(looks(), TIMES) == []
     slow = np.where(np.arange(T) % 10, 0.0, 30.0)  # 2.5 pictures a second
     assert found(looks(change=slow)) == []
+
+
+def test_frozen_for_long_and_a_small_face_that_moves():
+    stuck = looks(change=30 * course(60, [0.0] * 100))
+    assert found(stuck) == [("frozen", 60, 160)]
+    small = looks(change=30 * course(60, [0.0] * 12))  # only its pixels are too few to show
+    small.points[:] += 2 * np.sin(TIMES * 9)[:, None, None]
+    assert found(small) == []
 
 
 def test_another_exposure_and_black_frames_are_no_cuts():

@@ -138,7 +138,9 @@ def detect(clip: Clip, backend: str = "auto", progress: Progress | None = None) 
     n_faces = sum(face.margin > tracking.STRONG for frame in found for face in frame) / total
     tracking.refuse_other_person(track, clip.times, clip.path, round(n_faces))
     points, score, known, face_looks = _points_of(clip, faces, track)
-    looks = FrameLooks(face_looks, *frame_looks)
+    levels, change = frame_looks
+    seen_px = np.where(known[:, None, None], points, np.nan)
+    looks = FrameLooks(face_looks, levels, change, seen_px)
     unusable = find_unusable(looks, clip.times)
     seen, known = known, known & ~mask_of(unusable, total)
     _refuse_cut(clip, jumps_of(points, known, clip.times))

@@ -21,7 +21,9 @@ BLANK_STD = 6.0  # grey levels: a frame with less contrast shows nothing
 FLAT = 0.5  # of the face's usual contrast
 BLURRED = 0.5  # of the face's usual sharpness; quick motion at 12 fps goes down to 0.7
 FROZEN_LEVELS, FROZEN_S = 2.0, 0.3  # grey levels of the 99.9th percentile of change
-MOST_SHARE = 1 / 3  # an exposure or a standstill of more frames is how the clip is, not a fault
+FROZEN_FACE = 0.01  # of the face's size: where its points move further, the face is not frozen
+LONG_S = 1.0  # shorter standstills that come again and again are a low frame rate
+MOST_SHARE = 1 / 3  # an exposure, or short standstills, of more frames are how the clip is
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,13 @@ class FrameLooks:
             was found.
         frame: mean and standard deviation of the whole frame's grey levels.
         change: grey levels by which the frame differs from the one before, see `frame_change`.
+        points: landmarks of the face, px; NaN where no face was found.
     """
 
     face: Float[np.ndarray, "T 3"]
     frame: Float[np.ndarray, "T 2"]
     change: Float[np.ndarray, "T"]
+    points: Float[np.ndarray, "T 68 2"]
 
 
 def face_look(
@@ -103,7 +107,7 @@ def find_unusable(looks: FrameLooks, times: Float[np.ndarray, "T"]) -> tuple[Unu
     """
     gain = log_gain(looks)
     reasons = np.full(len(times), "", dtype="U8")
-    reasons[_frozen(looks.change, times)] = "frozen"
+    reasons[_frozen(looks, times)] = "frozen"
     usual = np.nanmedian(looks.face, 0) if np.isfinite(looks.face).any() else np.ones(3)
     with np.errstate(invalid="ignore"):
         relative = looks.face / usual
@@ -202,11 +206,22 @@ def _face_flash(looks, gain, times):
     return mask
 
 
-def _frozen(change, times):
-    """(T,) bool: runs of FROZEN_S and more in which the picture stands still."""
-    still = np.r_[False, change[1:] <= FROZEN_LEVELS]
+def _frozen(looks, times):
+    """(T,) bool: runs of FROZEN_S and more in which picture and face stand still."""
+    still = np.r_[False, looks.change[1:] <= FROZEN_LEVELS]
     edges = np.flatnonzero(np.diff(np.r_[False, still, False].astype(int)))
-    mask = np.zeros(len(times), bool)
+    short, long = np.zeros(len(times), bool), np.zeros(len(times), bool)
     for first, stop in zip(edges[::2], edges[1::2]):
-        mask[first:stop] = times[stop - 1] - times[first - 1] >= FROZEN_S
-    return mask if mask.mean() <= MOST_SHARE else np.zeros(len(times), bool)
+        length_s = times[stop - 1] - times[first - 1]
+        if length_s >= FROZEN_S and not _face_moves(looks.points[first - 1 : stop]):
+            (long if length_s >= LONG_S else short)[first:stop] = True
+    return long | short if short.mean() <= MOST_SHARE else long
+
+
+def _face_moves(points):
+    """Whether a face leaves its first place, or its first expression; not if none is seen."""
+    seen = points[np.isfinite(points[:, 0, 0])]
+    if len(seen) < 2:
+        return False
+    apart = np.linalg.norm(seen - seen[0], axis=-1).mean(1)
+    return bool(apart.max() > FROZEN_FACE * np.ptp(seen[0], axis=0).mean())
