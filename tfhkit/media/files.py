@@ -101,9 +101,21 @@ def check_writable(path: str | Path, *suffixes: str) -> Path:
         raise InputError(path, "is a folder", f"name a file that ends in {named}")
     try:
         with atomic_path(path):
+            _try_name(path)
             raise _Tried
     except _Tried:
         return path
+
+
+def _try_name(path):
+    """Refuse a name that the folder does not take; the temporary one is shorter."""
+    if not path.exists():
+        try:
+            path.touch()
+            path.unlink()
+        except (OSError, ValueError) as error:
+            said = getattr(error, "strerror", None) or error
+            raise InputError(path, f"cannot be written ({said})", "choose another name") from error
 
 
 class _Tried(Exception):

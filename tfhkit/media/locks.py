@@ -30,7 +30,7 @@ BEAT_S, WATCH_S = 2.0, 9.0  # a sign of life, and how long one is waited for
 ORPHANS_S = 8.0  # a killed holder's kernels notice it and end within this time
 GLANCE_S = 0.3  # somebody may only look whether the lock is held
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
-_LEFTOVER = re.compile(r"\.tfhkit-[0-9a-f]{8}(\.\w+)?")  # the names of `atomic_path`
+_LEFTOVER = re.compile(r"\.(tfhkit-|.+\.)[0-9a-f]{8}(\.\w+)?")  # see `atomic_path` and `Watch`
 _mine: dict[Path, bool] = {}  # folders of this process, and whether it was the first
 
 Holder = dict[str, Any]  # token, pid, machine, host, doing, since (Unix time)
