@@ -106,6 +106,12 @@ def test_a_speech_in_parts_is_the_speech(person, motion, refined, part_frames):
     assert np.abs(seams.astype(int) - refined.pictures[::part_frames]).max() <= 1
 
 
+def test_a_silent_end_can_be_filmed(person, refined, tmp_path):
+    """What is said in a clip's held-out end decides nothing any more when it is filmed."""
+    silence = np.zeros(1600, np.float32)
+    assert talk.film(person, refined, silence, tmp_path / "quiet.mp4").is_file()
+
+
 def test_talk_is_the_same_video_as_the_steps(person, refined, tmp_path):
     told = []
     (tmp_path / "steps").mkdir()

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from tfhkit.audio.speech import read_speech
+from tfhkit.audio.speech import read_samples, read_speech
 from tfhkit.background import images, match_background
 from tfhkit.background.images import Backdrops, Coarse, Look
 from tfhkit.fit import Fit, fit_clip
@@ -211,7 +211,7 @@ def film(
     """
     how = visible_mark, person.settings.video_crf, progress
     frames = full_frames(person.clip, person.fit.crop, [refined])
-    return write_talking_head(path, frames, refined.times, read_speech(audio), *how)
+    return write_talking_head(path, frames, refined.times, read_samples(audio), *how)
 
 
 def talk(

@@ -8,15 +8,15 @@ from jaxtyping import Float, Shaped
 
 from tfhkit.background.match import BackgroundMatch
 from tfhkit.background.provenance import Provenance
+from tfhkit.palette import ANGLES, BLUE, ORANGE, RED
 
-ANGLES = ("pitch", "yaw", "roll")
-# Okabe-Ito; the three tracks differ in width and dash as well.
+# the three tracks differ in width and dash as well.
 TRACKS: dict[str, dict[str, Any]] = {
-    "from the sound": {"color": "#D55E00", "lw": 1.2, "ls": "--"},
+    "from the sound": {"color": RED, "lw": 1.2, "ls": "--"},
     "background's": {"color": "0.65", "lw": 3.2},
-    "rendered": {"color": "#0072B2", "lw": 1.2},
+    "rendered": {"color": BLUE, "lw": 1.2},
 }
-SHARES = {"shape": ("the curve itself", "#0072B2"), "choice": ("changes with the sound", "#E69F00")}
+SHARES = {"shape": ("the curve itself", BLUE), "choice": ("changes with the sound", ORANGE)}
 
 
 def draw_tracks(
@@ -52,7 +52,7 @@ def draw_shares(column: Shaped[np.ndarray, "3"], shares: Mapping[str, Provenance
         shares: by the name of the way of posing.
     """
     place = np.arange(len(shares))
-    for row, axis in enumerate(column):
+    for row, (name, axis) in enumerate(zip(ANGLES, column)):
         for k, (kind, (label, colour)) in enumerate(SHARES.items()):
             values = [100 * getattr(share, kind)[row] for share in shares.values()]
             bars = axis.bar(place + 0.36 * (k - 0.5), values, 0.34, color=colour, label=label)
@@ -60,5 +60,5 @@ def draw_shares(column: Shaped[np.ndarray, "3"], shares: Mapping[str, Provenance
         axis.axhline(0, color="0.3", lw=0.6)
         axis.set(ylim=(min(-5, *axis.get_ylim()), 118), xticks=place, xticklabels=[])
         axis.set_yticks([0, 50, 100])
-        axis.set_ylabel(f"{ANGLES[row]}: from sound (%)", fontsize=8)
+        axis.set_ylabel(f"{name}: from sound (%)", fontsize=8)
     column[-1].set_xticklabels(list(shares))

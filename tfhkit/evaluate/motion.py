@@ -236,8 +236,7 @@ def split(fit: Clip | Fit, n_train: int) -> tuple[slice, slice]:
 def with_statistics(general: MotionWeights, track: MotionTrack) -> MotionWeights:
     """The general mapping with a person's mean, standard deviation and lag, without fine-tuning."""
     own = measure_normalisation([track])
-    norm = replace(own, mfcc_mean=general.norm.mfcc_mean, mfcc_std=general.norm.mfcc_std)
-    return replace(general, norm=norm)
+    return replace(general, norm=own.with_sound_of(general.norm))
 
 
 def personal_only(

@@ -9,9 +9,8 @@ from scipy.stats import norm, t
 
 from tfhkit.maths import frame_step
 from tfhkit.metrics.head_pose import N_BINS
-from tfhkit.stats import block_weights
+from tfhkit.stats import LEVELS, block_weights
 
-LEVELS = (2.5, 97.5)  # percent
 MIN_BLOCKS = 4
 
 

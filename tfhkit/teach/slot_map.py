@@ -88,7 +88,7 @@ def slot_facts(
         read: rows of the queried pictures on the sheet.
     """
     order = slots_by_reads(memory, retrieval)
-    place, share = plane_of(memory.get_buffer("keys")[order].cpu().numpy())
+    place, share = plane_of(memory.keys[order].cpu().numpy())
     writers = [writers_of(memory, slot, train_frames) for slot in order]
     readers = []
     for slot in order:
@@ -103,7 +103,7 @@ def slot_facts(
         {
             "slot": int(slot), "x": round(float(x), 4), "y": round(float(y), 4),
             "colour": None if tone is None else round(tone, 2), "reads": len(read),
-            "writes": int(memory.get_buffer("writes")[slot]),
+            "writes": int(memory.writes[slot]),
             "writers": [[cell[int(r)], int(train_frames[r])] for r in wrote[:N_WRITERS]],
             "readers": [[asked_cell[int(r)], round(float(retrieval.similarity[r]), 3)]
                         for r in read[:N_READERS]],

@@ -48,7 +48,7 @@ def map_slots(
     if values is not None:
         check_shape("values", values, (len(train_frames),))
         colour = _means_of_writers(memory, train_frames, values)
-    place, share = plane_of(memory.get_buffer("keys")[used].cpu().numpy())
+    place, share = plane_of(memory.keys[used].cpu().numpy())
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(10, 4.3), width_ratios=(1.25, 1), layout="constrained"
     )
@@ -106,7 +106,7 @@ def writers_of(
 ) -> Int[np.ndarray, "K"]:
     """Rows of the training frames that last wrote a slot, newest first."""
     rows = {int(number): row for row, number in enumerate(train_frames)}
-    numbers = memory.get_buffer("writers")[int(slot)].tolist()
+    numbers = memory.writers[int(slot)].tolist()
     return np.array([rows[number] for number in numbers if number in rows], np.int64)
 
 

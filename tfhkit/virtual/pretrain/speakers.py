@@ -49,7 +49,7 @@ def speaker_scores(
     for speaker in speakers:
         track = as_seen(speaker, seen)
         own = measure_normalisation([track])
-        own = replace(own, mfcc_mean=weights.norm.mfcc_mean, mfcc_std=weights.norm.mfcc_std)
+        own = own.with_sound_of(weights.norm)
         true = mouth_points(model, speaker.id, speaker.exp)
         exp, pose = predict_windows(weights, track.windows)
         own_exp, _ = predict_windows(replace(weights, norm=own), track.windows)
