@@ -143,7 +143,7 @@ def test_outputs_are_checked_before_the_work(capfd, monkeypatch, tmp_path, argum
     for ending in endings:
         (tmp_path / f"folder{ending}").mkdir()
         for bad in ("new/x.txt", "new/x", f"folder{ending}", f"file/x{ending}",
-                    f"new/{'x' * 250}{ending}"):  # fmt: skip
+                    f"new/{'x' * 256}{ending}"):  # fmt: skip
             code, _, err = call(capfd, *arguments, bad)
             assert code == 2 and err.count("\n") == 1 and bad.split("/")[-1] in err, err
         code, _, err = call(capfd, *arguments, f"new/deep/x{ending}")

@@ -52,6 +52,7 @@ def test_another_clip_is_refused_with_a_way_out(place, tmp_path):
     assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_clip_that_was_changed_at_its_place_is_another_one(place, tmp_path):
     (tmp_path / "video.mp4").write_bytes(b"one")
     inputs = RunInputs(tmp_path / "video.mp4", place / "a" / "voice.wav", tmp_path / "run")
@@ -63,6 +64,7 @@ def test_a_clip_that_was_changed_at_its_place_is_another_one(place, tmp_path):
         run_and_report(inputs, notebooks=place / "nb", say=lambda line: None)
 
 
+@pytest.mark.slow
 def test_default_directories_of_clips_of_one_name_differ(place, tmp_path, monkeypatch):
     monkeypatch.setattr(places, "base_dir", lambda: tmp_path)
     reports = [run(place, clip=clip) for clip in ("a", "b", "a", "b")]
@@ -76,6 +78,7 @@ def test_default_directories_of_clips_of_one_name_differ(place, tmp_path, monkey
     assert RunInputs(tmp_path / "uploads.mp4").run_dir().name.startswith("uploads-")
 
 
+@pytest.mark.slow
 def test_without_its_note_the_manifests_tell_the_owner(place, tmp_path):
     run(place, out=tmp_path)
     (tmp_path / FILE).unlink()
@@ -101,6 +104,7 @@ def test_a_job_of_another_clip_is_refused(place, tmp_path, monkeypatch):
     assert jobs.job_state() is None
 
 
+@pytest.mark.slow
 def test_steps_of_another_speech_are_not_called_kept(place, tmp_path):
     run(place, out=tmp_path)
     report = run(place, voice="b", out=tmp_path, only=("00",))
@@ -184,6 +188,7 @@ def undisturbed(place, out):
     return results(out), time.monotonic() - began
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_made_whole_by_the_same_command(place, tmp_path):
     whole, seconds = undisturbed(place, tmp_path / "whole")
     kill_and_repeat(place, tmp_path / "killed", whole, 0.7 * seconds)
@@ -197,6 +202,7 @@ def test_a_run_that_is_killed_at_twenty_moments(place, tmp_path):
         kill_and_repeat(place, tmp_path / str(k), whole, chance.uniform(0.1, 1.0) * seconds)
 
 
+@pytest.mark.slow
 def test_a_step_whose_notebook_was_not_finished_runs_again(place, tmp_path):
     """It may have written its manifest: exercises follow."""
     run(place, out=tmp_path)

@@ -338,10 +338,11 @@ def test_a_picture_that_was_taken_on_its_side_is_turned_upright(tmp_path, face):
 
 
 @pytest.mark.parametrize(
-    "given, words", [({"size_px": 8}, "64 to 2048"), ({"output": "a.gif"}, "mp4")]
+    "given, error, words",
+    [({"size_px": 8}, ParameterError, "64 to 2048"), ({"output": "a.gif"}, InputError, "mp4")],
 )
-def test_values_that_are_refused(given, words):
-    with pytest.raises(ParameterError, match=words):
+def test_values_that_are_refused(given, error, words):
+    with pytest.raises(error, match=words):
         make_portrait(**given)
 
 

@@ -60,6 +60,7 @@ def pictures(notebook):
     return sum("image/png" in output.get("data", {}) for output in outputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["Agg", "agg", "TkAgg", "no such backend"])
 def test_a_run_has_its_figures_whatever_the_shell_has_set(drawing, tmp_path, backend):
     command = ["run", "--notebooks", drawing, "--out", tmp_path / "run", "--no-report"]
@@ -112,6 +113,7 @@ def test_an_accent_in_a_name_is_no_error_where_only_ascii_can_be_printed(tmp_pat
     assert code == 2 and err == f"tfhkit: {shown}: there is no such file; check the path\n"
 
 
+@pytest.mark.slow
 def test_a_run_of_a_clip_with_an_accent_in_an_ascii_locale(tmp_path):
     toy_notebooks(tmp_path / "nb")
     (tmp_path / "né.mp4").write_bytes(b"12345")
@@ -164,6 +166,7 @@ def test_the_cache_of_a_read_only_home_is_still_read(monkeypatch, tmp_path):
     assert os.environ["HOME"] != str(home)
 
 
+@pytest.mark.slow
 def test_a_run_without_home_and_temporary_folder(tmp_path):
     """The uid has an entry here or not: `HOME` names nothing, as on a batch system's node."""
     toy_notebooks(tmp_path / "nb")

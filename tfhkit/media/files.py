@@ -91,31 +91,24 @@ def check_writable(path: str | Path, *suffixes: str) -> Path:
     if path.suffix.lower() not in suffixes:
         raise InputError(path, f"is not named {named}", f"name a file that ends in {named}")
     try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except (OSError, ValueError) as error:  # a name that is too long
-        said = getattr(error, "strerror", None) or error
-        raise InputError(path, f"cannot be written ({said})", "choose another name") from error
-    if path.is_dir():
-        raise InputError(path, "is a folder", f"name a file that ends in {named}")
-    try:
         with atomic_path(path):
-            _try_name(path)
+            _try_name(path, named)
             raise _Tried
     except _Tried:
         return path
 
 
-def _try_name(path):
-    """Refuse a name that the folder does not take; the temporary one is shorter."""
-    if not path.exists():
-        try:
+def _try_name(path, named):
+    """Refuse a folder, and a name that the disk does not take; the temporary one is shorter."""
+    try:
+        if path.is_dir():
+            raise InputError(path, "is a folder", f"name a file that ends in {named}")
+        if not path.exists():
             path.touch()
             path.unlink()
-        except (OSError, ValueError) as error:
-            said = getattr(error, "strerror", None) or error
-            raise InputError(path, f"cannot be written ({said})", "choose another name") from error
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise InputError(path, f"cannot be written ({said})", "choose another name") from error
 
 
 class _Tried(Exception):
