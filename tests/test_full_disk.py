@@ -135,6 +135,7 @@ def test_a_disk_that_is_really_full(small_disk, name):
     assert before == {path.name: path.read_bytes() for path in small_disk.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_run_on_a_full_disk_is_one_line_and_resumes(small_disk, tmp_path):
     notebooks = toy_notebooks(tmp_path / "nb")
     (tmp_path / "clip.mp4").write_bytes(b"12345")

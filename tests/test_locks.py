@@ -76,7 +76,9 @@ def test_a_killed_process_holds_nothing(start, tmp_path):
     assert not (tmp_path / "run").exists() or not (tmp_path / "run" / LOCK).exists()
 
 
-@pytest.mark.parametrize("seconds, free", [(1.0, True), (30.0, False)])
+@pytest.mark.parametrize(
+    "seconds, free", [(1.0, True), pytest.param(30.0, False, marks=pytest.mark.slow)]
+)
 def test_what_a_killed_process_started_is_waited_for(monkeypatch, start, tmp_path, seconds, free):
     monkeypatch.setattr(locks, "ORPHANS_S", 4.0)
     first = start(JOINED % seconds)

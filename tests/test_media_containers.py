@@ -115,7 +115,7 @@ def check(recipe):
 
 
 @given(recipes())
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_random_containers(recipe):
     check(recipe)
 

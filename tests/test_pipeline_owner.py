@@ -41,6 +41,7 @@ def statuses(report):
     return {step["name"]: step["status"] for step in report["steps"]}
 
 
+@pytest.mark.slow
 def test_another_clip_is_refused_with_a_way_out(place, tmp_path):
     out = tmp_path / "run"
     run(place, out=out)
@@ -115,6 +116,7 @@ def test_steps_of_another_speech_are_not_called_kept(place, tmp_path):
     assert (tmp_path / "01_second" / "text.txt").read_text() == "25 0.5 so 7"
 
 
+@pytest.mark.slow
 def test_steps_of_another_series_are_not_shown(place, tmp_path):
     run(place, out=tmp_path)
     (tmp_path / "01_second").rename(tmp_path / "01_other")

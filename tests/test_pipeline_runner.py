@@ -216,7 +216,14 @@ def test_a_fault_of_an_earlier_notebook_comes_through(place, step):
         step.input("00_first", "size.txt")
 
 
-@pytest.mark.parametrize("answer", ["return x", "return 1 / 0", "not even Python"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "not even Python",
+        pytest.param("return x", marks=pytest.mark.slow),
+        pytest.param("return 1 / 0", marks=pytest.mark.slow),
+    ],
+)
 def test_a_wrong_answer_to_an_exercise_stops_nothing(place, tmp_path, answer):
     folder = toy_notebooks(tmp_path / "nb")
     path = folder / "00_first.ipynb"

@@ -98,6 +98,7 @@ def test_a_chosen_widget_backend_stays(monkeypatch):
 ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variables", [ASCII, {**ASCII, "PYTHONIOENCODING": None}])
 def test_an_accent_in_a_name_is_no_error_where_only_ascii_can_be_printed(tmp_path, variables):
     table = "time,pitch,yaw,roll\n" + "".join(
