@@ -22,6 +22,7 @@ from tfhkit.errors import InputError
 from tfhkit.evaluate import footage
 from tfhkit.evaluate.contact_sheet import shown_frames
 from tfhkit.fit import Crop, Fit
+from tfhkit.landmarks import Landmarks
 from tfhkit.media import Clip, open_clip, write_wav
 from tfhkit.media.locks import HELD, hold
 from tfhkit.pipeline import tables
@@ -262,11 +263,69 @@ FACTS = {
         ({"face_share": 0.9}, "01_3dmm_fitting"),
         ({"yaw_deg": [-50, 0]}, "04_rendering"),
         ({"face_px": 60.0}, "05_memory_gan"),
+        ({"colours": "HDR (HLG), white at 203 cd/m2"}, "media (notebook 00)"),
+        ({"jumps": [40]}, "media (notebook 00)"),
+        ({"faces": 2, "why": "the face whose lips move"}, "01_3dmm_fitting"),
+        ({"sound_lag_s": 0.24}, "03_lstm_training"),
+        ({"sound_lag_s": 0.05}, None),
+        ({"sound_lag_s": None}, None),
     ],
 )
 def test_advice_names_the_stage(change, stage):
     found = footage.advice(FACTS | change)
     assert [problem["stage"] for problem in found] == ([stage] if stage else [])
+
+
+PART = {"reason": "dark", "first": 10, "stop": 20, "start_s": 0.4, "end_s": 0.76}
+TRACK = {"count": 1, "number": 1, "names": ["1 (eng)"], "reason": "it is the only one", "mix": "-"}
+
+
+@pytest.mark.parametrize(
+    "change, lines",
+    [
+        ({"unusable": [PART]}, ["frames 10 to 19 (0.4 to 0.8 s) are dark and left out"]),
+        ({"unusable": [PART] * 5}, [*["are dark and left out"] * 3, "2 further ranges"]),
+        ({"sound_lag_s": 0.24}, ["the sound is 0.20 s later than the picture"]),
+        ({"sound_lag_s": -0.12}, ["the sound is 0.16 s earlier than the picture"]),
+        ({"sound_track": TRACK}, []),
+        ({"sound_track": {**TRACK, "count": 2, "reason": "only one with speech"}},
+         ["sound track 1 (eng) of 2 is taken (only one with speech)"]),
+        ({"sound_track": {**TRACK, "mix": "channel 2 of 2"}}, ["channel 2 of 2 is taken"]),
+    ],
+)  # fmt: skip
+def test_advice_says_what_was_found(change, lines):
+    found = footage.advice(FACTS | change)
+    assert len(found) == len(lines) and not any(problem["stops"] for problem in found)
+    assert all(line in p["fault"] for line, p in zip(lines, found, strict=True))
+
+
+def test_the_doctor_measures_the_pose_where_the_face_is_first_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(footage, "POSE_FRAMES", 6)
+    person = toy_person(tmp_path)
+    gap = np.zeros(len(person.fit), bool)
+    gap[:20] = True
+    seen = Landmarks(person.fit.landmarks_px, np.ones(len(gap), np.float32), gap, "dlib")
+    fitted = []
+
+    def fit_clip(clip, landmarks, **_):
+        fitted.append(landmarks)
+        return SimpleNamespace(report=dict.fromkeys(("yaw_deg", "pitch_deg", "roll_deg"), [0, 1]))
+
+    monkeypatch.setattr(footage, "detect", lambda *_, **__: seen)
+    monkeypatch.setattr(footage, "fit_clip", fit_clip)
+    monkeypatch.setattr(footage, "_lag", lambda *_: {})
+    footage.examine_clip(person.clip.path)
+    assert len(fitted[0].gap) == 26 and (~fitted[0].gap).sum() == 6
+
+
+def test_lag_lists_every_lag(capfd, monkeypatch, tmp_path):
+    facts = {"seconds": 5.0, "sound_lag_curve": [{"sound_later_s": 0.2, "r": 0.5}]}
+    examined = footage.Examination(toy_person(tmp_path).clip, None, facts, [])
+    monkeypatch.setattr(footage, "examine_clip", lambda *_: examined)
+    assert "sound_later_s  r\n0.2            0.5" in call(capfd, "doctor", "sample", "--lag")[1]
+    assert "sound_later_s" not in call(capfd, "doctor", "sample")[1]
+    code, _, err = call(capfd, "doctor", "--lag")
+    assert code == 2 and "--lag: needs a clip" in err
 
 
 def test_doctor_names_the_stage_that_would_stop(capfd, monkeypatch):

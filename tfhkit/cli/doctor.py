@@ -1,12 +1,15 @@
 """`tfhkit doctor`: check the installation, or a clip before you use it."""
 
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tfhkit.cli.parser import Outcome
 from tfhkit.errors import ParameterError
 
+# Facts that are said by the advice, in a few words, or when asked for.
+LISTS = ("sound_track", "people", "unusable", "sound_lag_curve", "jumps")
 TEXT = "check the installation, or a clip before you use it"
 
 
@@ -17,12 +20,19 @@ def add_arguments(command: ArgumentParser) -> None:
         "--report", metavar="FILE",
         help="draw the clip's contact sheet (.png or .pdf): chosen face, excluded frames, sound",
     )  # fmt: skip
+    command.add_argument(
+        "--lag", action="store_true",
+        help="also list how well sound and lips agree at each lag between them",
+    )  # fmt: skip
     command.add_argument("--audio-track", type=int, metavar="N", help="number of the sound track")
 
 
 def call(options: Namespace) -> Outcome:
     """Run the command."""
-    return examine(options.clip, options.report, options.audio_track), show
+    if options.lag and options.clip is None:
+        raise ParameterError("--lag", "needs a clip", "name one: tfhkit doctor CLIP --lag")
+    result = examine(options.clip, options.report, options.audio_track)
+    return result, partial(show, lag=options.lag)
 
 
 def examine(
@@ -80,16 +90,18 @@ def check_notebooks() -> dict[str, str]:
     return {"what": "notebooks", "state": OK if names else FAULT, "text": text}
 
 
-def show(result: dict[str, Any]) -> str:
-    """The result of `examine` as text for people."""
+def show(result: dict[str, Any], lag: bool = False) -> str:
+    """The result of `examine` as text for people; `lag` lists the agreement at each lag."""
     from tfhkit.evaluate.footage import advice_lines
-    from tfhkit.pipeline.tables import table
+    from tfhkit.pipeline.tables import rows_table, table
 
     lines = [table(result["environment"]), ""]
     width = max(len(check["what"]) for check in result["checks"])
     lines += [f"{c['what']:<{width}}  {c['state']:<6}  {c['text']}" for c in result["checks"]]
     if "footage" in result:
         lines += ["", result["clip"], table(_in_words(result["footage"])), ""]
+        curve = result["footage"].get("sound_lag_curve", []) if lag else []
+        lines += [rows_table(curve), ""] if curve else []
         lines += advice_lines(result["problems"])
         if not result["problems"]:
             lines.append("this clip will do")
@@ -98,9 +110,9 @@ def show(result: dict[str, Any]) -> str:
 
 
 def _in_words(facts: dict[str, Any]) -> dict[str, Any]:
-    """Facts for a table: lists of records are said by the advice, or in a few words."""
+    """Facts for a table."""
     track = facts.get("sound_track")
-    shown = {k: v for k, v in facts.items() if k not in ("sound_track", "people", "unusable")}
+    shown = {k: v for k, v in facts.items() if k not in LISTS}
     if track:
         shown["sound_track"] = f"{track['names'][track['number'] - 1]}, {track['mix']}"
     return shown

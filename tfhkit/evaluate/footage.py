@@ -99,24 +99,30 @@ def advice_lines(problems: Sequence[Problem]) -> list[str]:
 
 
 def _pose(clip, landmarks):
-    """Ranges of the angles in degrees, from the first frames' landmarks."""
+    """Ranges of the angles in degrees, from the landmarks of the first usable frames."""
+    seen = np.flatnonzero(~landmarks.gap)
+    n_frames = int(seen[min(POSE_FRAMES, len(seen)) - 1]) + 1
     first = dataclasses.replace(
         landmarks,
-        points_px=landmarks.points_px[:POSE_FRAMES],
-        score=landmarks.score[:POSE_FRAMES],
-        gap=landmarks.gap[:POSE_FRAMES],
+        points_px=landmarks.points_px[:n_frames],
+        score=landmarks.score[:n_frames],
+        gap=landmarks.gap[:n_frames],
     )
     report = fit_clip(clip, first, texture_frames=2, photometric=None).report
     return {name: [round(v, 1) for v in report[name]] for name in _ANGLES}
 
 
 def _lag(clip, landmarks):
-    """How late the sound is, where that is sure; its 95 % interval, and the correlation."""
+    """How late the sound is, where that is sure; its 95 % interval, r, and r at every lag."""
     found = measure_lag(landmarks.points_px, clip.times, clip.audio, clip.sr_hz, landmarks.gap)
     return {
         "sound_lag_s": round(found.lag_s, 3) if found.sure else None,
         "sound_lag_interval_s": [round(found.low_s, 3), round(found.high_s, 3)],
         "sound_lag_r": round(found.r, 2),
+        "sound_lag_curve": [
+            {"sound_later_s": round(float(lag), 2), "r": round(float(r), 3)}
+            for lag, r in zip(found.lags_s, found.curve_r, strict=True)
+        ],
     }
 
 
@@ -136,13 +142,15 @@ def advice(facts: Mapping[str, Any]) -> list[Problem]:
     duplicates = facts["duplicate_frames"] / facts["frames"]
     yaw = max(map(abs, facts.get("yaw_deg", [0])))
     motion, fit, gan = "03_lstm_training", "01_3dmm_fitting", "05_memory_gan"
+    media = "media (notebook 00)"
     silence, unseen = facts["silence_share"], 1 - facts.get("face_share", 1)
-    say(
-        motion,
-        seconds < 8,
-        f"{seconds:.1f} s are not much to learn a style from",
-        "give 12 s or more",
-    )
+    colours, jumps = facts.get("colours", "SDR"), facts.get("jumps", [])
+    say(media, colours.startswith("HDR"), f"its colours are {colours}; they are tone-mapped to SDR",
+        "see on the contact sheet that the face looks right")  # fmt: skip
+    say(media, len(jumps) > 0, f"its time stamps jump at frames {jumps[:5]}, and are joined there",
+        "see that nothing is missing, or trim it to one recording")  # fmt: skip
+    say(motion, seconds < 8, f"{seconds:.1f} s are not much to learn a style from",
+        "give 12 s or more")  # fmt: skip
     say(motion, silence > 0.6, f"{silence:.0%} of it is silent", "trim it to the speech")
     say(motion, facts["fps"] < 20, f"{facts['fps']:.1f} frames per second are not many",
         "25 or more show the motion of the lips")  # fmt: skip

@@ -141,8 +141,9 @@ def footage_facts(clip: Clip, landmarks: "Landmarks | None" = None) -> dict[str,
         clip: Clip.
         landmarks: Landmarks of the main speaker, or None where none could be found.
     Returns:
-        dict of numbers: frames, seconds, fps, fps_steady, width, height, duplicate_frames, cuts
-        (frame numbers), sound facts; with landmarks also faces_per_frame, face_px (median distance
+        dict: frames, seconds, fps, fps_steady, width, height, colours (in words), jumps (frame
+        numbers where the time stamps jump), duplicate_frames, cuts (frame numbers), sound facts,
+        sound_track; with landmarks also faces_per_frame, face_px (median distance
         ear to ear), face_share (of frames with the face found), bridged_frames, backend,
         unusable (ranges of frames that are left out: reason, first, stop, start_s, end_s),
         unusable_frames, exposure_steps (frame numbers), people (box, share, lip_motion, heard and
@@ -159,6 +160,8 @@ def footage_facts(clip: Clip, landmarks: "Landmarks | None" = None) -> dict[str,
         "fps_steady": bool(np.ptp(steps) < 0.5 * np.median(steps)),
         "width": clip.width,
         "height": clip.height,
+        "colours": clip.coding.colours.name,
+        "jumps": [join.index for join in clip.coding.joins],
         "duplicate_frames": int(duplicates_of(thumbs).sum()),
         "cuts": cuts_of(thumbs).tolist(),
         **sound_facts(clip.audio, clip.sr_hz),

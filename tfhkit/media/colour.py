@@ -32,6 +32,7 @@ TO_709 = {  # linear light of these primaries to that of BT.709
     12: ((1.224940, -0.224940, 0.0), (-0.042057, 1.042057, 0.0),
          (-0.019638, -0.078636, 1.098274)),  # Display P3
 }  # fmt: skip
+WIDE = {9: "BT.2020", 12: "Display P3"}
 HLG_PEAK = 1000.0  # cd/m2 of BT.2100's reference display
 # Its system gamma. BT.2100 applies it to the luminance; applied to each channel, as by FFmpeg's
 # zscale, colours are as saturated as SDR cameras show them.
@@ -68,6 +69,13 @@ class Colours:
         """The light in cd/m2 that becomes SDR's white (HDR)."""
         bright = self.bright or WHITE_CAMERA
         return WHITE_CONVERTED if bright <= CONVERTED_UP_TO else WHITE_CAMERA
+
+    @property
+    def name(self) -> str:
+        """The coding in words."""
+        if self.hdr:
+            return f"HDR ({'PQ' if self.transfer == PQ else 'HLG'}), white at {self.white:g} cd/m2"
+        return "SDR" if self.plain else f"SDR, {WIDE[self.primaries]} primaries"
 
     @property
     def plain(self) -> bool:
