@@ -28,6 +28,7 @@
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
+audio_track: int = 0  # number of the clip's sound track, from 1; 0 takes the one with speech
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
@@ -69,7 +70,7 @@ from tfhkit.fit import Fit
 from tfhkit.landmarks import Landmarks, footage_facts
 from tfhkit.media import open_clip
 
-video = open_clip(step.clip_path)
+video = step.open_clip()
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
 n = len(fit.landmarks_px)
 landmarks = Landmarks(
@@ -213,7 +214,9 @@ rows = []
 for voice in voices.split(","):
     folder = step.path(f"batch/{voice}/speech.wav").parent
     write_wav(folder / "speech.wav", speak("We move our heads while we speak.", voice=voice).audio)
-    inputs = RunInputs(clip, folder / "speech.wav", folder / "run", profile)
+    inputs = RunInputs(
+        clip, folder / "speech.wav", folder / "run", profile, audio_track=audio_track
+    )
     done = run_series(inputs, only=["00"])
     rows.append((voice, done[0]["manifest"]))
 

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tfhkit.cli.parser import Outcome
+from tfhkit.cli.parser import TRACK_HELP, Outcome
 from tfhkit.errors import ParameterError
 
 # Facts that are said by the advice, in a few words, or when asked for.
@@ -24,7 +24,7 @@ def add_arguments(command: ArgumentParser) -> None:
         "--lag", action="store_true",
         help="also list how well sound and lips agree at each lag between them",
     )  # fmt: skip
-    command.add_argument("--audio-track", type=int, metavar="N", help="number of the sound track")
+    command.add_argument("--audio-track", type=int, metavar="N", help=TRACK_HELP)
 
 
 def call(options: Namespace) -> Outcome:

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from tfhkit.cli.parser import Outcome
+from tfhkit.cli.parser import TRACK_HELP, Outcome
 from tfhkit.errors import ParameterError
 
 TEXT = "fit the face model to a clip"
@@ -20,6 +20,7 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--report", metavar="FILE", help="draw the fit, before and after, on a page (.png or .pdf)"
     )
+    command.add_argument("--audio-track", type=int, metavar="N", help=TRACK_HELP)
     command.add_argument("--frames", type=int, metavar="N", help="the first N frames only")
     command.add_argument("--landmarks", default="auto", help="auto, face-alignment or dlib")
     command.add_argument("--model", default="open", help="face model: open, bfm09 or ict")
@@ -38,6 +39,7 @@ def call(options: Namespace) -> Outcome:
         options.model,
         options.model_path,
         options.report,
+        options.audio_track,
     )
     return result, table
 
@@ -69,6 +71,7 @@ def fit_file(
     model: str = "open",
     model_path: str = "",
     report: Path | str | None = None,
+    audio_track: int | None = None,
 ) -> dict[str, Any]:
     """Fit a face model to a clip.
 
@@ -81,6 +84,7 @@ def fit_file(
         model, model_path: see `tfhkit.face.load_model`.
         report: file for a drawing of the fit (.png or .pdf), see `tfhkit.fit.report_plots`; None
             draws nothing.
+        audio_track: number of the clip's sound track, from 1; None chooses.
     Returns:
         clip, frames, seconds (of landmarks and fit), the numbers of `fit_report` and `fit_clip`
         that REPORTED names, landmark_backend, model.
@@ -99,7 +103,7 @@ def fit_file(
     _refuse_path("--output", output, (".npz", ".mat"))
     _refuse_path("--report", report, (".png", ".pdf"))
     face = load_model(model, resolve_model(model_path))
-    clip = open_frames(path, frames)
+    clip = open_frames(path, frames, audio_track)
     output = check_writable(output, ".npz", ".mat") if output else None
     report = check_writable(report, ".png", ".pdf") if report else None
     began = time.perf_counter()

@@ -18,7 +18,7 @@ STEPS = (
 )
 EXECUTED = "notebooks"  # folder of a run directory for the executed notebooks
 RESERVED = ("uploads",)  # folders of runs/ that are not runs
-COMMON = ("clip", "speech", "out", "profile", "seed")  # parameters that every notebook has
+COMMON = ("clip", "audio_track", "speech", "out", "profile", "seed")  # every notebook's parameters
 
 
 def kit_dir() -> Path:

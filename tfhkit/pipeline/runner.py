@@ -9,7 +9,7 @@ from typing import Any
 
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.fit import Fit
-from tfhkit.media import open_clip, sha256_of
+from tfhkit.media import Clip, open_clip, sha256_of
 from tfhkit.media.locks import hold, remove_leftovers
 from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline import places, sources
@@ -33,6 +33,7 @@ class RunInputs:
         out: the run directory; None for `runs/` and the clip's name, see `run_dir`.
         profile: "quick", "full" or "tiny".
         seed: random seed.
+        audio_track: number of the clip's sound track, from 1; 0 chooses.
     """
 
     clip: Path | str = "sample"
@@ -40,6 +41,7 @@ class RunInputs:
     out: Path | str | None = None
     profile: str = "quick"
     seed: int = 0
+    audio_track: int = 0
 
     def clip_file(self) -> Path:
         """The clip's file. Raises InputError if there is none."""
@@ -114,7 +116,7 @@ class _Run:
         out: the run directory.
         files: "clip" and "speech" -> file or keyword.
         hashes: "clip" and "speech" -> function that gives the file's hash.
-        profile, seed: as in `RunInputs`.
+        profile, seed, audio_track: as in `RunInputs`.
         course: the run's `Course`.
     """
 
@@ -124,6 +126,7 @@ class _Run:
     hashes: dict[str, Callable[[], str]]
     profile: str
     seed: int
+    audio_track: int
     course: Course
 
     @classmethod
@@ -132,7 +135,8 @@ class _Run:
         files = {"clip": _named(inputs.clip, "clip"), "speech": _named(inputs.speech, "speech")}
         out = inputs.run_dir()
         hashes = {what: _hash_once(what, files[what], out) for what in files}
-        return cls(folder, out, files, hashes, inputs.profile, int(inputs.seed), course)
+        numbers = int(inputs.seed), int(inputs.audio_track)
+        return cls(folder, out, files, hashes, inputs.profile, *numbers, course)
 
     def hidden_files(self) -> Iterator[Path]:
         """Files that are hidden, in the folders that a run writes to."""
@@ -143,14 +147,21 @@ class _Run:
 
     def common(self) -> dict[str, Any]:
         """The parameters that all notebooks share."""
-        return {**self.files, "out": str(self.out), "profile": self.profile, "seed": self.seed}
+        numbers = {"seed": self.seed, "audio_track": self.audio_track}
+        return {**self.files, "out": str(self.out), "profile": self.profile, **numbers}
+
+    def open_clip(self) -> Clip:
+        """The run's clip."""
+        path = resolve("clip", self.files["clip"], self.out)
+        return open_clip(path, audio_track=self.audio_track or None)
 
     def why_stale(
         self, name: str, notebook: sources.Notebook, own: dict[str, Any], made: Manifest | None
     ) -> str | None:
         """Why a step has to run, or None."""
         code = sources.source_hash(notebook)
-        expected = manifests.fingerprint(name, self.profile, self.seed, own, code)
+        numbers = self.seed, self.audio_track
+        expected = manifests.fingerprint(name, self.profile, *numbers, own, code)
         return manifests.why_stale(made, self.out, expected, self.hashes)
 
 
@@ -175,7 +186,7 @@ def _keep_or_execute(
     say(f"{name:<26}" + (f"{seconds:7.1f} s" if reason else "unchanged, kept"))
     fit = run.out / name / "fit.npz"
     if fit.is_file():
-        say_advice(open_clip(resolve("clip", run.files["clip"], run.out)), Fit.load(fit), say)
+        say_advice(run.open_clip(), Fit.load(fit), say)
     status = "run" if reason else "kept"
     return {"name": name, "status": status, "seconds": seconds, "manifest": made}
 
