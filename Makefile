@@ -51,8 +51,8 @@ notebooks: $(STAMP)
 
 setup: $(STAMP)
 
-# The sample clip is fetched here, so that the series needs no network later; where that fails,
-# the run that wants the clip says what to do.
+# The sample clip and MediaPipe's networks are fetched here, so that the series needs no network
+# later; where that fails, the run that wants them says what to do.
 $(STAMP): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' || \
 	  { echo "Python 3.11 or 3.12 is needed; name one: make PYTHON=/path/to/python3.12"; exit 2; }
@@ -64,8 +64,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@mkdir -p .venv/etc/jupyter/jupyter_server_config.d
 	@cp tfhkit/teach/static/lab/tfhkit.json .venv/etc/jupyter/jupyter_server_config.d/
 	@$(BIN)/jupyter trust notebooks/*.ipynb >/dev/null
-	@$(BIN)/python -c "from tfhkit.assets import fetch; fetch('sample_clip')" 2>/dev/null \
-	  || echo "the sample clip could not be fetched now; it is tried again when it is needed"
+	@$(BIN)/python -c "from tfhkit.assets import fetch_for_the_series as f; f()" 2>/dev/null \
+	  || echo "the sample clip or the landmarks' networks could not be fetched now; they are fetched when they are needed"
 	@touch $(STAMP)
 
 clean:

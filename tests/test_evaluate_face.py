@@ -9,7 +9,14 @@ from scipy.spatial.transform import Rotation
 from tfhkit.coefficients import neutral
 from tfhkit.errors import ParameterError
 from tfhkit.evaluate.face import evaluate_heads
-from tfhkit.evaluate.heads import head_errors, make_head_clip, read_truth, similarity
+from tfhkit.evaluate.heads import (
+    eye_errors,
+    head_errors,
+    lid_opening,
+    make_head_clip,
+    read_truth,
+    similarity,
+)
 from tfhkit.face import actions_to_exp, load_model
 from tfhkit.media import open_clip
 
@@ -79,3 +86,22 @@ def test_pixels_halve_the_error_of_the_landmarks():
     assert sum(after["pose_error_deg"]) < 0.5 * sum(before["pose_error_deg"])
     assert after["lip_error_mm"] < 0.5 * before["lip_error_mm"]
     assert after["shape_error_mm"] < before["shape_error_mm"]
+
+
+def test_errors_of_the_eyes(model, truth):
+    blink = actions_to_exp(model, {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}).numpy()
+    truth.exp[1] += blink[0]
+    same = eye_errors(model, truth, truth)
+    assert same["lid_r"] > 0.999 and same["blink_counts"] == [1, 0, 0]
+    assert same["gaze_error_deg"] < 1e-3
+    opening = lid_opening(model, truth)
+    assert opening[1] < 0.1 * opening[0] and np.allclose(opening[[0, 2, 3, 4]], opening[0])
+    other = replace(truth, exp=truth.exp.copy())
+    other.exp[1] -= blink[0]
+    other.exp[2] += blink[0]
+    assert eye_errors(model, other, truth)["blink_counts"] == [0, 1, 1]
+    assert eye_errors(model, other, truth)["lid_r"] < 0
+    turned = replace(truth, exp=truth.exp.copy())
+    out = {"eyeLookOutLeft": 0.5, "eyeLookInRight": 0.5}
+    turned.exp[:] += actions_to_exp(model, out).numpy()
+    assert 9 < eye_errors(model, turned, truth)["gaze_error_deg"] < 13

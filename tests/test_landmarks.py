@@ -256,14 +256,16 @@ def test_footage_facts_are_plain_numbers(drifting):
 def test_backends_by_name(tmp_path, monkeypatch):
     monkeypatch.setenv("TFHKIT_CACHE", str(tmp_path))
     monkeypatch.setenv("TFHKIT_OFFLINE", "1")
-    assert landmarks.choose_backend("auto") == "dlib"
+    with pytest.warns(UserWarning, match="mesh.*another backend finds the landmarks"):
+        assert landmarks.choose_backend("auto") == "dlib"
     with pytest.raises(ParameterError, match="no backend 'mediapipe'"):
         landmarks.detect_image(PORTRAIT, "mediapipe")
     with pytest.raises(MissingBackend, match="face-alignment.*2DFAN4.*save it as .*or use dlib"):
         landmarks.detect_image(PORTRAIT, "face-alignment")
     for name in fan_backend.WEIGHTS:
         assets.path_of(name).write_bytes(b"cos\nsystem\n(S'false'\ntR.")  # a pickle with a call
-    assert landmarks.choose_backend("auto") == "face-alignment"
+    with pytest.warns(UserWarning, match="mesh"):
+        assert landmarks.choose_backend("auto") == "face-alignment"
     with pytest.raises(AssetError, match="2DFAN4.*has SHA-256"):
         landmarks.detect_image(PORTRAIT, "face-alignment")
 

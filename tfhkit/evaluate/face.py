@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfhkit.errors import ParameterError
-from tfhkit.evaluate.heads import head_errors, make_head_clip, read_truth
+from tfhkit.evaluate.heads import eye_errors, head_errors, make_head_clip, read_truth
 from tfhkit.face import MorphableModel, load_model
 from tfhkit.fit import fit_clip
 from tfhkit.landmarks import detect
@@ -39,7 +39,8 @@ def evaluate_heads(
         progress: called as progress(done, total, text).
     Returns:
         heads, frames; pose_error_deg (mean absolute error of pitch, yaw, roll), lip_error_mm and
-        shape_error_mm (rms), each the mean over the heads; and landmarks_only, the same three from
+        shape_error_mm (rms), lid_r and gaze_error_deg, see `eye_errors`, each the mean over the
+        heads; blink_f1, of the frames with closed eyes; and landmarks_only, the first three from
         the landmarks alone.
     Raises:
         ParameterError: fewer than one head, or too few frames to fit.
@@ -55,7 +56,13 @@ def evaluate_heads(
         if progress:
             progress(done, n_heads, "fitting virtual heads")
     landmarks, pixels = ({key: _mean(row[k][key] for row in rows) for key in _KEYS} for k in (0, 1))
-    return {"heads": n_heads, "frames": n_frames, **pixels, "landmarks_only": landmarks}
+    eyes = {key: _mean(row[1][key] for row in rows) for key in ("lid_r", "gaze_error_deg")}
+    both, ours, real = np.sum([row[1]["blink_counts"] for row in rows], 0)
+    blinks = {"blink_f1": float(2 * both / max(2 * both + ours + real, 1))}
+    return {
+        "heads": n_heads, "frames": n_frames, **pixels, **eyes, **blinks,
+        "landmarks_only": landmarks,
+    }  # fmt: skip
 
 
 def evaluate_clip(
@@ -92,7 +99,10 @@ def _one_head(seed, n_frames):
             fit_clip(clip, landmarks, model, crop=crop, **kind)
             for kind in ({"photometric": None}, {})
         ]
-    return [head_errors(model, fit.coefficients, truth) for fit in fits]
+    return [
+        head_errors(model, fit.coefficients, truth) | eye_errors(model, fit.coefficients, truth)
+        for fit in fits
+    ]
 
 
 def _mean(values):

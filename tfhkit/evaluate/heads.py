@@ -21,6 +21,7 @@ _TEXT = (
     "Please show me where they go on Sunday morning.",
 )
 _MM_PER_DM = 100.0
+CLOSED_SHARE = 0.25  # eyes that are open by less than this share of open ones are closed
 
 
 def make_head_clip(
@@ -107,6 +108,55 @@ def head_errors(
         errors[f"{name}_error_mm"] = float(_MM_PER_DM * np.sqrt(distance2.mean()))
     turned = np.degrees(np.abs(found.angles - truth.angles)).mean(0)
     return {"pose_error_deg": [float(angle) for angle in turned], **errors}
+
+
+def eye_errors(
+    model: MorphableModel, found: Coefficients, truth: Coefficients
+) -> dict[str, float | list[int]]:
+    """Errors of lids and gaze in fitted frames against the truth.
+
+    Args:
+        model: of both, with facial actions.
+        found, truth: of the same frames, NumPy.
+    Returns:
+        lid_r, correlation of the lids' opening with the true one; blink_counts, the numbers of
+        frames closed in both, closed in the fit alone and in the truth alone (opened by less than
+        CLOSED_SHARE of the head's open eyes); gaze_error_deg, mean angle between the directions of
+        the eyes, where they are open.
+    """
+    ours, real = (lid_opening(model, part) for part in (found, truth))
+    closed_ours, closed_real = (o < CLOSED_SHARE * np.percentile(real, 90) for o in (ours, real))
+    pairs = ((1, 1), (1, 0), (0, 1))
+    counts = [int(((closed_ours == a) & (closed_real == b)).sum()) for a, b in pairs]
+    a, b = (_gaze(model, part)[:, ~closed_real] for part in (found, truth))
+    cosine = (a * b).sum(-1).clip(-1, 1)
+    r = float(np.corrcoef(ours, real)[0, 1])
+    angle = float(np.degrees(np.arccos(cosine)).mean())
+    return {"lid_r": r, "blink_counts": counts, "gaze_error_deg": angle}
+
+
+def lid_opening(model: MorphableModel, coefficients: Coefficients) -> Float[np.ndarray, "T"]:
+    """Mean height between the lids of both eyes, dm; below zero where closed lids overlap."""
+    mask = torch.zeros(model.n_verts, dtype=torch.bool)
+    ids = torch.tensor([37, 38, 43, 44, 41, 40, 47, 46])
+    mask[model.landmark_ids[ids]] = True
+    order = torch.searchsorted(torch.nonzero(mask)[:, 0], model.landmark_ids[ids]).numpy()
+    y = _region_verts(model, coefficients, mask)[:, order, 1]
+    return y[:, :4].mean(1) - y[:, 4:].mean(1)
+
+
+def _gaze(model, coefficients):
+    """(2, T, 3) unit vectors from the centre of each eye to its pupil, in model space."""
+    result = []
+    for side in ("right_eye", "left_eye"):
+        eye = model.regions[side]
+        still = replace(coefficients[:1], exp=np.zeros_like(coefficients.exp[:1]))
+        ball = _region_verts(model, still, eye)[0]
+        system = np.column_stack([2 * ball, np.ones(len(ball))])  # a sphere through its points
+        centre = np.linalg.lstsq(system, (ball**2).sum(1), rcond=None)[0][:3]
+        pupil = _region_verts(model, coefficients, eye & model.regions["pupil"]).mean(1)
+        result.append((pupil - centre) / np.linalg.norm(pupil - centre, axis=1, keepdims=True))
+    return np.array(result)
 
 
 def _region_verts(model, coefficients, region):

@@ -53,6 +53,7 @@ def _parts():
         ("face model: open", _model, False),
         ("rasterizer: numba", lambda: _rasterizer("numba"), False),
         ("rasterizer: pytorch3d", lambda: _rasterizer("pytorch3d"), True),
+        ("landmarks: mesh", _mesh, True),
         ("landmarks: dlib", lambda: _asset("dlib_landmarks"), False),
         ("landmarks: face-alignment", _fan, True),
         ("identity: dlib", lambda: _asset("dlib_descriptor"), False),
@@ -90,6 +91,15 @@ def _asset(name):
     if not path.is_file():
         raise InputError(name, "is not there yet", "it is fetched when it is first needed")
     verify(path, ASSETS[name].sha256)
+    return "verified"
+
+
+def _mesh():
+    from tfhkit.landmarks import mesh_backend
+
+    missing = mesh_backend.why_missing()
+    if missing:
+        raise InputError("mesh", missing, "dlib is used")
     return "verified"
 
 

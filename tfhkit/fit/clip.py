@@ -20,6 +20,7 @@ from tfhkit.fit.appearance import fit_appearance, spread_frames
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import BundleSettings, frame_sigma, reproject, solve_bundle
 from tfhkit.fit.crop import Crop, clip_crop
+from tfhkit.fit.eyes import fit_eyes
 from tfhkit.fit.initialise import BundleState
 from tfhkit.fit.photometric import Observed, PhotometricSettings, refine_all, refine_shared
 from tfhkit.fit.report import (
@@ -31,6 +32,7 @@ from tfhkit.fit.report import (
     photometric_l1,
 )
 from tfhkit.landmarks import Landmarks
+from tfhkit.landmarks.mesh_nets import N_MESH
 from tfhkit.landmarks.smoothing import smooth_track
 from tfhkit.media import atomic_path, frames_at, json_text
 from tfhkit.media.clip import FrameSource
@@ -199,6 +201,9 @@ def fit_clip(
         )
         state = calm_pose(state, times)
     state = bridge_motion(state, left_out, times)
+    if landmarks.dense_px is not None:
+        seen_eyes = crop.to_crop(landmarks.dense_px[:, N_MESH:].reshape(len(points), 2, -1, 2))
+        state = fit_eyes(model, state, torch.as_tensor(seen_eyes), ~landmarks.gap, camera)
     fitted = state.coefficients().map(lambda part: part.contiguous().numpy())
     predicted = crop.to_frame(reproject(basis, state, camera).numpy())
     sigma_deg = np.degrees(sigma[:, :3].numpy()).astype(np.float32)

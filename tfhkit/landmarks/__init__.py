@@ -1,5 +1,6 @@
-"""The 68 landmarks of the main speaker over a clip: the seam between dlib and face-alignment."""
+"""The landmarks of the main speaker over a clip: the seam between mesh, dlib, face-alignment."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ from tfhkit.landmarks.usable import (
 from tfhkit.media.clip import Clip
 from tfhkit.progress import Progress
 
-BACKENDS = ("face-alignment", "dlib")  # the order of "auto"; the first whose weights are there
+BACKENDS = ("mesh", "face-alignment", "dlib")  # "auto" takes the first whose files are there
 N_PROBES = 6  # frames on which the detector's scale is chosen
 N_PORTRAITS = 8  # frames in which the speaker's identity is compared
 SHORT_GAP_S = 0.5
@@ -54,6 +55,9 @@ class Landmarks:
         people: the faces of the clip, the speaker's among them.
         why: why this face is the speaker's, in a few words.
         exposure_steps: frames at which the exposure changes for good.
+        dense_px: what `mesh` sees besides: (T, 468, 2) points of the face mesh, and of both eyes,
+            the subject's right one first, (T, 21, 2) each, see `mesh_nets.find_eyes`; None from
+            other backends.
     """
 
     points_px: Float[np.ndarray, "T points 2"]
@@ -66,6 +70,7 @@ class Landmarks:
     people: tuple[FaceSeen, ...] = ()
     why: str = ""
     exposure_steps: tuple[int, ...] = ()
+    dense_px: Float[np.ndarray, "T 510 2"] | None = None
 
     def left_out(self) -> Bool[np.ndarray, "T"]:
         """The frames of the ranges in `unusable`."""
@@ -73,10 +78,14 @@ class Landmarks:
 
 
 def choose_backend(backend: str = "auto") -> str:
-    """The name that `backend` stands for: face-alignment where its weights are there, else dlib."""
+    """The name that `backend` stands for: "auto" is the first whose files are there."""
     if backend == "auto":
-        from tfhkit.landmarks import fan_backend
+        from tfhkit.landmarks import fan_backend, mesh_backend
 
+        missing = mesh_backend.why_missing()
+        if not missing:
+            return "mesh"
+        warnings.warn(f"{missing}; another backend finds the landmarks", stacklevel=2)
         return "face-alignment" if fan_backend.available() else "dlib"
     if backend not in BACKENDS:
         raise ParameterError("landmarks", f"no backend {backend!r}", f"use auto or {BACKENDS}")
@@ -85,7 +94,12 @@ def choose_backend(backend: str = "auto") -> str:
 
 def open_backend(backend: str, images: Sequence[UInt8[np.ndarray, "H W 3"]]) -> FaceFinder:
     """A face finder with `find(image)` and `points(image, box)`, made for images like these."""
-    if choose_backend(backend) == "dlib":
+    name = choose_backend(backend)
+    if name == "mesh":
+        from tfhkit.landmarks.mesh_backend import MeshFaces
+
+        return MeshFaces(images)
+    if name == "dlib":
         from tfhkit.landmarks.dlib_backend import DlibFaces
 
         return DlibFaces(images)
@@ -101,7 +115,7 @@ def detect_image(
 
     Args:
         image_rgb: (H, W, 3) uint8.
-        backend: "auto", "dlib" or "face-alignment".
+        backend: "auto", or one of BACKENDS.
     Returns:
         (n_faces, 68, 2) float32 px; n_faces may be 0.
     """
@@ -109,7 +123,7 @@ def detect_image(
     boxes, margins = faces.find(image_rgb)
     boxes = boxes[margins > 0]
     boxes = boxes[np.argsort(boxes[:, 0] - boxes[:, 2])]
-    points = [faces.points(image_rgb, box) for box in boxes]
+    points = [faces.points(image_rgb, box)[:68] for box in boxes]
     return np.array(points, np.float32).reshape(-1, 68, 2)
 
 
@@ -118,7 +132,7 @@ def detect(clip: Clip, backend: str = "auto", progress: Progress | None = None) 
 
     Args:
         clip: Clip.
-        backend: "auto", "dlib" or "face-alignment".
+        backend: "auto", or one of BACKENDS.
         progress: callable (done, total, text), or None.
     Returns:
         Landmarks.
@@ -139,6 +153,7 @@ def detect(clip: Clip, backend: str = "auto", progress: Progress | None = None) 
     tracking.refuse_other_person(track, clip.times, clip.path, round(n_faces))
     points, score, known, face_looks = _points_of(clip, faces, track)
     levels, change = frame_looks
+    points, dense = points[:, :68], points[:, 68:]
     seen_px = np.where(known[:, None, None], points, np.nan)
     looks = FrameLooks(face_looks, levels, change, seen_px)
     unusable = find_unusable(looks, clip.times)
@@ -159,6 +174,7 @@ def detect(clip: Clip, backend: str = "auto", progress: Progress | None = None) 
         people,
         why,
         tuple(exposure_steps(looks, clip.times)),
+        bridge(dense, known, clip.times).astype(np.float32) if dense.shape[1] else None,
     )
 
 
@@ -192,7 +208,7 @@ def _heard(tracks, clip):
         if len(seen) < tracking.SEEN_SHARE * len(clip):
             heard.append(0.0)
             continue
-        opening = mouth_opening(np.array([points for _, points in seen]))
+        opening = mouth_opening(np.array([points[:68] for _, points in seen]))
         times = clip.times[[frame for frame, _ in seen]]
         agreement = speech_agreement(opening, times, clip.audio, clip.sr_hz, CHOICE_LAGS_S)
         heard.append(float(agreement.max()))
@@ -200,16 +216,18 @@ def _heard(tracks, clip):
 
 
 def _points_of(clip, faces, track):
-    """Points (T, 68, 2), score (T,), known (T,) and look (T, 3) of a track's face."""
+    """Points (T, n, 2), score (T,), known (T,) and look (T, 3) of a track's face."""
     total = len(clip)
-    points, looks = np.zeros((total, 68, 2)), np.full((total, 3), np.nan)
+    n_points = len(next(face.points for face in track.faces if face.points is not None))
+    points = np.zeros((total, n_points, 2), np.float32)
+    looks = np.full((total, 3), np.nan)
     score, known = np.zeros(total, np.float32), np.zeros(total, bool)
     with clip.reader() as frames:
         for index, face in zip(track.frames, track.faces):
             if face.points is None:  # a weak or small box that turned out to be the speaker
                 image = frames[index]
                 points[index] = faces.points(image, face.box)
-                looks[index] = look_at(image, points[index])
+                looks[index] = look_at(image, points[index, :68])
             else:
                 points[index], looks[index] = face.points, face.look
             score[index], known[index] = 1 / (1 + np.exp(-2 * face.margin)), True

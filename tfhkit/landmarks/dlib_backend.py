@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from tfhkit.assets import fetch
+from tfhkit.landmarks.boxes import box_of
 from tfhkit.landmarks.tracking import joined
 
 FACE_PX = 240  # a face is scaled to this before its points are predicted
@@ -25,9 +26,6 @@ JITTER = (
     (0, 0, 1), (0.03, 0, 1), (-0.03, 0, 1), (0, 0.03, 1), (0, -0.03, 1),
     (0, 0, 1.04), (0, 0, 0.96), (0.02, 0.02, 1.02), (-0.02, -0.02, 0.98),
 )  # fmt: skip
-# Box of the detector as seen from the points: side over the points' spread, and its centre.
-BOX_SIDE = 3.5
-BOX_RISE = 0.08
 
 
 class DlibFaces:
@@ -160,16 +158,6 @@ def tile_starts(length_px: int, scale: float) -> list[int]:
     """Where tiles begin along one axis: they overlap by more than a face that is looked for."""
     side, step = math.ceil(TILE_PX / scale), math.floor((TILE_PX - OVERLAP_PX) / scale)
     return list(range(0, max(1, length_px - side + step), step))
-
-
-def box_of(points: Float[np.ndarray, "68 2"]) -> Float[np.ndarray, "4"]:
-    """The square box (4,) that the detector would put around 68 points."""
-    inner = points[17:]
-    centre = inner.mean(0)
-    spread = np.sqrt(((inner - centre) ** 2).sum(1).mean())
-    half = BOX_SIDE * spread / 2
-    centre = centre + (0.0, BOX_RISE * spread)
-    return np.concatenate([centre - half, centre + half])
 
 
 @cache

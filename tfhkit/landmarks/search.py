@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Real, UInt8
 
 from tfhkit.landmarks import tracking
+from tfhkit.landmarks.boxes import box_of
 from tfhkit.landmarks.tracking import Face, FaceFinder, joined
 from tfhkit.landmarks.usable import face_look
 
@@ -39,8 +40,9 @@ def faces_of(
     for i, face in enumerate(seen):
         if face.margin > tracking.STRONG and face.side_px >= least_px:
             points = faces.points(image, face.box)
-            portrait = describe(image, points) if with_portraits else None
-            seen[i] = replace(face, points=points, portrait=portrait, look=look_at(image, points))
+            portrait = describe(image, points[:68]) if with_portraits else None
+            look = look_at(image, points[:68])
+            seen[i] = replace(face, points=points, portrait=portrait, look=look)
     return seen
 
 
@@ -84,8 +86,6 @@ def look_at(
     image: UInt8[np.ndarray, "H W 3"], points: Float[np.ndarray, "68 2"]
 ) -> Float[np.ndarray, "3"]:
     """`face_look` of the face with these points."""
-    from tfhkit.landmarks.dlib_backend import box_of
-
     return face_look(image, box_of(points))
 
 

@@ -9,22 +9,22 @@ QUICK = np.r_[36:48, 48:68]
 
 
 def bridge(
-    points_px: Float[np.ndarray, "T 68 2"],
+    points_px: Float[np.ndarray, "T n 2"],
     known: Bool[np.ndarray, "T"],
     times: Float[np.ndarray, "T"],
-) -> Float[np.ndarray, "T 68 2"]:
+) -> Float[np.ndarray, "T n 2"]:
     """Fill the frames without landmarks along straight lines between their neighbours.
 
     Args:
-        points_px: (T, 68, 2); rows where `known` is False are ignored.
+        points_px: (T, n, 2); rows where `known` is False are ignored.
         known: (T,) bool, at least one True.
         times: (T,) seconds.
     Returns:
-        (T, 68, 2) float64; before the first and after the last known frame that frame is held.
+        (T, n, 2) float64; before the first and after the last known frame that frame is held.
     """
     flat = np.asarray(points_px, np.float64).reshape(len(times), -1)
     filled = [np.interp(times, times[known], column[known]) for column in flat.T]
-    return np.stack(filled, axis=1).reshape(len(times), 68, 2)
+    return np.stack(filled, axis=1).reshape(len(times), -1, 2)
 
 
 def smooth(

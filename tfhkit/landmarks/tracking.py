@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Real, UInt8
 
 from tfhkit.errors import InputError
+from tfhkit.landmarks.boxes import box_distance
 from tfhkit.landmarks.speaking import r_sigma
 
 STRONG = 0.0  # detector margin that may begin a new track
@@ -33,14 +34,14 @@ class Face:
     Args:
         box: (4,) x0, y0, x1, y1 px.
         margin: of the detector; above 0 it is a face.
-        points: (68, 2) px, or None where they were not asked for.
+        points: px, the 68 first, or None where they were not asked for.
         portrait: (128,) descriptor, or None.
         look: brightness, contrast and sharpness, see `face_look`, or None.
     """
 
     box: Real[np.ndarray, "4"]
     margin: float
-    points: Float[np.ndarray, "68 2"] | None = None
+    points: Float[np.ndarray, "points 2"] | None = None
     portrait: Float[np.ndarray, "128"] | None = None
     look: Float[np.ndarray, "3"] | None = None
 
@@ -67,8 +68,8 @@ class FaceFinder(Protocol):
 
     def points(
         self, image: UInt8[np.ndarray, "H W 3"], box: Float[np.ndarray, "4"]
-    ) -> Float[np.ndarray, "68 2"]:
-        """The 68 points in one box."""
+    ) -> Float[np.ndarray, "points 2"]:
+        """The points in one box: the 68 iBUG points, then those that the backend has besides."""
         ...
 
 
@@ -94,7 +95,7 @@ class Track:
         if not len(points):
             return 0.0
         opening = np.linalg.norm(points[:, 62] - points[:, 66], axis=-1)
-        return float(np.std(opening / np.ptp(points[:, :, 1], axis=1)))
+        return float(np.std(opening / np.ptp(points[:, :68, 1], axis=1)))
 
 
 def track_faces(found: Sequence[Sequence[Face]], times: Float[np.ndarray, "T"]) -> list[Track]:
@@ -112,7 +113,7 @@ def track_faces(found: Sequence[Sequence[Face]], times: Float[np.ndarray, "T"]) 
         for i, face in enumerate(faces):
             for j, track in enumerate(tracks):
                 gap_s = times[frame] - times[track.frames[-1]]
-                far = _distance(face.box, track.faces[-1].box)
+                far = box_distance(face.box, track.faces[-1].box)
                 if far < REACH + min(1.0, REACH_PER_S * gap_s):
                     pairs.append((far, i, j))
         used_faces, used_tracks = set(), set()
@@ -127,22 +128,13 @@ def track_faces(found: Sequence[Sequence[Face]], times: Float[np.ndarray, "T"]) 
     return tracks
 
 
-def _distance(a, b):
-    """Distance of two boxes' centres plus their difference in side, over the mean side."""
-    side_a, side_b = a[2] - a[0], b[2] - b[0]
-    centres = np.hypot(*((a[:2] + a[2:] - b[:2] - b[2:]) / 2))
-    # the detector's sides come in steps of a fifth, so a step of one costs little
-    resized = max(0.0, abs(np.log(side_a / side_b)) - 0.2)
-    return centres / ((side_a + side_b) / 2) + resized
-
-
 def without_doubles(
     boxes: Real[np.ndarray, "n 4"], margins: Sequence[float] | Float[np.ndarray, "n"]
 ) -> list[Face]:
     """Faces of one frame from the detector's boxes; of boxes on the same face the strongest."""
     faces: list[Face] = []
     for i in np.argsort(-np.asarray(margins)):
-        if all(_distance(boxes[i], face.box) > SAME_FACE for face in faces):
+        if all(box_distance(boxes[i], face.box) > SAME_FACE for face in faces):
             faces.append(Face(boxes[i], float(margins[i])))
     return faces
 
@@ -158,7 +150,7 @@ def joined(
     boxes, margins = (np.concatenate(both) for both in zip(*parts))
     kept: list[int] = []
     for i in np.argsort(margins <= STRONG, kind="stable"):
-        if all(_distance(boxes[i], boxes[k]) > SAME_FACE for k in kept):
+        if all(box_distance(boxes[i], boxes[k]) > SAME_FACE for k in kept):
             kept.append(int(i))
     return boxes[kept], margins[kept]
 
@@ -296,7 +288,7 @@ def _refuse_swap(best, tracks, n_frames, path):
             continue
         for frame, face in zip(other.frames, other.faces):
             near = min(range(frame - 1, frame + 2), key=lambda f: (f not in ours, abs(f - frame)))
-            if near in ours and _distance(face.box, ours[near].box) < TOUCH:
+            if near in ours and box_distance(face.box, ours[near].box) < TOUCH:
                 raise InputError(
                     f"{path}, frame {frame}",
                     "two faces of about equal size cross or swap, so who speaks is not certain",

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from tfhkit.errors import InputError
 from tfhkit.face.model import MorphableModel
 from tfhkit.fit import Fit
+from tfhkit.fit.eyes import with_calm_eyes
 from tfhkit.motion.batches import prepare
 from tfhkit.motion.data import MotionTrack, make_track, measure_normalisation
 from tfhkit.motion.lips import correlation, lip_opening
@@ -116,6 +117,8 @@ def personal_track(
 ) -> tuple[MotionTrack, float, Float[np.ndarray, "n_lags"]]:
     """A person's track to fine-tune on, its sound taken at the lag at which their lips move.
 
+    The eyes are at rest in it, see `with_calm_eyes`.
+
     Args:
         fit: of the clip.
         audio: the clip's sound, 16 kHz.
@@ -131,11 +134,10 @@ def personal_track(
     if times[-1] - times[0] < 1.0:
         raise InputError("clip", "has less than 1 s to learn from", "take a longer clip")
     person = coefficients.id[0]
-    lag_s, agreement = find_lag(general, model, audio, times, coefficients.exp, person)
+    exp = with_calm_eyes(model, coefficients.exp)
+    lag_s, agreement = find_lag(general, model, audio, times, exp, person)
     gap = fit.gap[frames]
-    track = make_track(
-        audio, times, coefficients.exp, coefficients.pose, gap, "person", person, lag_s
-    )
+    track = make_track(audio, times, exp, coefficients.pose, gap, "person", person, lag_s)
     return track, lag_s, agreement
 
 

@@ -1,0 +1,181 @@
+"""MediaPipe's face mesh as landmarks: found once, followed from frame to frame."""
+
+import importlib.util
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from tfhkit.assets import ASSETS, fetch, path_of
+from tfhkit.errors import AssetError, MissingBackend
+from tfhkit.landmarks import mesh_nets
+from tfhkit.landmarks.boxes import box_of
+from tfhkit.landmarks.mesh_nets import Detection, Region, detect_faces, find_eyes, find_mesh
+from tfhkit.landmarks.mesh_to_68 import to_68
+from tfhkit.landmarks.tracking import SAME_FACE, box_distance
+
+FILES = ("mesh_detector", "face_mesh", "face_iris")
+SURE, WEAK = 0.5, 0.3  # probability of a face, and of one that is followed already
+EVERY = 6  # frames after which the whole picture is searched again
+SIDES = (1.0, 0.5, 0.25, 0.125, 0.0625)  # of the tiles that are searched, in the picture's longer
+LEAST_PX = 40  # width of the smallest face that is looked for
+FACE_SHARE = 0.09  # of a tile's side: a face that is smaller is not found for certain
+MUCH_SMALLER = 5.0  # a face that is smaller by this factor is no candidate for the speaker
+OVERLAP = 0.35  # of a tile's side
+LOGITS = 10.0  # of the mesh's answer, that make a margin of 1
+
+
+def why_missing() -> str:
+    """Why the backend cannot be used, or an empty text; files that are absent are fetched."""
+    try:
+        _networks()
+    except (MissingBackend, AssetError) as error:
+        return str(error)
+    return ""
+
+
+class MeshFaces:
+    """Faces and their points with MediaPipe's networks.
+
+    A face that was found is followed: the mesh of one frame says where to look in the next. The
+    whole picture is searched again every few frames, and where a face was lost.
+
+    Args:
+        images: a few frames of the clip, (H, W, 3) uint8 RGB; how finely faces are looked for is
+            chosen on them.
+    Raises:
+        MissingBackend: the runtime or a file is absent. AssetError: a file with another hash.
+    """
+
+    name = "mesh"
+
+    def __init__(self, images: Sequence[UInt8[np.ndarray, "H W 3"]]) -> None:
+        self._detector, self._mesh, self._iris = _networks()
+        self._known: dict[bytes, Float[np.ndarray, "578 2"]] = {}
+        self._followed: list[Float[np.ndarray, "468 2"]] = []
+        self._since_search = 0
+        self.sides = self._choose_sides(images)
+
+    def slow(self, width_px: int) -> bool:
+        """Whether a search of a whole frame of that width takes seconds: never."""
+        return False
+
+    def find(
+        self, image: UInt8[np.ndarray, "H W 3"]
+    ) -> tuple[Float[np.ndarray, "n 4"], Float[np.ndarray, "n"]]:
+        """Boxes (n, 4) float px as x0, y0, x1, y1, and margins (n,); above 0 is a face."""
+        regions = [mesh_nets.mesh_region(mesh) for mesh in self._followed]
+        found = [look for region in regions if (look := self._look(image, region))[2] > 0]
+        lost = len(found) < max(1, len(regions))
+        self._since_search += 1
+        if lost or self._since_search >= EVERY:
+            self._since_search = 0
+            for seen in self._search(image, self.sides):
+                box, points, margin = self._look_anew(image, seen.region())
+                if margin > 0:
+                    found.append((box, points, min(margin, seen.probability - SURE)))
+        kept = _without_doubles(found)
+        self._known = {box.tobytes(): points for box, points, _ in kept}
+        self._followed = [points[68:536] for _, points, margin in kept if margin > 0]
+        boxes = np.array([box for box, _, _ in kept]).reshape(-1, 4)
+        return boxes, np.array([margin for *_, margin in kept], np.float64)
+
+    def points(
+        self, image: UInt8[np.ndarray, "H W 3"], box: Float[np.ndarray, "4"]
+    ) -> Float[np.ndarray, "578 2"]:
+        """The points of the face in one box, px: the 68, the mesh, and both eyes."""
+        known = self._known.get(np.asarray(box, np.float64).tobytes())
+        if known is not None:
+            return known
+        region = Region((box[:2] + box[2:]) / 2, mesh_nets.MESH_REGION * float(box[2] - box[0]))
+        return self._look_anew(image, region)[1]
+
+    def _look_anew(self, image, region):
+        """Box, points and margin of a face that was not followed; the first mesh says where."""
+        mesh, _ = find_mesh(image, region, self._mesh)
+        return self._look(image, mesh_nets.mesh_region(mesh))
+
+    def _look(self, image, region):
+        """Box, points and margin of the face in a region."""
+        mesh, logit = find_mesh(image, region, self._mesh)
+        eyes = find_eyes(image, mesh, self._iris)
+        points = np.concatenate([to_68(mesh, eyes), mesh, eyes.reshape(-1, 2)])
+        return box_of(points[:68]), points.astype(np.float32), logit / LOGITS
+
+    def _search(self, image, sides) -> list[Detection]:
+        """Faces in the tiles of these sizes, the surest first."""
+        found: list[Detection] = []
+        for side in sides:
+            for tile in tiles(image.shape[0], image.shape[1], side):
+                found += detect_faces(image, tile, self._detector, WEAK)
+        found.sort(key=lambda seen: -seen.probability)
+        kept: list[Detection] = []
+        for seen in found:
+            if all(box_distance(seen.box, other.box) > SAME_FACE for other in kept):
+                kept.append(seen)
+        return kept
+
+    def _choose_sides(self, images):
+        """The largest tiles that show a face, and finer ones where they show further faces."""
+        longer = max(images[0].shape[:2])
+        wanted = [side for side in SIDES if side == 1 or LEAST_PX < 2 * FACE_SHARE * side * longer]
+        few = images[:: max(1, len(images) // 3)][:3]
+        chosen: list[float] = []
+        for side in wanted:
+            before = [self._search(image, tuple(chosen)) for image in few]
+            more = [self._search(image, (*chosen, side)) for image in few]
+            gain = [_n_candidates(b) > _n_candidates(a) for a, b in zip(before, more)]
+            if 2 * sum(gain) > len(few) or (not any(before) and any(gain)):
+                chosen.append(side)
+            elif chosen and side < chosen[-1] / 2:
+                break
+        return tuple(chosen or wanted)
+
+
+def _n_candidates(found):
+    """The number of sure faces, without those that are too small to be the speaker's."""
+    sides = [seen.box[2] - seen.box[0] for seen in found if seen.probability > SURE]
+    return sum(side * MUCH_SMALLER > max(sides) for side in sides)
+
+
+def tiles(height: int, width: int, side: float) -> list[Region]:
+    """Squares that cover a picture, overlapping.
+
+    Args:
+        height, width: of the picture, px. side: of the squares, in the longer of the two.
+    """
+    length = side * max(height, width)
+
+    def middles(size):
+        if size <= length:
+            return [size / 2]
+        n = int(np.ceil((size - length) / (length * (1 - OVERLAP)))) + 1
+        return np.linspace(length / 2, size - length / 2, n)
+
+    return [Region(np.array([x, y]), length) for y in middles(height) for x in middles(width)]
+
+
+def _without_doubles(found):
+    """Of looks at the same face the surest one; followed faces come first."""
+    kept = []
+    for look in sorted(found, key=lambda look: look[2] <= 0):
+        if all(box_distance(look[0], other[0]) > SAME_FACE for other in kept):
+            kept.append(look)
+    return kept
+
+
+def _networks():
+    """Detector, mesh and iris network."""
+    if importlib.util.find_spec("ai_edge_litert") is None:
+        raise MissingBackend("landmarks", MeshFaces.name, "pip install ai-edge-litert")
+    return [mesh_nets.open_network(_file(name)) for name in FILES]
+
+
+def _file(name):
+    try:
+        return fetch(name)
+    except AssetError as error:
+        if "SHA-256" in error.fault or path_of(name).is_file():
+            raise
+        remedy = f"{ASSETS[name].filename} {error.fault}: {error.remedy}, or use dlib"
+        raise MissingBackend("landmarks", MeshFaces.name, remedy) from error
