@@ -158,7 +158,7 @@ def face_of_image(
     if sides[best] < LEAST_FACE_PX:
         fault = f"its face is {sides[best]:.0f} px wide, at least {LEAST_FACE_PX} are needed"
         raise InputError(path, fault, "give a larger picture of the face")
-    points = faces.points(view.of(image), boxes[best])
+    points = faces.points(view.of(image), boxes[best])[:68]
     points = view.to_picture(points, image.shape).astype(np.float32)[None]
     score = 1 / (1 + np.exp(-2 * margins[best : best + 1]))
     return Landmarks(points, score.astype(np.float32), np.zeros(1, bool), faces.name)

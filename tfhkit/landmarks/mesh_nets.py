@@ -7,7 +7,9 @@ Source: Bazarevsky et al. 2019 (detector), Kartynnik et al. 2019 (mesh), Ablavat
 (iris); the files are Google's, Apache-2.0.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -86,8 +88,9 @@ def open_network(path: Path) -> Network:
     """A .tflite file as a function from an input without batch axis to its outputs."""
     from ai_edge_litert.interpreter import Interpreter
 
-    net = Interpreter(model_path=str(path), num_threads=1)
-    net.allocate_tensors()
+    with _without_notices():
+        net = Interpreter(model_path=str(path), num_threads=1)
+        net.allocate_tensors()
     (given,), outputs = net.get_input_details(), net.get_output_details()
 
     def run(pixels):
@@ -96,6 +99,19 @@ def open_network(path: Path) -> Network:
         return [net.get_tensor(output["index"])[0] for output in outputs]
 
     return run
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Drop what the runtime's C++ code writes to stderr about its delegates."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @dataclass(frozen=True)

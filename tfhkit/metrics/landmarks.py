@@ -80,7 +80,7 @@ def detect_crops(
     for frame, image in enumerate(images):
         boxes, margins = faces.find(image)
         if len(boxes):
-            out[frame] = faces.points(image, boxes[np.argmax(margins)])
+            out[frame] = faces.points(image, boxes[np.argmax(margins)])[:68]
         if progress:
             progress(frame + 1, len(images), "landmarks of crops")
     return out
