@@ -5,6 +5,7 @@ from tfhkit.teach.build import build
 PARAMETERS = """
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
+audio_track: int = 0  # number of the sound track; 0 chooses
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)

@@ -1,8 +1,10 @@
 """The command line: quick help, one line for every refusal, exactly one JSON object."""
 
 import json
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from pipeline_toys import toy_notebooks
 from scipy.io import loadmat
+from talk_toys import toy_person, write_clip
 
 from tfhkit import cli
 from tfhkit.cli.fit import REPORTED
@@ -17,9 +20,13 @@ from tfhkit.cli.parser import COMMANDS
 from tfhkit.coefficients import neutral, read_mat
 from tfhkit.errors import InputError
 from tfhkit.evaluate import footage
+from tfhkit.evaluate.contact_sheet import shown_frames
 from tfhkit.fit import Crop, Fit
-from tfhkit.media import Clip, write_wav
+from tfhkit.landmarks import Landmarks
+from tfhkit.media import Clip, open_clip, write_wav
+from tfhkit.media.locks import HELD, hold
 from tfhkit.pipeline import tables
+from tfhkit.pipeline.advice import say_advice
 from tfhkit.pipeline.places import kit_dir
 
 
@@ -76,7 +83,7 @@ def test_help(capfd, name):
         (["evaluate", "refine", "--steps", "0"], "--steps: 0 are too few; take 1 or more"),
         (["bench", "soup"], "bench soup: there is no such benchmark; choose one of"),
         (["learn", "nowhere.mp4", "-o", "me"], "nowhere.mp4: there is no such clip file"),
-        (["learn", "sample", "-o", "file"], "file: is a file; name a directory for the person"),
+        (["learn", "sample", "-o", "file"], "file: is a file; name a directory"),
         (["learn", "sample", "-o", "me", "--profile", "x"], "profile: 'x' is not one; choose"),
         (["learn", "sample"], "the following arguments are required: -o/--output"),
         (["talk", "nobody", "sentence"], "nobody: there is no such clip file; check the path"),
@@ -108,6 +115,65 @@ def test_refusals_are_one_line_and_exit_2(
     code, out, err = call(capfd, *arguments)
     assert code == 2 and not out
     assert err.count("\n") == 1 and words in err and err.startswith("tfhkit")
+
+
+@pytest.mark.parametrize(
+    "arguments, endings",
+    [
+        (["talk", "sample", "sentence", "-o"], [".mp4"]),
+        (["portrait", "astronaut", "-o"], [".mp4"]),
+        (["fit", "sample", "-o"], [".npz", ".mat"]),
+        (["fit", "sample", "--report"], [".png", ".pdf"]),
+        (["correlate", "sample", "-o"], [".csv"]),
+        (["corpus", "--speakers", "1", "-o"], [".npz"]),
+        (["pretrain", "mapping", "-o"], [".safetensors"]),
+        (["pretrain", "refiner", "-o"], [".safetensors"]),
+    ],
+)
+def test_outputs_are_checked_before_the_work(capfd, monkeypatch, tmp_path, arguments, endings):
+    def work(*_, **__):
+        raise AssertionError("the work has begun")
+
+    for name in ("talk.fit_person", "landmarks.detect", "portrait.speaking.read_portrait",
+                 "pipeline.clip_fit.fit_person", "virtual.corpus.in_workers",
+                 "virtual.pretrain.mapping.train_general",
+                 "virtual.pretrain.refiner.train_general_refiner"):  # fmt: skip
+        monkeypatch.setattr(f"tfhkit.{name}", work)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    for ending in endings:
+        (tmp_path / f"folder{ending}").mkdir()
+        for bad in ("new/x.txt", "new/x", f"folder{ending}", f"file/x{ending}",
+                    f"new/{'x' * 256}{ending}"):  # fmt: skip
+            code, _, err = call(capfd, *arguments, bad)
+            assert code == 2 and err.count("\n") == 1 and bad.split("/")[-1] in err, err
+        code, _, err = call(capfd, *arguments, f"new/deep/x{ending}")
+        assert code == 1 and "the work has begun" in err, err
+        left = [path for path in tmp_path.rglob("new/*/*") if path.suffix != ".person"]
+        assert not left and (arguments[0] == "talk" or not (tmp_path / "new").exists())
+        (tmp_path / f"folder{ending}").rmdir()
+
+
+def test_a_refused_person_leaves_no_directory(capfd, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["learn", "nowhere.mp4", "-o", "new/me"],
+                      ["learn", "sample", "-o", "new/me", "--profile", "x"],
+                      ["talk", "nowhere.mp4", "sentence", "-o", "new/x.mp4"]):  # fmt: skip
+        assert call(capfd, *arguments)[0] == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_learnings_into_one_directory(capfd, tmp_path):
+    with hold(tmp_path / "me", "tfhkit learn"):
+        code = (
+            "import sys; from tfhkit import cli\n"
+            f"sys.exit(cli.main(['learn', 'sample', '-o', {str(tmp_path / 'me')!r}]))"
+        )
+        stranger = {k: v for k, v in os.environ.items() if k != HELD}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                              env=stranger | {"PYTHONPATH": str(kit_dir())})  # fmt: skip
+    assert done.returncode == 2 and "me: is in use by tfhkit learn (process" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_run_directory_that_cannot_be_written(capfd, notebooks, tmp_path):
@@ -197,11 +263,69 @@ FACTS = {
         ({"face_share": 0.9}, "01_3dmm_fitting"),
         ({"yaw_deg": [-50, 0]}, "04_rendering"),
         ({"face_px": 60.0}, "05_memory_gan"),
+        ({"colours": "HDR (HLG), white at 203 cd/m2"}, "media (notebook 00)"),
+        ({"jumps": [40]}, "media (notebook 00)"),
+        ({"faces": 2, "why": "the face whose lips move"}, "01_3dmm_fitting"),
+        ({"sound_lag_s": 0.24}, "03_lstm_training"),
+        ({"sound_lag_s": 0.05}, None),
+        ({"sound_lag_s": None}, None),
     ],
 )
 def test_advice_names_the_stage(change, stage):
     found = footage.advice(FACTS | change)
     assert [problem["stage"] for problem in found] == ([stage] if stage else [])
+
+
+PART = {"reason": "dark", "first": 10, "stop": 20, "start_s": 0.4, "end_s": 0.76}
+TRACK = {"count": 1, "number": 1, "names": ["1 (eng)"], "reason": "it is the only one", "mix": "-"}
+
+
+@pytest.mark.parametrize(
+    "change, lines",
+    [
+        ({"unusable": [PART]}, ["frames 10 to 19 (0.4 to 0.8 s) are dark and left out"]),
+        ({"unusable": [PART] * 5}, [*["are dark and left out"] * 3, "2 further ranges"]),
+        ({"sound_lag_s": 0.24}, ["the sound is 0.20 s later than the picture"]),
+        ({"sound_lag_s": -0.12}, ["the sound is 0.16 s earlier than the picture"]),
+        ({"sound_track": TRACK}, []),
+        ({"sound_track": {**TRACK, "count": 2, "reason": "only one with speech"}},
+         ["sound track 1 (eng) of 2 is taken (only one with speech)"]),
+        ({"sound_track": {**TRACK, "mix": "channel 2 of 2"}}, ["channel 2 of 2 is taken"]),
+    ],
+)  # fmt: skip
+def test_advice_says_what_was_found(change, lines):
+    found = footage.advice(FACTS | change)
+    assert len(found) == len(lines) and not any(problem["stops"] for problem in found)
+    assert all(line in p["fault"] for line, p in zip(lines, found, strict=True))
+
+
+def test_the_doctor_measures_the_pose_where_the_face_is_first_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(footage, "POSE_FRAMES", 6)
+    person = toy_person(tmp_path)
+    gap = np.zeros(len(person.fit), bool)
+    gap[:20] = True
+    seen = Landmarks(person.fit.landmarks_px, np.ones(len(gap), np.float32), gap, "dlib")
+    fitted = []
+
+    def fit_clip(clip, landmarks, **_):
+        fitted.append(landmarks)
+        return SimpleNamespace(report=dict.fromkeys(("yaw_deg", "pitch_deg", "roll_deg"), [0, 1]))
+
+    monkeypatch.setattr(footage, "detect", lambda *_, **__: seen)
+    monkeypatch.setattr(footage, "fit_clip", fit_clip)
+    monkeypatch.setattr(footage, "_lag", lambda *_: {})
+    footage.examine_clip(person.clip.path)
+    assert len(fitted[0].gap) == 26 and (~fitted[0].gap).sum() == 6
+
+
+def test_lag_lists_every_lag(capfd, monkeypatch, tmp_path):
+    facts = {"seconds": 5.0, "sound_lag_curve": [{"sound_later_s": 0.2, "r": 0.5}]}
+    examined = footage.Examination(toy_person(tmp_path).clip, None, facts, [])
+    monkeypatch.setattr(footage, "examine_clip", lambda *_: examined)
+    assert "sound_later_s  r\n0.2            0.5" in call(capfd, "doctor", "sample", "--lag")[1]
+    assert "sound_later_s" not in call(capfd, "doctor", "sample")[1]
+    code, _, err = call(capfd, "doctor", "--lag")
+    assert code == 2 and "--lag: needs a clip" in err
 
 
 def test_doctor_names_the_stage_that_would_stop(capfd, monkeypatch):
@@ -217,11 +341,65 @@ def test_doctor_names_the_stage_that_would_stop(capfd, monkeypatch):
     assert set(result["checks"][0]) == {"what", "state", "text"}
 
 
+def test_a_fitted_clip_gets_the_doctor_s_advice(tmp_path):
+    person, said = toy_person(tmp_path), []
+    gap = np.zeros(len(person.fit), bool)
+    gap[:5] = True
+    say_advice(person.clip, replace(person.fit, gap=gap), said.append)
+    assert any("the face is not visible in 10% of the frames" in line for line in said)
+    assert all(line.startswith("advice: ") for line in said)
+
+
+@pytest.mark.parametrize(
+    "problems, code", [([], 0), ([False], 1), ([False, True], 2), ([True, False], 2)]
+)
+def test_doctor_s_exit_code_says_whether_the_clip_will_do(
+    capfd, monkeypatch, tmp_path, problems, code
+):
+    found = [
+        {"stage": "01", "fault": f"fault {k}", "remedy": "do", "stops": stops}
+        for k, stops in enumerate(problems)
+    ]
+    clip = open_clip(write_clip(tmp_path / "me.mp4"))
+    examined = footage.Examination(clip, None, {"seconds": 5.0}, found)
+    monkeypatch.setattr(footage, "examine_clip", lambda *_: examined)
+    sheet = tmp_path / "new" / "sheet.png"
+    got, out, _ = call(capfd, "doctor", clip.path, "--report", sheet)
+    assert got == code and sheet.stat().st_size > 10_000 and f"drawn: {sheet}" in out
+    lines = [line for line in out.splitlines() if line.startswith(("stops: ", "advice: "))]
+    assert len(lines) == len(problems) and (code < 2 or lines[0].startswith("stops: 01: fault"))
+    assert ("this clip will do" in out) == (not problems)
+    got, out, _ = call(capfd, "doctor", clip.path, "--json")
+    assert got == code and json.loads(out)["exit_code"] == code
+
+
+def test_doctor_s_report_is_refused_before_the_clip_is_read(capfd, tmp_path):
+    for arguments, words in (
+        (["--report", "a.png"], "--report: draws a clip; name one"),
+        (["sample", "--report", tmp_path / "a.gif"], "a.gif: is not named .png"),
+    ):
+        code, _, err = call(capfd, "doctor", *arguments)
+        assert code == 2 and words in err and err.count("\n") == 1
+
+
+def test_a_contact_sheet_shows_some_of_the_excluded_frames():
+    excluded = np.zeros(100, bool)
+    assert list(shown_frames(excluded, 5)) == [0, 25, 50, 74, 99]
+    excluded[40:60] = True
+    shown = shown_frames(excluded, 12)
+    assert len(shown) == 12 and sorted(set(shown)) == list(shown)
+    assert 4 <= excluded[shown].sum() <= 6
+    assert len(shown_frames(np.ones(3, bool), 12)) == 3
+
+
 @pytest.fixture
 def toy_fit(monkeypatch, tmp_path):
     """`tfhkit fit` of a clip of three frames, without a detector: (clip's path, coefficients)."""
     import tfhkit.fit
     import tfhkit.landmarks
+    import tfhkit.pipeline.advice
+
+    monkeypatch.setattr(tfhkit.pipeline.advice, "say_advice", lambda *_: None)
 
     video = tmp_path / "clip.mp4"
     video.write_bytes(b"")

@@ -102,6 +102,7 @@ def test_statistics_alone_make_the_general_mapping_the_person_s(fit, performance
     assert own.net is general.net and np.array_equal(own.norm.mfcc_std, general.norm.mfcc_std)
 
 
+@pytest.mark.slow
 def test_a_clip_is_scored_with_all_baselines(fit, performance, model):
     told = []
     result = evaluate_clip(

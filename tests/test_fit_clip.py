@@ -10,6 +10,7 @@ from fit_toys import SETTINGS, N, pictures, speaking_head, tracker_error
 
 from tfhkit.camera import Camera
 from tfhkit.coefficients import neutral
+from tfhkit.errors import InputError
 from tfhkit.face import load_model
 from tfhkit.fit import Crop, Fit, fit_clip
 from tfhkit.fit.appearance import fit_appearance
@@ -18,7 +19,7 @@ from tfhkit.fit.bundle import reproject, solve_bundle
 from tfhkit.fit.clip import POSE_SIGMA_S, settings_for
 from tfhkit.fit.image import Still
 from tfhkit.fit.report import fit_report, jitter_deg, landmark_errors, photometric_l1
-from tfhkit.landmarks import Landmarks
+from tfhkit.landmarks import Landmarks, Unusable
 from tfhkit.landmarks.smoothing import smooth_track
 from tfhkit.render import render
 
@@ -125,6 +126,27 @@ def test_one_person_in_all_frames(fits):
         for name in ("id", "tex", "light"):
             part = getattr(fit.coefficients, name)
             assert (part == part[:1]).all() and part.any()
+
+
+def test_frames_that_are_left_out_do_not_count(model, clip, landmarks):
+    """Black frames: without the ranges they spoil the fit; with them nothing of them is left."""
+    black = SimpleNamespace(**vars(clip) | {"frames": clip.frames.copy()})
+    black.frames[:2] = 0
+    black.iter_frames = lambda start=0, stop=None: iter(black.frames[start:stop])
+    ranges = (Unusable("dark", 0, 2, 0.0, 0.5),)
+    seen = replace(landmarks, unusable=ranges, gap=landmarks.gap | (np.arange(N) < 2))
+    fit, spoiled = (
+        fit_clip(black, lm, model, photometric=SETTINGS, crop=WHOLE) for lm in (seen, landmarks)
+    )
+    assert fit.left_out().sum() == 2 and fit.nearest_usable().tolist() == [2, 2, *range(2, N)]
+    assert fit.report["unusable"][0]["reason"] == "dark"
+    for part in ("angles", "trans", "exp"):
+        values = getattr(fit.coefficients, part)
+        assert np.allclose(values[:2], values[2], atol=1e-6), "held"
+    assert fit.report["photometric_l1"] < 0.5 * spoiled.report["photometric_l1"]
+    nothing = replace(landmarks, unusable=(Unusable("dark", 0, N, 0.0, 3.0),))
+    with pytest.raises(InputError, match="none of its first .* frames can be used; trim it"):
+        fit_clip(black, nothing, model, crop=WHOLE)
 
 
 def test_a_still_is_fitted(model, truth, clip, landmarks):

@@ -235,7 +235,7 @@ def test_stored_notebooks(path):
 def test_every_notebook_opens_its_own_step(path):
     """With all its names, so that each parameter counts for whether it has to run again."""
     notebook = read_notebook(path)
-    assert tuple(parameters_of(notebook, path.stem))[:5] == COMMON
+    assert tuple(parameters_of(notebook, path.stem))[:6] == COMMON
     code = "\n".join(text for _, text in code_cells(notebook))
     assert re.findall(r"open_step\((.*)\)", code) == [f'"{path.stem}", globals()']
 

@@ -463,3 +463,67 @@ def test_bad_files_are_named(tmp_path):
 def test_bad_input_is_named(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+TABLE = [("time", "pitch", "yaw", "roll"), (0.0, 1.5, -2.0, 0.25), (0.04, 1.75, -2.5, 0.5)]
+
+
+def lines_of(head=None, between=",", end="\n", comma=False):
+    rows = [head or TABLE[0], *TABLE[1:]]
+    cells = [[str(cell) for cell in row] for row in rows]
+    if comma:
+        cells = [cells[0], *[[cell.replace(".", ",") for cell in row] for row in cells[1:]]]
+    return end.join(between.join(row) for row in cells) + end
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        lines_of(("time", " pitch", "yaw ", " roll")),
+        lines_of(("Time", "PITCH", "Yaw", "rOLL")),
+        "\ufeff" + lines_of(),
+        lines_of().encode("utf-16"),
+        lines_of(between=";"),
+        lines_of(between=";", comma=True),
+        lines_of(between="\t"),
+        lines_of(between=" | "),
+        "sep=;\n" + lines_of(between=";"),
+        lines_of(("time [s]", "pitch [deg]", "yaw (degrees)", "roll(\N{DEGREE SIGN})")),
+        lines_of(("time_s", "pitch_deg", "yaw in degrees", "Roll / deg")),
+        lines_of(("time s", "pitch", '"yaw"', "roll deg")),
+        lines_of(end="\r\n"),
+        lines_of(end="\r"),
+        lines_of(end="\n\n") + "\n,,,\n\n",
+        "\n\n" + lines_of(),
+        "time,frame,pitch,yaw,roll,note\n0,0,1.5,-2,.25,x\n0.04,1,1.75,-2.5,0.5\n",
+        "yaw,roll,time,pitch\n-2,0.25,0,1.5\n-2.5,5e-1,4e-2,1.75\n",
+        "time [ms],pitch,yaw,roll\n0,1.5,-2,0.25\n40,1.75,-2.5,0.5\n",
+        "time,pitch [rad],yaw,roll\n0,0.02617993878,-2,0.25\n0.04,0.03054326191,-2.5,0.5\n",
+    ],
+)
+def test_tables_as_programs_write_them(tmp_path, data):
+    path = tmp_path / "a.csv"
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    track = read_track(path)
+    np.testing.assert_allclose(track.times, [0.0, 0.04])
+    np.testing.assert_allclose(np.degrees(track.angles_rad), [row[1:] for row in TABLE[1:]])
+
+
+@pytest.mark.parametrize(
+    "data, words",
+    [
+        (lines_of(("time [min]", "pitch", "yaw", "roll")), r"unit of 'time \[min\]' is not known"),
+        (lines_of(("time", "pitch", "yaw (px)", "roll")), r"unit of 'yaw \(px\)' is not known"),
+        (lines_of(("time", "yaw", "Yaw", "roll")), "has two columns yaw; keep one"),
+        (lines_of(("time", "head yaw", "pitch", "roll")), "has no column yaw"),
+        (lines_of(comma=True), "row 1: has 8 cells, the header 4; put semicolons"),
+        ("\n\n", "has no rows"),
+        ("", "has no rows"),
+        (lines_of() + "0.08,1\n", "row 3: yaw is None, which is not a number"),
+        (lines_of() + "0.08,,1,2\n", "row 3: pitch is '', which is not a number"),
+    ],
+)
+def test_tables_that_cannot_be_understood(tmp_path, data, words):
+    (tmp_path / "a.csv").write_text(data)
+    with pytest.raises(InputError, match=words):
+        read_track(tmp_path / "a.csv")

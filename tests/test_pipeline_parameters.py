@@ -151,16 +151,17 @@ def test_changed_code_or_shipped_files_change_the_hash(tmp_path, monkeypatch):
 
 
 def test_fingerprint_sees_every_part():
-    base = fingerprint("01", "quick", 0, {"a": 1}, "code")
+    base = fingerprint("01", "quick", 0, 0, {"a": 1}, "code")
     others = [
-        ("02", "quick", 0, {"a": 1}, "code"),
-        ("01", "full", 0, {"a": 1}, "code"),
-        ("01", "quick", 1, {"a": 1}, "code"),
-        ("01", "quick", 0, {"a": 2}, "code"),
-        ("01", "quick", 0, {"a": 1}, "edoc"),
+        ("02", "quick", 0, 0, {"a": 1}, "code"),
+        ("01", "full", 0, 0, {"a": 1}, "code"),
+        ("01", "quick", 1, 0, {"a": 1}, "code"),
+        ("01", "quick", 0, 1, {"a": 1}, "code"),
+        ("01", "quick", 0, 0, {"a": 2}, "code"),
+        ("01", "quick", 0, 0, {"a": 1}, "edoc"),
     ]
-    assert base == fingerprint("01", "quick", 0, {"a": 1}, "code")
-    assert len({base, *(fingerprint(*other) for other in others)}) == 6
+    assert base == fingerprint("01", "quick", 0, 0, {"a": 1}, "code")
+    assert len({base, *(fingerprint(*other) for other in others)}) == 7
 
 
 def test_relative_paths_mean_the_same_at_the_top_and_in_notebooks(monkeypatch, tmp_path):

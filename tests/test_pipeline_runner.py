@@ -1,15 +1,17 @@
 """The runner, on two tiny notebooks: order, kept steps, refused values, errors in one line."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from media_toys import Track, grey_frames, hum, speech, write_file
 from pipeline_toys import toy_notebooks
 
 from tfhkit.errors import InputError, ParameterError, TfhkitError
 from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline import open_step
 from tfhkit.pipeline.report import write_report
-from tfhkit.pipeline.runner import RunInputs, StageError, describe, run_series
+from tfhkit.pipeline.runner import RunInputs, StageError, describe, outdated_steps, run_series
 from tfhkit.pipeline.sources import read_notebook
 
 
@@ -136,6 +138,22 @@ def step(place, monkeypatch):
     return open_step("01_second", options | {"rate": 0.5, "word": "so"})
 
 
+@pytest.mark.parametrize("asked, taken", [(0, 2), (1, 1), (2, 2)])
+def test_a_notebook_takes_the_sound_track_that_was_asked_for(
+    place, monkeypatch, tmp_path, asked, taken
+):
+    monkeypatch.setenv("TFHKIT_NOTEBOOKS", str(place / "nb"))
+    sounds = [Track(hum(6)), Track(speech(6))]
+    clip = write_file(tmp_path / "two.mkv", grey_frames(120), sounds)
+    options = {"clip": clip, "audio_track": asked, "out": tmp_path / "run"}
+    step = open_step("00_first", options | {"speech": place / "speech.wav"})
+    assert step.open_clip().sound.number == taken
+    step.finish({})
+    inputs = RunInputs(clip, place / "speech.wav", tmp_path / "run", audio_track=asked)
+    assert outdated_steps(inputs, place / "nb") == {}
+    assert list(outdated_steps(replace(inputs, audio_track=3), place / "nb")) == ["00_first"]
+
+
 def test_a_step_reads_only_from_earlier_ones(step):
     with pytest.raises(ParameterError, match="does not come before 01_second"):
         step.input("02_third", "x")
@@ -216,7 +234,14 @@ def test_a_fault_of_an_earlier_notebook_comes_through(place, step):
         step.input("00_first", "size.txt")
 
 
-@pytest.mark.parametrize("answer", ["return x", "return 1 / 0", "not even Python"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "not even Python",
+        pytest.param("return x", marks=pytest.mark.slow),
+        pytest.param("return 1 / 0", marks=pytest.mark.slow),
+    ],
+)
 def test_a_wrong_answer_to_an_exercise_stops_nothing(place, tmp_path, answer):
     folder = toy_notebooks(tmp_path / "nb")
     path = folder / "00_first.ipynb"

@@ -1,6 +1,7 @@
 """One picture that moves: its mesh of anchors, the face over it, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,8 +18,9 @@ from tfhkit.errors import InputError, ParameterError
 from tfhkit.face import actions_to_exp, load_model
 from tfhkit.face.model import MOUTH_INSIDE
 from tfhkit.fit import Crop, Fit
-from tfhkit.fit.image import face_of_image, fit_image
+from tfhkit.fit.image import View, face_of_image, fit_image
 from tfhkit.media import SYNTHETIC_COMMENT, open_clip, read_picture, video_metadata, write_wav
+from tfhkit.portrait.advice import portrait_advice
 from tfhkit.portrait.face_maps import (
     beyond_outlines,
     face_opacity,
@@ -31,7 +33,7 @@ from tfhkit.portrait.image_mesh import grid_faces, seen_at, stretch
 from tfhkit.portrait.scene import open_portrait
 from tfhkit.portrait.speaking import make_portrait, read_portrait, speaking, turn_head
 from tfhkit.render import rasterize, render
-from tfhkit.render.shading import region_faces
+from tfhkit.render.shading import posed_verts, region_faces
 from tfhkit.virtual.voice import speak
 
 SIZE = 96
@@ -256,6 +258,54 @@ def test_a_much_smaller_second_face_is_no_hindrance(face):
     assert points.shape == (1, 68, 2) and points[..., 0].max() < 200
 
 
+@pytest.mark.parametrize("turn", [-30, -15, 15, 30])
+def test_a_tilted_face_is_found_where_it_is(face, turn):
+    view = View(turn, 1.0, 0.1)
+    expected, tilted = face_of_image(face).points_px[0], face_of_image(view.of(face)).points_px[0]
+    back = view.to_picture(tilted, face.shape)
+    assert np.linalg.norm(back - expected, axis=1).mean() < 1
+
+
+def test_a_view_maps_points_back():
+    image = np.zeros((90, 140, 3), np.uint8)
+    image[39:44, 99:104] = 255
+    for view in (View(), View(25.0, 1.5, 0.25), View(-30.0, 0.4, 0.1), View(0.0, 0.9, 0.25)):
+        seen = view.of(image).astype(float).sum(-1)
+        y, x = np.indices(seen.shape) + 0.5
+        centre = np.array([[(x * seen).sum(), (y * seen).sum()]]) / seen.sum()
+        assert np.allclose(view.to_picture(centre, image.shape), [[101.5, 41.5]], atol=0.5)
+
+
+def advice_on(model, fit, angles=(0, 0, 0), scale=2.0, **actions):
+    """Advice on a picture of a head with these actions, from its exact landmarks."""
+    exp = actions_to_exp(model, actions) if actions else torch.zeros(1, 64)
+    pose = np.concatenate([np.radians([angles]), np.zeros((1, 3))], 1).astype(np.float32)
+    person = neutral(1).with_motion(np.asarray(exp, np.float32).reshape(1, 64), pose)
+    now = person.map(torch.as_tensor)
+    points = seen_at(posed_verts(model, now)[0, model.landmark_ids].numpy(), Camera())
+    return portrait_advice(
+        replace(fit, coefficients=person, landmarks_px=(points / scale)[None].astype(np.float32)),
+        "me.png",
+    )
+
+
+def test_advice_on_pictures(model, fit):
+    assert advice_on(model, fit, scale=1.0) == []
+    smile = advice_on(model, fit, scale=1.0, mouthSmileLeft=0.7, mouthSmileRight=0.7)
+    assert smile == []
+    (line,) = advice_on(model, fit, scale=1.0, jawOpen=0.7)
+    assert "second row of teeth" in line
+    (line,) = advice_on(model, fit, scale=1.0, eyeBlinkLeft=1.0, eyeBlinkRight=1.0)
+    assert "eyes look closed" in line
+    assert advice_on(model, fit, scale=1.0, eyeBlinkLeft=1.0) == [], "a wink"
+    (line,) = advice_on(model, fit, (0, 40, 0), scale=1.0)
+    assert "turned away by 40 degrees" in line
+    (line,) = advice_on(model, fit, scale=2.5)
+    assert "px wide" in line
+    with pytest.raises(InputError, match="me.png: its face is turned away by 70 degrees; give"):
+        advice_on(model, fit, (0, -70, 0))
+
+
 @pytest.mark.parametrize(
     "content, words",
     [(None, "no such file"), (b"", "not a picture"), (b"clip: sample\n", "not a picture")],
@@ -288,10 +338,11 @@ def test_a_picture_that_was_taken_on_its_side_is_turned_upright(tmp_path, face):
 
 
 @pytest.mark.parametrize(
-    "given, words", [({"size_px": 8}, "64 to 2048"), ({"output": "a.gif"}, "mp4")]
+    "given, error, words",
+    [({"size_px": 8}, ParameterError, "64 to 2048"), ({"output": "a.gif"}, InputError, "mp4")],
 )
-def test_values_that_are_refused(given, words):
-    with pytest.raises(ParameterError, match=words):
+def test_values_that_are_refused(given, error, words):
+    with pytest.raises(error, match=words):
         make_portrait(**given)
 
 

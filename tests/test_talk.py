@@ -195,7 +195,7 @@ def test_a_directory_belongs_to_one_learning(person, tmp_path):
     with pytest.raises(InputError, match="holds something else already"):
         start_directory(tmp_path / "full", person.clip, person.settings, seed=0)
     with pytest.raises(InputError, match="is a file; name a directory"):
-        start_directory(tmp_path / "full" / "letter.txt", person.clip, person.settings, seed=0)
+        person.save(tmp_path / "full" / "letter.txt")
 
 
 def test_learning_is_resumed_stage_by_stage(person, tmp_path, monkeypatch):

@@ -95,7 +95,12 @@ ASSETS = {
 
 def cache_dir() -> Path:
     """Folder of fetched files."""
-    return Path(os.environ.get("TFHKIT_CACHE") or Path.home() / ".cache" / "tfhkit")
+    named = os.environ.get("TFHKIT_CACHE")
+    try:
+        return Path(named) if named else Path.home() / ".cache" / "tfhkit"
+    except RuntimeError:
+        fault = "there is no home folder to keep fetched files in"
+        raise AssetError("HOME", fault, "set HOME or TFHKIT_CACHE") from None
 
 
 def assets_dir() -> Path:

@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from tfhkit.media import (
     sha256_of,
     write_json,
 )
+from tfhkit.media.locks import LOCK, hold, remove_leftovers
 from tfhkit.motion import MotionWeights
 from tfhkit.motion.general import basis_mark
 from tfhkit.profiles import Settings
@@ -30,6 +32,7 @@ from tfhkit.refine import Refiner, load_refiner, save_refiner
 
 FORMAT = "tfhkit person 1"
 FILE = "person.json"
+LEAST_SEEN_S = 0.5  # of frames with a usable face, to learn from or to score on
 PARTS = ("fit.npz", "mapping.safetensors", "refiner.safetensors")
 
 
@@ -81,10 +84,12 @@ class Person:
             folder: the directory, a new one or that of the same learning.
             seed: random seed of the learning.
         """
-        start_directory(folder, self.clip, self.settings, seed)
-        for name, part in zip(PARTS, (self.fit, self.learned_mapping(), self.trained())):
-            _save_part(part, Path(folder) / name)
-        self.finish(folder)
+        parts = self.fit, self.learned_mapping(), self.trained()
+        with hold(folder, "Person.save"):
+            start_directory(folder, self.clip, self.settings, seed)
+            for name, part in zip(PARTS, parts):
+                _save_part(part, Path(folder) / name)
+            self.finish(folder)
 
     def finish(self, folder: str | Path) -> None:
         """Write what makes the directory count as finished: scores and hashes of its parts."""
@@ -120,7 +125,7 @@ class Person:
         settings = Settings(**about["settings"])
         fit = Fit.load(Path(folder) / PARTS[0])
         person = cls(
-            open_clip(Path(folder) / about["clip"]),
+            open_clip(Path(folder) / about["clip"], audio_track=about.get("audio_track")),
             fit,
             MotionWeights.load(Path(folder) / PARTS[1]),
             load_refiner(Path(folder) / PARTS[2]),
@@ -169,6 +174,29 @@ class Motion:
         return load_arrays(path, cls)
 
 
+@contextmanager
+def open_directory(
+    folder: str | Path | None, clip: Clip, settings: Settings, seed: int
+) -> Iterator[bool]:
+    """Hold a person's directory while the person is learned; see `start_directory`.
+
+    Args:
+        folder: the directory; None keeps nothing and holds nothing.
+        clip: the clip. settings: of the profile. seed: random seed.
+    Yields:
+        Whether the directory is finished.
+    Raises:
+        InputError: as `start_directory`, or another process holds it.
+    """
+    if folder is None:
+        yield False
+        return
+    with hold(folder, "tfhkit learn"):
+        finished = start_directory(folder, clip, settings, seed)
+        remove_leftovers(folder, Path(folder).glob(".*"))
+        yield finished
+
+
 def start_directory(folder: str | Path, clip: Clip, settings: Settings, seed: int | None) -> bool:
     """Make a person's directory, or find the unfinished one of the same learning.
 
@@ -185,16 +213,15 @@ def start_directory(folder: str | Path, clip: Clip, settings: Settings, seed: in
         "clip_sha256": clip.sha256,
         "settings": asdict(settings),
         "seed": seed,
+        "audio_track": clip.asked_track,
     }
     found = read_directory(folder)
     if found is not None and {k: found.get(k) for k in mine} != mine:
-        fault = "holds another person, or one learned with another profile or seed"
+        fault = "holds another person, or one learned with another profile, seed or sound"
         raise InputError(folder, fault, "name another directory, or delete this one")
     folder = Path(folder)
     if found is None:
-        if folder.exists() and not folder.is_dir():
-            raise InputError(folder, "is a file", "name a directory for the person")
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
             raise InputError(folder, "holds something else already", "name another directory")
         write_json(folder / FILE, mine)
     if not (folder / mine["clip"]).is_file():
@@ -243,6 +270,22 @@ def read_directory(folder: str | Path) -> dict | None:
     if not {"clip", "settings"} <= set(about) or (finished & set(about) not in (set(), finished)):
         raise InputError(path, "lacks some of its entries", "learn the person again")
     return about
+
+
+def refuse_unseen(person: Person) -> None:
+    """Raise InputError where hardly a frame that is learned from, or held out, can be used."""
+    times = person.fit.times
+    step_s = float(np.median(np.diff(times)))
+    for part, name in ((person.train, "learned from"), (person.held, "held out")):
+        seen_s = float((~person.fit.gap[part]).sum() * step_s)
+        if seen_s < LEAST_SEEN_S:
+            start, end = times[part][0], times[part][-1]
+            raise InputError(
+                person.clip.path,
+                f"{start:.1f} to {end:.1f} s of it are {name}, but only {seen_s:.1f} s of them "
+                "can be used",
+                "trim the clip to where the speaker's face is seen well",
+            )
 
 
 def keep_stage(folder: str | Path | None, name: str, make: Callable) -> Any:

@@ -9,7 +9,7 @@
 `talk` does the last four lines part by part, so that memory stays flat for a long speech.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from tfhkit.motion import MotionWeights, TrainSettings, predict_motion, train_pe
 from tfhkit.motion.general import general_mapping
 from tfhkit.motion.lips import correlation, lip_opening
 from tfhkit.motion.personal import personal_track
-from tfhkit.person import PARTS, Motion, Person, keep_stage, start_directory
+from tfhkit.person import PARTS, Motion, Person, keep_stage, open_directory, refuse_unseen
 from tfhkit.profiles import Settings, settings_of
 from tfhkit.progress import Progress
 from tfhkit.refine import Refined, Refiner, RunOptions, predict, train_config
@@ -44,14 +44,14 @@ PART_FRAMES = 200  # of a long speech that are in memory at a time
 
 
 def learn(
-    clip: str | Path, profile: str = "quick", folder: str | Path | None = None, seed: int = 0,
-    mapping: MotionWeights | None = None, device: str | None = None,
-    progress: Progress | None = None,
+    clip: str | Path | Clip, profile: str = "quick", folder: str | Path | None = None,
+    seed: int = 0, mapping: MotionWeights | None = None, device: str | None = None,
+    progress: Progress | None = None, fitted: Callable[[Clip, Fit], None] | None = None,
 ) -> Person:  # fmt: skip
     """Learn a person from a clip: fit the face, fine-tune the mapping, train the refiner.
 
     Args:
-        clip: video file of one person who speaks, 8 s or more.
+        clip: video file of one person who speaks, 8 s or more, or such a Clip.
         profile: "quick" (two CPU cores, minutes) or "full" (a GPU).
         folder: the person's directory. Finished stages are kept there, and a run that was stopped
             resumes. None keeps nothing.
@@ -59,31 +59,38 @@ def learn(
         mapping: general MotionWeights to start from; by default those that come with the kit.
         device: of the trainings, "cpu", "cuda" or "auto"; None is the profile's.
         progress: called as progress(done, total, text).
+        fitted: called when the clip is fitted, minutes before the rest is done.
     Returns:
         Person, with scores on the held-out end of the clip.
     Raises:
-        InputError: a clip that cannot be used, or a folder that holds somebody else.
+        InputError: a clip that cannot be used, or a folder that holds somebody else or that
+            another process uses.
     """
-    settings, opened = settings_of(profile), open_clip(clip)
-    if folder is not None and start_directory(folder, opened, settings, seed):
-        return Person.load(folder)
-    place = train_device(device or settings.device)
-    fit = keep_stage(folder, PARTS[0], lambda _: fit_person(opened, settings, progress))
-    person = Person(opened, fit, None, None, settings, *settings.split(len(fit)))
+    settings = settings_of(profile)
+    opened = clip if isinstance(clip, Clip) else open_clip(clip)
+    with open_directory(folder, opened, settings, seed) as finished:
+        if folder is not None and finished:
+            return Person.load(folder)
+        place = train_device(device or settings.device)
+        fit = keep_stage(folder, PARTS[0], lambda _: fit_person(opened, settings, progress))
+        if fitted is not None:
+            fitted(opened, fit)
+        person = Person(opened, fit, None, None, settings, *settings.split(len(fit)))
+        refuse_unseen(person)
 
-    def train_mapping(state: Path | None) -> MotionWeights:
-        options = {"checkpoint": state, "device": place, "progress": progress}
-        return learn_mapping(person, mapping, seed, **options)
+        def train_mapping(state: Path | None) -> MotionWeights:
+            how = {"checkpoint": state, "device": place, "progress": progress}
+            return learn_mapping(person, mapping, seed, **how)
 
-    def train_refiner(state: Path | None) -> Refiner:
-        return learn_refiner(person, seed, RunOptions(place, state, progress))
+        def train_refiner(state: Path | None) -> Refiner:
+            return learn_refiner(person, seed, RunOptions(place, state, progress))
 
-    person = replace(person, mapping=keep_stage(folder, PARTS[1], train_mapping))
-    person = replace(person, refiner=keep_stage(folder, PARTS[2], train_refiner))
-    person = replace(person, scores=held_out_scores(person))
-    if folder is not None:
-        person.finish(folder)
-    return person
+        person = replace(person, mapping=keep_stage(folder, PARTS[1], train_mapping))
+        person = replace(person, refiner=keep_stage(folder, PARTS[2], train_refiner))
+        person = replace(person, scores=held_out_scores(person))
+        if folder is not None:
+            person.finish(folder)
+        return person
 
 
 def fit_person(clip: Clip, settings: Settings, progress: Progress | None = None) -> Fit:
@@ -119,8 +126,8 @@ def held_out_scores(person: Person) -> dict[str, float]:
     """How good a person's held-out frames are, from their sound and from their coefficients."""
     fit, held = person.fit, person.held
     exp, _ = predict_motion(person.learned_mapping(), person.clip.audio, fit.times[held])
-    own = person.model, fit.coefficients.id[0]
-    lips = lip_opening(*own, exp), lip_opening(*own, fit.coefficients.exp[held])
+    own, seen = (person.model, fit.coefficients.id[0]), ~fit.gap[held]
+    lips = lip_opening(*own, exp[seen]), lip_opening(*own, fit.coefficients.exp[held][seen])
     coarse = draw_own(person, held)
     pictures = {"psnr_db": refine(person, coarse).pictures, "psnr_db_unrefined": coarse.render}
     region, real = coarse.changed > 0, np.asarray(coarse.real)
@@ -148,9 +155,10 @@ def drive(
         fps = (len(clip_times) - 1) / (clip_times[-1] - clip_times[0])
         times = np.arange(0, len(audio) / SR_HZ, 1 / fps)
     exp, pose = predict_motion(person.learned_mapping(), audio, times)
-    source = person.fit.coefficients[person.train].pose
+    shown = person.fit.nearest_usable()[person.train]  # no dark or blurred frame is a background
+    source = person.fit.coefficients[shown].pose
     match = match_background(pose, source, times, clip_times[person.train], mode=pose_mode)
-    index = match.source_index + person.train.start
+    index = shown[match.source_index]
     return Motion(times, exp, pose, match.pose, index)
 
 

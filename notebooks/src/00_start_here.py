@@ -44,13 +44,14 @@ play(
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
+audio_track: int = 0  # number of the clip's sound track, from 1; 0 takes the one with speech
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
 seed: int = 0  # random seed
 
 # %% [markdown]
-# These five parameters are at the top of every notebook. Change them here to look around; to run
+# These six parameters are at the top of every notebook. Change them here to look around; to run
 # the whole series on other material, pass them to one command (notebook 07).
 
 # %%
@@ -126,9 +127,8 @@ plt.show()
 # is on the same clock.
 
 # %% tags=["nbval-check-output"]
-from tfhkit.media import open_clip
 
-video = open_clip(step.clip_path)
+video = step.open_clip()
 print(f"{len(video)} frames of {video.width} x {video.height}, {video.duration_s:.2f} s")
 print(f"{video.fps:.2f} frames per second, sound at {video.sr_hz} Hz")
 

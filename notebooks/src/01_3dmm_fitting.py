@@ -29,6 +29,7 @@
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
+audio_track: int = 0  # number of the clip's sound track, from 1; 0 takes the one with speech
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
@@ -411,9 +412,8 @@ plt.show()
 
 # %%
 from tfhkit.landmarks import detect
-from tfhkit.media import open_clip
 
-video = open_clip(step.clip_path)
+video = step.open_clip()
 landmarks = detect(video, backend=landmark_backend, progress=step.progress)
 print(f"{len(video)} frames, backend {landmarks.backend}, {landmarks.gap.sum()} interpolated")
 
@@ -712,7 +712,8 @@ axis.axis("off")
 plt.show()
 
 # %%
-observed = Observed(points[some], confidence[some], pictures)
+left_out = torch.as_tensor(landmarks.left_out())[some]
+observed = Observed(points[some], confidence[some], pictures, left_out)
 steps, sigma_px = [landmark_fit], []
 for state, sigma in refine_shared(
     model, basis, landmark_fit, some, observed, settings, photo, step.progress

@@ -29,6 +29,7 @@
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
+audio_track: int = 0  # number of the clip's sound track, from 1; 0 takes the one with speech
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
@@ -51,9 +52,8 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font
 
 # %%
 from tfhkit.fit import Fit
-from tfhkit.media import open_clip
 
-video = open_clip(step.clip_path)
+video = step.open_clip()
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
 times, angles = fit.times, fit.coefficients.angles
 sound = video.audio

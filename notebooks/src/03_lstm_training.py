@@ -29,6 +29,7 @@
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
+audio_track: int = 0  # number of the clip's sound track, from 1; 0 takes the one with speech
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
@@ -56,10 +57,9 @@ step = open_step("03_lstm_training", globals())
 
 # %%
 from tfhkit.fit import Fit
-from tfhkit.media import open_clip
 
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
-model, video = fit.load_model(), open_clip(step.clip_path)
+model, video = fit.load_model(), step.open_clip()
 train, held = step.settings.split(len(fit))
 n_known = held.start
 print(f"{train.stop} frames to learn from, {len(fit) - n_known} held out")

@@ -31,6 +31,7 @@
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
+audio_track: int = 0  # number of the clip's sound track, from 1; 0 takes the one with speech
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
@@ -55,7 +56,6 @@ step = open_step("04_rendering", globals())
 # %%
 from tfhkit.errors import ParameterError
 from tfhkit.fit import Fit
-from tfhkit.media import open_clip
 from tfhkit.motion import MotionWeights
 from tfhkit.person import Person
 
@@ -64,7 +64,7 @@ if albedo not in ("low", "detailed"):
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
 mapping = MotionWeights.load(step.input("03_lstm_training", "mapping.safetensors"))
 train, held = step.settings.split(len(fit))
-person = Person(open_clip(step.clip_path), fit, mapping, None, step.settings, train, held)
+person = Person(step.open_clip(), fit, mapping, None, step.settings, train, held)
 model, video = person.model, person.clip
 
 # %% [markdown]

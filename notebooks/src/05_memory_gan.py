@@ -31,6 +31,7 @@
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
+audio_track: int = 0  # number of the clip's sound track, from 1; 0 takes the one with speech
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
@@ -75,7 +76,7 @@ from tfhkit.person import Person
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
 mapping = MotionWeights.load(step.input("03_lstm_training", "mapping.safetensors"))
 parts = settings.split(len(fit))  # frames to learn from, and those held out
-person = Person(open_clip(step.clip_path), fit, mapping, None, settings, *parts)
+person = Person(step.open_clip(), fit, mapping, None, settings, *parts)
 images = {
     name: Coarse.load(step.input("04_rendering", f"coarse_{name}.npz"))
     for name in ("train", "held_back", "speech")

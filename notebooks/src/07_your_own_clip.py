@@ -28,6 +28,7 @@
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
+audio_track: int = 0  # number of the clip's sound track, from 1; 0 takes the one with speech
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
@@ -64,19 +65,11 @@ step = open_step("07_your_own_clip", globals())
 # its report on this run's clip; the landmarks come from notebook 01, so it is quick.
 
 # %%
-from tfhkit.evaluate.footage import advice
+from tfhkit.evaluate.footage import advice, facts_of_fit
 from tfhkit.fit import Fit
-from tfhkit.landmarks import Landmarks, footage_facts
-from tfhkit.media import open_clip
 
-video = open_clip(step.clip_path)
-fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
-n = len(fit.landmarks_px)
-landmarks = Landmarks(
-    fit.landmarks_px, np.where(fit.gap, 0, 1), fit.gap, fit.report["landmark_backend"]
-)
-facts = footage_facts(video, landmarks)
-facts |= {name: fit.report[name] for name in ("yaw_deg", "pitch_deg", "roll_deg")}
+video = step.open_clip()
+facts = facts_of_fit(video, Fit.load(step.input("01_3dmm_fitting", "fit.npz")))
 
 # %% tags=["nbval-check-output"]
 for name in ("frames", "seconds", "fps", "face_px", "face_share", "silence_share", "cuts"):
@@ -157,6 +150,8 @@ for name, content in found.items():
 # ## The result
 
 # %%
+from tfhkit.media import open_clip
+
 results = {
     "held out": step.input("05_memory_gan", "talking_head_held_back.mp4"),
     "driven by the voice": step.input("05_memory_gan", "talking_head_speech.mp4"),
@@ -213,7 +208,9 @@ rows = []
 for voice in voices.split(","):
     folder = step.path(f"batch/{voice}/speech.wav").parent
     write_wav(folder / "speech.wav", speak("We move our heads while we speak.", voice=voice).audio)
-    inputs = RunInputs(clip, folder / "speech.wav", folder / "run", profile)
+    inputs = RunInputs(
+        clip, folder / "speech.wav", folder / "run", profile, audio_track=audio_track
+    )
     done = run_series(inputs, only=["00"])
     rows.append((voice, done[0]["manifest"]))
 

@@ -12,17 +12,20 @@ from tfhkit.media import SR_HZ, read_audio
 LEAST_S = 0.5
 
 
-def read_samples(sound: str | Path | np.ndarray | list) -> Float[np.ndarray, "N"]:
+def read_samples(
+    sound: str | Path | np.ndarray | list, audio_track: int | None = None
+) -> Float[np.ndarray, "N"]:
     """The samples of a sound at 16 kHz, whatever is heard in it.
 
     Args:
         sound: a sound file, a video with sound, or (N,) float samples in [-1, 1] at 16 kHz.
+        audio_track: number of a file's sound track, from 1; None chooses.
     Raises:
         InputError: a file that cannot be read, or is silent.
         ParameterError: samples that are integers.
     """
     if isinstance(sound, (str, Path)):
-        return read_audio(sound)
+        return read_audio(sound, audio_track=audio_track)
     samples = np.asarray(sound)
     if samples.dtype.kind != "f":
         fault = f"holds {samples.dtype} samples, floats in [-1, 1] are needed"
@@ -30,16 +33,18 @@ def read_samples(sound: str | Path | np.ndarray | list) -> Float[np.ndarray, "N"
     return samples
 
 
-def read_speech(sound: str | Path | np.ndarray | list) -> Float[np.ndarray, "N"]:
+def read_speech(
+    sound: str | Path | np.ndarray | list, audio_track: int | None = None
+) -> Float[np.ndarray, "N"]:
     """The samples of a speech that a head is to be driven by, mono float32 at 16 kHz.
 
     Args:
-        sound: as in `read_samples`.
+        sound, audio_track: as in `read_samples`.
     Raises:
         InputError: it cannot be read, is silent, or is shorter than half a second.
         ParameterError: samples that are integers.
     """
-    samples = read_samples(sound)
+    samples = read_samples(sound, audio_track)
     name = str(sound) if isinstance(sound, (str, Path)) else "audio"
     try:
         samples = checked_audio(samples, SR_HZ, allow_silent=False)

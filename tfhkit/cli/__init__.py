@@ -1,6 +1,7 @@
 """The command line `tfhkit`: parses, calls, prints. Heavy imports wait until a command runs."""
 
 import contextlib
+import io
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 
 from tfhkit.cli.parser import build_parser
+from tfhkit.cli.surroundings import provide_home, restart_in_utf8
 from tfhkit.errors import TfhkitError
 
 
@@ -18,9 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the command and its options; None for those of this process.
     Returns:
-        The exit code: 0 for success, 1 for a fault of the kit, 2 for a refused input, 130 for an
-        interrupt.
+        The exit code: 0 for success, 1 for a fault of the kit (of `doctor`: for a clip that can be
+        used, with advice), 2 for a refused input, 130 for an interrupt.
     """
+    _prepare_process(argv)
     options = build_parser().parse_args(argv)
     if not options.debug:
         warnings.simplefilter("ignore")  # of third parties; the kit reports what matters itself
@@ -28,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _json_alone(options.json):
             result, show = options.command(options)
         print(json.dumps(result, indent=1) if options.json else show(result))
-        return 0 if result.get("ok", True) else 2
+        return result.get("exit_code", 0 if result.get("ok", True) else 2)
     except TfhkitError as error:
         return _fail(options, str(error), getattr(error, "exit_code", 2), error)
     except KeyboardInterrupt:
@@ -36,6 +39,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         text = f"unexpected {type(error).__name__}: {error}; --debug shows where"
         return _fail(options, text, 1, error)
+
+
+def _prepare_process(argv: Sequence[str] | None) -> None:
+    """Make output and environment fit for any name, any home and any backend of matplotlib."""
+    if argv is None:
+        restart_in_utf8(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # an accent that it cannot write is no error
+            stream.reconfigure(errors="backslashreplace")
+    os.environ["MPLBACKEND"] = "agg"  # no command opens a window; a wrong name would stop all
+    provide_home()
 
 
 def _fail(options: Namespace, text: str, code: int, error: Exception | None = None) -> int:

@@ -85,10 +85,12 @@ def write_motion_corpus(
         ParameterError: `output` is not an `.npz` file, or a value is out of range.
         InputError: the file cannot be written.
     """
+    from tfhkit.media import check_writable
     from tfhkit.virtual.corpus import make_motion_corpus
 
     if Path(output).suffix != ".npz" or Path(output).is_dir():
         raise ParameterError("--output", f"{output} is not an .npz file", "name one")
+    output = check_writable(output, ".npz")
     corpus = make_motion_corpus(
         speakers, seconds, seed, workers, progress, path=output, language=language
     )

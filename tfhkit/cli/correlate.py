@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfhkit.cli.parser import Outcome
+from tfhkit.cli.parser import TRACK_HELP, Outcome
 from tfhkit.errors import InputError, ParameterError
 
 TEXT = "correlate sound and head pose (App. A)"
@@ -26,6 +26,7 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--fit", metavar="FILE", help="the fit of the whole clip, written by fit -o"
     )
+    command.add_argument("--audio-track", type=int, metavar="N", help=TRACK_HELP)
     command.add_argument("--frames", type=int, metavar="N", help="the first N frames only")
     command.add_argument(
         "--radius",
@@ -69,7 +70,8 @@ def call(options: Namespace) -> Outcome:
         n_null=options.nulls,
         seed=options.seed,
     )
-    result = correlate_file(options.clip, options.output, options.fit, options.frames, settings)
+    files = options.clip, options.output, options.fit
+    result = correlate_file(*files, options.frames, settings, options.audio_track)
     return result, show
 
 
@@ -121,6 +123,7 @@ def correlate_file(
     fit: Path | str | None = None,
     frames: int | None = None,
     settings: CorrelateSettings | None = None,
+    audio_track: int | None = None,
 ) -> dict[str, Any]:
     """Correlate sound and head pose of a clip (App. A), with null distributions.
 
@@ -130,6 +133,7 @@ def correlate_file(
         fit: a fit of the whole clip written by `tfhkit fit -o` (.npz); None fits the clip.
         frames: take the first N only.
         settings: None for the defaults.
+        audio_track: number of the clip's sound track, from 1; None chooses.
     Returns:
         clip, frames, seconds, the numbers of `CorrelationReport.summary` (`p_value` is that of the
         estimate without temporal neighbours, against circularly shifted tracks), estimates_found
@@ -148,8 +152,8 @@ def correlate_file(
     if frames is not None and frames < MIN_FRAMES:
         raise ParameterError("--frames", f"{frames} are too few", f"take {MIN_FRAMES} or more")
     if output is not None:
-        check_writable(output, ".csv")
-    audio, times, angles = _pose(clip, fit, frames)
+        output = check_writable(output, ".csv")
+    audio, times, angles = _pose(clip, fit, frames, audio_track)
     report, lagged = _estimates(audio, times, angles, settings or CorrelateSettings())
     rows = tidy_rows(report, lagged)
     if output is not None:
@@ -220,7 +224,7 @@ def show(result: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _pose(clip, fit, frames):
+def _pose(clip, fit, frames, audio_track):
     """Sound (N,), times (T,) and angles (T, 3) of a clip, from a fit or fitted now."""
     from tfhkit.audio.mfcc import SR_HZ, checked_audio
     from tfhkit.media import first_frames, open_clip
@@ -228,7 +232,7 @@ def _pose(clip, fit, frames):
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
 
-    opened = open_clip(resolve("clip", str(clip), Path.cwd()))
+    opened = open_clip(resolve("clip", str(clip), Path.cwd()), audio_track=audio_track)
     # What would be refused later is refused before the minutes of a fit.
     checked_audio(opened.audio, SR_HZ, allow_silent=False)
     times = first_frames(opened, frames).times

@@ -1,12 +1,11 @@
 """`tfhkit fit`: fit the face model to a clip."""
 
-import contextlib
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from tfhkit.cli.parser import Outcome
+from tfhkit.cli.parser import TRACK_HELP, Outcome
 from tfhkit.errors import ParameterError
 
 TEXT = "fit the face model to a clip"
@@ -21,6 +20,7 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--report", metavar="FILE", help="draw the fit, before and after, on a page (.png or .pdf)"
     )
+    command.add_argument("--audio-track", type=int, metavar="N", help=TRACK_HELP)
     command.add_argument("--frames", type=int, metavar="N", help="the first N frames only")
     command.add_argument("--landmarks", default="auto", help="auto, face-alignment or dlib")
     command.add_argument("--model", default="open", help="face model: open, bfm09 or ict")
@@ -39,6 +39,7 @@ def call(options: Namespace) -> Outcome:
         options.model,
         options.model_path,
         options.report,
+        options.audio_track,
     )
     return result, table
 
@@ -70,6 +71,7 @@ def fit_file(
     model: str = "open",
     model_path: str = "",
     report: Path | str | None = None,
+    audio_track: int | None = None,
 ) -> dict[str, Any]:
     """Fit a face model to a clip.
 
@@ -82,6 +84,7 @@ def fit_file(
         model, model_path: see `tfhkit.face.load_model`.
         report: file for a drawing of the fit (.png or .pdf), see `tfhkit.fit.report_plots`; None
             draws nothing.
+        audio_track: number of the clip's sound track, from 1; None chooses.
     Returns:
         clip, frames, seconds (of landmarks and fit), the numbers of `fit_report` and `fit_clip`
         that REPORTED names, landmark_backend, model.
@@ -90,7 +93,8 @@ def fit_file(
     from tfhkit.face import load_model
     from tfhkit.fit import fit_clip
     from tfhkit.landmarks import detect
-    from tfhkit.media import atomic_path
+    from tfhkit.media import atomic_path, check_writable
+    from tfhkit.pipeline.advice import say_advice
     from tfhkit.pipeline.clip_fit import open_frames
     from tfhkit.pipeline.places import resolve_model
     from tfhkit.pipeline.progress import terminal_progress
@@ -99,18 +103,21 @@ def fit_file(
     _refuse_path("--output", output, (".npz", ".mat"))
     _refuse_path("--report", report, (".png", ".pdf"))
     face = load_model(model, resolve_model(model_path))
-    clip = open_frames(path, frames)
-    # Opened first: a folder that cannot be written is known before the minutes of a fit.
-    with atomic_path(report) if report else contextlib.nullcontext() as picture:
-        began = time.perf_counter()
-        points = detect(clip, landmarks, progress=terminal_progress())
-        fit = fit_clip(clip, points, face, progress=terminal_progress())
-        seconds = time.perf_counter() - began
-        if output and Path(output).suffix == ".mat":
-            write_mat(output, fit.coefficients)
-        elif output:
-            fit.save(output)
-        if picture is not None:
+    clip = open_frames(path, frames, audio_track)
+    output = check_writable(output, ".npz", ".mat") if output else None
+    report = check_writable(report, ".png", ".pdf") if report else None
+    began = time.perf_counter()
+    points = detect(clip, landmarks, progress=terminal_progress())
+    fit = fit_clip(clip, points, face, progress=terminal_progress())
+    seconds = time.perf_counter() - began
+    say_advice(clip, fit)
+    if output and output.suffix == ".mat":
+        with atomic_path(output) as temporary:
+            write_mat(temporary, fit.coefficients)
+    elif output:
+        fit.save(output)
+    if report:
+        with atomic_path(report) as picture:
             _draw(clip, points, fit, face, picture)
     return {
         "clip": str(path),

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from tfhkit.cli.parser import Outcome
+from tfhkit.cli.parser import TRACK_HELP, Outcome
 
 TEXT = "learn a person from a clip: fit the face, fine-tune, train"
 
@@ -23,6 +23,7 @@ def add_learning(command: ArgumentParser) -> None:
         "--profile", default="quick", help="quick (CPU), full (GPU) or tiny (tests)"
     )
     command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed")
+    command.add_argument("--audio-track", type=int, metavar="N", help=TRACK_HELP)
     command.add_argument("--device", help="auto, cpu or cuda (default: the profile's)")
 
 
@@ -32,7 +33,7 @@ def call(options: Namespace) -> Outcome:
     from tfhkit.pipeline.progress import terminal_progress
 
     how = options.profile, options.seed, options.device, terminal_progress()
-    person = learn_into(options.output, options.clip, *how)
+    person = learn_into(options.output, options.clip, *how, audio_track=options.audio_track)
     return {"person": options.output, **person.scores}, show_scores
 
 

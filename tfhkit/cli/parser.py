@@ -12,6 +12,7 @@ COMMANDS = (
     "notebooks"
 ).split()
 
+TRACK_HELP = "number of the clip's sound track, from 1 (default: the one with speech)"
 
 Outcome = tuple[dict[str, Any], Callable[[dict[str, Any]], str]]  # result, how to show it
 

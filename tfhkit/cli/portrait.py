@@ -1,6 +1,7 @@
 """`tfhkit portrait`: make one picture speak."""
 
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from tfhkit.cli.parser import Outcome
 
@@ -32,17 +33,25 @@ def add_arguments(command: ArgumentParser) -> None:
 
 def call(options: Namespace) -> Outcome:
     """Run the command."""
+    from tfhkit.media import check_writable
     from tfhkit.pipeline.places import input_or_keyword
     from tfhkit.pipeline.progress import terminal_progress
-    from tfhkit.pipeline.tables import table
     from tfhkit.portrait.speaking import make_portrait
 
     result = make_portrait(
         input_or_keyword(options.picture, "picture", "astronaut"),
         input_or_keyword(options.speech, "speech", "sentence"),
-        options.output,
+        check_writable(options.output, ".mp4"),
         options.size,
         options.seed,
         progress=terminal_progress(),
     )
-    return result, table
+    return result, show
+
+
+def show(result: dict[str, Any]) -> str:
+    """The result of `make_portrait` as text for people."""
+    from tfhkit.pipeline.tables import table
+
+    numbers = {name: value for name, value in result.items() if name != "advice"}
+    return "\n".join([table(numbers), *(f"advice: {line}" for line in result["advice"])])

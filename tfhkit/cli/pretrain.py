@@ -8,6 +8,8 @@ from tfhkit.progress import Progress
 
 TEXT = "train general weights on virtual speakers (hours)"
 
+SUFFIX = ".safetensors"
+
 
 def add_arguments(command: ArgumentParser) -> None:
     """Add the options of this command."""
@@ -17,8 +19,9 @@ def add_arguments(command: ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument("--size", default="small", help="small or paper; refiner: medium as well")
     command.add_argument(
-        "-o", "--output", metavar="FILE", help="file to write (default: in the kit's assets)"
-    )
+        "-o", "--output", metavar="FILE.safetensors",
+        help="file to write (default: in the kit's assets)",
+    )  # fmt: skip
     command.add_argument("--speakers", type=int, default=320, metavar="N")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed")
     command.add_argument("--workers", type=int, default=2, metavar="N", help="number of processes")
@@ -54,11 +57,12 @@ def call(options: Namespace) -> Outcome:
 
 def _train_mapping(options: Namespace, progress: Progress) -> dict[str, Any]:
     from tfhkit.assets import assets_dir
+    from tfhkit.media import check_writable
     from tfhkit.motion.general import FILE
     from tfhkit.refine.device import train_device
     from tfhkit.virtual.pretrain.mapping import MappingSettings, train_general
 
-    path = options.output or assets_dir() / FILE.format(options.size)
+    path = check_writable(options.output or assets_dir() / FILE.format(options.size), SUFFIX)
     settings = MappingSettings(
         size=options.size,
         n_speakers=options.speakers,
@@ -75,13 +79,13 @@ def _train_mapping(options: Namespace, progress: Progress) -> dict[str, Any]:
 
 def _train_refiner(options: Namespace, progress: Progress) -> dict[str, Any]:
     import json
-    from pathlib import Path
 
     from tfhkit.assets import assets_dir
+    from tfhkit.media import check_writable
     from tfhkit.refine.general import FILE
     from tfhkit.virtual.pretrain.refiner import RefinerSettings, train_general_refiner
 
-    path = Path(options.output or assets_dir() / FILE.format(options.size))
+    path = check_writable(options.output or assets_dir() / FILE.format(options.size), SUFFIX)
     settings = RefinerSettings(
         size=options.size,
         n_speakers=options.speakers,

@@ -4,7 +4,7 @@ import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from typing import Any
 
-from tfhkit.cli.parser import Outcome
+from tfhkit.cli.parser import TRACK_HELP, Outcome
 
 TEXT = "run the series of notebooks on a clip and a voice"
 
@@ -12,6 +12,7 @@ TEXT = "run the series of notebooks on a clip and a voice"
 def add_arguments(command: ArgumentParser) -> None:
     """Add the options of this command."""
     command.add_argument("--clip", default="sample", metavar="F", help='a video, or "sample"')
+    command.add_argument("--audio-track", type=int, default=0, metavar="N", help=TRACK_HELP)
     command.add_argument("--speech", default="sentence", metavar="F", help='a sound, or "sentence"')
     command.add_argument(
         "--profile", default="quick", help="quick (CPU), full (GPU) or tiny (tests)"
@@ -36,6 +37,7 @@ def add_arguments(command: ArgumentParser) -> None:
 
 def call(options: Namespace) -> Outcome:
     """Run the command."""
+    from tfhkit.media.locks import end_with_parent
     from tfhkit.pipeline.course import Course, closing
     from tfhkit.pipeline.report import run_and_report
     from tfhkit.pipeline.runner import RunInputs
@@ -43,7 +45,10 @@ def call(options: Namespace) -> Outcome:
     def say(line: str) -> None:
         print(line, file=sys.stderr if options.json else sys.stdout)
 
-    inputs = RunInputs(options.clip, options.speech, options.out, options.profile, options.seed)
+    if options.no_report:  # a notebook waits for an earlier one
+        end_with_parent()
+    shared = options.out, options.profile, options.seed, options.audio_track
+    inputs = RunInputs(options.clip, options.speech, *shared)
     course = Course(options.progress)
     more: dict[str, Any] = {}
     with closing(course, more):

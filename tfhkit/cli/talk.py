@@ -46,7 +46,7 @@ def call(options: Namespace) -> Outcome:
     if person is None:
         folder = output.with_suffix(".person")
         how = options.profile, options.seed, options.device, terminal_progress()
-        person = learn_into(folder, options.person, *how)
+        person = learn_into(folder, options.person, *how, audio_track=options.audio_track)
     talk(person, speech, output, not options.no_mark, terminal_progress())
     seconds = len(speech) / SR_HZ
     return {"video": str(output), "person": str(folder), "seconds_of_speech": seconds}, _show

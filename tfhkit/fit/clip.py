@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -47,7 +47,7 @@ class Fit:
     Args:
         coefficients: Coefficients of T frames, NumPy float32; id, tex and light are the clip's.
         landmarks_px: (T, 68, 2) detected, in frame pixels.
-        gap: (T,) bool, frames whose landmarks were bridged.
+        gap: (T,) bool, frames whose landmarks were bridged, or that were left out.
         times: (T,) seconds.
         crop: the clip's Crop.
         model_name: the morphable model that was fitted.
@@ -68,6 +68,21 @@ class Fit:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def left_out(self) -> Bool[np.ndarray, "T"]:
+        """The frames that show nothing that could be learned or shown again: dark, blurred ..."""
+        mask = np.zeros(len(self), bool)
+        for part in self.report.get("unusable", []):
+            mask[part["first"] : part["stop"]] = True
+        return mask
+
+    def nearest_usable(self) -> Int[np.ndarray, "T"]:
+        """For every frame the nearest one that is not left out; itself, as a rule."""
+        shown, frames = np.flatnonzero(~self.left_out()), np.arange(len(self))
+        after = np.clip(np.searchsorted(shown, frames), 0, len(shown) - 1)
+        before = np.maximum(after - 1, 0)
+        earlier = np.abs(shown[before] - frames) < np.abs(shown[after] - frames)
+        return shown[np.where(earlier, before, after)]
 
     def load_model(self, subdivide: bool = True) -> MorphableModel:
         """The MorphableModel that was fitted; `subdivide` as in `tfhkit.face.load_model`.
@@ -153,13 +168,17 @@ def fit_clip(
     times = clip.times[: len(points)]
     settings = settings or settings_for(times)
     crop = _checked_crop(clip, points, model, crop)
+    left_out = landmarks.left_out()
     seen = Observed(
-        torch.as_tensor(crop.to_crop(points)), torch.as_tensor(np.where(landmarks.gap, 0.05, 1.0))
+        torch.as_tensor(crop.to_crop(points)),
+        torch.as_tensor(np.where(landmarks.gap, 0.05, 1.0)),
+        left_out=torch.as_tensor(left_out),
     )
     basis, camera = landmark_basis(model), Camera()
     state = solve_bundle(basis, seen.points_px, seen.confidence, camera, settings, progress)
     sigma = frame_sigma(basis, state, seen.points_px, seen.confidence, camera, settings)
-    chosen = spread_frames(state.angles.numpy(), texture_frames)
+    shown = np.flatnonzero(~left_out)
+    chosen = shown[spread_frames(state.angles.numpy()[shown], texture_frames)]
     size_px = (photometric or PHOTOMETRIC).size_px
     crops = [crop.image(frame, size_px) for frame in read_frames(clip, chosen)]
     few, images = seen.at(chosen, crops), np.stack(crops)
@@ -179,24 +198,25 @@ def fit_clip(
             model, basis, state, seen, frames, settings, photometric, progress
         )
         state = calm_pose(state, times)
+    state = bridge_motion(state, left_out, times)
     fitted = state.coefficients().map(lambda part: part.contiguous().numpy())
     predicted = crop.to_frame(reproject(basis, state, camera).numpy())
     sigma_deg = np.degrees(sigma[:, :3].numpy()).astype(np.float32)
     report = fit_report(landmark_errors(points, predicted), fitted, landmarks.gap, times, sigma_deg)
     report |= before | {"landmark_sigma_px": settings.sigma_px}
-    report["photometric_l1"] = photometric_l1(model, fitted[chosen], images)
-    report["landmark_backend"] = landmarks.backend
-    return Fit(
-        fitted,
-        points.astype(np.float32),
-        landmarks.gap,
-        times,
-        crop,
-        model.name,
-        report,
-        model.path,
-        sigma_deg,
-    )
+    report |= {"photometric_l1": photometric_l1(model, fitted[chosen], images)} | _seen(landmarks)
+    seen_px = points.astype(np.float32), landmarks.gap
+    return Fit(fitted, *seen_px, times, crop, model.name, report, model.path, sigma_deg)
+
+
+def _seen(landmarks):
+    """What the fit's report says of its landmarks."""
+    return {
+        "landmark_backend": landmarks.backend,
+        "unusable": [asdict(part) for part in landmarks.unusable],
+        "faces": len(landmarks.people),
+        "why": landmarks.why,
+    }
 
 
 def _checked_points(clip, landmarks):
@@ -207,6 +227,12 @@ def _checked_points(clip, landmarks):
         frame = int(np.argwhere(~np.isfinite(points))[0, 0])
         raise InputError(
             f"{clip.path}, frame {frame}", "has landmarks that are not numbers", "detect them again"
+        )
+    if landmarks.left_out().all():
+        raise InputError(
+            clip.path,
+            f"none of its first {len(points)} frames can be used",
+            "trim it to where the face is seen well",
         )
     if (interocular_px(points) < 1).any():
         frame = int(np.argmin(interocular_px(points)))
@@ -243,6 +269,25 @@ def calm_pose(
         for part in (state.angles, state.trans)
     )
     return replace(state, rotation=rotation_from_angles(angles), trans=trans)
+
+
+def bridge_motion(
+    state: BundleState, left_out: Bool[np.ndarray, "T"], times: Float[np.ndarray, "T"]
+) -> BundleState:
+    """Pose and expression of frames that were left out, on straight lines between the others.
+
+    So they stay within the range of what was seen; before the first and after the last frame that
+    was seen, that frame's are held.
+    """
+    if not left_out.any():
+        return state
+    tracks = []
+    for part in (state.angles, state.trans, state.exp):
+        known = part.numpy()[~left_out]
+        columns = [np.interp(times, times[~left_out], column) for column in known.T]
+        tracks.append(torch.from_numpy(np.stack(columns, 1)))
+    angles, trans, exp = tracks
+    return replace(state, rotation=rotation_from_angles(angles), trans=trans, exp=exp)
 
 
 def settings_for(times: Float[np.ndarray, "T"]) -> BundleSettings:

@@ -16,7 +16,7 @@ from itertools import islice
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from tfhkit.camera import Camera, project
@@ -143,11 +143,13 @@ class Observed:
     Args:
         points_px: (T, 68, 2) landmarks in the 224 px crop, float64. confidence: (T,).
         images: (T, S, S, 3) uint8 crops; None where they are not in memory.
+        left_out: (T,) bool, frames whose pixels say nothing; None: no frame.
     """
 
     points_px: Float[Tensor, "T 68 2"]
     confidence: Float[Tensor, "T"]
     images: UInt8[np.ndarray, "T S S 3"] | None = None
+    left_out: Bool[Tensor, "T"] | None = None
 
     def at(
         self,
@@ -155,7 +157,9 @@ class Observed:
         images: Sequence[UInt8[np.ndarray, "S S 3"]],
     ) -> "Observed":
         """Some of the frames (slice or index array) with their crops (a list)."""
-        return Observed(self.points_px[frames], self.confidence[frames], np.stack(images))
+        left_out = None if self.left_out is None else self.left_out[frames]
+        pixels = np.stack(images)
+        return Observed(self.points_px[frames], self.confidence[frames], pixels, left_out)
 
 
 def photometry(
@@ -170,6 +174,8 @@ def photometry(
     """The photometric term at a BundleState: which points each frame shows; see `Photometry`."""
     assert seen.images is not None, "there are no pixels to compare with"
     weight = seen_weight(model, state.coefficients(), points.ids)
+    if seen.left_out is not None:
+        weight[seen.left_out] = 0
     return Photometry(points, seen.images, weight, settings, shared, blur_px)
 
 

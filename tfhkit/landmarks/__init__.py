@@ -1,23 +1,39 @@
 """The 68 landmarks of the main speaker over a clip: the seam between dlib and face-alignment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.landmarks import tracking
-from tfhkit.landmarks.footage import cuts_of, footage_facts, jumps_of, thumbnail
+from tfhkit.landmarks.footage import THUMB, cuts_of, footage_facts, jumps_of, thumbnail
+from tfhkit.landmarks.search import faces_of, look_at, where_to_look
 from tfhkit.landmarks.smoothing import bridge, smooth
-from tfhkit.landmarks.tracking import FaceFinder
+from tfhkit.landmarks.speaking import (
+    CHOICE_LAGS_S,
+    LipLag,
+    measure_lag,
+    mouth_opening,
+    speech_agreement,
+)
+from tfhkit.landmarks.tracking import FaceFinder, FaceSeen
+from tfhkit.landmarks.usable import (
+    FrameLooks,
+    Unusable,
+    exposure_steps,
+    find_unusable,
+    frame_change,
+    mask_of,
+    small_grey,
+)
 from tfhkit.media.clip import Clip
 from tfhkit.progress import Progress
 
 BACKENDS = ("face-alignment", "dlib")  # the order of "auto"; the first whose weights are there
 N_PROBES = 6  # frames on which the detector's scale is chosen
 N_PORTRAITS = 8  # frames in which the speaker's identity is compared
-MUCH_SMALLER = 1.5  # a face that is smaller by this factor is no candidate for the speaker
 SHORT_GAP_S = 0.5
 
 
@@ -28,10 +44,16 @@ class Landmarks:
     Args:
         points_px: (T, 68, 2) float32, iBUG order, pixel centres at +0.5.
         score: (T,) float32 in [0, 1], how sure the detector is of the face; 0 where bridged.
-        gap: (T,) bool, frames in which the face was not found and the points were bridged.
+        gap: (T,) bool, frames in which the face was not found or cannot be used; the points were
+            bridged.
         backend: name of the backend.
         faces_per_frame: mean number of faces in view.
         long_gap: (T,) bool, frames of gaps over half a second; do not learn from these.
+        unusable: ranges of frames that are left out though a face may be found there: dark,
+            bright, blank, blurred or frozen ones. They are in `gap` as well.
+        people: the faces of the clip, the speaker's among them.
+        why: why this face is the speaker's, in a few words.
+        exposure_steps: frames at which the exposure changes for good.
     """
 
     points_px: Float[np.ndarray, "T points 2"]
@@ -40,6 +62,14 @@ class Landmarks:
     backend: str
     faces_per_frame: float = 1.0
     long_gap: Bool[np.ndarray, "T"] | None = None
+    unusable: tuple[Unusable, ...] = ()
+    people: tuple[FaceSeen, ...] = ()
+    why: str = ""
+    exposure_steps: tuple[int, ...] = ()
+
+    def left_out(self) -> Bool[np.ndarray, "T"]:
+        """The frames of the ranges in `unusable`."""
+        return mask_of(self.unusable, len(self.points_px))
 
 
 def choose_backend(backend: str = "auto") -> str:
@@ -99,57 +129,108 @@ def detect(clip: Clip, backend: str = "auto", progress: Progress | None = None) 
     total = len(clip)
     with clip.reader() as frames:
         faces = open_backend(backend, [frames[i] for i in _spread(total, N_PROBES)])
-    portraits = set(_spread(total, N_PORTRAITS))
-    found, thumbs = [], []
-    for index, image in enumerate(clip.iter_frames()):
-        found.append(_faces_of(image, faces, with_portraits=index in portraits))
-        thumbs.append(thumbnail(image))
-        if progress:
-            progress(index + 1, total, "landmarks")
-
+    found, thumbs, frame_looks = _scan(clip, faces, progress)
     tracks = tracking.track_faces(found, clip.times)
     if tracks:
-        _refuse_cut(clip, cuts_of(np.stack(thumbs)))
-    track = tracking.main_track(tracks, total, clip.path)
+        _refuse_cut(clip, cuts_of(thumbs))
+    heard = _heard(tracks, clip)
+    track = tracking.main_track(tracks, total, clip.path, heard, clip.duration_s)
     n_faces = sum(face.margin > tracking.STRONG for frame in found for face in frame) / total
     tracking.refuse_other_person(track, clip.times, clip.path, round(n_faces))
-    points = np.zeros((total, 68, 2))
-    score = np.zeros(total, np.float32)
-    known = np.zeros(total, bool)
-    with clip.reader() as frames:
-        for index, face in zip(track.frames, track.faces):
-            late = face.points is None  # a weak or small box that turned out to be the speaker
-            points[index] = faces.points(frames[index], face.box) if late else face.points
-            score[index], known[index] = 1 / (1 + np.exp(-2 * face.margin)), True
+    points, score, known, face_looks = _points_of(clip, faces, track)
+    levels, change = frame_looks
+    seen_px = np.where(known[:, None, None], points, np.nan)
+    looks = FrameLooks(face_looks, levels, change, seen_px)
+    unusable = find_unusable(looks, clip.times)
+    seen, known = known, known & ~mask_of(unusable, total)
     _refuse_cut(clip, jumps_of(points, known, clip.times))
+    _refuse_unusable(clip, unusable, known, seen)
 
     points = smooth(bridge(points, known, clip.times), clip.times).astype(np.float32)
-    long_gap = _long_gaps(known, clip.times)
-    return Landmarks(points, score, ~known, faces.name, n_faces, long_gap)
+    people, why = tracking.faces_seen(tracks, track, total, heard)
+    return Landmarks(
+        points,
+        np.where(known, score, 0).astype(np.float32),
+        ~known,
+        faces.name,
+        n_faces,
+        _long_gaps(known, clip.times),
+        unusable,
+        people,
+        why,
+        tuple(exposure_steps(looks, clip.times)),
+    )
 
 
-def _faces_of(image, faces, with_portraits):
-    """Faces of one frame, strongest first; the large ones with points, and portraits if wanted."""
-    boxes, margins = faces.find(image)
-    seen = tracking.without_doubles(boxes, margins)
-    strong = [face.side_px for face in seen if face.margin > tracking.STRONG]
-    for i, face in enumerate(seen):
-        if strong and face.margin > tracking.STRONG and face.side_px * MUCH_SMALLER > max(strong):
-            points = faces.points(image, face.box)
-            portrait = _describe(image, points) if with_portraits else None
-            seen[i] = replace(face, points=points, portrait=portrait)
-    return seen
+def _scan(clip, faces, progress):
+    """Faces of every frame, thumbnails, and the frames' grey levels and changes."""
+    total = len(clip)
+    portraits, slow = set(_spread(total, N_PORTRAITS)), faces.slow(clip.width)
+    found, before = [], None
+    thumbs = np.empty((total, THUMB[1], THUMB[0], 3), np.uint8)
+    levels, change = np.empty((total, 2)), np.full(total, np.inf)
+    for index, image in enumerate(clip.iter_frames()):
+        near = where_to_look(found, clip.times, index) if slow else None
+        found.append(faces_of(image, faces, near, with_portraits=index in portraits))
+        thumbs[index], small = thumbnail(image), small_grey(image)
+        levels[index] = small.mean(), small.std()
+        if before is not None:
+            change[index] = frame_change(before, small)
+        before = small
+        if progress:
+            progress(index + 1, total, "landmarks")
+    return found, thumbs, (levels, change)
+
+
+def _heard(tracks, clip):
+    """How well the sound explains the lips of every track; None where there is no choice."""
+    if len(tracks) < 2 or not clip.audio.any():
+        return None
+    heard = []
+    for track in tracks:
+        seen = [(k, f.points) for k, f in zip(track.frames, track.faces) if f.points is not None]
+        if len(seen) < tracking.SEEN_SHARE * len(clip):
+            heard.append(0.0)
+            continue
+        opening = mouth_opening(np.array([points for _, points in seen]))
+        times = clip.times[[frame for frame, _ in seen]]
+        agreement = speech_agreement(opening, times, clip.audio, clip.sr_hz, CHOICE_LAGS_S)
+        heard.append(float(agreement.max()))
+    return heard
+
+
+def _points_of(clip, faces, track):
+    """Points (T, 68, 2), score (T,), known (T,) and look (T, 3) of a track's face."""
+    total = len(clip)
+    points, looks = np.zeros((total, 68, 2)), np.full((total, 3), np.nan)
+    score, known = np.zeros(total, np.float32), np.zeros(total, bool)
+    with clip.reader() as frames:
+        for index, face in zip(track.frames, track.faces):
+            if face.points is None:  # a weak or small box that turned out to be the speaker
+                image = frames[index]
+                points[index] = faces.points(image, face.box)
+                looks[index] = look_at(image, points[index])
+            else:
+                points[index], looks[index] = face.points, face.look
+            score[index], known[index] = 1 / (1 + np.exp(-2 * face.margin)), True
+    return points, score, known, looks
+
+
+def _refuse_unusable(clip, unusable, known, seen):
+    """Raise where the frames that are left are too few."""
+    if known.mean() < tracking.MIN_SHARE and seen.mean() >= tracking.MIN_SHARE:
+        reasons = ", ".join(sorted({part.reason for part in unusable}))
+        raise InputError(
+            clip.path,
+            f"{known.mean():.0%} of the {len(known)} frames can be used only, "
+            f"{tracking.MIN_SHARE:.0%} are needed; the others are {reasons}",
+            "trim the clip to where the speaker's face is seen well",
+        )
 
 
 def _spread(total, n):
     """At most n frame numbers, evenly spread."""
     return np.unique(np.linspace(0, total - 1, n).round().astype(int)).tolist()
-
-
-def _describe(image, points):
-    from tfhkit.landmarks.dlib_backend import describe  # either backend compares identities so
-
-    return describe(image, points)
 
 
 def _refuse_cut(clip, cuts):
@@ -173,10 +254,14 @@ def _long_gaps(known, times):
 
 __all__ = [
     "BACKENDS",
+    "FaceSeen",
     "Landmarks",
+    "LipLag",
+    "Unusable",
     "choose_backend",
     "detect",
     "detect_image",
     "footage_facts",
+    "measure_lag",
     "open_backend",
 ]

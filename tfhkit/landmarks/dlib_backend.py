@@ -1,5 +1,6 @@
 """dlib: HOG face detector and the 68-point regression forest; works without a network."""
 
+import math
 from collections.abc import Sequence
 from functools import cache
 
@@ -9,9 +10,14 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from tfhkit.assets import fetch
+from tfhkit.landmarks.tracking import joined
 
 FACE_PX = 240  # a face is scaled to this before its points are predicted
-DETECT_PX = 110  # ... and to about this before it is looked for; the detector's window is 80 px
+DETECT_PX = 110  # ... and to about this before it is looked for
+WINDOW_PX = 80  # the detector's window
+LEAST_PX = 40  # side of the smallest face that is looked for in large pictures
+QUICK_WIDTH_PX = 1920  # a scaled picture of this width takes half a second, twice of it two
+TILE_PX, OVERLAP_PX = 4000, 400  # of a scaled picture; larger faces are found at coarser scales
 WEAK = -0.4  # detector margin from which a box may continue a face that is already followed
 # The predictor returns whole pixels and depends a little on its box, so it is asked with several
 # boxes around the face: shift in x, shift in y (of the box's side), scale.
@@ -36,31 +42,77 @@ class DlibFaces:
 
     def __init__(self, images: Sequence[UInt8[np.ndarray, "H W 3"]]) -> None:
         self._detector, self._predictor = _detector(), _predictor()
-        self.scale = self._choose_scale(images)
+        self.scale, self.fine_scale = self._choose_scale(images)
 
     def _choose_scale(self, images):
-        """Scale that brings the largest face of the images to about DETECT_PX."""
-        width = images[0].shape[1]
-        for probe in (min(2.0, 960 / width), min(3.0, 1920 / width)):
-            self.scale, sides = probe, []
-            for image in images:
-                boxes, margins = self.find(image)
-                sides += [(boxes[:, 2] - boxes[:, 0])[margins > 0].max(initial=0)]
-            sides = [side for side in sides if side > 0]
-            if sides:
-                return min(probe, DETECT_PX / float(np.median(sides)))
-        return min(2.0, 960 / width)
+        """Scale that brings the largest face to about DETECT_PX, and one for smaller faces.
+
+        Finer scales are tried only while nothing was found, down to faces of LEAST_PX. The second
+        scale is None where no other face needs one.
+        """
+        probes = probe_scales(images[0].shape[1])
+        for number, probe in enumerate(probes):
+            sides = []
+            for image in images if number < 2 else images[:: max(1, len(images) // 2)]:
+                sides.append(self._strong_sides(image, probe))
+                if number >= 2 and len(sides[-1]):
+                    break  # such a search takes seconds, and the frames that follow will tell
+            largest = [side.max() for side in sides if len(side)]
+            if largest:
+                scale = min(probe, DETECT_PX / float(np.median(largest)))
+                return scale, self._finer(images, scale, probes[number : number + 2])
+        return probes[0], None
+
+    def _finer(self, images, scale, probes):
+        """The scale of the smallest face that `scale` would miss and most images show."""
+        few = images[:: max(1, len(images) // 3)][:3]
+        for probe in probes[::-1]:
+            if probe <= scale or probe * images[0].shape[1] > QUICK_WIDTH_PX:
+                continue
+            found = [self._strong_sides(image, probe) for image in few]
+            smallest = [side.min() for side in found if len(side)]
+            if 2 * len(smallest) > len(few):
+                side = float(np.median(smallest))
+                return min(probe, DETECT_PX / side) if side * scale < WINDOW_PX else None
+        return None
+
+    def _strong_sides(self, image, scale):
+        boxes, margins = self._find_at(image, scale)
+        return (boxes[:, 2] - boxes[:, 0])[margins > 0]
+
+    def slow(self, width_px: int) -> bool:
+        """Whether a search of a whole frame of that width takes seconds."""
+        return width_px * max(self.scale, self.fine_scale or 0) > QUICK_WIDTH_PX
 
     def find(
         self, image: UInt8[np.ndarray, "H W 3"]
     ) -> tuple[Float[np.ndarray, "n 4"], Float[np.ndarray, "n"]]:
         """Boxes (n, 4) float px as x0, y0, x1, y1, and margins (n,); above 0 is a face."""
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        how = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
-        small = cv2.resize(grey, None, fx=self.scale, fy=self.scale, interpolation=how)
+        boxes, margins = self._find_at(image, self.scale)
+        if self.fine_scale is None:
+            return boxes, margins
+        return joined([(boxes, margins), self._find_at(image, self.fine_scale)])
+
+    def _find_at(self, image, scale):
+        """Boxes and margins at one scale; a large picture in tiles, so that memory stays flat."""
+        tiles = [
+            self._find_in(image, scale, x0, y0)
+            for y0 in tile_starts(image.shape[0], scale)
+            for x0 in tile_starts(image.shape[1], scale)
+        ]
+        return tiles[0] if len(tiles) == 1 else joined(tiles)
+
+    def _find_in(self, image, scale, x0, y0):
+        """Boxes and margins in the tile that begins at (x0, y0)."""
+        side = math.ceil(TILE_PX / scale)
+        tile = image[y0 : y0 + side, x0 : x0 + side]
+        grey = cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY)
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=how)
         found, margins, _ = self._detector.run(small, 0, WEAK)
         corners = [(r.left(), r.top(), r.right() + 1, r.bottom() + 1) for r in found]
-        return np.array(corners, np.float64).reshape(-1, 4) / self.scale, np.array(margins)
+        boxes = np.array(corners, np.float64).reshape(-1, 4) / scale + (x0, y0, x0, y0)
+        return boxes, np.array(margins, np.float64)
 
     def points(
         self, image: UInt8[np.ndarray, "H W 3"], box: Float[np.ndarray, "4"]
@@ -94,6 +146,20 @@ class DlibFaces:
         box = dlib.rectangle(*(round(v) for v in (x - half, y - half, x + half - 1, y + half - 1)))
         shape = self._predictor(chip, box)
         return np.array([(p.x, p.y) for p in shape.parts()], np.float64) + 0.5
+
+
+def probe_scales(width_px: int) -> list[float]:
+    """Scales at which faces are looked for, coarse to fine, in a picture of that width."""
+    scales = [min(2.0, 960 / width_px), min(3.0, QUICK_WIDTH_PX / width_px)]
+    while scales[-1] * LEAST_PX < WINDOW_PX:
+        scales.append(min(2 * scales[-1], WINDOW_PX / LEAST_PX))
+    return scales
+
+
+def tile_starts(length_px: int, scale: float) -> list[int]:
+    """Where tiles begin along one axis: they overlap by more than a face that is looked for."""
+    side, step = math.ceil(TILE_PX / scale), math.floor((TILE_PX - OVERLAP_PX) / scale)
+    return list(range(0, max(1, length_px - side + step), step))
 
 
 def box_of(points: Float[np.ndarray, "68 2"]) -> Float[np.ndarray, "4"]:

@@ -41,6 +41,10 @@ class FanFaces:
         paths = {name: _weights(name) for name in WEIGHTS}
         self._fan = _open(paths, device)
 
+    def slow(self, width_px: int) -> bool:
+        """Whether a search of a whole frame of that width takes seconds: not on a GPU."""
+        return False
+
     def find(
         self, image: UInt8[np.ndarray, "H W 3"]
     ) -> tuple[Float[np.ndarray, "n 4"], Float[np.ndarray, "n"]]:

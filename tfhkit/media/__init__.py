@@ -2,11 +2,14 @@
 
 from tfhkit.media.arrays import load_arrays, save_arrays
 from tfhkit.media.clip import MIN_SECONDS, Clip, first_frames, frames_at, open_clip
+from tfhkit.media.containers import ffmpeg_name
 from tfhkit.media.files import atomic_path, check_writable, sha256_of
 from tfhkit.media.pictures import jpeg_bytes, read_picture
 from tfhkit.media.reader import FrameReader
 from tfhkit.media.sound import SR_HZ, read_audio, write_wav
+from tfhkit.media.stamps import Join
 from tfhkit.media.texts import json_text, rounded, write_json, write_table
+from tfhkit.media.tracks import SoundTrack
 from tfhkit.media.writing import SYNTHETIC_COMMENT, draw_mark, video_metadata, write_video
 
 __all__ = [
@@ -15,9 +18,12 @@ __all__ = [
     "SYNTHETIC_COMMENT",
     "Clip",
     "FrameReader",
+    "Join",
+    "SoundTrack",
     "atomic_path",
     "check_writable",
     "draw_mark",
+    "ffmpeg_name",
     "first_frames",
     "frames_at",
     "jpeg_bytes",

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import av
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from tfhkit.errors import InputError
+from tfhkit.media.containers import open_container, picture_tracks
 from tfhkit.media.files import sha256_of
-from tfhkit.media.reader import FrameReader, display_size, frames_in_order, picture_tracks
-from tfhkit.media.sound import SR_HZ, decode_audio, open_container, refuse_silence
+from tfhkit.media.reader import PLAIN, Coding, FrameReader
+from tfhkit.media.scan import refuse_truncated, scan
+from tfhkit.media.sound import SR_HZ, decode_audio, refuse_silence
+from tfhkit.media.stamps import SoundClock, find_joins, joined
+from tfhkit.media.tracks import SoundTrack, choose_track
 
 MIN_SECONDS = 4.0  # below that, nothing can be learned and held out from a clip
 
@@ -56,7 +59,9 @@ class Clip:
         audio: (N,) float32 mono; audio[0] is heard at time 0 and the last sample at the end of
             the last frame.
         sr_hz: rate of `audio`.
-        pts: (T,) int64, the frames' stamps in the file.
+        pts: (T,) int64, the frames' stamps in the file (`stamps.joined` where they jump).
+        sound: the sound track that was taken and its mix; None: the file has no sound.
+        coding: where the stamps jump, and how colours are coded.
     """
 
     path: Path
@@ -68,6 +73,8 @@ class Clip:
     audio: Float[np.ndarray, "N"]
     sr_hz: int = SR_HZ
     pts: Int[np.ndarray, "T"] | None = field(default=None, repr=False)
+    sound: SoundTrack | None = None
+    coding: Coding = PLAIN
 
     def __len__(self) -> int:
         return len(self.times)
@@ -77,10 +84,15 @@ class Clip:
         """From the first frame's start to the last frame's end."""
         return float(self.times[-1] + 1.0 / self.fps)
 
+    @property
+    def asked_track(self) -> int | None:
+        """The number of the sound track that was asked for; None where it was chosen."""
+        return self.sound.number if self.sound and self.sound.asked else None
+
     def reader(self, cache: int = 8) -> FrameReader:
         """Random access: `with clip.reader() as frames: frames[i]` gives (H, W, 3) uint8 RGB."""
         assert self.pts is not None, "`open_clip` gives them"
-        return FrameReader(self.path, self.pts, self.height, self.width, cache)
+        return FrameReader(self.path, self.pts, self.height, self.width, cache, self.coding)
 
     def iter_frames(
         self, start: int = 0, stop: int | None = None
@@ -110,89 +122,65 @@ def first_frames(clip: Clip, frames: int | None = None) -> Clip:
     return replace(clip, times=clip.times[:frames], pts=pts)
 
 
-def open_clip(path: str | Path, min_seconds: float = MIN_SECONDS, need_sound: bool = True) -> Clip:
+def open_clip(
+    path: str | Path, min_seconds: float = MIN_SECONDS, need_sound: bool = True,
+    audio_track: int | None = None,
+) -> Clip:  # fmt: skip
     """Open a video of any frame rate, constant or not.
 
     Args:
         path: a video file with a sound track.
         min_seconds: refuse what is shorter.
         need_sound: refuse clips without sound or with silent sound; else they get zeros.
+        audio_track: number of the sound track, from 1; None takes the default one, or one with
+            speech.
     Returns:
         Clip.
     Raises:
-        InputError: missing file, no video, truncated, no sound, silent, too short, no stamps.
+        InputError: missing file, no video, truncated, no sound, silent, too short, no stamps,
+            stamps that jump without reason, colours that would come out wrong.
     """
     path = Path(path)
-    container = open_container(path, "video file")
-    with container:
+    with open_container(path, "video file") as container:
         videos = picture_tracks(container)
         if not videos:
             raise InputError(path, "is not a video (it has no picture track)", "give a video file")
-        pts, height, width, step = _scan(container, videos[0], path)
-        unit = float(videos[0].time_base)
-        claimed_frames = videos[0].frames
-        claimed_s = container.duration / av.time_base if container.duration else 0.0
+        found = scan(container, videos[0], path)
         has_sound = bool(container.streams.audio)
-    times = (pts - pts[0]) * unit
-    fps = 1.0 / step
-    duration_s = times[-1] + step
-
-    audio, sound_end_s = np.zeros(0, np.float32), 0.0
-    if has_sound:
-        with open_container(path, "video file") as container:
-            audio, sound_end_s = decode_audio(container, path, SR_HZ, start_s=pts[0] * unit)
-    # on the container's clock, whose zero the header's length counts from
-    end_s = max(pts[-1] * unit + step, sound_end_s) - min(0.0, pts[0] * unit)
-    _refuse_truncated(path, len(pts), claimed_frames, end_s, claimed_s)
+    if audio_track is not None and not has_sound:
+        raise InputError(path, "has no sound track", "leave out the track's number")
+    survey, track = choose_track(path, audio_track) if has_sound else (None, None)
+    joins = find_joins(path, found.stamps, found.unit_s, survey.spans if survey else [])
+    pts = joined(found.stamps, joins)
+    times = (pts - pts[0]) * found.unit_s
+    duration_s = times[-1] + found.step_s
+    if not joins:
+        refuse_truncated(path, found)
     if duration_s < min_seconds:
         raise InputError(
             path,
             f"is {duration_s:.1f} s long, at least {min_seconds:g} s are needed",
             "give a longer clip (8 s or more work well)",
         )
+    n_samples = round(duration_s * SR_HZ)
+    audio = _sound_of(path, survey, found, pts, joins) if survey else np.zeros(0, np.float32)
     if need_sound and audio.size == 0:
         raise InputError(path, "has no sound track", "give a clip with the speaker's sound")
-    n_samples = round(duration_s * SR_HZ)
     audio = np.pad(audio[:n_samples], (0, max(0, n_samples - audio.size)))
     if need_sound:
         refuse_silence(path, audio)
-    return Clip(path, sha256_of(path), times, height, width, fps, audio, SR_HZ, pts)
+    coding = Coding(joins, found.colours)
+    size = found.height, found.width, 1.0 / found.step_s
+    return Clip(path, sha256_of(path), times, *size, audio, SR_HZ, pts, track, coding)
 
 
-def _scan(container, stream, path):
-    """Decode all frames for their stamps: pts (T,), height, width, median step in seconds."""
-    pts = []
-    height = width = None
-    try:
-        for frame in frames_in_order(container, stream):
-            if frame.pts is None:
-                raise InputError(
-                    path,
-                    f"frame {len(pts)} has no time stamp",
-                    "convert the file to .mp4 first, e.g. ffmpeg -i in -c:v libx264 out.mp4",
-                )
-            if height is None:
-                height, width = display_size(frame, stream)
-            pts.append(frame.pts)
-    except av.error.FFmpegError as error:
-        raise InputError(
-            path,
-            f"its pictures cannot be decoded after frame {len(pts)} ({error.strerror})",
-            "the file is broken or truncated; copy or export it again",
-        ) from error
-    if len(pts) < 2:
-        raise InputError(path, f"is not a video ({len(pts)} pictures)", "give a video file")
-    pts = np.array(pts, np.int64)
-    return pts, height, width, float(np.median(np.diff(pts)) * stream.time_base)
-
-
-def _refuse_truncated(path, n_frames, claimed_frames, end_s, claimed_s):
-    """Compare what was decoded with what the file's header promises."""
-    missing_frames = claimed_frames - n_frames
-    missing_s = claimed_s - end_s
-    if missing_frames > max(5, 0.03 * claimed_frames) or missing_s > max(0.5, 0.05 * claimed_s):
-        raise InputError(
-            path,
-            f"is truncated: {end_s:.1f} s ({n_frames} frames) can be read of {claimed_s:.1f} s",
-            "copy or download the file again, or export the part that is whole",
-        )
+def _sound_of(path, survey, found, pts, joins):
+    """The samples from the first frame on; those that end up outside of the pictures refused."""
+    start_s, end_s = pts[0] * found.unit_s, pts[-1] * found.unit_s + found.step_s
+    shifts_s = tuple(join.shift * found.unit_s for join in joins)
+    begins_s = survey.spans[0].start_s if survey.spans else start_s
+    if begins_s >= end_s:
+        fault = f"its sound begins at {begins_s - start_s:.1f} s, after the end of its pictures"
+        raise InputError(path, fault, "shift the sound, e.g. ffmpeg -itsoffset -SECONDS -i in ...")
+    clock = SoundClock(path, shifts_s, end_s)
+    return decode_audio(path, survey, SR_HZ, clock, start_s)[0]

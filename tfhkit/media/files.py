@@ -1,13 +1,20 @@
 """Files that are written whole or not at all, and their hashes."""
 
+import errno
 import hashlib
 import os
+import re
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tfhkit.errors import InputError
+from tfhkit.media.containers import ffmpeg_name
+
+# A disk that is full or over its quota, a file over its limit, a disk that fails or became
+# read-only: said in one line, wherever it happens while a file is written.
+_DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 @contextmanager
@@ -15,56 +22,97 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path next to `path`; rename it on success, remove it on failure.
 
     The temporary name has the same suffix (NumPy and the video muxer look at it) and lies in
-    the same folder (a rename across file systems would not be atomic). Missing folders are made.
+    the same folder (a rename across file systems would not be atomic). It is short: a name as long
+    as a file system allows leaves no room for more. Missing folders are made, and removed again on
+    failure.
 
     Args:
         path: the file to write.
     Yields:
         Path to write to.
     Raises:
-        InputError: the folder cannot be made or written.
+        InputError: the folder cannot be made or written, or its disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    temporary = path.with_name(f".tfhkit-{uuid.uuid4().hex[:8]}{path.suffix}")
+    made = [folder for folder in path.parents if not folder.exists()]
+    written = False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()
-    except OSError as error:
-        raise InputError(
-            path,
-            f"cannot be written ({error.strerror or error})",
-            "choose an output folder that you may write to",
-        ) from error
-    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.touch()
+        except (OSError, ValueError) as error:  # ValueError: a null character in the name
+            raise InputError(
+                path,
+                f"cannot be written ({getattr(error, 'strerror', None) or error})",
+                "choose an output folder that you may write to",
+            ) from error
         yield temporary
         os.replace(temporary, path)
+        written = True
+    except Exception as error:
+        reason = disk_fault(error)
+        if reason is None:
+            raise
+        remedy = "free some space, or choose another disk, and run it again"
+        raise InputError(path, f"cannot be written ({reason})", remedy) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # its name may be too long for the disk
+            temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else may have put something there
+            for folder in () if written else made:
+                folder.rmdir()
 
 
-def check_writable(path: str | Path, suffix: str) -> Path:
+def disk_fault(error: Exception) -> str | None:
+    """What the disk did, such as "No space left on device", for an error of a disk, else None.
+
+    safetensors raises an error of its own, with the system's text and number in it.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    number = int(found[1]) if found else number
+    return os.strerror(number) if number in _DISK_FAULTS else None
+
+
+def check_writable(path: str | Path, *suffixes: str) -> Path:
     """A path that a long computation will write to, tried before it begins.
 
     Args:
-        path: the file to write. suffix: the one that it must have, such as ".mp4".
+        path: the file to write. suffixes: those that it may have, such as ".mp4".
     Returns:
         Path.
     Raises:
-        InputError: another suffix, a folder, or a folder that cannot be written to.
+        InputError: another suffix, a folder, a name that the file system or FFmpeg does not take,
+            or a folder that cannot be written to. What was made for the try is removed.
     """
-    path = Path(path).expanduser()
-    if path.suffix.lower() != suffix:
-        raise InputError(path, f"is not named {suffix}", f"name a file that ends in {suffix}")
-    if path.is_dir():
-        raise InputError(path, "is a folder", f"name a file that ends in {suffix}")
-    probe = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}")
+    path, named = Path(path).expanduser(), " or ".join(suffixes)
+    ffmpeg_name(path)
+    if path.suffix.lower() not in suffixes:
+        raise InputError(path, f"is not named {named}", f"name a file that ends in {named}")
     try:
-        with atomic_path(probe):
-            pass
-    except InputError as error:
-        raise InputError(path, error.fault, error.remedy) from error
-    probe.unlink()
-    return path
+        with atomic_path(path):
+            _try_name(path, named)
+            raise _Tried
+    except _Tried:
+        return path
+
+
+def _try_name(path, named):
+    """Refuse a folder, and a name that the disk does not take; the temporary one is shorter."""
+    try:
+        if path.is_dir():
+            raise InputError(path, "is a folder", f"name a file that ends in {named}")
+        if not path.exists():
+            path.touch()
+            path.unlink()
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise InputError(path, f"cannot be written ({said})", "choose another name") from error
+
+
+class _Tried(Exception):
+    """Ends the try of `check_writable`, so that nothing is renamed and nothing stays."""
 
 
 def sha256_of(path: str | Path) -> str:

@@ -7,6 +7,9 @@ import numpy as np
 from jaxtyping import Real, UInt8
 
 from tfhkit.errors import InputError, check_shape
+from tfhkit.media.turning import EIGHT, turned
+
+BACKDROP = 200.0  # light grey: neither hair nor skin ends in it, and it tints no half-covered edge
 
 
 def jpeg_bytes(pixels: Real[np.ndarray, "..."], quality: int = 92) -> bytes:
@@ -28,20 +31,42 @@ def jpeg_bytes(pixels: Real[np.ndarray, "..."], quality: int = 92) -> bytes:
 
 
 def read_picture(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
-    """Read a picture file, turned upright.
+    """Read a picture file, turned upright; a cut-out is put in front of a plain background.
 
     Args:
-        path: JPEG, PNG or another kind that OpenCV reads; grey and transparent ones become RGB.
+        path: JPEG, PNG, WebP or another kind that OpenCV reads; grey ones become RGB.
     Returns:
         (H, W, 3) uint8 RGB.
     Raises:
         InputError: no such file, or no picture.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(path, "no such file", "check the path")
-    content = np.frombuffer(path.read_bytes(), np.uint8)
+    try:
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(path, "no such file", "check the path") from error
+    except (OSError, ValueError) as error:  # a folder, a name too long, no permission
+        said = getattr(error, "strerror", None) or error
+        raise InputError(path, f"cannot be opened ({said})", "check the path") from error
     picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
     if picture is None:
         raise InputError(path, "is not a picture that can be read", "give a JPEG or PNG file")
+    whole = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
+    if whole is not None and whole.ndim == 3 and whole.shape[2] == 4:
+        picture = _before_backdrop(whole, picture)
     return np.ascontiguousarray(picture[..., ::-1])
+
+
+def _before_backdrop(whole, picture):
+    """Blend (H, W, 4) BGRA, as stored, with a plain background; turned as `picture` is."""
+    full = np.iinfo(whole.dtype).max
+    alpha = whole[..., 3:].astype(np.float32) / full
+    if alpha.min() == 1:
+        return picture
+    colour = whole[..., :3] * np.float32(255 / full)
+    # OpenCV turns a picture as its EXIF tag says, but not where it keeps the alpha
+    ways = [turned(np.dstack([colour, alpha]), matrix) for matrix in EIGHT]
+    alike = [way for way in ways if way.shape[:2] == picture.shape[:2]]
+    best = min(alike, key=lambda way: float(np.abs(way[..., :3] - picture).mean()))
+    colour, alpha = best[..., :3], best[..., 3:]
+    return np.rint(colour * alpha + BACKDROP * (1 - alpha)).astype(np.uint8)

@@ -1,40 +1,51 @@
 """Frames of a video by index: seek, decode forward, keep the last few."""
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
 from av import VideoFrame
-from av.container import InputContainer
-from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 from jaxtyping import Int, UInt8
 
 from tfhkit.errors import InputError
+from tfhkit.media.colour import SDR, Colours, rgb
+from tfhkit.media.containers import ffmpeg_name, picture_tracks
+from tfhkit.media.stamps import BACK_S, Join
+from tfhkit.media.turning import display_matrix, is_sideways, turned
 
 SEEK_AHEAD = 48  # decoding that many frames is about as quick as a seek
-# swscale's quick path to RGB cuts where it should round, and darkens by half a grey level
-ROUNDED = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 STEPS_BACK_S = (0.0, 2.0, 10.0)  # where a seek lands too late, seek to earlier points
 PASSED_BYTES = 100e6  # of decoded frames that are kept on the way to a wanted one
 
 
-def picture_tracks(container: InputContainer) -> list:
-    """The video streams, without the still picture that music files carry as one."""
-    cover = av.stream.Disposition.attached_pic
-    tracks = [stream for stream in container.streams.video if not stream.disposition & cover]
-    for stream in tracks:
-        stream.thread_type = "AUTO"
-    return tracks
+@dataclass(frozen=True)
+class Coding:
+    """How the pictures of a file have to be read.
+
+    Args:
+        joins: where its time stamps jump.
+        colours: of its frames.
+    """
+
+    joins: tuple[Join, ...] = ()
+    colours: Colours = SDR
 
 
-def frames_in_order(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Decoded frames with strictly increasing stamps (repeated stamps are dropped everywhere)."""
-    last = None
-    for frame in container.decode(stream):
-        if last is not None and frame.pts is not None and frame.pts <= last:
+PLAIN = Coding()
+
+
+def frames_in_order(frames: Iterable[VideoFrame], stream: VideoStream) -> Iterator[VideoFrame]:
+    """Decoded frames; those that repeat a stamp or are late are dropped everywhere.
+
+    Stamps increase from frame to frame, but for the jumps that `stamps.find_joins` finds.
+    """
+    last, back = None, round(BACK_S / float(stream.time_base or 1))
+    for frame in frames:
+        if last is not None and frame.pts is not None and 0 <= last - frame.pts <= back:
             continue
         last = frame.pts
         yield frame
@@ -44,16 +55,17 @@ def display_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
     """(height, width) as displayed: pixel shape and rotation applied."""
     aspect = stream.sample_aspect_ratio
     width = round(frame.width * float(aspect)) if aspect else frame.width
-    sideways = round(frame.rotation / 90) % 2 == 1
+    sideways = is_sideways(display_matrix(frame))
     return (width, frame.height) if sideways else (frame.height, width)
 
 
-def picture(frame: VideoFrame, height: int, width: int) -> UInt8[np.ndarray, "H W 3"]:
-    """The frame as (height, width, 3) uint8 RGB, turned as its rotation tag says."""
-    turns = round(frame.rotation / 90) % 4
-    stored = (width, height) if turns % 2 else (height, width)
-    frame = frame.reformat(width=stored[1], height=stored[0], format="rgb24", interpolation=ROUNDED)
-    return np.ascontiguousarray(np.rot90(frame.to_ndarray(), turns))
+def picture(
+    frame: VideoFrame, height: int, width: int, colours: Colours = SDR
+) -> UInt8[np.ndarray, "H W 3"]:
+    """The frame as (height, width, 3) uint8 RGB, turned as its display matrix says."""
+    matrix = display_matrix(frame)
+    stored = (width, height) if is_sideways(matrix) else (height, width)
+    return turned(rgb(frame, *stored, colours), matrix)
 
 
 class FrameReader:
@@ -64,12 +76,15 @@ class FrameReader:
         pts: (T,) int64 stamps of its frames, as `open_clip` found them.
         height, width: of a displayed frame.
         cache: number of frames that are kept.
+        coding: as `open_clip` found it.
     """
 
     def __init__(
-        self, path: str | Path, pts: Int[np.ndarray, "T"], height: int, width: int, cache: int = 8
-    ) -> None:
+        self, path: str | Path, pts: Int[np.ndarray, "T"], height: int, width: int,
+        cache: int = 8, coding: Coding = PLAIN,
+    ) -> None:  # fmt: skip
         self.path, self.pts, self.height, self.width = path, pts, height, width
+        self._coding = coding
         self._size = cache
         self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
         self._container = None
@@ -104,7 +119,7 @@ class FrameReader:
         if index in self._kept:
             self._kept.move_to_end(index)
             return self._kept[index].copy()
-        image = picture(self._decode(index), self.height, self.width)
+        image = picture(self._decode(index), self.height, self.width, self._coding.colours)
         if self._size:
             self._kept[index] = image.copy()
             if len(self._kept) > self._size:
@@ -116,7 +131,8 @@ class FrameReader:
         for frame in self._passed:
             if frame.pts == self.pts[index]:
                 return frame
-        if self._next is not None and 0 <= index - self._next <= SEEK_AHEAD:
+        near = len(self) if self._coding.joins else SEEK_AHEAD
+        if self._next is not None and 0 <= index - self._next <= near:
             found = self._forward(index)
             if found is not None:
                 return found
@@ -133,8 +149,8 @@ class FrameReader:
 
     def _starts(self, index):
         """Stamps to seek to, nearest first; the last one is the file's start."""
-        if self._container is None and index <= SEEK_AHEAD:
-            return [self.pts[0]]
+        if self._coding.joins or (self._container is None and index <= SEEK_AHEAD):
+            return [self.pts[0]]  # no seek is sure to land right where stamps jump
         if self._container is None:
             self._open()
         unit = float(self._stream.time_base)
@@ -142,7 +158,7 @@ class FrameReader:
         return [pts for pts in steps if pts > self.pts[0]] + [self.pts[0]]
 
     def _open(self):
-        self._container = av.open(str(self.path))
+        self._container = av.open(ffmpeg_name(self.path), metadata_errors="replace")
         self._stream = picture_tracks(self._container)[0]
 
     def _restart(self, pts):
@@ -156,7 +172,9 @@ class FrameReader:
             # not every demuxer can seek to its start, but every file can be opened again
             self._container.close()
             self._open()
-        self._frames = frames_in_order(self._container, self._stream)
+        self._frames = frames_in_order(self._container.decode(self._stream), self._stream)
+        if self._coding.joins:
+            self._frames = _on_one_clock(self._frames, self._coding.joins)
 
     def _forward(self, index):
         """Decode up to `index`; None where decoding starts behind it or never meets it."""
@@ -173,3 +191,12 @@ class FrameReader:
             pass  # the caller tries from an earlier point, then reports
         self._next = None
         return None
+
+
+def _on_one_clock(frames, joins):
+    """All frames of a file, their stamps without the jumps."""
+    shifts, shift = {join.index: join.shift for join in joins}, 0
+    for index, frame in enumerate(frames):
+        shift = shifts.get(index, shift)
+        frame.pts += shift
+        yield frame

@@ -3,23 +3,22 @@
 import wave
 from pathlib import Path
 
-import av
 import numpy as np
 import soxr
-from av.container import InputContainer
 from jaxtyping import Float
 
 from tfhkit.errors import InputError, check_shape
+from tfhkit.media.containers import open_container
 from tfhkit.media.files import atomic_path
+from tfhkit.media.stamps import SoundClock
+from tfhkit.media.tracks import SILENT_PEAK, Survey, channels_of, choose_track, decoded_sound
 
 SR_HZ = 16_000
-SILENT_PEAK = 1e-3  # -60 dB of full scale: below any recording of a voice
 GAP_S = 0.02  # time stamps are trusted over the sample count from this deviation on
-INT_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0, "i8": 9223372036854775808.0}
 
 
 def read_audio(
-    path: str | Path, sr_hz: int = SR_HZ, silent_ok: bool = False
+    path: str | Path, sr_hz: int = SR_HZ, silent_ok: bool = False, audio_track: int | None = None
 ) -> Float[np.ndarray, "N"]:
     """Read a sound file, or the sound of a video.
 
@@ -27,17 +26,20 @@ def read_audio(
         path: WAV (8, 16, 24, 32 bit or float, any rate, any channels), FLAC, MP3, a video, ...
         sr_hz: rate of the result.
         silent_ok: give silent sound back instead of refusing it.
+        audio_track: number of the sound track, from 1; None takes the default one, or one with
+            speech (`tracks.choose_track`).
     Returns:
-        (N,) float32 in [-1, 1], the mean of the channels.
+        (N,) float32 in [-1, 1], the mean of the channels, or the channel that carries the speech
+        where the mean does not (`mix.choose_channel`).
     Raises:
         InputError: no such file, not a sound file, no sound track, empty, silent.
     """
     path = Path(path)
-    container = open_container(path, "sound file")
-    with container:
+    with open_container(path, "sound file") as container:
         if not container.streams.audio:
             raise InputError(path, "has no sound track", "give a file with sound")
-        audio, _ = decode_audio(container, path, sr_hz)
+    found, _ = choose_track(path, audio_track)
+    audio, _ = decode_audio(path, found, sr_hz, SoundClock(path))
     if audio.size == 0:
         raise InputError(path, "has no sound samples (it is empty)", "give a file with speech")
     if not silent_ok:
@@ -53,48 +55,31 @@ def refuse_silence(path: str | Path, audio: Float[np.ndarray, "N"]) -> None:
         raise InputError(path, f"its sound is silent ({level})", "give a recording with speech")
 
 
-def open_container(path: Path, kind: str) -> InputContainer:
-    """Open with PyAV; name the fault in one line where that fails."""
-    if not path.exists():
-        raise InputError(path, "no such file", "check the path")
-    if not path.is_file():
-        raise InputError(path, "is not a file", f"give a {kind}")
-    if path.stat().st_size == 0:
-        raise InputError(path, f"is not a {kind} (the file is empty)", f"give a {kind}")
-    try:
-        return av.open(str(path))
-    except (av.error.FFmpegError, ValueError) as error:
-        raise InputError(
-            path,
-            f"is not a {kind} that can be read, or is broken or truncated",
-            "check that it plays; copy or export it again",
-        ) from error
-
-
 def decode_audio(
-    container: InputContainer, path: str | Path, sr_hz: int, start_s: float | None = None
+    path: Path, found: Survey, sr_hz: int, clock: SoundClock, start_s: float | None = None
 ) -> tuple[Float[np.ndarray, "N"], float]:
-    """Decode the first sound track of an open container.
+    """Decode a sound track.
 
     Samples are placed by their time stamps: holes in the track become silence, overlaps are cut.
 
     Args:
-        container: open PyAV container at its start.
-        path: for messages.
+        path: the file.
+        found: which track, and which of its channels.
         sr_hz: rate of the result.
+        clock: joins the stamps where they jump.
         start_s: stamp, in seconds of the container's clock, that becomes sample 0; None: the
             track's own start.
     Returns:
         (N,) float32 mono and the end of the track in seconds of the container's clock.
     Raises:
-        InputError: the track cannot be decoded.
+        InputError: the track cannot be decoded, or its stamps jump without reason.
     """
-    stream = container.streams.audio[0]
     rate, resampler, pieces = 0, None, []
     origin_s, written = 0.0, 0
-    try:
-        for frame in container.decode(stream):
-            mono = _mono(frame)
+    with open_container(path, "sound file") as container:
+        stream = container.streams.audio[found.index]
+        for frame in decoded_sound(container, stream, path):
+            mono = _mono(frame, found.channel)
             if resampler is None:
                 rate = frame.sample_rate
                 resampler = soxr.ResampleStream(rate, sr_hz, 1, dtype="float32", quality="HQ")
@@ -102,19 +87,17 @@ def decode_audio(
             if frame.sample_rate != rate:
                 mono = soxr.resample(mono, frame.sample_rate, rate)
             if frame.time is not None:
-                ahead = round((float(frame.time) - origin_s) * rate) - written
-                if ahead > GAP_S * rate:
+                end_s = origin_s + written / rate
+                heard_s = clock.place(float(frame.time), mono.size / rate, end_s)
+                ahead = round((heard_s - origin_s) * rate) - written
+                gap = 0 if clock.moved else GAP_S * rate
+                if ahead > gap:
                     mono = np.concatenate([np.zeros(ahead, np.float32), mono])
-                elif ahead < -GAP_S * rate:
+                elif ahead < -gap:
                     mono = mono[-ahead:]
             written += mono.size
-            pieces.append(resampler.resample_chunk(mono))
-    except av.error.FFmpegError as error:
-        raise InputError(
-            path,
-            f"its sound cannot be decoded after {written / (rate or 1):.2f} s ({error.strerror})",
-            "the file is broken or truncated; copy or export it again",
-        ) from error
+            for at in range(0, mono.size, rate):  # soxr crashes on minutes at once
+                pieces.append(resampler.resample_chunk(mono[at : at + rate]))
     if resampler is None or not written:
         return np.zeros(0, np.float32), 0.0
     pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
@@ -125,16 +108,11 @@ def decode_audio(
     return np.ascontiguousarray(audio), origin_s + written / rate
 
 
-def _mono(frame):
-    """(n,) float32 in [-1, 1]: mean of the channels of one decoded block."""
-    block = frame.to_ndarray()
-    if not frame.format.is_planar:
-        block = block.reshape(-1, len(frame.layout.channels)).T
-    kind = block.dtype.str[1:]
-    samples = block.astype(np.float32)
-    if kind == "u1":
-        samples -= 128.0
-    return samples.mean(axis=0, dtype=np.float32) / np.float32(INT_SCALE.get(kind, 1.0))
+def _mono(frame, channel):
+    """(n,) float32 in [-1, 1]: the chosen channel of one decoded block, or the mean."""
+    samples = channels_of(frame)
+    taken = channel[len(samples)]
+    return samples.mean(axis=0, dtype=np.float32) if taken is None else samples[taken]
 
 
 def write_wav(path: str | Path, audio: Float[np.ndarray, "..."], sr_hz: int = SR_HZ) -> None:

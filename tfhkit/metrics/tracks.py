@@ -1,5 +1,6 @@
 """Head-pose tracks from files: fits, coefficients and tables of angles."""
 
+import codecs
 import csv
 import re
 from dataclasses import dataclass, replace
@@ -13,6 +14,17 @@ from tfhkit.errors import InputError, check_shape
 
 COLUMNS = ("time", "pitch", "yaw", "roll")
 SUFFIXES = (".npz", ".mat", ".csv")
+_REMEDY = f"give the columns {', '.join(COLUMNS)} (s, degrees)"
+_SEPARATORS = ",;\t|"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# "yaw", "yaw (rad)", "yaw [deg]", "yaw_deg", "yaw in degrees", "time / s"
+_HEAD = re.compile(
+    r"(?P<name>.*?)(?:\s*[\[(](?P<a>[^\])]*)[\])]|(?:_|\s*/\s*|\s+in\s+|\s+)(?P<b>[^\s_/]+))?"
+)
+_SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0,
+            "ms": 1e-3, "msec": 1e-3, "milliseconds": 1e-3}  # fmt: skip
+_DEGREES = dict.fromkeys(("", "deg", "degs", "degree", "degrees", "\N{DEGREE SIGN}"), 1.0)
+_DEGREES |= dict.fromkeys(("rad", "rads", "radian", "radians"), float(np.degrees(1.0)))
 _PART = re.compile(r"(?P<path>.*)\[(?P<start>-?\d*):(?P<stop>-?\d*)\]")
 
 
@@ -66,7 +78,10 @@ def read_track(path: str | Path, fps: float = 25.0) -> PoseTrack:
 
     Args:
         path: a Fit (.npz, of `tfhkit fit -o`), coefficients (.mat with key `coeff`, (T, 257)), or
-            a table (.csv) with columns time (s), pitch, yaw, roll (degrees).
+            a table (.csv) with columns time (s), pitch, yaw, roll (degrees), in any order and
+            among others. A header may name a unit, as in "yaw [rad]" or "time_ms". Commas,
+            semicolons, tabs or bars are between the columns; with the last three, a number may
+            have a decimal comma.
         fps: rate of a .mat, which holds no times.
     Returns:
         PoseTrack.
@@ -91,23 +106,57 @@ def read_track(path: str | Path, fps: float = 25.0) -> PoseTrack:
 
 
 def _from_table(path):
+    """PoseTrack of a table as programs write them, see `read_track`."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+        data = path.read_bytes()
+        text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
+        lines = text.splitlines()
+        mark = re.fullmatch(r"sep=(.)", lines[0].strip()) if lines else None  # Excel's own line
+        lines = lines[1:] if mark else lines
+        head = next((line for line in lines if line.strip()), "")
+        between = mark[1] if mark else max(_SEPARATORS, key=head.count)
+        rows = list(csv.reader(lines, delimiter=between, strict=True))
     except (UnicodeDecodeError, csv.Error) as fault:
         remedy = f"write it as text with the columns {', '.join(COLUMNS)}"
         raise InputError(path, f"cannot be read as a table ({fault})", remedy) from fault
-    missing = [name for name in COLUMNS if not rows or name not in rows[0]]
-    if missing:
-        words = f"has no column {missing[0]}" if rows else "has no rows"
-        raise InputError(path, words, f"give the columns {', '.join(COLUMNS)} (s, degrees)")
-    table = np.empty((len(rows), len(COLUMNS)))
-    for line, row in enumerate(rows):
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    if len(rows) < 2:
+        raise InputError(path, "has no rows", _REMEDY)
+    columns = _columns(path, rows[0])
+    table = np.empty((len(rows) - 1, len(COLUMNS)))
+    for line, row in enumerate(rows[1:]):
+        if any(cell.strip() for cell in row[len(rows[0]) :]):
+            words = f"has {len(row)} cells, the header {len(rows[0])}"
+            remedy = "put semicolons between the columns if numbers have decimal commas"
+            raise InputError(f"{path}, row {line + 1}", words, remedy)
         for k, name in enumerate(COLUMNS):
+            at, unit = columns[name]
+            cell = row[at].strip() if at < len(row) else None
             try:
-                table[line, k] = float(row[name])
-            except (TypeError, ValueError):
+                table[line, k] = float(cell.replace(",", ".") if between != "," else cell) * unit
+            except (AttributeError, TypeError, ValueError):
                 where = f"{path}, row {line + 1}"
-                words = f"{name} is {row[name]!r}, which is not a number"
+                words = f"{name} is {cell!r}, which is not a number"
                 raise InputError(where, words, "fill or cut such rows") from None
     return PoseTrack(str(path), np.radians(table[:, 1:]), table[:, 0])
+
+
+def _columns(path, head):
+    """Column name -> its place, and the factor to seconds or degrees."""
+    found = {}
+    for at, cell in enumerate(head):
+        name, *given = _HEAD.fullmatch(cell.strip().lower()).group("name", "a", "b")
+        if name not in COLUMNS:
+            continue
+        unit = next((text.strip() for text in given if text), "")
+        units = _SECONDS if name == "time" else _DEGREES
+        if unit not in units:
+            remedy = f"convert it to {'seconds' if name == 'time' else 'degrees'}"
+            raise InputError(path, f"the unit of {cell.strip()!r} is not known", remedy)
+        if name in found:
+            raise InputError(path, f"has two columns {name}", "keep one of them")
+        found[name] = at, units[unit]
+    missing = [name for name in COLUMNS if name not in found]
+    if missing:
+        raise InputError(path, f"has no column {missing[0]}", _REMEDY)
+    return found

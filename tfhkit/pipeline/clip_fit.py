@@ -11,12 +11,15 @@ from tfhkit.progress import Progress
 from tfhkit.talk import fit_person
 
 
-def open_frames(path: Path | str, frames: int | None = None) -> Clip:
+def open_frames(
+    path: Path | str, frames: int | None = None, audio_track: int | None = None
+) -> Clip:
     """Open the first frames of a clip; it need not have sound.
 
     Args:
         path: a video file, or "sample".
         frames: number of frames; None for all.
+        audio_track: number of the sound track, from 1; None chooses.
 
     Raises:
         ParameterError: fewer than 10 are asked for.
@@ -24,7 +27,8 @@ def open_frames(path: Path | str, frames: int | None = None) -> Clip:
     """
     if frames is not None and frames < 10:
         raise ParameterError("--frames", f"{frames} are too few", "take 10 or more")
-    clip = open_clip(resolve("clip", str(path), Path.cwd()), need_sound=False)
+    found = resolve("clip", str(path), Path.cwd())
+    clip = open_clip(found, need_sound=False, audio_track=audio_track)
     return first_frames(clip, frames)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-import tempfile
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,10 @@ from typing import Any
 
 from tfhkit import errors
 from tfhkit.errors import TfhkitError
+from tfhkit.media.files import disk_fault
 from tfhkit.pipeline import places
 from tfhkit.pipeline.course import Course
+from tfhkit.pipeline.front_end import INLINE
 from tfhkit.pipeline.sources import EXERCISE_TAGS
 from tfhkit.pipeline.watch import Watch
 
@@ -39,30 +41,31 @@ def execute(notebook: Path, out: Path, values: dict[str, Any], course: Course) -
     A wrong answer to an exercise stays in the executed notebook and stops nothing.
 
     Args:
-        notebook: its path; the executed one goes to `out`/notebooks.
+        notebook: its path; the executed one goes to `out`/notebooks when it is done.
         out: the run directory.
         values: parameter name -> typed value.
         course: the run's `Course`.
     Raises:
-        StageError: a cell raised, or the kernel died.
+        StageError: a cell raised, the kernel died, or the disk is full.
     """
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     target = out / places.EXECUTED / notebook.name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _write_with_tags(notebook, target)
-    handle, progress = tempfile.mkstemp(prefix="tfhkit-", suffix=".progress")
-    os.close(handle)
+    written = _unfinished(out, notebook.stem)
+    # not in the system's temporary folder, which may be full or missing
+    progress = out / f".{notebook.stem}.{uuid.uuid4().hex[:8]}.progress"
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write_with_tags(notebook, written)
         watch = Watch(progress, notebook.stem, course)
-        with _environment(notebook.parent, progress), watch:
+        with _environment(notebook.parent, str(progress)), watch:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # papermill's and nbformat's own
                 papermill.execute_notebook(
-                    str(target),
-                    str(target),
+                    str(written),
+                    str(written),
                     parameters=values,
                     kernel_name="python3",
                     language="python",
@@ -71,18 +74,40 @@ def execute(notebook: Path, out: Path, values: dict[str, Any], course: Course) -
                     extra_arguments=["--IPKernelApp.log_level=50"],
                 )
     except PapermillExecutionError as error:
-        if _only_exercises_failed(target):
-            return
-        ours = error.ename in _our_errors()
-        text = error.evalue if ours else (
-            f"stopped with {error.ename}: {error.evalue}; see {places.shown(target)}"
-        )  # fmt: skip
-        traceback = "\n".join(error.traceback)
-        raise StageError(notebook.stem, text, 2 if ours else 1, traceback) from None
+        if not _only_exercises_failed(written):
+            os.replace(written, target)
+            raise _stopped(notebook.stem, target, error) from None
+    except OSError as error:
+        reason = disk_fault(error)
+        if reason is None:
+            raise
+        fault = f"{places.shown(out)} cannot be written ({reason})"
+        remedy = "free some space, or choose another disk, and run it again"
+        raise StageError(notebook.stem, f"{fault}; {remedy}") from error
     except DeadKernelError:
         text = "its process died, most likely for lack of memory; close other programs, or set " \
                "a smaller max_train_frames"  # fmt: skip
         raise StageError(notebook.stem, text, exit_code=1) from None
+    os.replace(written, target)
+
+
+def was_stopped(out: Path, name: str) -> bool:
+    """Whether the process that executed a notebook was ended before the notebook's end."""
+    return _unfinished(out, name).is_file()
+
+
+def _unfinished(out: Path, name: str) -> Path:
+    """Where a notebook is written while it is executed."""
+    return out / places.EXECUTED / f".{name}.unfinished.ipynb"
+
+
+def _stopped(name: str, target: Path, error: Any) -> StageError:
+    """The error of a notebook in which a cell raised (papermill's error)."""
+    ours = error.ename in _our_errors()
+    text = error.evalue if ours else (
+        f"stopped with {error.ename}: {error.evalue}; see {places.shown(target)}"
+    )  # fmt: skip
+    return StageError(name, text, 2 if ours else 1, "\n".join(error.traceback))
 
 
 def _write_with_tags(notebook: Path, target: Path) -> None:
@@ -132,6 +157,7 @@ def _environment(folder: Path, progress: str) -> Iterator[None]:
         TFHKIT_NOTEBOOKS=str(folder),
         JUPYTER_PATH=os.pathsep.join([kernels, *filter(None, [old.get("JUPYTER_PATH")])]),
         PYTHONPATH=os.pathsep.join([_PACKAGE, *filter(None, [old.get("PYTHONPATH")])]),
+        MPLBACKEND=INLINE,  # figures belong into the notebook, whatever the caller has set
         PYDEVD_DISABLE_FILE_VALIDATION="1",
         JUPYTER_PLATFORM_DIRS="1",
         PLOTLY_RENDERER="plotly_mimetype",  # the default stores 4 MB of JavaScript in a notebook

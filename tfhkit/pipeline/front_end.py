@@ -4,6 +4,8 @@ import builtins
 import os
 from typing import Any
 
+INLINE = "module://matplotlib_inline.backend_inline"  # figures as outputs of cells
+
 
 def ipython_shell() -> Any:
     """IPython's shell that runs this code, None outside of IPython (which is not imported)."""
@@ -30,3 +32,19 @@ def is_live() -> bool:
 def in_notebook() -> bool:
     """Whether this code runs in a kernel: JupyterLab's, papermill's or another front end's."""
     return hasattr(ipython_shell(), "kernel")
+
+
+def use_inline_figures() -> None:
+    """Show matplotlib's figures in this notebook where MPLBACKEND keeps them from it.
+
+    A shell may set it, to Agg on servers, and the kernels that it starts inherit it. A backend
+    that a cell has chosen, such as ipympl by `%matplotlib widget`, stays.
+    """
+    wanted = os.environ.get("MPLBACKEND", INLINE)
+    if "inline" in wanted or "ipympl" in wanted:
+        return
+    os.environ["MPLBACKEND"] = INLINE
+    import matplotlib
+
+    if matplotlib.get_backend().lower() == wanted.lower():
+        ipython_shell().enable_matplotlib("inline")

@@ -6,7 +6,6 @@ whether it still runs; `runs/.job.json` describes the job.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -21,17 +20,20 @@ from typing import Any
 
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.media import atomic_path
+from tfhkit.media.locks import HELD, check_free, try_lock
 from tfhkit.pipeline import places
+from tfhkit.pipeline.owner import check_owner
 from tfhkit.pipeline.progress import counted, in_words
+from tfhkit.pipeline.step import resolve
 from tfhkit.pipeline.watch import last_line
 from tfhkit.profiles import settings_of
 
 LOCK, RECORD = ".job.lock", ".job.json"
 PROGRESS, LOG = "progress.jsonl", "run.log"  # in the run directory
 NEEDED_MB = 500  # free space on the disk before a run begins
-RESERVED = ("uploads",)  # folders of runs/ that are not runs
 _PATIENCE_S = (15.0, 5.0)  # after an interrupt, and after a request to end
-_HIDDEN = ("JPY_", "VOILA_", "TFHKIT_LIVE", "TFHKIT_PROGRESS", "MPLBACKEND", "SCRIPT_NAME")
+_HIDDEN = ("JPY_", "VOILA_", "TFHKIT_LIVE", "TFHKIT_PROGRESS", "MPLBACKEND", "SCRIPT_NAME",
+           HELD)  # fmt: skip
 # kept, so that Python does not warn about processes that still run
 _children: list[subprocess.Popen] = []
 
@@ -60,7 +62,7 @@ def check_name(name: str | None) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}", name or ""):
         fault = f"{name!r} is not one" if name else "is empty"
         raise ParameterError("name", fault, "use up to 60 letters, digits, - and _")
-    if name in RESERVED:
+    if name in places.RESERVED:
         raise ParameterError("name", f"{name!r} is the folder of uploads", "choose another one")
 
 
@@ -74,7 +76,8 @@ def start_job(
         clip, speech, profile: as in `RunInputs`.
     Raises:
         ParameterError: the name cannot be used, or the profile is unknown.
-        InputError: another job is at work, a file is missing, or the folder or its disk is full.
+        InputError: another job is at work, a file is missing, the folder belongs to another clip or
+            another process uses it, or its disk is full.
     """
     check_name(name)
     settings_of(profile)
@@ -82,6 +85,7 @@ def start_job(
         if given not in ("sample", "sentence"):
             places.resolve_input(given, what)
     runs = runs_dir()
+    check_owner(runs / name, resolve("clip", clip, runs / name))
     out = places.resolve_out(runs / name)
     free_mb = shutil.disk_usage(out).free / 1e6
     if free_mb < NEEDED_MB:
@@ -89,6 +93,7 @@ def start_job(
         raise InputError(places.shown(out), fault, "free some space")
     lock = _take(runs)
     try:
+        check_free(out)
         record = {"name": name, "out": str(out), "clip": str(clip), "speech": str(speech),
                   "profile": profile, "began": time.time(), "pid": 0}  # fmt: skip
         (out / PROGRESS).unlink(missing_ok=True)
@@ -127,13 +132,11 @@ def _command(record: Record) -> list[str]:
 
 def _take(runs: Path) -> int:
     """Take the lock: its file descriptor. Raises InputError if a job holds it."""
-    lock = os.open(runs / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     for _ in range(5):
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = try_lock(runs / LOCK)
+        if lock is not None:
             return lock
         time.sleep(0.05)  # it may be a page that only looks whether a job is there
-    os.close(lock)
     raise InputError(*_refusal(job_state()))
 
 
@@ -148,17 +151,15 @@ def _refusal(state: Record | None) -> tuple[str, str, str]:
 
 def _held(runs: Path) -> bool:
     """Whether a job's process is alive."""
-    try:
-        lock = os.open(runs / LOCK, os.O_RDWR)
-    except OSError:
+    if not (runs / LOCK).exists():
         return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
+        lock = try_lock(runs / LOCK)
     except OSError:
-        return True
-    finally:
+        return False
+    if lock is not None:
         os.close(lock)
+    return lock is None
 
 
 def _write(runs: Path, record: Record) -> None:

@@ -1,10 +1,13 @@
 """A clip's person for the commands: learned into a directory, or resumed there."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tfhkit.assets import cache_dir
-from tfhkit.media import open_clip
+from tfhkit.fit import Fit
+from tfhkit.media import Clip, open_clip
 from tfhkit.person import Person
+from tfhkit.pipeline.advice import say_advice, to_stderr
 from tfhkit.pipeline.step import resolve
 from tfhkit.profiles import settings_of
 from tfhkit.progress import Progress
@@ -19,6 +22,8 @@ def learn_into(
     seed: int = 0,
     device: str | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] = to_stderr,
+    audio_track: int | None = None,
 ) -> Person:
     """Learn the person in a clip, or resume; see `tfhkit.talk.learn`.
 
@@ -31,12 +36,20 @@ def learn_into(
         seed: random seed.
         device: device of the person's trainings; None for the profile's.
         progress: called as progress(done, total, text).
+        say: called with each line of advice on the clip.
+        audio_track: number of the clip's sound track, from 1; None chooses.
     """
     settings = settings_of(profile)
     path = resolve("clip", clip, Path.cwd())
     general = None
     if settings.motion_size != "small":
-        open_clip(path)  # a bad clip is refused before the hours of a general training
+        # a bad clip is refused before the hours of a general training
+        open_clip(path, audio_track=audio_track)
         kept = cache_dir() / f"motion_{settings.motion_size}.safetensors"
         general = load_or_train(settings.motion_size, kept, settings, progress=progress)
-    return learn(path, profile, folder, seed, general, device, progress)
+
+    def advise(clip: Clip, fit: Fit) -> None:
+        say_advice(clip, fit, say)
+
+    opened = open_clip(path, audio_track=audio_track)
+    return learn(opened, profile, folder, seed, general, device, progress, advise)

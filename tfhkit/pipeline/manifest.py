@@ -20,12 +20,14 @@ FILE = "manifest.json"
 Manifest = dict[str, Any]  # its entries are listed in `Step.finish`
 
 
-def fingerprint(name: str, profile: str, seed: int, own: dict[str, Any], code: str) -> str:
+def fingerprint(
+    name: str, profile: str, seed: int, audio_track: int, own: dict[str, Any], code: str
+) -> str:
     """SHA-256 of everything that decides a step's result, except the files that it reads.
 
     Args:
         name: the step's name.
-        profile, seed: as in the parameters cell.
+        profile, seed, audio_track: as in the parameters cell.
         own: the notebook's own parameters, name -> value.
         code: `sources.source_hash` of the notebook.
     """
@@ -33,6 +35,7 @@ def fingerprint(name: str, profile: str, seed: int, own: dict[str, Any], code: s
         "name": name,
         "settings": asdict(settings_of(profile)),
         "seed": seed,
+        "audio_track": audio_track,
         "own": own,
         "code": code,
     }

@@ -17,7 +17,8 @@ STEPS = (
     "07_your_own_clip",
 )
 EXECUTED = "notebooks"  # folder of a run directory for the executed notebooks
-COMMON = ("clip", "speech", "out", "profile", "seed")  # parameters that every notebook has
+RESERVED = ("uploads",)  # folders of runs/ that are not runs
+COMMON = ("clip", "audio_track", "speech", "out", "profile", "seed")  # every notebook's parameters
 
 
 def kit_dir() -> Path:

@@ -1,5 +1,6 @@
 """Progress of a step: a bar in a live front end, single lines elsewhere."""
 
+import contextlib
 import html
 import json
 import os
@@ -160,7 +161,7 @@ def _to_file(file: str) -> Progress:
         if now - last["at"] < _PAUSE_S["runner"] and done < total:
             return
         last["at"] = now
-        with open(file, "a", encoding="utf-8") as log:
+        with contextlib.suppress(OSError), open(file, "a", encoding="utf-8") as log:
             log.write(json.dumps({"done": done, "total": total, "text": text}) + "\n")
 
     return progress

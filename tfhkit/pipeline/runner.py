@@ -1,19 +1,23 @@
 """Run the series through papermill: in order, typed parameters, finished steps kept."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tfhkit.errors import InputError, ParameterError
-from tfhkit.media import sha256_of
+from tfhkit.fit import Fit
+from tfhkit.media import Clip, open_clip, sha256_of
+from tfhkit.media.locks import hold, remove_leftovers
 from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline import places, sources
+from tfhkit.pipeline.advice import say_advice
 from tfhkit.pipeline.course import Course
-from tfhkit.pipeline.execution import StageError, execute
+from tfhkit.pipeline.execution import StageError, execute, was_stopped
 from tfhkit.pipeline.manifest import Manifest
+from tfhkit.pipeline.owner import claim, owner_of
 from tfhkit.pipeline.parameters import Parameter, Value, assign, own_parameters, parameters_of
 from tfhkit.pipeline.step import KEYWORDS, resolve
 from tfhkit.profiles import settings_of
@@ -26,9 +30,10 @@ class RunInputs:
     Args:
         clip: a video file, or "sample".
         speech: a sound file, or "sentence".
-        out: the run directory; None for `runs/sample`, or `runs/` and the clip's name.
+        out: the run directory; None for `runs/` and the clip's name, see `run_dir`.
         profile: "quick", "full" or "tiny".
         seed: random seed.
+        audio_track: number of the clip's sound track, from 1; 0 chooses.
     """
 
     clip: Path | str = "sample"
@@ -36,15 +41,28 @@ class RunInputs:
     out: Path | str | None = None
     profile: str = "quick"
     seed: int = 0
+    audio_track: int = 0
 
-    def resolve_out(self) -> Path:
-        """Absolute path of the run directory, which is created.
+    def clip_file(self) -> Path:
+        """The clip's file. Raises InputError if there is none."""
+        return resolve("clip", self.clip, Path.cwd())
+
+    def run_dir(self) -> Path:
+        """Absolute path of the run directory, which need not exist.
+
+        A default one that belongs to another clip gives way to one that has a part of the clip's
+        hash in its name.
 
         Raises:
-            InputError: it cannot be written.
+            InputError: there is no such clip.
         """
+        if self.out:
+            return (places.base_dir() / Path(self.out).expanduser()).resolve()
         named = "sample" if self.clip == "sample" else Path(self.clip).stem
-        return places.resolve_out(self.out or f"runs/{named}")
+        default, digest = places.base_dir() / "runs" / named, sha256_of(self.clip_file())
+        owner = owner_of(default)
+        free = named not in places.RESERVED and (owner is None or owner[1] == digest)
+        return (default if free else default.with_name(f"{named}-{digest[:8]}")).resolve()
 
 
 def run_series(
@@ -69,7 +87,8 @@ def run_series(
         one dict per step: name, status ("run" or "kept"), seconds, manifest.
     Raises:
         ParameterError: an unknown profile, notebook or parameter, or a value of the wrong type.
-        InputError: clip or speech is missing, or the run directory cannot be written.
+        InputError: clip or speech is missing, or the run directory cannot be written, belongs to
+            another clip, or is used by another process.
         StageError: a notebook stopped. The steps that were finished before are kept.
     """
     settings_of(inputs.profile)
@@ -79,29 +98,127 @@ def run_series(
     }
     own = {name: own_parameters(notebook, name) for name, notebook in content.items()}
     changed = assign(set_values, own)
-    out = inputs.resolve_out()
-    files = {"clip": _named(inputs.clip, "clip"), "speech": _named(inputs.speech, "speech")}
-    hashes = {what: _hash_once(what, files[what], out) for what in files}
-    profile, seed = inputs.profile, int(inputs.seed)
-    common = {**files, "out": str(out), "profile": profile, "seed": seed}
-    steps, course = [], course or Course()
-    course.plan(content, profile)
-    for name, notebook in content.items():
-        course.begin(name)
-        values = _values(own[name], changed[name])
+    run = _Run.of(inputs, folder, course or Course())
+    values = {name: _values(own[name], changed[name]) for name in content}
+    run.course.plan(content, inputs.profile)
+    with hold(run.out, "tfhkit run"):
+        claim(run.out, inputs.clip_file())
+        remove_leftovers(run.out, run.hidden_files())
+        return [_keep_or_execute(run, name, content[name], values[name], say) for name in content]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the steps of a run share.
+
+    Args:
+        folder: of the notebooks.
+        out: the run directory.
+        files: "clip" and "speech" -> file or keyword.
+        hashes: "clip" and "speech" -> function that gives the file's hash.
+        profile, seed, audio_track: as in `RunInputs`.
+        course: the run's `Course`.
+    """
+
+    folder: Path
+    out: Path
+    files: dict[str, str]
+    hashes: dict[str, Callable[[], str]]
+    profile: str
+    seed: int
+    audio_track: int
+    course: Course
+
+    @classmethod
+    def of(cls, inputs: RunInputs, folder: Path, course: Course) -> "_Run":
+        """The run of some inputs. Raises InputError if a file is missing."""
+        files = {"clip": _named(inputs.clip, "clip"), "speech": _named(inputs.speech, "speech")}
+        out = inputs.run_dir()
+        hashes = {what: _hash_once(what, files[what], out) for what in files}
+        numbers = int(inputs.seed), int(inputs.audio_track)
+        return cls(folder, out, files, hashes, inputs.profile, *numbers, course)
+
+    def hidden_files(self) -> Iterator[Path]:
+        """Files that are hidden, in the folders that a run writes to."""
+        yield from self.out.glob(".*")
+        yield from (self.out / places.EXECUTED).glob(".*")
+        for step in self.out.glob("[0-9][0-9]_*"):
+            yield from step.rglob(".*")
+
+    def common(self) -> dict[str, Any]:
+        """The parameters that all notebooks share."""
+        numbers = {"seed": self.seed, "audio_track": self.audio_track}
+        return {**self.files, "out": str(self.out), "profile": self.profile, **numbers}
+
+    def open_clip(self) -> Clip:
+        """The run's clip."""
+        path = resolve("clip", self.files["clip"], self.out)
+        return open_clip(path, audio_track=self.audio_track or None)
+
+    def why_stale(
+        self, name: str, notebook: sources.Notebook, own: dict[str, Any], made: Manifest | None
+    ) -> str | None:
+        """Why a step has to run, or None."""
         code = sources.source_hash(notebook)
-        expected = manifests.fingerprint(name, profile, seed, values, code)
-        made = manifests.read(out / name)
-        reason = manifests.why_stale(made, out, expected, hashes)
-        began = time.perf_counter()
+        numbers = self.seed, self.audio_track
+        expected = manifests.fingerprint(name, self.profile, *numbers, own, code)
+        return manifests.why_stale(made, self.out, expected, self.hashes)
+
+
+def _keep_or_execute(
+    run: _Run,
+    name: str,
+    notebook: sources.Notebook,
+    own: dict[str, Any],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """One step of a run: its dict for `run_series`."""
+    run.course.begin(name)
+    made = manifests.read(run.out / name)
+    reason = run.why_stale(name, notebook, own, made)
+    if was_stopped(run.out, name):
+        reason = reason or "it was stopped before its end"
+    began = time.perf_counter()
+    if reason:
+        made = _execute(run.folder / f"{name}.ipynb", run.out, {**run.common(), **own}, run.course)
+    seconds = round(time.perf_counter() - began, 1)
+    run.course.end(name, ran=bool(reason))
+    say(f"{name:<26}" + (f"{seconds:7.1f} s" if reason else "unchanged, kept"))
+    fit = run.out / name / "fit.npz"
+    if fit.is_file():
+        say_advice(run.open_clip(), Fit.load(fit), say)
+    status = "run" if reason else "kept"
+    return {"name": name, "status": status, "seconds": seconds, "manifest": made}
+
+
+def outdated_steps(
+    inputs: RunInputs, notebooks: Path | str | None = None, others_than: Collection[str] = ()
+) -> dict[str, str]:
+    """Steps in a run directory whose results are not of these inputs: name -> reason.
+
+    Args:
+        inputs: the parameters that all notebooks share; `out` is given.
+        notebooks: folder of the notebooks; None for the kit's.
+        others_than: steps that are known to be up to date.
+    """
+    folder = Path(notebooks or places.notebooks_dir()).resolve()
+    run = _Run.of(inputs, folder, Course())
+    found: dict[str, str] = {}
+    for step in sorted(run.out.glob("[0-9][0-9]_*")):
+        made = None if step.name in others_than else manifests.read(step)
+        if made is None:
+            continue
+        if not (folder / f"{step.name}.ipynb").is_file():
+            found[step.name] = "another series"
+            continue
+        notebook = sources.read_notebook(folder / f"{step.name}.ipynb")
+        reason = run.why_stale(step.name, notebook, made["parameters"]["own"], made)
+        heard = made["inputs"].get("speech")
+        if heard and heard != run.hashes["speech"]():
+            reason = "another speech"
         if reason:
-            made = _execute(folder / f"{name}.ipynb", out, {**common, **values}, course)
-        seconds = round(time.perf_counter() - began, 1)
-        course.end(name, ran=bool(reason))
-        say(f"{name:<26}" + (f"{seconds:7.1f} s" if reason else "unchanged, kept"))
-        status = "run" if reason else "kept"
-        steps.append({"name": name, "status": status, "seconds": seconds, "manifest": made})
-    return steps
+            found[step.name] = reason
+    return found
 
 
 def _values(own: dict[str, Parameter], changed: dict[str, Value]) -> dict[str, Any]:

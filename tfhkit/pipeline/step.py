@@ -4,8 +4,8 @@ import random
 import resource
 import subprocess
 import sys
-import tempfile
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,13 @@ from typing import Any, TypeVar
 
 from tfhkit.errors import InputError, ParameterError, TfhkitError
 from tfhkit.evaluate.installation import versions
-from tfhkit.media import rounded, sha256_of, write_wav
+from tfhkit.media import Clip, open_clip, rounded, sha256_of, write_wav
+from tfhkit.media.locks import check_free, hold_until_exit
 from tfhkit.pipeline import manifest as manifests
 from tfhkit.pipeline import places, sources
+from tfhkit.pipeline.front_end import in_notebook, is_live, use_inline_figures
 from tfhkit.pipeline.manifest import Manifest
+from tfhkit.pipeline.owner import claim
 from tfhkit.pipeline.parameters import Value, own_parameters, parameters_of
 from tfhkit.pipeline.progress import report_progress
 from tfhkit.pipeline.watch import followed
@@ -36,6 +39,7 @@ class Step:
         dir: this step's folder in the run directory.
         settings: the profile's numbers.
         seed: random seed.
+        audio_track: number of the clip's sound track, from 1; 0 chooses.
         own: the notebook's own parameters, name -> value.
         progress: called as progress(done, total, text); to hand to functions of the kit.
     """
@@ -43,22 +47,20 @@ class Step:
     def __init__(
         self,
         name: str,
-        clip: Path | str,
-        speech: Path | str,
         out: Path,
-        profile: str,
-        seed: int,
+        common: Mapping[str, Any],
         own: Mapping[str, Value],
     ) -> None:
-        self.name, self.out, self.seed, self.own = name, out, seed, dict(own)
+        self.name, self.out, self.own = name, out, dict(own)
+        self.seed, self.audio_track = common["seed"], common["audio_track"]
         self.dir = out / name
-        self.settings = settings_of(profile)
+        self.settings = settings_of(common["profile"])
         self.progress = report_progress(name)
-        self._given = {"clip": clip, "speech": speech}
+        self._given = {"clip": common["clip"], "speech": common["speech"]}
         self._resolved: dict[str, Path] = {}
         self._inputs: dict[str, str] = {}
         self._named: set[Path] = set()
-        self._fingerprint = _fingerprint(name, profile, seed, self.own)
+        self._fingerprint = self._fingerprint_of(name, self.own)
         self._since, self._began = time.time(), time.perf_counter()
 
     @property
@@ -73,6 +75,10 @@ class Step:
     def clip_path(self) -> Path:
         """Path of the clip, now an input of this step; "sample" is fetched and verified."""
         return self._file("clip")
+
+    def open_clip(self) -> Clip:
+        """The clip with the chosen sound track."""
+        return open_clip(self.clip_path, audio_track=self.audio_track or None)
 
     @property
     def speech_path(self) -> Path:
@@ -153,8 +159,14 @@ class Step:
     def _why_stale(self, earlier: str, made: Manifest | None) -> str | None:
         """Why an earlier step has to run; parameters that a student set for it are kept."""
         own = (made or {}).get("parameters", {}).get("own", {})
-        expected = _fingerprint(earlier, self.settings.profile, self.seed, own)
-        return manifests.why_stale(made, self.out, expected, self._hashes())
+        return manifests.why_stale(
+            made, self.out, self._fingerprint_of(earlier, own), self._hashes()
+        )
+
+    def _fingerprint_of(self, name: str, own: dict[str, Any]) -> str:
+        code = sources.source_hash(_notebook(name))
+        profile, track = self.settings.profile, self.audio_track
+        return manifests.fingerprint(name, profile, self.seed, track, own, code)
 
     def _hashes(self) -> dict[str, Callable[[], str]]:
         """Functions that hash the present clip and speech."""
@@ -167,6 +179,7 @@ class Step:
         """Run an earlier notebook in a process of its own, as `tfhkit run --only` does."""
         command = [sys.executable, "-m", "tfhkit.cli", "run", "--only", earlier, "--no-report"]
         command += ["--out", str(self.out), "--profile", self.settings.profile]
+        command += ["--audio-track", str(self.audio_track)] if self.audio_track else []
         command += ["--seed", str(self.seed), "--notebooks", str(places.notebooks_dir())]
         for what, given in self._given.items():
             named = given if given in KEYWORDS else resolve(what, given, self.out)
@@ -174,20 +187,23 @@ class Step:
         known = own_parameters(_notebook(earlier), earlier)
         for name, value in (made or {}).get("parameters", {}).get("own", {}).items():
             command += ["--set", f"{earlier[:2]}.{name}={value}"] if name in known else []
-        with tempfile.TemporaryDirectory() as folder:
-            state, line = Path(folder) / "progress", ""
-            with (
-                followed(state, self.progress),
-                subprocess.Popen(
-                    [*command, "--progress", str(state)],
-                    cwd=places.kit_dir(),
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                ) as process,
-            ):
-                for line in process.stdout or ():
-                    print(line.rstrip())
+        # not in the system's temporary folder, which may be full or missing
+        state, line = self.out / f".{earlier}.{uuid.uuid4().hex[:8]}.progress", ""
+        with (
+            followed(state, self.progress),
+            subprocess.Popen(
+                [*command, "--progress", str(state)],
+                cwd=places.kit_dir(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            ) as process,
+        ):
+            for line in process.stdout or ():
+                print(line.rstrip())
+        state.unlink(missing_ok=True)
         if process.returncode:
             raise TfhkitError(line.strip().removeprefix("tfhkit: ") or f"{earlier} failed")
 
@@ -211,6 +227,7 @@ class Step:
                 **{what: str(given) for what, given in self._given.items()},
                 "profile": self.settings.profile,
                 "seed": self.seed,
+                "audio_track": self.audio_track,
                 "own": self.own,
             },
             "inputs": self._inputs,
@@ -237,27 +254,37 @@ def open_step(name: str, values: Mapping[str, Any]) -> Step:
         name: the notebook's name without suffix.
         values: the notebook's parameters by their names, usually its `globals()`; a parameter
             that is missing has the default of the parameters cell. All notebooks have clip (a
-            video file, or "sample"), speech (a sound file, or "sentence"), out (the run
-            directory, see `places.base_dir` for a relative path), profile ("quick", "full", or
-            "tiny" for tests) and seed, which also seeds NumPy's and torch's global generators.
+            video file, or "sample"), audio_track (number of its sound track, 0 chooses), speech (a
+            sound file, or "sentence"), out (the run directory, see `places.base_dir` for a relative
+            path), profile ("quick", "full", or "tiny" for tests) and seed, which also seeds NumPy's
+            and torch's global generators.
     Raises:
         ParameterError: an unknown profile or step.
-        InputError: no such notebook, or the run directory cannot be written.
+        InputError: no such notebook or clip, or the run directory cannot be written, belongs to
+            another clip, or is used by another process.
     """
     if not name[:2].isdigit():
         raise ParameterError(f"step {name!r}", "is not a notebook's name", "write e.g. 03_...")
     known = parameters_of(_notebook(name), name)
     given = {key: values.get(key, parameter.default) for key, parameter in known.items()}
     own = {key: value for key, value in given.items() if key not in places.COMMON}
-    clip, speech, out, profile, seed = (given[key] for key in places.COMMON)
-    settings_of(profile)
-    step = Step(name, clip, speech, places.resolve_out(out), profile, seed, own)
-    random.seed(seed)
+    common = {key: given[key] for key in places.COMMON}
+    settings_of(common["profile"])
+    if in_notebook():
+        use_inline_figures()
+    place = places.resolve_out(common["out"])
+    if is_live():  # it may stay open for hours
+        check_free(place)
+    else:
+        hold_until_exit(place, f"notebook {name}")
+    claim(place, resolve("clip", common["clip"], place))
+    step = Step(name, place, common, own)
+    random.seed(step.seed)
     import numpy as np
     import torch
 
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+    np.random.seed(step.seed)
+    torch.manual_seed(step.seed)
     return step
 
 
@@ -287,8 +314,3 @@ def resolve(what: str, given: Path | str, out: Path, again: bool = False) -> Pat
 
 def _notebook(name: str) -> sources.Notebook:
     return sources.read_notebook(places.notebooks_dir() / f"{name}.ipynb")
-
-
-def _fingerprint(name: str, profile: str, seed: int, own: dict[str, Any]) -> str:
-    code = sources.source_hash(_notebook(name))
-    return manifests.fingerprint(name, profile, seed, own, code)

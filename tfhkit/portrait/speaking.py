@@ -15,9 +15,10 @@ from tfhkit.face import exp_to_actions, load_model
 from tfhkit.fit import Fit
 from tfhkit.fit.image import fit_image
 from tfhkit.maths import smoothstep
-from tfhkit.media import SR_HZ, read_audio, read_picture, write_video
+from tfhkit.media import SR_HZ, check_writable, read_audio, read_picture, write_video
 from tfhkit.motion import MotionWeights, predict_motion
 from tfhkit.motion.general import general_mapping
+from tfhkit.portrait.advice import portrait_advice
 from tfhkit.portrait.frames import draw_portrait
 from tfhkit.portrait.scene import Portrait, PortraitMotion, open_portrait
 from tfhkit.progress import Progress
@@ -127,14 +128,16 @@ def make_portrait(
         seed: random seed of blinks and gaze.
         progress: called as progress(done, total, text).
     Returns:
-        output, picture, frames, fps, seconds, frames_per_second, nme_inner_pct, pose_deg.
+        output, picture, frames, fps, seconds, frames_per_second, nme_inner_pct, pose_deg, and
+        advice: lines of `portrait_advice`.
     Raises:
-        InputError: see `fit_image`, `read_picture`, `read_audio`. ParameterError: a size or suffix.
+        InputError: see `fit_image`, `portrait_advice`, `read_picture`, `read_audio`,
+            `check_writable`.
+        ParameterError: a size out of range.
     """
     if not 64 <= size_px <= 2048:
         raise ParameterError("size", f"must be 64 to 2048 px, got {size_px}", "e.g. 512")
-    if not str(output).endswith(".mp4"):
-        raise ParameterError("output", f"{output} is not an .mp4", "e.g. portrait.mp4")
+    output = check_writable(output, ".mp4")
     began = time.perf_counter()
     image, name = read_portrait(picture)
     if speech == "sentence":
@@ -143,6 +146,7 @@ def make_portrait(
         voice = read_audio(speech)
     model = load_model()
     fit = fit_image(image, name, model)
+    advice = portrait_advice(fit, name)
     portrait = open_portrait(image, fit, model, size_px)
     audio = np.pad(voice, (round(LEAD_S * SR_HZ), round(TAIL_S * SR_HZ)))
     times = np.arange(int(len(audio) / SR_HZ * FPS)) / FPS
@@ -159,4 +163,5 @@ def make_portrait(
         "frames_per_second": round(len(times) / (now - drawing), 1),
         "nme_inner_pct": round(fit.report["nme_inner_pct"], 3),
         "pose_deg": [round(float(v), 2) for v in np.degrees(fit.coefficients.angles[0])],
+        "advice": advice,
     }

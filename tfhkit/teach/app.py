@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tfhkit.errors import InputError
 from tfhkit.pipeline import jobs, places
+from tfhkit.pipeline.front_end import INLINE
 from tfhkit.teach.run_files import run_handlers
 
 PORT = 8866
@@ -47,6 +48,7 @@ def open_page(
     token = secrets.token_urlsafe(24)
     os.environ.update(
         TFHKIT_LIVE="1",
+        MPLBACKEND=INLINE,
         TFHKIT_PAGE="1",
         JUPYTER_PATH=_paths(os.environ.get("JUPYTER_PATH")),
         PYDEVD_DISABLE_FILE_VALIDATION="1",

@@ -18,6 +18,7 @@ from tfhkit.media import (
     SR_HZ,
     SYNTHETIC_COMMENT,
     draw_mark,
+    ffmpeg_name,
     jpeg_bytes,
     open_clip,
     video_metadata,
@@ -243,7 +244,7 @@ def _with_sound(path, film, comment):
     n_samples = round(SR_HZ * film.end_s)
     audio = np.clip(np.asarray(film.audio[:n_samples], np.float32), -1, 1)
     audio = np.pad(audio, (0, n_samples - len(audio)))
-    with av.open(str(path)) as silent, av.open(file, "w", format="mp4") as out:
+    with av.open(ffmpeg_name(path)) as silent, av.open(file, "w", format="mp4") as out:
         out.metadata.update({"comment": comment})
         video = out.add_stream_from_template(silent.streams.video[0])
         sound = out.add_stream("aac", rate=SR_HZ, layout="mono")

@@ -1,5 +1,6 @@
 """The folder `work/` with a reader's own copies of the notebooks, and JupyterLab on it."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from tfhkit.assets import kit_folder
 from tfhkit.errors import InputError
 from tfhkit.media import atomic_path
 from tfhkit.pipeline import places
+from tfhkit.pipeline.front_end import INLINE
 from tfhkit.pipeline.sources import read_notebook
 from tfhkit.pipeline.trust import trust
 from tfhkit.teach.display import MARK
@@ -79,7 +81,8 @@ def open_lab(options: Sequence[str] = (), say: Callable[[str], None] = print) ->
 
 def run_until_ended(command: list[str], folder: Path) -> int:
     """Run a command that ends when this process is told to end: its exit code."""
-    with subprocess.Popen(command, cwd=folder) as server:
+    shown = {**os.environ, "MPLBACKEND": INLINE}  # figures in the notebooks, whatever is set
+    with subprocess.Popen(command, cwd=folder, env=shown) as server:
         before = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
         try:
             return server.wait()

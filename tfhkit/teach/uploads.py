@@ -11,8 +11,10 @@ from pathlib import Path
 import av
 
 from tfhkit.errors import InputError
-from tfhkit.media import atomic_path, jpeg_bytes, read_audio
-from tfhkit.media.reader import display_size, picture, picture_tracks
+from tfhkit.media import atomic_path, ffmpeg_name, jpeg_bytes, read_audio
+from tfhkit.media.colour import colours_of
+from tfhkit.media.containers import picture_tracks
+from tfhkit.media.reader import display_size, picture
 from tfhkit.pipeline.jobs import runs_dir
 
 MAX_MB, MAX_SECONDS = 500, 600
@@ -156,7 +158,7 @@ def look_into(path: str | Path, kind: str, name: str | None = None) -> Seen:
     name = str(name or path)
     another = f"choose a {_TRANSLATED[kind]} file, e.g. .mp4{' or .wav' * (kind == 'voice')}"
     try:
-        with av.open(str(path)) as container:
+        with av.open(ffmpeg_name(path)) as container:
             if not FORMATS & set(container.format.name.split(",")):
                 fault = f"is no {_TRANSLATED[kind]} (its format is {container.format.name})"
                 raise InputError(name, fault, another)
@@ -165,7 +167,9 @@ def look_into(path: str | Path, kind: str, name: str | None = None) -> Seen:
                 raise InputError(name, "has no pictures", another)
             if not sounds:
                 raise InputError(name, "has no sound", another)
-            poster, words = _first_frame(container, videos[0]) if kind == "clip" else (None, [])
+            poster, words = None, []
+            if kind == "clip":
+                poster, words = _first_frame(container, videos[0], name)
             measured = bool(container.duration)
             seconds = container.duration / av.time_base if container.duration else None
         if seconds is None:
@@ -184,12 +188,13 @@ def look_into(path: str | Path, kind: str, name: str | None = None) -> Seen:
     return Seen(seconds, ", ".join([f"{seconds:.1f} s", *words]), poster, measured)
 
 
-def _first_frame(container, stream):
+def _first_frame(container, stream, name):
     """The first frame as a small JPEG, and its size in words."""
     frame = next(container.decode(stream))
     height, width = display_size(frame, stream)
     small_height = min(POSTER_PX, height)
-    small = picture(frame, height, width)
+    colours = colours_of(name, stream.codec_context)
+    small = picture(frame, height, width, colours)
     step = max(1, height // small_height)
     return jpeg_bytes(small[::step, ::step]), [f"{width} x {height}"]
 
@@ -197,7 +202,7 @@ def _first_frame(container, stream):
 def _end_of(path):
     """Seconds up to the end of the last packet, for files whose header does not say."""
     end = 0.0
-    with av.open(str(path)) as container:
+    with av.open(ffmpeg_name(path)) as container:
         for packet in container.demux():
             if packet.pts is not None:
                 last = packet.pts + (packet.duration or 0)
@@ -217,7 +222,7 @@ def with_length(path: str | Path) -> Path:
     """
     path = Path(path)
     with atomic_path(path.with_suffix(".mkv")) as temporary:
-        with av.open(str(path)) as source, av.open(str(temporary), "w") as target:
+        with av.open(ffmpeg_name(path)) as source, av.open(ffmpeg_name(temporary), "w") as target:
             tracks = [*picture_tracks(source)[:1], *source.streams.audio[:1]]
             copies = {track.index: target.add_stream_from_template(track) for track in tracks}
             for packet in source.demux(tracks):

@@ -10,6 +10,7 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 
+from tfhkit.media import ffmpeg_name
 from tfhkit.media.reader import picture
 from tfhkit.pipeline.report.pictures import data_url, picture_html
 
@@ -106,10 +107,10 @@ class Looks:
 def _looks(path: Path) -> Looks | None:
     """Read a video; None if it cannot be read."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(ffmpeg_name(path)) as container:
             total = sum(1 for _ in container.decode(video=0))
         wanted = set(np.linspace(0, total - 1, N_FRAMES + 2).round().astype(int)[1:-1].tolist())
-        with av.open(str(path)) as container:
+        with av.open(ffmpeg_name(path)) as container:
             sound, frames, times, end = bool(container.streams.audio), [], [], 0.0
             for i, frame in enumerate(container.decode(video=0)):
                 end = frame.time or 0.0

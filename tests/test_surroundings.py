@@ -1,0 +1,180 @@
+"""Odd environments: no home, a locale without accents, matplotlib's backend set by a shell."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pipeline_toys import PARAMETERS, toy_notebooks
+
+from tfhkit.cli import surroundings
+from tfhkit.cli.surroundings import private_folder, provide_home
+from tfhkit.pipeline.places import kit_dir
+from tfhkit.pipeline.sources import read_notebook
+from tfhkit.teach.build import build
+
+DRAWING = (
+    PARAMETERS
+    + """
+# %%
+import matplotlib.pyplot as plt
+
+# %%
+import tfhkit.palette
+from tfhkit.pipeline import open_step
+
+step = open_step("00_drawing", globals())
+plt.plot([0, 1])
+plt.show()
+step.finish({"one": 1})
+"""
+)
+
+
+def kit(arguments, folder, **environment):
+    """Exit code and lines of `tfhkit` in a process of its own; None takes a variable away."""
+    given = os.environ | {"PYTHONPATH": str(kit_dir())} | environment
+    done = subprocess.run(
+        [sys.executable, "-m", "tfhkit.cli", *map(str, arguments)],
+        cwd=folder, capture_output=True,
+        env={name: value for name, value in given.items() if value is not None},
+    )  # fmt: skip
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def drawing(tmp_path_factory):
+    """A notebook that draws one figure."""
+    folder = tmp_path_factory.mktemp("drawing") / "nb"
+    (folder / "src").mkdir(parents=True)
+    (folder / "src" / "00_drawing.py").write_text(DRAWING)
+    build(folder)
+    return folder
+
+
+def pictures(notebook):
+    outputs = [o for cell in read_notebook(notebook)["cells"] for o in cell.get("outputs", ())]
+    return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["Agg", "agg", "TkAgg", "no such backend"])
+def test_a_run_has_its_figures_whatever_the_shell_has_set(drawing, tmp_path, backend):
+    command = ["run", "--notebooks", drawing, "--out", tmp_path / "run", "--no-report"]
+    code, _, said = kit(command, tmp_path, MPLBACKEND=backend)
+    assert code == 0, said
+    assert pictures(tmp_path / "run" / "notebooks" / "00_drawing.ipynb") == 1
+
+
+@pytest.mark.parametrize("first", ["matplotlib", "tfhkit"])
+def test_a_notebook_that_somebody_opens_has_its_figures(drawing, tmp_path, monkeypatch, first):
+    """JupyterLab passes on what its shell has set; a notebook may load either library first."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("MPLBACKEND", "Agg" if first == "matplotlib" else "no such backend")
+    monkeypatch.setenv("TFHKIT_NOTEBOOKS", str(drawing))
+    monkeypatch.setenv("PYTHONPATH", str(kit_dir()))
+    monkeypatch.setenv("TFHKIT_LIVE", "1")
+    content = nbformat.read(drawing / "00_drawing.ipynb", as_version=4)
+    content.cells.insert(0, nbformat.v4.new_code_cell(f"import {first}"))
+    content.cells.insert(2, nbformat.v4.new_code_cell(f"out = {str(tmp_path / 'run')!r}"))
+    NotebookClient(content).execute()
+    nbformat.write(content, tmp_path / "done.ipynb")
+    assert pictures(tmp_path / "done.ipynb") == 1
+
+
+def test_a_chosen_widget_backend_stays(monkeypatch):
+    from tfhkit.pipeline import front_end
+
+    monkeypatch.setenv("MPLBACKEND", "module://ipympl.backend_nbagg")
+    front_end.use_inline_figures()
+    assert os.environ["MPLBACKEND"] == "module://ipympl.backend_nbagg"
+
+
+ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variables", [ASCII, {**ASCII, "PYTHONIOENCODING": None}])
+def test_an_accent_in_a_name_is_no_error_where_only_ascii_can_be_printed(tmp_path, variables):
+    table = "time,pitch,yaw,roll\n" + "".join(
+        f"{k / 25},{a:.4f},{b:.4f},{c:.4f}\n"
+        for k, (a, b, c) in enumerate(np.random.default_rng(0).normal(size=(40, 3)))
+    )
+    (tmp_path / "té.csv").write_text(table)
+    code, out, err = kit(["hs", "té.csv", "té.csv"], tmp_path, **variables)
+    shown = "t\\xe9.csv" if variables["PYTHONIOENCODING"] else "té.csv"
+    assert code == 0 and shown in out, err
+    code, _, err = kit(["hs", "té.csv", "nö.csv"], tmp_path, **variables)
+    shown = "n\\xf6.csv" if variables["PYTHONIOENCODING"] else "nö.csv"
+    assert code == 2 and err == f"tfhkit: {shown}: there is no such file; check the path\n"
+
+
+@pytest.mark.slow
+def test_a_run_of_a_clip_with_an_accent_in_an_ascii_locale(tmp_path):
+    toy_notebooks(tmp_path / "nb")
+    (tmp_path / "né.mp4").write_bytes(b"12345")
+    (tmp_path / "parlé.wav").write_bytes(b"123")
+    command = ["run", "--notebooks", tmp_path / "nb", "--out", tmp_path / "à voir"]
+    command += ["--clip", "né.mp4", "--speech", "parlé.wav", "--set", "word=mot"]
+    code, _, err = kit(command, tmp_path, **ASCII)
+    assert code == 0, err
+    assert (tmp_path / "à voir" / "01_second" / "text.txt").read_text() == "25 0.5 mot 3"
+    assert "né.mp4" in json.loads((tmp_path / "à voir" / "run.json").read_text())["clip"]
+    assert (tmp_path / "à voir" / "report.html").is_file()
+
+
+def homeless(monkeypatch, home):
+    def fail():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("TFHKIT_CACHE", raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    if home == "":
+        monkeypatch.setattr(surroundings.Path, "home", fail)
+
+
+def test_without_a_home_a_private_folder_is_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(surroundings.tempfile, "gettempdir", lambda: str(tmp_path))
+    homeless(monkeypatch, "")
+    provide_home()
+    home = Path(os.environ["HOME"])
+    assert home.parent == tmp_path and home.stat().st_mode & 0o777 == 0o700
+    assert private_folder() == home
+
+
+def test_a_folder_that_somebody_else_has_made_is_not_taken(monkeypatch, tmp_path):
+    monkeypatch.setattr(surroundings.tempfile, "gettempdir", lambda: str(tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / f"tfhkit-home-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
+    assert private_folder().resolve() != tmp_path / "elsewhere"
+
+
+def test_the_cache_of_a_read_only_home_is_still_read(monkeypatch, tmp_path):
+    home = tmp_path / "home"
+    (home / ".cache" / "tfhkit").mkdir(parents=True)
+    homeless(monkeypatch, home)
+    provide_home()
+    assert os.environ["HOME"] == str(home), "a home that can be written stays"
+    monkeypatch.setattr(surroundings.os, "access", lambda path, how: False)
+    monkeypatch.setenv("HOME", str(home))
+    provide_home()
+    assert os.environ["TFHKIT_CACHE"] == str(home / ".cache" / "tfhkit")
+    assert os.environ["HOME"] != str(home)
+
+
+@pytest.mark.slow
+def test_a_run_without_home_and_temporary_folder(tmp_path):
+    """The uid has an entry here or not: `HOME` names nothing, as on a batch system's node."""
+    toy_notebooks(tmp_path / "nb")
+    (tmp_path / "clip.mp4").write_bytes(b"12345")
+    (tmp_path / "speech.wav").write_bytes(b"123")
+    command = ["run", "--notebooks", tmp_path / "nb", "--out", tmp_path / "run", "--no-report"]
+    command += ["--clip", "clip.mp4", "--speech", "speech.wav"]
+    code, _, err = kit(command, tmp_path, HOME="/nowhere", TMPDIR=str(tmp_path / "missing"))
+    assert code == 0, err
+    assert not (tmp_path / "missing").exists() and not (tmp_path / "~").exists()
