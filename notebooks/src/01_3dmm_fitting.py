@@ -712,7 +712,8 @@ axis.axis("off")
 plt.show()
 
 # %%
-observed = Observed(points[some], confidence[some], pictures)
+left_out = torch.as_tensor(landmarks.left_out())[some]
+observed = Observed(points[some], confidence[some], pictures, left_out)
 steps, sigma_px = [landmark_fit], []
 for state, sigma in refine_shared(
     model, basis, landmark_fit, some, observed, settings, photo, step.progress

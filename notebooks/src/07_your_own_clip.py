@@ -65,19 +65,11 @@ step = open_step("07_your_own_clip", globals())
 # its report on this run's clip; the landmarks come from notebook 01, so it is quick.
 
 # %%
-from tfhkit.evaluate.footage import advice
+from tfhkit.evaluate.footage import advice, facts_of_fit
 from tfhkit.fit import Fit
-from tfhkit.landmarks import Landmarks, footage_facts
-from tfhkit.media import open_clip
 
 video = step.open_clip()
-fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
-n = len(fit.landmarks_px)
-landmarks = Landmarks(
-    fit.landmarks_px, np.where(fit.gap, 0, 1), fit.gap, fit.report["landmark_backend"]
-)
-facts = footage_facts(video, landmarks)
-facts |= {name: fit.report[name] for name in ("yaw_deg", "pitch_deg", "roll_deg")}
+facts = facts_of_fit(video, Fit.load(step.input("01_3dmm_fitting", "fit.npz")))
 
 # %% tags=["nbval-check-output"]
 for name in ("frames", "seconds", "fps", "face_px", "face_share", "silence_share", "cuts"):
@@ -158,6 +150,8 @@ for name, content in found.items():
 # ## The result
 
 # %%
+from tfhkit.media import open_clip
+
 results = {
     "held out": step.input("05_memory_gan", "talking_head_held_back.mp4"),
     "driven by the voice": step.input("05_memory_gan", "talking_head_speech.mp4"),
