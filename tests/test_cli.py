@@ -284,6 +284,8 @@ TRACK = {"count": 1, "number": 1, "names": ["1 (eng)"], "reason": "it is the onl
     "change, lines",
     [
         ({"unusable": [PART]}, ["frames 10 to 19 (0.4 to 0.8 s) are dark and left out"]),
+        ({"unusable": [PART], "face_share": 0.97}, ["are dark and left out"]),
+        ({"unusable": [PART], "face_share": 0.9}, ["not visible in 7% of the frames", "dark"]),
         ({"unusable": [PART] * 5}, [*["are dark and left out"] * 3, "2 further ranges"]),
         ({"sound_lag_s": 0.24}, ["the sound is 0.20 s later than the picture"]),
         ({"sound_lag_s": -0.12}, ["the sound is 0.16 s earlier than the picture"]),

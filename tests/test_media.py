@@ -1,5 +1,6 @@
 """Media: true frame times, exact frames by index, sound on the video's clock, bad input."""
 
+import gc
 import struct
 import subprocess
 import sys
@@ -150,6 +151,28 @@ def test_reader_gives_the_exact_frame(tmp_path, name, codec, options):
         with pytest.raises(IndexError):
             frames[120]
     assert number_of(next(clip.iter_frames(77))) == 77
+
+
+def test_decoded_frames_are_freed_at_once(tmp_path):
+    """Not when the garbage collector comes: until then a long clip would fill the memory."""
+    media.write_video(tmp_path / "a.mp4", coded_frames(60), 25, voice(2.4))
+    clip = media.open_clip(tmp_path / "a.mp4", min_seconds=1)
+    gc.collect()
+    gc.disable()
+    try:
+        assert sum(1 for _ in clip.iter_frames()) == 60
+        assert sum(type(thing) is av.VideoFrame for thing in gc.get_objects()) < 5
+    finally:
+        gc.enable()
+
+
+def test_first_frames_have_the_sound_until_their_end(tmp_path):
+    media.write_video(tmp_path / "a.mp4", coded_frames(60), 25, voice(2.4))
+    clip = media.open_clip(tmp_path / "a.mp4", min_seconds=1)
+    some = media.first_frames(clip, 20)
+    assert len(some) == 20 and some.audio.size == round(0.8 * clip.sr_hz)
+    assert np.array_equal(some.audio, clip.audio[: some.audio.size])
+    assert media.first_frames(clip, 60) is clip and media.first_frames(clip) is clip
 
 
 @pytest.mark.parametrize("video_start, sound_start", [(0.0, 0.48), (0.48, 0.0), (1.0, 1.0)])

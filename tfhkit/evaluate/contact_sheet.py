@@ -9,12 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tfhkit.landmarks import Landmarks, cuts_of, thumbnail
-from tfhkit.landmarks.footage import sound_levels
+from tfhkit.landmarks.footage import THUMB, sound_levels
 from tfhkit.media import Clip, atomic_path, frames_at
 from tfhkit.palette import BLUE, GREEN, ORANGE, RED
 
 N_SHOWN, N_COLUMNS = 12, 6
-_WIDTH_IN, _HEIGHT_IN = 10.0, 8.2
+_WIDTH_IN, _CURVE_IN, _CAPTION_IN, _LINE_IN = 10.0, 1.5, 0.45, 0.2
+_TALLEST = 1.5  # of a picture, in its widths
 _MARGIN = 0.35  # of the face's box around the landmarks, as a share of its width
 
 
@@ -33,10 +34,15 @@ def write_contact_sheet(
         lines: what to say below the title, such as the doctor's advice.
     """
     path = Path(path)
-    thumbs = np.stack([thumbnail(frame) for frame in clip.iter_frames()])
+    thumbs = np.empty((len(clip), THUMB[1], THUMB[0], 3), np.uint8)
+    for index, frame in enumerate(clip.iter_frames()):
+        thumbs[index] = thumbnail(frame)
     excluded = np.zeros(len(clip), bool) if landmarks is None else landmarks.gap
-    figure = Figure((_WIDTH_IN, _HEIGHT_IN + 0.2 * len(lines)), dpi=120, layout="constrained")
-    rows = figure.add_gridspec(4, 1, height_ratios=[3.4, 3.4, 1.6, 1.6])
+    row_in = _WIDTH_IN / N_COLUMNS * min(clip.height / clip.width, _TALLEST) + _CAPTION_IN
+    heights = [row_in, row_in, _CURVE_IN, _CURVE_IN]
+    size = _WIDTH_IN, sum(heights) + _LINE_IN * (len(lines) + 2)
+    figure = Figure(size, dpi=120, layout="constrained")
+    rows = figure.add_gridspec(4, 1, height_ratios=heights)
     title = f"{clip.path.name}: {len(clip)} frames, {clip.duration_s:.1f} s"
     title += f", {int(excluded.sum())} frames excluded" if excluded.any() else ""
     figure.suptitle("\n".join([title, *lines]), fontsize=9, ha="left", x=0.01, parse_math=False)
@@ -106,7 +112,7 @@ def _draw_sound(axis: Axes, clip):
     levels = sound_levels(clip.audio, clip.sr_hz)
     axis.plot(levels.times, levels.level_db, color="0.6", lw=0.5)
     loud = np.where(levels.is_loud, levels.level_db, np.nan)
-    axis.plot(levels.times, loud, color=GREEN, lw=0.8, label="speech or as loud")
+    axis.plot(levels.times, loud, color=GREEN, lw=0.8, label="speech, or as loud as speech")
     axis.set(xlabel="time (s)", ylabel="level (dB)", ylim=(-80, 0), xlim=(0, clip.duration_s))
     _finish(axis)
 

@@ -120,7 +120,7 @@ def _lag(clip, landmarks):
         "sound_lag_interval_s": [round(found.low_s, 3), round(found.high_s, 3)],
         "sound_lag_r": round(found.r, 2),
         "sound_lag_curve": [
-            {"sound_later_s": round(float(lag), 2), "r": round(float(r), 3)}
+            {"sound_later_s": round(float(lag), 2), "r": round(float(r), 3) + 0.0}
             for lag, r in zip(found.lags_s, found.curve_r, strict=True)
         ],
     }
@@ -143,7 +143,9 @@ def advice(facts: Mapping[str, Any]) -> list[Problem]:
     yaw = max(map(abs, facts.get("yaw_deg", [0])))
     motion, fit, gan = "03_lstm_training", "01_3dmm_fitting", "05_memory_gan"
     media = "media (notebook 00)"
-    silence, unseen = facts["silence_share"], 1 - facts.get("face_share", 1)
+    left_out = sum(part["stop"] - part["first"] for part in facts.get("unusable", []))
+    silence = facts["silence_share"]
+    unseen = 1 - facts.get("face_share", 1) - left_out / facts["frames"]
     colours, jumps = facts.get("colours", "SDR"), facts.get("jumps", [])
     say(media, colours.startswith("HDR"), f"its colours are {colours}; they are tone-mapped to SDR",
         "see on the contact sheet that the face looks right")  # fmt: skip

@@ -111,8 +111,9 @@ class SoundLevels:
 def sound_levels(audio: Float[np.ndarray, "N"], sr_hz: int) -> SoundLevels:
     """Loudness over time; silence is 35 dB below the loud pieces, or below -60 dB."""
     hop = int(HOP_S * sr_hz)
-    pieces = audio[: audio.size // hop * hop].reshape(-1, hop).astype(np.float64)
-    level = 10 * np.log10((pieces**2).mean(1) + 1e-12) if len(pieces) else np.array([-120.0])
+    pieces = audio[: audio.size // hop * hop].reshape(-1, hop)
+    power = np.einsum("ij,ij->i", pieces, pieces, dtype=np.float64) / hop
+    level = 10 * np.log10(power + 1e-12) if len(pieces) else np.array([-120.0])
     floor = max(SILENT_DB, float(np.percentile(level, 95)) - RANGE_DB)
     times = (np.arange(len(level)) + 0.5) * hop / sr_hz
     return SoundLevels(times, level, floor, level >= floor)
@@ -126,7 +127,7 @@ def sound_facts(audio: Float[np.ndarray, "N"], sr_hz: int) -> dict[str, float]:
         `sound_levels` that are silent).
     """
     peak = float(np.abs(audio).max(initial=0))
-    power = (audio.astype(np.float64) ** 2).mean() if audio.size else 0.0
+    power = np.einsum("i,i->", audio, audio, dtype=np.float64) / max(audio.size, 1)
     return {
         "sound_peak_db": round(20 * float(np.log10(peak + 1e-6)), 1),
         "sound_rms_db": round(10 * float(np.log10(power + 1e-12)), 1),

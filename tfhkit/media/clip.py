@@ -115,11 +115,12 @@ def frames_at(
 
 
 def first_frames(clip: Clip, frames: int | None = None) -> Clip:
-    """The first so many frames of a Clip (its sound stays whole); None takes all."""
+    """The first so many frames of a Clip with the sound until their end; None takes all."""
     if frames is None or frames >= len(clip):
         return clip
     pts = None if clip.pts is None else clip.pts[:frames]
-    return replace(clip, times=clip.times[:frames], pts=pts)
+    heard = clip.audio[: round(clip.times[frames] * clip.sr_hz)]
+    return replace(clip, times=clip.times[:frames], pts=pts, audio=heard)
 
 
 def open_clip(

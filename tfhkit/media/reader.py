@@ -15,7 +15,7 @@ from tfhkit.errors import InputError
 from tfhkit.media.colour import SDR, Colours, rgb
 from tfhkit.media.containers import ffmpeg_name, picture_tracks
 from tfhkit.media.stamps import BACK_S, Join
-from tfhkit.media.turning import display_matrix, is_sideways, turned
+from tfhkit.media.turning import Matrix, display_matrix, is_sideways, turned
 
 SEEK_AHEAD = 48  # decoding that many frames is about as quick as a seek
 STEPS_BACK_S = (0.0, 2.0, 10.0)  # where a seek lands too late, seek to earlier points
@@ -60,10 +60,15 @@ def display_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
 
 
 def picture(
-    frame: VideoFrame, height: int, width: int, colours: Colours = SDR
-) -> UInt8[np.ndarray, "H W 3"]:
-    """The frame as (height, width, 3) uint8 RGB, turned as its display matrix says."""
-    matrix = display_matrix(frame)
+    frame: VideoFrame, height: int, width: int, colours: Colours = SDR,
+    matrix: Matrix | None = None,
+) -> UInt8[np.ndarray, "H W 3"]:  # fmt: skip
+    """The frame as (height, width, 3) uint8 RGB, turned as its display matrix says.
+
+    A frame that is asked for its matrix is freed by the garbage collector alone, so many frames of
+    one file are better given the matrix of the first.
+    """
+    matrix = matrix or display_matrix(frame)
     stored = (width, height) if is_sideways(matrix) else (height, width)
     return turned(rgb(frame, *stored, colours), matrix)
 
@@ -89,6 +94,7 @@ class FrameReader:
         self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
         self._container = None
         self._frames, self._next = iter(()), None  # decoded frames; index of the next one
+        self._matrix: Matrix | None = None
         # a clip that plays backwards asks for just these next, and a seek decodes them all again
         n_passed = int(PASSED_BYTES / (1.5 * height * width)) if cache else 0
         self._passed: deque = deque(maxlen=min(2 * SEEK_AHEAD, n_passed))
@@ -119,7 +125,9 @@ class FrameReader:
         if index in self._kept:
             self._kept.move_to_end(index)
             return self._kept[index].copy()
-        image = picture(self._decode(index), self.height, self.width, self._coding.colours)
+        frame = self._decode(index)
+        self._matrix = self._matrix or display_matrix(frame)
+        image = picture(frame, self.height, self.width, self._coding.colours, self._matrix)
         if self._size:
             self._kept[index] = image.copy()
             if len(self._kept) > self._size:

@@ -101,7 +101,8 @@ def decode_audio(
     if resampler is None or not written:
         return np.zeros(0, np.float32), 0.0
     pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-    audio = np.clip(np.concatenate(pieces), -1.0, 1.0)
+    audio = np.concatenate(pieces)
+    np.clip(audio, -1.0, 1.0, out=audio)
     if start_s is not None:
         lead = round((origin_s - start_s) * sr_hz)
         audio = np.concatenate([np.zeros(lead, np.float32), audio]) if lead > 0 else audio[-lead:]
