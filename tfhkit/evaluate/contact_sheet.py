@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tfhkit.landmarks import Landmarks, cuts_of, thumbnail
-from tfhkit.landmarks.footage import THUMB, sound_levels
+from tfhkit.landmarks import Landmarks, cuts_of
+from tfhkit.landmarks.footage import sound_levels, thumbnails
 from tfhkit.media import Clip, atomic_path, frames_at
 from tfhkit.palette import BLUE, GREEN, ORANGE, RED
 
@@ -34,9 +34,7 @@ def write_contact_sheet(
         lines: what to say below the title, such as the doctor's advice.
     """
     path = Path(path)
-    thumbs = np.empty((len(clip), THUMB[1], THUMB[0], 3), np.uint8)
-    for index, frame in enumerate(clip.iter_frames()):
-        thumbs[index] = thumbnail(frame)
+    thumbs = thumbnails(clip)
     excluded = np.zeros(len(clip), bool) if landmarks is None else landmarks.gap
     row_in = _WIDTH_IN / N_COLUMNS * min(clip.height / clip.width, _TALLEST) + _CAPTION_IN
     heights = [row_in, row_in, _CURVE_IN, _CURVE_IN]

@@ -25,6 +25,14 @@ def thumbnail(frame: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "27 48 3"]
     return cv2.resize(frame, THUMB, interpolation=cv2.INTER_AREA)
 
 
+def thumbnails(clip: Clip) -> UInt8[np.ndarray, "T 27 48 3"]:
+    """The thumbnails of all frames of a clip."""
+    thumbs = np.empty((len(clip), THUMB[1], THUMB[0], 3), np.uint8)
+    for index, frame in enumerate(clip.iter_frames()):
+        thumbs[index] = thumbnail(frame)
+    return thumbs
+
+
 def cuts_of(thumbs: Real[np.ndarray, "T h w 3"]) -> Int[np.ndarray, "n"]:
     """Hard cuts from thumbnails: a large change that stands alone and stays.
 
@@ -150,9 +158,7 @@ def footage_facts(clip: Clip, landmarks: "Landmarks | None" = None) -> dict[str,
         unusable_frames, exposure_steps (frame numbers), people (box, share, lip_motion, heard and
         chosen of each face) and why (this one was chosen).
     """
-    thumbs = np.empty((len(clip), THUMB[1], THUMB[0], 3), np.uint8)
-    for index, frame in enumerate(clip.iter_frames()):
-        thumbs[index] = thumbnail(frame)
+    thumbs = thumbnails(clip)
     steps = np.diff(clip.times)
     facts = {
         "frames": len(clip),
