@@ -82,7 +82,7 @@ def test_the_report_says_what_the_pixels_changed(model, clip, fits):
     assert after["jitter_deg_landmarks"] == pytest.approx(before["jitter_deg"], rel=1e-4)
     assert after["photometric_l1"] < 0.3 * after["photometric_l1_landmarks"]
     assert after["landmark_backend"] == "toy" and after["bridged_frames"] == 1
-    assert after["landmark_sigma_px"] == pytest.approx(2 * 2.5 / 1.18, rel=0.1)
+    assert max(after["landmark_sigma_px"].values()) < 0.8  # the tracker errs alike in every frame
     frames = np.stack([WHOLE.image(frame, SETTINGS.size_px) for frame in clip.frames])
     again = photometric_l1(model, fits[1].coefficients, frames)
     assert after["photometric_l1"] == pytest.approx(again)
@@ -104,7 +104,7 @@ def test_without_pixels_the_landmarks_alone_decide(model, clip, landmarks, fits)
     assert np.allclose(fit.coefficients.tex, tex.numpy(), atol=1e-4)
     assert np.allclose(fit.coefficients.light, light.numpy(), atol=1e-4)
     assert fit.report["photometric_l1"] == fit.report["photometric_l1_landmarks"]
-    assert fit.report["landmark_sigma_px"] == 1.0
+    assert set(fit.report["landmark_sigma_px"].values()) == {1.0}
 
 
 def test_a_fit_knows_where_it_is_unsure(tmp_path, fits):

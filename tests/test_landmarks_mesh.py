@@ -239,3 +239,14 @@ def test_calm_eyes_leave_the_rest_of_the_face(model):
     blink = actions_to_exp(model, {"eyeBlinkRight": 1.0, "eyeBlinkLeft": 1.0}).numpy()
     both = (jaw + blink * (np.arange(9) == 4)[:, None]).astype(np.float32)
     assert np.abs(with_calm_eyes(model, both) - jaw).max() < 1e-4
+
+
+def test_lips_are_the_forest_s_unless_they_are_far_off(monkeypatch):
+    image, _ = placed(1.0, 240, 180)
+    found = points_in(image)
+    mesh_lips = mesh_backend.to_68(found[68:536], found[536:].reshape(2, 21, 2))[48:]
+    by_forest = mesh_backend.points_in(image, mesh_backend.box_of(found[:68]), mesh_backend.JITTER)
+    assert np.abs(found[48:68] - by_forest[48:]).max() < 1
+    assert np.abs(found[48:68] - mesh_lips).max() > 1
+    monkeypatch.setattr(mesh_backend, "points_in", lambda *_: by_forest + 60)
+    assert np.allclose(points_in(image)[48:68], mesh_lips, atol=1e-3)

@@ -744,7 +744,9 @@ show_difference(after, 4, "after")
 # %% [markdown]
 # **What to see.** Dashed: a less blurred picture from here on. How far to trust the landmarks
 # compared with the pixels is not set but estimated: their $\sigma$ comes from the residuals of the landmarks
-# after each step. Colours can be matched by moving the face or by painting it, and nothing in the
+# after each step. For the last stage the kit splits the residuals: a constant offset, since tracker and
+# model place a landmark differently on this face, and the noise from frame to frame, which says how well
+# the landmarks show motion. Colours can be matched by moving the face or by painting it, and nothing in the
 # pixels says which: the landmarks and the priors keep the pixels from painting lips onto cheeks.
 # What no texture of the model has (a shadow, a wrinkle, glasses) remains in the difference.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from tfhkit.camera import Camera, project
@@ -22,8 +22,12 @@ from tfhkit.progress import Progress
 N_FRAME = 70  # a frame's own unknowns: rotation 3, translation 3, expression 64
 N_ID, N_SHARED = 80, 187  # what frames share: identity 80, then texture 80, light 27
 
-# How far a landmark's place is defined on a face: jaw 0-16 slides, brows are soft.
-_GROUPS = ((0, 17, 0.25), (17, 27, 0.6), (27, 36, 1.0), (36, 48, 1.3), (48, 68, 1.3))
+# Of the 68 landmarks; points of the surface, where there are any, follow as the last group.
+GROUPS = {"jaw": 17, "brows": 10, "nose": 9, "eyes": 12, "lips": 20}
+N_GROUPS = len(GROUPS) + 1
+# How far a landmark's place is defined on a face: the jaw's slide, brows are soft. Points of the
+# surface are many, and neighbours err alike.
+_GROUP_WEIGHT = (0.25, 0.6, 1.0, 1.3, 1.3, 0.3)
 
 # Smoothing per unknown in units that weigh alike: 0.1 rad, 0.05 dm (0.15 dm in depth), 2.5 sd.
 _SMOOTH_UNITS = torch.tensor([100.0] * 3 + [400.0, 400.0, 44.0] + [0.15] * 64, dtype=torch.float64)
@@ -42,7 +46,7 @@ class BundleSettings:
     """Weights of the fit; pixels are those of the 224 px crop.
 
     Args:
-        sigma_px: expected error of a landmark.
+        sigma_px: expected error of a landmark; one for all, or one of each group.
         id_weight, exp_weight: of the priors, in units of standard deviations.
         tex_weight: of the texture's prior, likewise.
         smooth_weight: pulls each frame's expression and pose to its temporal neighbours.
@@ -55,7 +59,7 @@ class BundleSettings:
         chunk: frames that are linearised together (bounds the memory).
     """
 
-    sigma_px: float = 1.0
+    sigma_px: float | tuple[float, ...] = 1.0
     id_weight: float = 1.0
     exp_weight: float = 0.7
     tex_weight: float = 1.0
@@ -80,12 +84,23 @@ class SharedUnknowns:
     light: Float[Tensor, "27"] | None = None
 
 
-def landmark_weights() -> Float[Tensor, "68"]:
-    """(68,) weight of each landmark in the fit."""
-    weights = torch.ones(68, dtype=torch.float64)
-    for start, stop, weight in _GROUPS:
-        weights[start:stop] = weight
-    return weights
+def groups_of(n_points: int = 68) -> Int[Tensor, "N"]:
+    """The group of each point: 0 to 4 in the order of GROUPS, 5 for those of the surface."""
+    sizes = torch.tensor([*GROUPS.values(), n_points - 68])
+    return torch.arange(N_GROUPS).repeat_interleave(sizes)
+
+
+def sigma_by_group(sigma_px: float | tuple[float, ...]) -> dict[str, float]:
+    """The expected error of each group's landmarks, px; `sigma_px` as in BundleSettings."""
+    sigmas = sigma_px if isinstance(sigma_px, tuple) else (sigma_px,) * N_GROUPS
+    return dict(zip((*GROUPS, "surface"), sigmas))
+
+
+def landmark_weights(sigma_px: float | tuple[float, ...], n_points: int = 68) -> Float[Tensor, "N"]:
+    """The weight of each point in the fit, 1/px^2; `sigma_px` as in BundleSettings."""
+    sigma = torch.tensor([*sigma_by_group(sigma_px).values()], dtype=torch.float64)
+    by_group = torch.tensor(_GROUP_WEIGHT, dtype=torch.float64) / sigma**2
+    return by_group[groups_of(n_points)]
 
 
 def cross_matrix(vectors: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape 3 3"]:
@@ -107,7 +122,7 @@ def pixel_gradient(
 
 
 def _linearise(basis, state, rows, points_px, camera):
-    """Residuals (T, 68, 2) in px and their Jacobian (T, 136, 150).
+    """Residuals (T, N, 2) in px and their Jacobian (T, 2 N, 150).
 
     The frame's unknowns are a small rotation from the left (3), translation (3), expression (64);
     the identity's 80 follow.
@@ -143,7 +158,7 @@ def _neighbours(x):
 def bundle_step(
     basis: LandmarkBasis,
     state: BundleState,
-    points_px: Float[Tensor, "T 68 2"],
+    points_px: Float[Tensor, "T N 2"],
     confidence: Float[Tensor, "T"],
     camera: Camera,
     settings: BundleSettings,
@@ -155,7 +170,7 @@ def bundle_step(
     Args:
         basis: LandmarkBasis.
         state: BundleState.
-        points_px: (T, 68, 2) landmarks in crop pixels, float64.
+        points_px: landmarks, and what follows them, in crop pixels, float64.
         confidence: (T,) in [0, 1]; bridged frames count little.
         camera: Camera.
         settings: BundleSettings.
@@ -191,6 +206,7 @@ def _all_sums(basis, state, points_px, confidence, camera, settings, more, n_sha
     """NormalEquations of one chunk of frames after the other, priors of the frames included."""
     n_frames = len(points_px)
     rows = landmark_rows(basis, state, camera)
+    precision = landmark_weights(settings.sigma_px, points_px.shape[1])
     prior = _priors(settings, n_frames, n_shared)[0]
     smooth = settings.smooth_weight**2 * _SMOOTH_UNITS
     towards = torch.cat([_neighbours(x) - x for x in (state.angles, state.trans, state.exp)], 1)
@@ -199,7 +215,7 @@ def _all_sums(basis, state, points_px, confidence, camera, settings, more, n_sha
         piece = state[part]
         error, jacobian = _linearise(basis, piece, rows[part], points_px[part], camera)
         robust = 1 / (1 + (error**2).sum(-1) / settings.robust_px**2) ** 2
-        weight = landmark_weights() * robust * confidence[part, None] / settings.sigma_px**2
+        weight = precision * robust * confidence[part, None]
         weight = weight[..., None].expand_as(error).flatten(1)
         jacobian = torch.nn.functional.pad(jacobian, (0, n_shared - N_ID))
         sums = normal_equations(error.flatten(1), jacobian, weight, N_FRAME)
@@ -218,7 +234,7 @@ def _all_sums(basis, state, points_px, confidence, camera, settings, more, n_sha
 def frame_sigma(
     basis: LandmarkBasis,
     state: BundleState,
-    points_px: Float[Tensor, "T 68 2"],
+    points_px: Float[Tensor, "T N 2"],
     confidence: Float[Tensor, "T"],
     camera: Camera,
     settings: BundleSettings,
@@ -238,7 +254,7 @@ def frame_sigma(
 
 def solve_bundle(
     basis: LandmarkBasis,
-    points_px: Float[Tensor, "T 68 2"],
+    points_px: Float[Tensor, "T N 2"],
     confidence: Float[Tensor, "T"],
     camera: Camera,
     settings: BundleSettings | None = None,
@@ -248,7 +264,7 @@ def solve_bundle(
 
     Args:
         basis: LandmarkBasis.
-        points_px: (T, 68, 2) in crop pixels.
+        points_px: landmarks, and what follows them, in crop pixels.
         confidence: (T,) in [0, 1].
         camera: Camera.
         settings: BundleSettings.
@@ -267,7 +283,7 @@ def solve_bundle(
     return state
 
 
-def reproject(basis: LandmarkBasis, state: BundleState, camera: Camera) -> Float[Tensor, "T 68 2"]:
-    """The model's landmarks in crop pixels, (T, 68, 2)."""
+def reproject(basis: LandmarkBasis, state: BundleState, camera: Camera) -> Float[Tensor, "T N 2"]:
+    """The model's landmarks, and what follows them in the basis, in crop pixels."""
     shape = basis.shape(state, landmark_rows(basis, state, camera))
     return project(shape @ state.rotation.mT + state.trans[:, None], camera)[0]

@@ -18,11 +18,24 @@ from tfhkit.face import load_model
 from tfhkit.face.model import MorphableModel
 from tfhkit.fit.appearance import fit_appearance, spread_frames
 from tfhkit.fit.basis import landmark_basis
-from tfhkit.fit.bundle import BundleSettings, frame_sigma, reproject, solve_bundle
+from tfhkit.fit.bundle import (
+    BundleSettings,
+    frame_sigma,
+    reproject,
+    sigma_by_group,
+    solve_bundle,
+)
 from tfhkit.fit.crop import Crop, clip_crop
 from tfhkit.fit.eyes import fit_eyes
 from tfhkit.fit.initialise import BundleState
-from tfhkit.fit.photometric import Observed, PhotometricSettings, refine_all, refine_shared
+from tfhkit.fit.mesh_places import mesh_places
+from tfhkit.fit.photometric import (
+    Observed,
+    PhotometricSettings,
+    landmark_noise,
+    refine_all,
+    refine_shared,
+)
 from tfhkit.fit.report import (
     INNER,
     fit_report,
@@ -171,12 +184,16 @@ def fit_clip(
     settings = settings or settings_for(times)
     crop = _checked_crop(clip, points, model, crop)
     left_out = landmarks.left_out()
+    places, followed = None, points
+    if landmarks.dense_px is not None:
+        places = mesh_places(model)
+        followed = np.concatenate([points, landmarks.dense_px[:, places.points]], 1)
     seen = Observed(
-        torch.as_tensor(crop.to_crop(points)),
+        torch.as_tensor(crop.to_crop(followed)),
         torch.as_tensor(np.where(landmarks.gap, 0.05, 1.0)),
         left_out=torch.as_tensor(left_out),
     )
-    basis, camera = landmark_basis(model), Camera()
+    basis, camera = landmark_basis(model, places), Camera()
     state = solve_bundle(basis, seen.points_px, seen.confidence, camera, settings, progress)
     sigma = frame_sigma(basis, state, seen.points_px, seen.confidence, camera, settings)
     shown = np.flatnonzero(~left_out)
@@ -191,10 +208,12 @@ def fit_clip(
         "jitter_deg_landmarks": jitter_deg(state.angles.numpy()),
     }
     if photometric:
-        *_, (state, sigma_px) = refine_shared(
+        *_, (state, _) = refine_shared(
             model, basis, state, chosen, few, settings, photometric, progress
         )
+        offset, sigma_px = landmark_noise(basis, state[chosen], few.points_px)
         settings = replace(settings, sigma_px=sigma_px)
+        seen = replace(seen, points_px=seen.points_px - offset)
         frames = (crop.image(frame, size_px) for frame in clip.iter_frames(0, len(points)))
         state, sigma = refine_all(
             model, basis, state, seen, frames, settings, photometric, progress
@@ -205,10 +224,10 @@ def fit_clip(
         seen_eyes = crop.to_crop(landmarks.dense_px[:, N_MESH:].reshape(len(points), 2, -1, 2))
         state = fit_eyes(model, state, torch.as_tensor(seen_eyes), ~landmarks.gap, camera)
     fitted = state.coefficients().map(lambda part: part.contiguous().numpy())
-    predicted = crop.to_frame(reproject(basis, state, camera).numpy())
+    predicted = crop.to_frame(reproject(basis, state, camera)[:, :68].numpy())
     sigma_deg = np.degrees(sigma[:, :3].numpy()).astype(np.float32)
     report = fit_report(landmark_errors(points, predicted), fitted, landmarks.gap, times, sigma_deg)
-    report |= before | {"landmark_sigma_px": settings.sigma_px}
+    report |= before | {"landmark_sigma_px": sigma_by_group(settings.sigma_px)}
     report |= {"photometric_l1": photometric_l1(model, fitted[chosen], images)} | _seen(landmarks)
     seen_px = points.astype(np.float32), landmarks.gap
     return Fit(fitted, *seen_px, times, crop, model.name, report, model.path, sigma_deg)

@@ -58,12 +58,12 @@ class BundleState:
 
 
 def initial_state(
-    points_px: Float[Tensor, "T 68 2"], basis: LandmarkBasis, camera: Camera
+    points_px: Float[Tensor, "T N 2"], basis: LandmarkBasis, camera: Camera
 ) -> BundleState:
     """Weak-perspective pose of the mean face for every frame (orthographic Procrustes).
 
     Args:
-        points_px: (T, 68, 2) landmarks in crop pixels.
+        points_px: the 68 landmarks, and what follows them, in crop pixels.
         basis: LandmarkBasis.
         camera: Camera of the crop.
     Returns:

@@ -25,14 +25,17 @@ from tfhkit.face.model import MorphableModel
 from tfhkit.fit.basis import LandmarkBasis
 from tfhkit.fit.bundle import (
     N_FRAME,
+    N_GROUPS,
     N_SHARED,
     BundleSettings,
     SharedUnknowns,
     bundle_step,
     cross_matrix,
     frame_sigma,
+    groups_of,
     pixel_gradient,
     reproject,
+    sigma_by_group,
 )
 from tfhkit.fit.initialise import BundleState
 from tfhkit.fit.normal import NormalEquations, normal_equations
@@ -41,6 +44,7 @@ from tfhkit.progress import Progress
 
 ROBUST = 4.0  # errors beyond so many sigma lose influence (Geman-McClure)
 LEAST_SIGMA_PX = 0.6  # of a landmark, by any tracker
+LEAST_NOISE_PX = 0.3  # from frame to frame
 
 
 @dataclass(frozen=True)
@@ -141,12 +145,13 @@ class Observed:
     """What was seen of T frames: landmarks and crops.
 
     Args:
-        points_px: (T, 68, 2) landmarks in the 224 px crop, float64. confidence: (T,).
+        points_px: landmarks, and what follows them, in the 224 px crop, float64.
+        confidence: (T,).
         images: (T, S, S, 3) uint8 crops; None where they are not in memory.
         left_out: (T,) bool, frames whose pixels say nothing; None: no frame.
     """
 
-    points_px: Float[Tensor, "T 68 2"]
+    points_px: Float[Tensor, "T N 2"]
     confidence: Float[Tensor, "T"]
     images: UInt8[np.ndarray, "T S S 3"] | None = None
     left_out: Bool[Tensor, "T"] | None = None
@@ -180,7 +185,7 @@ def photometry(
 
 
 def landmark_sigma(
-    basis: LandmarkBasis, state: BundleState, points_px: Float[Tensor, "T 68 2"]
+    basis: LandmarkBasis, state: BundleState, points_px: Float[Tensor, "T N 2"]
 ) -> float:
     """Standard deviation of the landmarks along an axis, read off their residuals; px.
 
@@ -189,6 +194,28 @@ def landmark_sigma(
     """
     distance = (reproject(basis, state, Camera()) - points_px)[:, 17:].norm(dim=-1)
     return 2 * max(LEAST_SIGMA_PX, float(distance.median()) / 1.18)
+
+
+def landmark_noise(
+    basis: LandmarkBasis, state: BundleState, points_px: Float[Tensor, "T N 2"]
+) -> tuple[Float[Tensor, "N 2"], tuple[float, ...]]:
+    """How landmarks err all the time, and from frame to frame; px.
+
+    A tracker puts a landmark elsewhere on this face than the model does, and does so in every
+    frame. What is left after that offset says how well the landmarks show motion.
+
+    Args:
+        basis: LandmarkBasis. state: fitted frames. points_px: what was seen of them.
+    Returns:
+        the offset of each point, seen minus model; sigma along an axis of each group, doubled as
+        in `landmark_sigma`.
+    """
+    error = points_px - reproject(basis, state, Camera())
+    offset = error.median(0).values
+    distance, group = (error - offset).norm(dim=-1), groups_of(points_px.shape[1])
+    median = [distance[:, group == k].median() for k in range(int(group.max()) + 1)]
+    sigma = [2 * max(LEAST_NOISE_PX, float(m) / 1.18) for m in median]
+    return offset, (*sigma, *[sigma[-1]] * (N_GROUPS - len(sigma)))
 
 
 def refine_shared(
@@ -246,6 +273,11 @@ def _scattered(state, chosen, few):
     return replace(state, id=few.id, tex=few.tex, light=few.light, **own)
 
 
+def _at_least(least, sigma_px):
+    """The sigma of each group, but no smaller than `least`."""
+    return tuple(max(least, sigma) for sigma in sigma_by_group(sigma_px).values())
+
+
 def refine_all(
     model: MorphableModel,
     basis: LandmarkBasis,
@@ -261,7 +293,7 @@ def refine_all(
     Args:
         As of `refine_shared`; seen: Observed of all T frames. images: iterable of T crops; only
             `settings.chunk` of them are held at once.
-        bundle: BundleSettings with the landmarks' sigma.
+        bundle: BundleSettings with the landmarks' sigma, see `landmark_noise`.
     Returns:
         BundleState, and (T, 70) standard deviations as from `frame_sigma`.
     """
@@ -273,7 +305,7 @@ def refine_all(
         share = len(piece.points_px) / total  # the depth's prior is one of the whole clip's mean
         now = replace(bundle, depth_sigma=bundle.depth_sigma / share**0.5)
         # the pixels lead in the first round, so that a mouth that the landmarks missed is found
-        lead = replace(now, sigma_px=max(settings.sigma_px, now.sigma_px))
+        lead = replace(now, sigma_px=_at_least(settings.sigma_px, now.sigma_px))
         for round_, blur_px in enumerate(settings.blurs_px):
             term = photometry(model, points, part, piece, settings, False, blur_px)
             weights = now if round_ else lead

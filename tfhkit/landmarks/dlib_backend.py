@@ -39,7 +39,7 @@ class DlibFaces:
     name = "dlib"
 
     def __init__(self, images: Sequence[UInt8[np.ndarray, "H W 3"]]) -> None:
-        self._detector, self._predictor = _detector(), _predictor()
+        self._detector = _detector()
         self.scale, self.fine_scale = self._choose_scale(images)
 
     def _choose_scale(self, images):
@@ -119,31 +119,44 @@ class DlibFaces:
 
         The first answer gives a better box for the second, averaged one.
         """
-        for jitter in (JITTER[:1], JITTER):
-            centre = (box[:2] + box[2:]) / 2
-            side = float((box[2:] - box[:2]).mean())
-            scale = FACE_PX / side
-            chip_px = round(FACE_PX * 1.9)
-            shift = chip_px / 2 - scale * centre
-            # cv2 counts from the first pixel's centre, the kit from its corner
-            offset = shift + (scale - 1) / 2
-            warp = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
-            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            chip = cv2.warpAffine(
-                image, warp, (chip_px, chip_px), flags=how, borderMode=cv2.BORDER_REPLICATE
-            )
-            chip = cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY)
-            points = np.mean([self._ask(chip, chip_px, *j) for j in jitter], axis=0)
-            points = (points - shift) / scale
-            box = box_of(points)
-        return points
+        box = box_of(points_in(image, box, JITTER[:1]))
+        return points_in(image, box, JITTER)
 
-    def _ask(self, chip, chip_px, dx, dy, size):
-        half = FACE_PX * size / 2
-        x, y = chip_px / 2 + dx * FACE_PX, chip_px / 2 + dy * FACE_PX
-        box = dlib.rectangle(*(round(v) for v in (x - half, y - half, x + half - 1, y + half - 1)))
-        shape = self._predictor(chip, box)
-        return np.array([(p.x, p.y) for p in shape.parts()], np.float64) + 0.5
+
+def points_in(
+    image: UInt8[np.ndarray, "H W 3"],
+    box: Float[np.ndarray, "4"],
+    jitter: Sequence[tuple[float, float, float]],
+) -> Float[np.ndarray, "68 2"]:
+    """The predictor's answer in a box, px; pixel centres at +0.5.
+
+    Args:
+        image: the frame. box: x0, y0, x1, y1 of the face, as `box_of` gives it.
+        jitter: rows of JITTER, over whose answers the mean is taken.
+    """
+    centre = (box[:2] + box[2:]) / 2
+    side = float((box[2:] - box[:2]).mean())
+    scale = FACE_PX / side
+    chip_px = round(FACE_PX * 1.9)
+    shift = chip_px / 2 - scale * centre
+    # cv2 counts from the first pixel's centre, the kit from its corner
+    offset = shift + (scale - 1) / 2
+    warp = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    chip = cv2.warpAffine(
+        image, warp, (chip_px, chip_px), flags=how, borderMode=cv2.BORDER_REPLICATE
+    )
+    chip = cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY)
+    points = np.mean([_ask(chip, chip_px, *j) for j in jitter], axis=0)
+    return (points - shift) / scale
+
+
+def _ask(chip, chip_px, dx, dy, size):
+    half = FACE_PX * size / 2
+    x, y = chip_px / 2 + dx * FACE_PX, chip_px / 2 + dy * FACE_PX
+    box = dlib.rectangle(*(round(v) for v in (x - half, y - half, x + half - 1, y + half - 1)))
+    shape = _predictor()(chip, box)
+    return np.array([(p.x, p.y) for p in shape.parts()], np.float64) + 0.5
 
 
 def probe_scales(width_px: int) -> list[float]:

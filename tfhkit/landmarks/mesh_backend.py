@@ -1,4 +1,8 @@
-"""MediaPipe's face mesh as landmarks: found once, followed from frame to frame."""
+"""MediaPipe's face mesh as landmarks: found once, followed from frame to frame.
+
+The mesh gives the face, the iris network the lids and irises, and dlib's forest the lips: the sound
+predicts its lips better than the mesh's (docs/findings.md).
+"""
 
 import importlib.util
 from collections.abc import Sequence
@@ -10,11 +14,16 @@ from tfhkit.assets import ASSETS, fetch, path_of
 from tfhkit.errors import AssetError, MissingBackend
 from tfhkit.landmarks import mesh_nets
 from tfhkit.landmarks.boxes import box_of
+from tfhkit.landmarks.dlib_backend import points_in
 from tfhkit.landmarks.mesh_nets import Detection, Region, detect_faces, find_eyes, find_mesh
 from tfhkit.landmarks.mesh_to_68 import to_68
 from tfhkit.landmarks.tracking import SAME_FACE, box_distance
 
-FILES = ("mesh_detector", "face_mesh", "face_iris")
+FILES = ("mesh_detector", "face_mesh", "face_iris", "dlib_landmarks")
+LIPS, LIP_CORNERS = slice(48, 68), (48, 54)
+# The forest is asked with three boxes (shift in x and y, scale); nine tell no more.
+JITTER = ((0, 0, 1), (0.03, 0.02, 1.03), (-0.03, -0.02, 0.97))
+STRAY = 0.3  # of the mouth's width: lips so far from the mesh's are an error
 SURE, WEAK = 0.5, 0.3  # probability of a face, and of one that is followed already
 EVERY = 6  # frames after which the whole picture is searched again
 SIDES = (1.0, 0.5, 0.25, 0.125, 0.0625)  # of the tiles that are searched, in the picture's longer
@@ -100,6 +109,7 @@ class MeshFaces:
         mesh, logit = find_mesh(image, region, self._mesh)
         eyes = find_eyes(image, mesh, self._iris)
         points = np.concatenate([to_68(mesh, eyes), mesh, eyes.reshape(-1, 2)])
+        points[LIPS] = _lips(image, points[:68])
         return box_of(points[:68]), points.astype(np.float32), logit / LOGITS
 
     def _search(self, image, sides) -> list[Detection]:
@@ -130,6 +140,14 @@ class MeshFaces:
             elif chosen and side < chosen[-1] / 2:
                 break
         return tuple(chosen or wanted)
+
+
+def _lips(image, points):
+    """The forest's lips (20, 2), or those of the 68 points where the forest is far off."""
+    lips = points_in(image, box_of(points), JITTER)[LIPS]
+    width = np.linalg.norm(np.subtract(*points[list(LIP_CORNERS)]))
+    off = np.median(np.linalg.norm(lips - points[LIPS], axis=1))
+    return lips if off < STRAY * width else points[LIPS]
 
 
 def _n_candidates(found):
@@ -168,7 +186,8 @@ def _networks():
     """Detector, mesh and iris network."""
     if importlib.util.find_spec("ai_edge_litert") is None:
         raise MissingBackend("landmarks", MeshFaces.name, "pip install ai-edge-litert")
-    return [mesh_nets.open_network(_file(name)) for name in FILES]
+    *networks, _ = [_file(name) for name in FILES]
+    return [mesh_nets.open_network(path) for path in networks]
 
 
 def _file(name):

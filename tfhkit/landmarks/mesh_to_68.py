@@ -34,6 +34,6 @@ def to_68(
         mesh_px: the mesh. eyes_px: the subject's right and left eye, see `find_eyes`.
     """
     right, left = mesh_px[list(OUTER_CORNERS)]
-    eyes = [right[None], eyes_px[0, RIGHT_EYE], eyes_px[1, LEFT_EYE]]
-    eyes = np.insert(np.concatenate(eyes), 9, left, axis=0)  # landmark 45
+    contours = [right[None], eyes_px[0, RIGHT_EYE], eyes_px[1, LEFT_EYE]]
+    eyes = np.insert(np.concatenate(contours), 9, left, axis=0)  # landmark 45
     return np.concatenate([mesh_px[_FACE].mean(1), eyes, mesh_px[_LIPS].mean(1)])

@@ -67,7 +67,7 @@ def visible_expression(
         return project(to_world(verts[None], angles[None], trans[None]), Camera())[0].flatten()
 
     jacobian = torch.autograd.functional.jacobian(shown, torch.zeros(70, dtype=torch.float64))
-    weight = landmark_weights().repeat_interleave(2) / settings.sigma_px**2
+    weight = landmark_weights(settings.sigma_px).repeat_interleave(2)
     prior = torch.tensor([settings.exp_weight**2] * 64 + [1e-9] * 6, dtype=torch.float64)
     weighted = jacobian.T * weight
     system = weighted @ jacobian + torch.diag(prior)
