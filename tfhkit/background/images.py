@@ -27,15 +27,17 @@ from tfhkit.coefficients import Coefficients
 from tfhkit.errors import InputError, check_shape
 from tfhkit.face import MorphableModel
 from tfhkit.fit import Crop, Fit
+from tfhkit.maths import smoothstep
 from tfhkit.media import frames_at, load_arrays, save_arrays
 from tfhkit.media.clip import FrameStream
 from tfhkit.progress import Progress
-from tfhkit.render import render
+from tfhkit.render import render, render_map
 
 BATCH = 16
 SUPERSAMPLE = 2  # antialiasing of the renderings
 _MARGIN = 0.02  # of the crop's side: how far the hole reaches beyond the rendered face
 _FEATHER = 1 / 64  # of the crop's side: the rendering's soft edge
+_MOVES_DM = 0.02, 0.05  # way of a vertex that never, and always, opens a hole in the background
 
 FrameNumbers = Sequence[int] | Int[np.ndarray, "..."]
 # draws coefficients as a camera sees them: straight RGBA in [0, 1]
@@ -289,7 +291,11 @@ def composite(
 def face_holes(
     model: MorphableModel, coefficients: Coefficients, size_px: int, backend: str = "auto"
 ) -> UInt8[np.ndarray, "B S S"]:
-    """Where the face stands in its own frames, with a margin and a soft edge.
+    """Where the moving part of the face stands in its own frames, with a margin and a soft edge.
+
+    A chin that was lower must not show below the rendered one. Forehead and temples stay where
+    they are: there the rendering fades out over the frame's own skin, and no hole is filled with
+    the colours of hair or wall.
 
     Args:
         model: the face that is rendered. coefficients: of B frames.
@@ -301,14 +307,24 @@ def face_holes(
     reach = max(2, round(_MARGIN * size_px))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
     holes = np.empty((len(coefficients), size_px, size_px), np.uint8)
+    moving = mobility(model)
     for first in range(0, len(holes), BATCH):
-        with torch.no_grad():
-            part = coefficients[first : first + BATCH]
-            rgba = render(model, part, Camera(size_px), backend=backend)
-        for i, alpha in enumerate(rgba[..., 3].cpu().numpy(), first):
-            grown = cv2.dilate((alpha * 255).astype(np.uint8), kernel)
+        part = coefficients[first : first + BATCH]
+        shares = render_map(model, part, moving, Camera(size_px), backend=backend)
+        for i, share in enumerate(shares.cpu().numpy(), first):
+            grown = cv2.dilate((share * 255).astype(np.uint8), kernel)
             holes[i] = cv2.GaussianBlur(grown, (0, 0), reach / 3)
     return holes
+
+
+def mobility(model: MorphableModel) -> Float[Tensor, "V"]:
+    """Which vertices an expression moves noticeably: 0 for a forehead, 1 for a chin.
+
+    It compares sqrt(sum_k |B_exp,k|^2), the vertex' root mean square way for expression
+    coefficients of unit variance, with `_MOVES_DM`.
+    """
+    way_dm = model.exp_basis.square().sum((0, 2)).sqrt().numpy()
+    return torch.as_tensor(smoothstep(*_MOVES_DM, way_dm), dtype=torch.float32)
 
 
 def fill_hole(
