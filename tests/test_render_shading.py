@@ -204,7 +204,7 @@ def test_what_is_not_drawn_still_hides_what_is_behind(model):
 def test_a_map_is_not_lit_and_is_0_where_nothing_is_drawn(model, backend):
     frames, camera = toy_coefficients(2), Camera(48)
     drawn = render(model, frames, camera)[..., 3]
-    ones = render_map(model, frames, torch.ones(model.n_verts), camera, backend=backend)
+    ones = render_map(model, frames, camera, torch.ones(model.n_verts), backend=backend)
     assert (ones - drawn).abs().max() < 1e-5
-    half = render_map(model, frames, torch.full((model.n_verts,), 0.5), camera, backend=backend)
+    half = render_map(model, frames, camera, torch.full((model.n_verts,), 0.5), backend=backend)
     assert (half - 0.5 * drawn).abs().max() < 1e-5

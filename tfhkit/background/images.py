@@ -42,6 +42,8 @@ _MOVES_DM = 0.02, 0.05  # way of a vertex that never, and always, opens a hole i
 FrameNumbers = Sequence[int] | Int[np.ndarray, "..."]
 # draws coefficients as a camera sees them: straight RGBA in [0, 1]
 Draw = Callable[[Coefficients, Camera], Float[Tensor, "B S S 4"]]
+# draws where hair or headgear lies over the rendering, in [0, 1]
+DrawCover = Callable[[Coefficients, Camera], Float[Tensor, "B S S"]]
 Composites = tuple[
     UInt8[np.ndarray, "N S S 3"], UInt8[np.ndarray, "N S S"], UInt8[np.ndarray, "N S S"]
 ]
@@ -161,7 +163,8 @@ def training_images(
     numbers = _frame_numbers("frames", frames, len(fit))
     real = np.stack([crop for _, crop in read_crops(clip, fit.crop, numbers, size_px)])
     own = fit.coefficients[numbers]
-    images = own_images(_drawer(model, look), model, own, real, look.backend, seed, progress)
+    draw, cover = _drawer(model, look), _cover(model, fit, look)
+    images = own_images(draw, model, own, real, look.backend, seed, progress, cover)
     return Coarse(fit.times[numbers], numbers, *images, real)
 
 
@@ -173,6 +176,7 @@ def own_images(
     backend: str = "auto",
     seed: int = 0,
     progress: Progress | None = None,
+    cover: DrawCover | None = None,
 ) -> Composites:
     """Renderings over the very frames that they are renderings of.
 
@@ -181,6 +185,7 @@ def own_images(
         model: the model whose face leaves holes in the frames.
         coefficients: of the N frames. real: crops of these frames.
         backend: rasteriser of the holes. seed, progress: as in `training_images`.
+        cover: as in `composite`.
     Returns:
         render, mask and changed; see `Coarse`.
     """
@@ -193,7 +198,7 @@ def own_images(
         face_holes(model, disguised, size_px, backend),
     )
     filled = np.stack([fill_hole(*pair) for pair in zip(real, holes)])
-    return composite(draw, coefficients, filled, holes, progress)
+    return composite(draw, coefficients, filled, holes, progress, cover)
 
 
 def open_backdrops(
@@ -247,7 +252,8 @@ def driven_images(
     rows = np.searchsorted(backdrops.frames, numbers)
     driven = fit.coefficients[numbers].with_motion(motion.exp, motion.pose)
     behind = backdrops.pictures[rows], backdrops.holes[rows]
-    images = composite(_drawer(model, look), driven, *behind, progress)
+    draw, cover = _drawer(model, look), _cover(model, fit, look)
+    images = composite(draw, driven, *behind, progress, cover)
     return Coarse(motion.times, numbers, *images)
 
 
@@ -257,12 +263,21 @@ def _drawer(model, look):
     return partial(render, model, **how)
 
 
+def _cover(model, fit, look):
+    """`render_map` of the fit's covered vertices; None where there are none."""
+    if fit.covered is None or not fit.covered.any():
+        return None
+    how = {"backend": look.backend, "supersample": SUPERSAMPLE}
+    return partial(render_map, model, values=torch.as_tensor(fit.covered), **how)
+
+
 def composite(
     draw: Draw,
     coefficients: Coefficients,
     backgrounds: UInt8[np.ndarray, "N S S 3"],
     holes: UInt8[np.ndarray, "N S S"],
     progress: Progress | None = None,
+    cover: DrawCover | None = None,
 ) -> Composites:
     """Draw in batches over backgrounds whose holes are filled.
 
@@ -271,6 +286,7 @@ def composite(
         coefficients: of the N frames to draw.
         backgrounds: crops, filled where the face was. holes: from `face_holes`.
         progress: called as progress(done, total, text).
+        cover: draws where the background lies over the rendering; None: nowhere.
     Returns:
         render, mask and changed; see `Coarse`.
     """
@@ -281,8 +297,13 @@ def composite(
         part = slice(first, min(first + BATCH, n_frames))
         with torch.no_grad():
             rgba = draw(coefficients[part], Camera(size_px)).cpu().numpy()
-        result[part] = compose(rgba, backgrounds[part], feather_px=size_px * _FEATHER)
-        mask[part] = np.rint(rgba[..., 3] * 255).astype(np.uint8)
+            covered = np.zeros(rgba.shape[:3], np.float32)
+            if cover is not None:
+                drawn = cover(coefficients[part], Camera(size_px)).cpu().numpy()
+                covered = (drawn / rgba[..., 3].clip(min=1e-6)).clip(0, 1)  # of what is drawn
+        how = {"feather_px": size_px * _FEATHER, "covered": covered}
+        result[part] = compose(rgba, backgrounds[part], **how)
+        mask[part] = np.rint(rgba[..., 3] * (1 - covered) * 255).astype(np.uint8)
         if progress:
             progress(part.stop, n_frames, "rendering")
     return result, mask, np.maximum(mask, holes)
@@ -310,7 +331,7 @@ def face_holes(
     moving = mobility(model)
     for first in range(0, len(holes), BATCH):
         part = coefficients[first : first + BATCH]
-        shares = render_map(model, part, moving, Camera(size_px), backend=backend)
+        shares = render_map(model, part, Camera(size_px), moving, backend=backend)
         for i, share in enumerate(shares.cpu().numpy(), first):
             grown = cv2.dilate((share * 255).astype(np.uint8), kernel)
             holes[i] = cv2.GaussianBlur(grown, (0, 0), reach / 3)

@@ -135,8 +135,8 @@ def render(
 def render_map(
     model: MorphableModel,
     coefficients: Coefficients,
-    values: Float[Tensor, "V"],
     camera: Camera,
+    values: Float[Tensor, "V"],
     region: str = "face",
     backend: str = "auto",
     supersample: int = 1,
