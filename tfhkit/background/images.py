@@ -1,9 +1,10 @@
 """Coarse images of a clip: renderings over (matched) background frames, for training and driving.
 
 A background frame shows the person with an expression of its own: where the mouth was wide open,
-its chin stays visible below the rendered one. So the source's own face is first taken out of the
-background, with a margin, and the hole is filled smoothly with the colours around it. Training
-images are treated alike. There the hole also includes the outline of another frame's expression, so
+its chin stays visible below the rendered one. So the part of the source's own face that expressions
+move is first taken out of the background, with a margin, and the hole is filled smoothly with the
+colours around it. Forehead and temples stay: the rendering fades out over them. Training images are
+treated alike. There the hole also includes the outline of another frame's expression, so
 that the refiner sees the same kind of ring around the face in training and at test time. (The
 published code trains on one kind of composite and runs on another.)
 """
@@ -125,7 +126,7 @@ class Coarse:
 
 @dataclass(frozen=True, eq=False)
 class Backdrops:
-    """A clip's frames with the person's own face taken out of them.
+    """A clip's frames with the moving part of the person's own face taken out of them.
 
     Args:
         frames: frame numbers, increasing.
