@@ -13,6 +13,7 @@ from tfhkit.background.images import (
     driven_images,
     face_holes,
     fill_hole,
+    mobility,
     open_backdrops,
     read_crops,
     training_images,
@@ -159,6 +160,22 @@ def test_holes_cover_the_rendered_face(model, scene):
     alpha = render(model, fit.coefficients[:2], Camera(SIZE))[..., 3].numpy()
     assert (holes[alpha == 1] == 255).all()
     assert 0.2 < (holes == 0).mean() < 0.8
+
+
+def test_no_hole_is_filled_around_what_no_expression_moves(model, scene):
+    """Forehead and temples keep the frame's own pixels; the chin has its ring."""
+    clip, fit = scene
+    moves = torch.as_tensor(model.mean_shape[:, 1] < -0.3)  # y up: the jaw
+    rigid = replace(model, exp_basis=model.exp_basis * moves[None, :, None])
+    assert mobility(rigid)[~moves].max() == 0 and mobility(rigid)[moves].min() > 0.9
+    images = training_images(clip, fit, rigid, SIZE, range(6))
+    before = training_images(clip, fit, model, SIZE, range(6))
+    beyond = (images.mask == 0) & (before.mask == 0)
+    ring = beyond & (before.changed > 0)
+    upper = ring & (np.arange(SIZE)[:, None] < SIZE // 3)
+    lower = ring & (np.arange(SIZE)[:, None] > 2 * SIZE // 3)
+    assert upper.sum() > 100 and (images.render[upper] == images.real[upper]).all()
+    assert (images.changed[lower] > 0).mean() > 0.9
 
 
 def test_progress_is_told(model, scene):

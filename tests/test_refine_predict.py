@@ -7,6 +7,7 @@ import torch
 from tfhkit.errors import InputError, ParameterError, ShapeError
 from tfhkit.refine import Refiner, refine, refiner_config, smooth_features
 from tfhkit.refine.device import train_device
+from tfhkit.refine.predict import keep_unchanged
 from tfhkit.refine.spatial import build_resnet18, pool5_features
 
 RENDERS = np.zeros((6, 32, 32, 3), np.uint8)
@@ -79,3 +80,23 @@ def test_names_that_are_not_known():
 def test_cuda_where_there_is_none():
     with pytest.raises(ParameterError, match="device: torch finds no CUDA here"):
         train_device("cuda")
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_the_background_comes_through_untouched_whatever_the_attention(kept):
+    rng = np.random.default_rng(1)
+    renders, refined = rng.integers(0, 256, (2, 2, 64, 64, 3), dtype=np.uint8)
+    attention = np.full((2, 64, 64), kept, np.float32)
+    changed = np.zeros((2, 64, 64), np.uint8)
+    changed[0, 20:40, 24:44] = 1  # nothing was changed in the second frame
+    frames, a = keep_unchanged(refined, attention, renders, changed)
+    face = changed[0] > 0
+    away = np.ones((64, 64), bool)
+    away[16:44, 20:48] = False
+    assert (frames[0][away] == renders[0][away]).all() and (a[0][away] == 1).all()
+    assert (frames[1] == renders[1]).all() and (a[1] == 1).all()
+    assert (frames[0][face] == refined[0][face]).all() and (a[0][face] == kept).all()
+    rest = ~away & ~face
+    assert (a[0][rest] >= kept).all()
+    with pytest.raises(ShapeError, match="changed: expected shape"):
+        keep_unchanged(refined, attention, renders, changed[:, :32])

@@ -18,6 +18,7 @@ from tfhkit.render.shading import (
     draw_differentiable,
     posed_verts,
     region_faces,
+    render_map,
     vertex_colours,
 )
 
@@ -197,3 +198,13 @@ def test_what_is_not_drawn_still_hides_what_is_behind(model):
     behind = replace(neutral(), angles=np.array([[0, np.pi, 0]], np.float32))
     assert 0 < front[..., 3].mean() < 0.1
     assert render(with_nose, behind, Camera(64), region="nose")[..., 3].max() == 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_map_is_not_lit_and_is_0_where_nothing_is_drawn(model, backend):
+    frames, camera = toy_coefficients(2), Camera(48)
+    drawn = render(model, frames, camera)[..., 3]
+    ones = render_map(model, frames, camera, torch.ones(model.n_verts), backend=backend)
+    assert (ones - drawn).abs().max() < 1e-5
+    half = render_map(model, frames, camera, torch.full((model.n_verts,), 0.5), backend=backend)
+    assert (half - 0.5 * drawn).abs().max() < 1e-5

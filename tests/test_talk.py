@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import fields, replace
 
+import cv2
 import numpy as np
 import pytest
 from talk_toys import SIZE_PX, N, toy_person, voice, write_clip
@@ -92,6 +93,20 @@ def test_own_frames_leave_out_those_without_a_face(person):
     coarse = talk.draw_own(hidden, slice(3, 7))
     assert coarse.frames.tolist() == [3, 5, 6] and coarse.real.shape == (3, SIZE_PX, SIZE_PX, 3)
     assert np.array_equal(coarse.times, person.fit.times[[3, 5, 6]])
+
+
+def test_untrained_weights_leave_the_background_alone(person, motion, refined):
+    """Pixels that the compositing did not change are the clip's own, to the bit."""
+    coarse = talk.draw(person, motion)
+    for k in range(0, len(motion), 6):
+        reach = cv2.dilate((coarse.changed[k] > 0).astype(np.uint8), np.ones((7, 7), np.uint8))
+        away = reach == 0
+        assert (refined.pictures[k][away] == coarse.render[k][away]).all()
+        assert (refined.attention[k][away] == 255).all()
+        with person.clip.reader() as reader:
+            frame = reader[int(motion.source_index[k])]
+        own = person.fit.crop.image(frame, SIZE_PX)
+        assert (refined.pictures[k][away] == own[away]).all() and away.mean() > 0.05
 
 
 @pytest.mark.parametrize("part_frames", [1, 7, 100])

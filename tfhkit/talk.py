@@ -189,9 +189,10 @@ def refine(
     progress: Progress | None = None,
 ) -> Refined:  # fmt: skip
     """Frames from renderings: Refined (Eq. 3 is in `refine/generator.py`)."""
-    pictures, attention = predict.refine(
+    answer = predict.refine(
         person.trained(), coarse.render, coarse.times, identity, progress=progress
     )
+    pictures, attention = predict.keep_unchanged(*answer, coarse.render, coarse.changed)
     kept = np.rint(255 * attention).astype(np.uint8)
     return Refined(coarse.times, coarse.frames, pictures, kept, coarse.mask, coarse.changed)
 

@@ -52,6 +52,7 @@ def compose(
     feather_px: float = 3.0,
     holes: str = "fill",
     hole_rgb: tuple[float, float, float] = MOUTH_RGB,
+    covered: Float[np.ndarray, "..."] | None = None,
 ) -> UInt8[np.ndarray, "B S S 3"]:
     """Lay renderings over backgrounds.
 
@@ -62,6 +63,8 @@ def compose(
         holes: "fill" paints gaps inside the face with `hole_rgb`, so that the background's own
             mouth does not show through (published: black); "background" lets it show.
         hole_rgb: colour in [0, 1].
+        covered: (B, S, S) in [0, 1], where the background lies over the rendering, such as a
+            fringe; None: nowhere.
     Raises:
         ShapeError: sizes differ. ParameterError: another `holes`.
     Source: paper Sec. 3.3.2. Differs from the published code: soft edge, and the same for
@@ -79,6 +82,8 @@ def compose(
             alpha, hole = fill_holes(alpha)
             share = (hole / np.maximum(alpha, 1e-6))[..., None]
             rgb = (1 - share) * rgb + share * np.asarray(hole_rgb, np.float32)
+        if covered is not None:
+            alpha = alpha * (1 - covered[i])
         alpha = soft_edge(alpha, feather_px)[..., None]
         mixed = alpha * np.clip(rgb, 0, 1) * 255 + (1 - alpha) * behind
         out[i] = np.round(mixed).astype(np.uint8)

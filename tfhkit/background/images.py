@@ -1,9 +1,10 @@
 """Coarse images of a clip: renderings over (matched) background frames, for training and driving.
 
 A background frame shows the person with an expression of its own: where the mouth was wide open,
-its chin stays visible below the rendered one. So the source's own face is first taken out of the
-background, with a margin, and the hole is filled smoothly with the colours around it. Training
-images are treated alike. There the hole also includes the outline of another frame's expression, so
+its chin stays visible below the rendered one. So the part of the source's own face that expressions
+move is first taken out of the background, with a margin, and the hole is filled smoothly with the
+colours around it. Forehead and temples stay: the rendering fades out over them. Training images are
+treated alike. There the hole also includes the outline of another frame's expression, so
 that the refiner sees the same kind of ring around the face in training and at test time. (The
 published code trains on one kind of composite and runs on another.)
 """
@@ -27,19 +28,23 @@ from tfhkit.coefficients import Coefficients
 from tfhkit.errors import InputError, check_shape
 from tfhkit.face import MorphableModel
 from tfhkit.fit import Crop, Fit
+from tfhkit.maths import smoothstep
 from tfhkit.media import frames_at, load_arrays, save_arrays
 from tfhkit.media.clip import FrameStream
 from tfhkit.progress import Progress
-from tfhkit.render import render
+from tfhkit.render import render, render_map
 
 BATCH = 16
 SUPERSAMPLE = 2  # antialiasing of the renderings
 _MARGIN = 0.02  # of the crop's side: how far the hole reaches beyond the rendered face
 _FEATHER = 1 / 64  # of the crop's side: the rendering's soft edge
+_MOVES_DM = 0.02, 0.05  # way of a vertex that never, and always, opens a hole in the background
 
 FrameNumbers = Sequence[int] | Int[np.ndarray, "..."]
 # draws coefficients as a camera sees them: straight RGBA in [0, 1]
 Draw = Callable[[Coefficients, Camera], Float[Tensor, "B S S 4"]]
+# draws where hair or headgear lies over the rendering, in [0, 1]
+DrawCover = Callable[[Coefficients, Camera], Float[Tensor, "B S S"]]
 Composites = tuple[
     UInt8[np.ndarray, "N S S 3"], UInt8[np.ndarray, "N S S"], UInt8[np.ndarray, "N S S"]
 ]
@@ -121,7 +126,7 @@ class Coarse:
 
 @dataclass(frozen=True, eq=False)
 class Backdrops:
-    """A clip's frames with the person's own face taken out of them.
+    """A clip's frames with the moving part of the person's own face taken out of them.
 
     Args:
         frames: frame numbers, increasing.
@@ -159,7 +164,8 @@ def training_images(
     numbers = _frame_numbers("frames", frames, len(fit))
     real = np.stack([crop for _, crop in read_crops(clip, fit.crop, numbers, size_px)])
     own = fit.coefficients[numbers]
-    images = own_images(_drawer(model, look), model, own, real, look.backend, seed, progress)
+    draw, cover = _drawer(model, look), _cover(model, fit, look)
+    images = own_images(draw, model, own, real, look.backend, seed, progress, cover)
     return Coarse(fit.times[numbers], numbers, *images, real)
 
 
@@ -171,6 +177,7 @@ def own_images(
     backend: str = "auto",
     seed: int = 0,
     progress: Progress | None = None,
+    cover: DrawCover | None = None,
 ) -> Composites:
     """Renderings over the very frames that they are renderings of.
 
@@ -179,6 +186,7 @@ def own_images(
         model: the model whose face leaves holes in the frames.
         coefficients: of the N frames. real: crops of these frames.
         backend: rasteriser of the holes. seed, progress: as in `training_images`.
+        cover: as in `composite`.
     Returns:
         render, mask and changed; see `Coarse`.
     """
@@ -191,7 +199,7 @@ def own_images(
         face_holes(model, disguised, size_px, backend),
     )
     filled = np.stack([fill_hole(*pair) for pair in zip(real, holes)])
-    return composite(draw, coefficients, filled, holes, progress)
+    return composite(draw, coefficients, filled, holes, progress, cover)
 
 
 def open_backdrops(
@@ -245,7 +253,8 @@ def driven_images(
     rows = np.searchsorted(backdrops.frames, numbers)
     driven = fit.coefficients[numbers].with_motion(motion.exp, motion.pose)
     behind = backdrops.pictures[rows], backdrops.holes[rows]
-    images = composite(_drawer(model, look), driven, *behind, progress)
+    draw, cover = _drawer(model, look), _cover(model, fit, look)
+    images = composite(draw, driven, *behind, progress, cover)
     return Coarse(motion.times, numbers, *images)
 
 
@@ -255,12 +264,21 @@ def _drawer(model, look):
     return partial(render, model, **how)
 
 
+def _cover(model, fit, look):
+    """`render_map` of the fit's covered vertices; None where there are none."""
+    if fit.covered is None or not fit.covered.any():
+        return None
+    how = {"backend": look.backend, "supersample": SUPERSAMPLE}
+    return partial(render_map, model, values=torch.as_tensor(fit.covered), **how)
+
+
 def composite(
     draw: Draw,
     coefficients: Coefficients,
     backgrounds: UInt8[np.ndarray, "N S S 3"],
     holes: UInt8[np.ndarray, "N S S"],
     progress: Progress | None = None,
+    cover: DrawCover | None = None,
 ) -> Composites:
     """Draw in batches over backgrounds whose holes are filled.
 
@@ -269,6 +287,7 @@ def composite(
         coefficients: of the N frames to draw.
         backgrounds: crops, filled where the face was. holes: from `face_holes`.
         progress: called as progress(done, total, text).
+        cover: draws where the background lies over the rendering; None: nowhere.
     Returns:
         render, mask and changed; see `Coarse`.
     """
@@ -279,8 +298,13 @@ def composite(
         part = slice(first, min(first + BATCH, n_frames))
         with torch.no_grad():
             rgba = draw(coefficients[part], Camera(size_px)).cpu().numpy()
-        result[part] = compose(rgba, backgrounds[part], feather_px=size_px * _FEATHER)
-        mask[part] = np.rint(rgba[..., 3] * 255).astype(np.uint8)
+            covered = np.zeros(rgba.shape[:3], np.float32)
+            if cover is not None:
+                drawn = cover(coefficients[part], Camera(size_px)).cpu().numpy()
+                covered = (drawn / rgba[..., 3].clip(min=1e-6)).clip(0, 1)  # of what is drawn
+        how = {"feather_px": size_px * _FEATHER, "covered": covered}
+        result[part] = compose(rgba, backgrounds[part], **how)
+        mask[part] = np.rint(rgba[..., 3] * (1 - covered) * 255).astype(np.uint8)
         if progress:
             progress(part.stop, n_frames, "rendering")
     return result, mask, np.maximum(mask, holes)
@@ -289,7 +313,11 @@ def composite(
 def face_holes(
     model: MorphableModel, coefficients: Coefficients, size_px: int, backend: str = "auto"
 ) -> UInt8[np.ndarray, "B S S"]:
-    """Where the face stands in its own frames, with a margin and a soft edge.
+    """Where the moving part of the face stands in its own frames, with a margin and a soft edge.
+
+    A chin that was lower must not show below the rendered one. Forehead and temples stay where
+    they are: there the rendering fades out over the frame's own skin, and no hole is filled with
+    the colours of hair or wall.
 
     Args:
         model: the face that is rendered. coefficients: of B frames.
@@ -301,14 +329,24 @@ def face_holes(
     reach = max(2, round(_MARGIN * size_px))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
     holes = np.empty((len(coefficients), size_px, size_px), np.uint8)
+    moving = mobility(model)
     for first in range(0, len(holes), BATCH):
-        with torch.no_grad():
-            part = coefficients[first : first + BATCH]
-            rgba = render(model, part, Camera(size_px), backend=backend)
-        for i, alpha in enumerate(rgba[..., 3].cpu().numpy(), first):
-            grown = cv2.dilate((alpha * 255).astype(np.uint8), kernel)
+        part = coefficients[first : first + BATCH]
+        shares = render_map(model, part, Camera(size_px), moving, backend=backend)
+        for i, share in enumerate(shares.cpu().numpy(), first):
+            grown = cv2.dilate((share * 255).astype(np.uint8), kernel)
             holes[i] = cv2.GaussianBlur(grown, (0, 0), reach / 3)
     return holes
+
+
+def mobility(model: MorphableModel) -> Float[Tensor, "V"]:
+    """Which vertices an expression moves noticeably: 0 for a forehead, 1 for a chin.
+
+    It compares sqrt(sum_k |B_exp,k|^2), the vertex' root mean square way for expression
+    coefficients of unit variance, with `_MOVES_DM`.
+    """
+    way_dm = model.exp_basis.square().sum((0, 2)).sqrt().numpy()
+    return torch.as_tensor(smoothstep(*_MOVES_DM, way_dm), dtype=torch.float32)
 
 
 def fill_hole(

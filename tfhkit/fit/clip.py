@@ -25,6 +25,7 @@ from tfhkit.fit.bundle import (
     sigma_by_group,
     solve_bundle,
 )
+from tfhkit.fit.covered import covered_share
 from tfhkit.fit.crop import Crop, clip_crop
 from tfhkit.fit.eyes import fit_eyes
 from tfhkit.fit.initialise import BundleState
@@ -69,6 +70,7 @@ class Fit:
         report: numbers about the fit, see `fit_report`.
         model_path: where that model was read from; "" for the shipped one.
         sigma_deg: (T, 3) standard deviations of the angles: where the fit is unsure.
+        covered: (V,) how far hair lies over each vertex, see `covered_share`; None: nowhere.
     """
 
     coefficients: Coefficients
@@ -80,6 +82,7 @@ class Fit:
     report: dict[str, Any] = field(default_factory=dict)
     model_path: str = ""
     sigma_deg: Float[np.ndarray, "T 3"] | None = None
+    covered: Float[np.ndarray, "V"] | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -109,6 +112,7 @@ class Fit:
 
     def save(self, path: str | Path) -> None:
         """Write everything to one `.npz`."""
+        extra = {"sigma_deg": self.sigma_deg, "covered": self.covered}
         with atomic_path(path) as temporary:
             np.savez_compressed(
                 temporary,
@@ -120,7 +124,7 @@ class Fit:
                 model_name=self.model_name,
                 report=json_text(self.report),
                 model_path=self.model_path,
-                **({} if self.sigma_deg is None else {"sigma_deg": self.sigma_deg}),  # type: ignore
+                **{name: part for name, part in extra.items() if part is not None},  # type: ignore
             )
 
     @classmethod
@@ -141,7 +145,10 @@ class Fit:
                     str(content["model_name"]),
                     json.loads(str(content["report"])),
                     str(content["model_path"]),
-                    content["sigma_deg"] if "sigma_deg" in content else None,
+                    *(
+                        content[name] if name in content else None
+                        for name in ("sigma_deg", "covered")
+                    ),
                 )
         except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
             raise InputError(
@@ -230,7 +237,8 @@ def fit_clip(
     report |= before | {"landmark_sigma_px": sigma_by_group(settings.sigma_px)}
     report |= {"photometric_l1": photometric_l1(model, fitted[chosen], images)} | _seen(landmarks)
     seen_px = points.astype(np.float32), landmarks.gap
-    return Fit(fitted, *seen_px, times, crop, model.name, report, model.path, sigma_deg)
+    covered = covered_share(model, fitted[chosen], images)
+    return Fit(fitted, *seen_px, times, crop, model.name, report, model.path, sigma_deg, covered)
 
 
 def _seen(landmarks):

@@ -7,9 +7,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped, UInt8
 from numpy.typing import ArrayLike
+from scipy import ndimage
 from torch import Tensor
 
 from tfhkit.errors import InputError, ParameterError, check_shape
+from tfhkit.maths import smoothstep
 from tfhkit.progress import Progress
 from tfhkit.refine.data import gather_windows, window_indices
 from tfhkit.refine.device import autocast_for
@@ -176,6 +178,40 @@ def _generate(
         if progress:
             progress(part.stop, n, "refining")
     refiner.train(was_training)
+
+
+def keep_unchanged(
+    refined: UInt8[np.ndarray, "T S S 3"],
+    attention: Float[np.ndarray, "T S S"],
+    renders: UInt8[np.ndarray, "T S S 3"],
+    changed: UInt8[np.ndarray, "_ _ _"],
+) -> tuple[UInt8[np.ndarray, "T S S 3"], Float[np.ndarray, "T S S"]]:
+    """Eq. 3 with A = 1 away from where the compositing changed the frame.
+
+    There the rendering is the frame itself, so nothing is left to refine, whatever the weights say:
+    training with lambda_2 = 2 drives A to 0 everywhere. The generator may paint up to 1/32 of the
+    side beyond the changed pixels, and A rises to 1 over the next 1/32.
+
+    Args:
+        refined, attention: from `refine`.
+        renders: what was refined.
+        changed: above 0 where the compositing changed the frame.
+    Returns:
+        refined frames and attention; the renderings' very pixels where A was set to 1.
+    """
+    check_shape("changed", changed, renders.shape[:3])
+    reach = max(1.0, renders.shape[1] / 32)
+    frames, kept = refined.copy(), attention.copy()
+    for i, inside in enumerate(changed > 0):
+        if not inside.any():
+            frames[i], kept[i] = renders[i], 1.0
+            continue
+        away = ndimage.distance_transform_edt(~inside)
+        own = smoothstep(reach, 2 * reach, away).astype(np.float32)[..., None]
+        mixed = own * renders[i] + (1 - own) * refined[i]
+        frames[i] = np.rint(mixed).astype(np.uint8)
+        kept[i] += own[..., 0] * (1 - kept[i])
+    return frames, kept
 
 
 def to_uint8(frames: Float[Tensor, "B C H W"]) -> UInt8[np.ndarray, "B H W C"]:

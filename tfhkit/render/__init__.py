@@ -2,7 +2,7 @@
 
 from tfhkit.render.albedo import choose_albedo_frame, detailed_albedo, eyes_open
 from tfhkit.render.fragments import Fragments, barycentric, interpolate, rasterize
-from tfhkit.render.shading import render
+from tfhkit.render.shading import render, render_map
 
 __all__ = [
     "Fragments",
@@ -13,4 +13,5 @@ __all__ = [
     "interpolate",
     "rasterize",
     "render",
+    "render_map",
 ]

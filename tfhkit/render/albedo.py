@@ -162,15 +162,31 @@ def mirror_verts(model: MorphableModel) -> Int[np.ndarray, "V"]:
 def _fill(faces, difference, weight, mirrored, mirror_weight, smoothness):
     """Solve for the smooth difference (V, 3); see `detailed_albedo`."""
     other = _MIRROR_SHARE * mirror_weight * (1 - weight)
-    total = weight + other
     target = weight[:, None] * difference + other[:, None] * mirrored
-    n_verts = len(weight)
-    faces = faces.numpy()
-    start, end = faces.reshape(-1), np.roll(faces, -1, 1).reshape(-1)
+    return smooth_over_mesh(faces, target, weight + other, smoothness)
+
+
+def smooth_over_mesh(
+    faces: Int[Tensor, "F 3"],
+    weighted: Float[np.ndarray, "V C"],
+    weight: Float[np.ndarray, "V"],
+    smoothness: float,
+) -> Float[np.ndarray, "V C"]:
+    """x of min sum_i w_i |x_i - y_i|^2 + smoothness sum_edges |x_i - x_j|^2.
+
+    Args:
+        faces: of the mesh.
+        weighted: w_i y_i of each vertex. weight: w_i; 0 where nothing is known.
+        smoothness: weight of the edges.
+    Returns:
+        x; 0 on parts of the mesh where no vertex is known.
+    """
+    n_verts, corners = len(weight), faces.numpy()
+    start, end = corners.reshape(-1), np.roll(corners, -1, 1).reshape(-1)
     links = coo_matrix((np.ones(len(start)), (start, end)), (n_verts, n_verts)).tocsr()
     links = ((links + links.T) > 0).astype(np.float64)
     laplacian = diags(np.asarray(links.sum(1))[:, 0]) - links
-    # The last term draws parts that no seen vertex is connected to towards the model.
-    system = diags(total + 1e-4) + smoothness * laplacian
+    # The last term draws parts that no known vertex is connected to towards 0.
+    system = diags(weight + 1e-4) + smoothness * laplacian
     solver = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
-    return solver.solve(target)
+    return solver.solve(weighted)

@@ -132,15 +132,46 @@ def render(
     return torch.cat(pictures) if pictures else model.mean_shape.new_zeros(0, size, size, 4)
 
 
+def render_map(
+    model: MorphableModel,
+    coefficients: Coefficients,
+    camera: Camera,
+    values: Float[Tensor, "V"],
+    region: str = "face",
+    backend: str = "auto",
+    supersample: int = 1,
+) -> Float[Tensor, "B S S"]:
+    """Render a quantity of the vertices instead of their colour, without light or gradients.
+
+    Args:
+        model: MorphableModel. coefficients, camera, region, backend, supersample: as in `render`.
+        values: one number in [0, 1] for each vertex.
+    Returns:
+        The value of what each pixel shows, times the covered share of the pixel.
+    """
+    coefficients = coefficients.map(lambda part: torch.as_tensor(part).to(model.mean_shape))
+    shown = region_faces(model, region)
+    with torch.no_grad():
+        verts = posed_verts(model, coefficients)
+        colours = values.to(verts)[:, None].expand(*verts.shape)
+        rgba = _draw(verts, colours, model.faces, shown, camera, backend, supersample)
+    return rgba[..., 0] * rgba[..., 3]
+
+
 def _render_chunk(model, coefficients, camera, albedo, shown, backend, supersample):
     verts = posed_verts(model, coefficients)
     colours = vertex_colours(model, coefficients, verts, albedo)
+    return _draw(verts, colours, model.faces, shown, camera, backend, supersample)
+
+
+def _draw(verts, colours, faces, shown, camera, backend, supersample):
+    """Draw vertex colours the fastest way there is; arguments of `draw_differentiable`."""
     wants_gradients = torch.is_grad_enabled() and (verts.requires_grad or colours.requires_grad)
     if not wants_gradients and choose_backend(backend, verts.device.type) == "numba":
         from tfhkit.render.numba_backend import draw_colours
 
-        return draw_colours(verts, colours, model.faces, shown, camera, supersample)
-    return draw_differentiable(verts, colours, model.faces, shown, camera, backend, supersample)
+        return draw_colours(verts, colours, faces, shown, camera, supersample)
+    return draw_differentiable(verts, colours, faces, shown, camera, backend, supersample)
 
 
 def draw_differentiable(

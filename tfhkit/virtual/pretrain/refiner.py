@@ -11,7 +11,6 @@ from tfhkit.errors import ParameterError
 from tfhkit.metrics import psnr, ssim
 from tfhkit.progress import Progress
 from tfhkit.refine import (
-    LossWeights,
     PairedFrames,
     Refiner,
     RunOptions,
@@ -119,7 +118,6 @@ def _train_config(settings: RefinerSettings) -> TrainConfig:
         batch=settings.batch,
         flip=True,
         gan_from=0.5,
-        losses=LossWeights(gradient=50.0),
         log_every=50,
         validate_every=settings.steps,
     )
