@@ -12,11 +12,12 @@ from jaxtyping import Float
 SOFT = 0.55  # standard deviation of an edge, in pixels of the picture
 DETAIL = 0.45  # the same of what is painted, where a pixel of the picture is larger than one drawn
 CONTACT_DM = 0.014  # reach of the shade that lips cast on teeth
-CONTACT = 0.68  # of the light, where teeth meet a lip
+CONTACT = np.array([0.72, 0.66, 0.64], np.float32)  # of the light, where teeth meet a lip
 CREASE = np.array(
     [0.12, 0.20, 0.18]
 )  # of RGB, how much darker the lips get where they turn inwards
 CREASE_DM = 0.014
+LASH_DM = 0.03  # width of a line of lashes
 SEEN = 1e-3  # least coverage that counts
 
 
@@ -66,6 +67,36 @@ def soften(
     mixed = over + weight * (under - over)
     known = amount * np.clip(total, 0, 1)[..., None]  # nothing else is seen there
     frame[part] += known * (mixed - frame[part])
+
+
+def soften_lashes(
+    frame: Float[np.ndarray, "S S 3"],
+    lines_px: Float[np.ndarray, "L n 2"],
+    pixel_px: float,
+    dm_px: float,
+    amount: float,
+) -> None:
+    """Blur thin lines as a lens does, in place: a folded lid's margin is narrower than a pixel.
+
+    Args:
+        frame: in [0, 255]. lines_px: points on the margin of each lid.
+        pixel_px, dm_px: as in `soften`. amount: 0 leaves the frame as it is.
+    """
+    if amount <= 0:
+        return
+    width = max(2.0, LASH_DM * dm_px)
+    margin = int(np.ceil(width)) + 3
+    for line in lines_px:
+        low, high = line.min(0).astype(int) - margin, line.max(0).astype(int) + margin + 1
+        low, high = low.clip(0, len(frame)), high.clip(0, len(frame))
+        part = slice(low[1], high[1]), slice(low[0], high[0])
+        if min(high - low) < 1:
+            continue
+        mask = np.zeros((high - low)[::-1], np.float32)
+        points = np.rint((line - low - 0.5) * 16).astype(np.int32)
+        cv2.polylines(mask, [points], False, 1.0, round(width), cv2.LINE_8, 4)
+        weight = amount * _blur(mask, width / 3)[..., None]
+        frame[part] += weight * (_blur(frame[part], max(SOFT, SOFT * pixel_px)) - frame[part])
 
 
 def _blur(values, sigma):

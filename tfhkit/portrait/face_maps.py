@@ -11,10 +11,10 @@ from tfhkit.render.shading import region_faces
 RIM = 0.12  # dm at the rim of the model's face over which it gives way to the mesh of anchors
 LIP_RIM = (0.02, 0.05)  # dm from where the lips meet, in which the teeth's colour may lie on them
 LIP_CORNER = (0.05, 0.10)  # dm, the same around the corners of the mouth
-CORNER_DM = (0.01, 0.08)  # from the corners, over which skin becomes lip
+CORNER_DM = (0.0, 0.06)  # from the corners, over which skin becomes lip
 MUCH_DARKER, MUCH_BRIGHTER = 0.58, 1.2  # than a lip's outer half
 FOREIGN_DM = (0.012, 0.035)  # around what is no lip, over which the picture fades
-CREASE = np.array([0.22, 0.32, 0.28])  # share of RGB that is lost where closed lips meet
+CREASE = np.array([0.16, 0.26, 0.23])  # share of RGB that is lost where closed lips meet
 CREASE_DM = (0.0, 0.028)  # over which it fades
 EYE_DM = 0.12  # skin that is nearer to an eye belongs to the lids
 EDGE_COSINE = 0.12  # at an outline the picture counts as showing the surface at least this well ...
@@ -108,6 +108,11 @@ def mouth_colours(
         share = 1 - smoothstep(*CORNER_DM, _from_corners(model)[ends])[:, None]
         out[ends] += share * (colours[skin[nearest]].mean(1) - out[ends])
     return out
+
+
+def corners(model: MorphableModel) -> Float[np.ndarray, "V"]:
+    """1 at the corners of the mouth, where the lips always meet, 0 on their middle."""
+    return 1 - smoothstep(0, CORNER_DM[1], _from_corners(model))
 
 
 def _from_corners(model):

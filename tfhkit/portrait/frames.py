@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float, UInt8
 from scipy import sparse
 
-from tfhkit.camera import DISTANCE, angles_from_rotation, rotation_from_angles
+from tfhkit.camera import angles_from_rotation, rotation_from_angles
 from tfhkit.face import vertex_normals
 from tfhkit.maths import smoothstep
-from tfhkit.portrait.edges import soften
-from tfhkit.portrait.image_mesh import stretch
+from tfhkit.portrait.edges import soften, soften_lashes
+from tfhkit.portrait.image_mesh import seen_at, stretch
 from tfhkit.portrait.mouth import (
     CLOSED,
     mouth_colours_lit,
@@ -20,6 +20,7 @@ from tfhkit.portrait.mouth import (
     share_of_light,
     with_inner_mouth,
 )
+from tfhkit.portrait.refined import HeadRefiner
 from tfhkit.portrait.scene import GRAZING, Portrait, PortraitMotion, place_in_picture
 from tfhkit.progress import Progress
 from tfhkit.render.pictures import Layers, draw_pictures
@@ -27,9 +28,10 @@ from tfhkit.render.visibility import facing
 
 STRETCHED = 0.3  # pixels that are stretched to more than 1 / this are painted over
 SUPERSAMPLE = 2
-CHUNK = 4  # frames in memory at once
+CHUNK, CHUNK_PX = 4, 768  # frames in memory at once, of that side at most
 LIDS = [37, 38, 40, 41, 43, 44, 46, 47]  # landmarks
-LIDS_DM = 0.01  # motion of the lids from which their edges are softened
+UPPER_LIDS = [36, 37, 38, 39, 42, 43, 44, 45]
+LIDS_DM = 0.03  # motion of the lids from which their edges are softened
 
 
 @dataclass(frozen=True)
@@ -78,22 +80,34 @@ def _moved(portrait, motion):
 
 
 def draw_portrait(
-    portrait: Portrait, motion: PortraitMotion, progress: Progress | None = None
+    portrait: Portrait,
+    motion: PortraitMotion,
+    progress: Progress | None = None,
+    head: HeadRefiner | None = None,
 ) -> Iterator[UInt8[np.ndarray, "S S 3"]]:
     """Frames of a portrait that moves.
 
     Args:
         portrait: what is drawn. motion: how it moves, T frames.
         progress: called as progress(done, total, text).
+        head: refines what the picture does not show; None leaves it as the model draws it.
     Yields:
         The T frames, one after the other.
     """
+    drawn = _drawn(portrait, motion, progress)
+    yield from (frame for frame, _ in drawn) if head is None else head.refine(drawn)
+
+
+def _drawn(portrait, motion, progress):
+    """Yield each frame (S, S, 3) uint8, and where it shows the model's own colours (S, S)."""
     under = portrait.image.astype(np.float32)
-    for part in _chunks(len(motion)):
+    for part in _chunks(len(motion), portrait.view.size_px):
         pose = _moved(portrait, motion[part])
-        paint = _face_paint(portrait, pose)
-        frames = _draw(portrait, pose, _sheet_paint(portrait), paint, under, soft=True)
-        yield from np.rint(frames.clip(0, 255)).astype(np.uint8)
+        layers = Layers.empty(portrait.layers, len(pose.verts), len(under), 3)
+        frames = _draw(
+            portrait, pose, _sheet_paint(portrait), _face_paint(portrait, pose), under, layers
+        )
+        yield from zip(np.rint(frames.clip(0, 255)).astype(np.uint8), layers.painted, strict=True)
         if progress:
             progress(part.stop, len(motion), "drawing the portrait")
 
@@ -105,7 +119,7 @@ def filled(portrait: Portrait, motion: PortraitMotion) -> Float[np.ndarray, "T S
     twice its area.
     """
     masks = []
-    for part in _chunks(len(motion)):
+    for part in _chunks(len(motion), portrait.view.size_px):
         pose = _moved(portrait, motion[part])
         sheet = np.repeat(_sheet_paint(portrait), len(pose.verts), 0)
         sheet[..., 3] = 1 - _drawn_out(portrait, pose.anchors)
@@ -117,27 +131,29 @@ def filled(portrait: Portrait, motion: PortraitMotion) -> Float[np.ndarray, "T S
     return np.concatenate(masks)
 
 
-def _chunks(n_frames):
-    return [slice(k, min(k + CHUNK, n_frames)) for k in range(0, n_frames, CHUNK)]
+def _chunks(n_frames, size_px):
+    """Slices of frames that are in memory at once: fewer of larger ones."""
+    step = max(1, round(CHUNK * min(1, (CHUNK_PX / size_px) ** 2)))
+    return [slice(k, min(k + step, n_frames)) for k in range(0, n_frames, step)]
 
 
-def _draw(portrait, pose, sheet, paint, under, soft=False):
+def _draw(portrait, pose, sheet, paint, under, layers=None):
     """The anchors over `under`, and the face over them: (T, S, S, 3) float32."""
-    view, mesh, picture, size = portrait.view, portrait.mesh, portrait.picture, len(under)
+    view, mesh, picture = portrait.view, portrait.mesh, portrait.picture
     frames = np.repeat(under[None], len(pose.verts), 0)
     points = (torch.from_numpy(part.astype(np.float32)) for part in (pose.anchors, pose.verts))
     moving = torch.from_numpy(mesh.faces[mesh.moving])
     frames = draw_pictures(next(points), sheet, moving, picture, view, frames, SUPERSAMPLE)
-    faces, layers = torch.from_numpy(portrait.inner.faces), None
-    if soft:
-        layers = Layers(portrait.layers, np.empty((len(frames), 3, size, size, 4), np.float32))
+    faces = torch.from_numpy(portrait.inner.faces)
     frames = draw_pictures(next(points), paint, faces, picture, view, frames, SUPERSAMPLE, layers)
     if layers:
-        scale = portrait.pixel_px, view.focal_px / DISTANCE
+        scale = portrait.pixel_px, portrait.dm_px
         for k, (skin, mouth, eyes) in enumerate(layers.shown):
             speaks, blinks = 1 - float(pose.rest[k]), min(1.0, float(pose.lids[k]) / LIDS_DM)
             soften(frames[k], skin, mouth, *scale, speaks)
             soften(frames[k], skin, eyes, *scale, blinks, painted=False)
+            upper = seen_at(pose.verts[k, portrait.model.landmark_ids[UPPER_LIDS].numpy()], view)
+            soften_lashes(frames[k], upper.reshape(2, -1, 2), *scale, blinks)
     return frames
 
 
@@ -157,8 +173,9 @@ def _face_paint(portrait, pose):
     share *= 1 - portrait.inside * (1 - pose.rest[:, None])
     paint = np.repeat(portrait.paint[None], len(pose.verts), 0)
     paint[..., 3] = share
-    shut = np.exp(-(opening(inner, pose.shape).clip(0) / CLOSED)) * (1 - pose.rest)
-    paint[..., 5:] *= 1 - shut[:, None, None] * inner.crease
+    shut = np.exp(-(opening(inner, pose.shape).clip(0) / CLOSED))[:, None]
+    meets = np.maximum(shut, inner.corners) * (1 - pose.rest[:, None])
+    paint[..., 5:] *= 1 - meets[..., None] * inner.crease
     if inner.within.any():
         light = torch.from_numpy(portrait.light)
         arriving = share_of_light(inner, pose.shape)

@@ -14,7 +14,7 @@ from torch import Tensor
 from tfhkit.face.lighting import irradiance
 from tfhkit.face.model import MOUTH_INSIDE, MorphableModel
 from tfhkit.maths import smoothstep
-from tfhkit.portrait.face_maps import lip_crease
+from tfhkit.portrait.face_maps import corners, lip_crease
 from tfhkit.portrait.teeth import IVORY, LOWER, UPPER, row_of_teeth
 
 TONGUE = np.array([0.68, 0.38, 0.37])  # sRGB
@@ -36,11 +36,13 @@ class ToothRow:
     """A row of teeth that an affine map of the model's own row carries.
 
     Args:
-        ids: the model's own row. weights: of its vertices in the new ones.
+        ids: the model's own row.
+        solve: from the model's row to the affine map. points: homogeneous, of the new row.
     """
 
     ids: Int[np.ndarray, "n"]
-    weights: Float[np.ndarray, "M n"]
+    solve: Float[np.ndarray, "4 n"]
+    points: Float[np.ndarray, "M 4"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class InnerMouth:
         albedo: sRGB of the vertices within, 0 elsewhere.
         crown: 1 on the crowns of teeth.
         crease: share of RGB that is lost where closed lips meet.
+        corners: 1 at the corners of the mouth, where they always meet.
         tongue: 0 at the root and off the tongue, 1 at its tip.
         lips: the inner lips' landmarks, counter-clockwise.
     """
@@ -64,13 +67,14 @@ class InnerMouth:
     albedo: Float[np.ndarray, "N 3"]
     crown: Float[np.ndarray, "N"]
     crease: Float[np.ndarray, "N 3"]
+    corners: Float[np.ndarray, "N"]
     tongue: Float[np.ndarray, "V"]
     lips: Int[np.ndarray, "8"]
 
     @property
     def n_added(self) -> int:
         """Vertices that come after the model's."""
-        return sum(len(row.weights) for row in self.rows)
+        return sum(len(row.points) for row in self.rows)
 
 
 def inner_mouth(model: MorphableModel) -> InnerMouth:
@@ -95,7 +99,7 @@ def inner_mouth(model: MorphableModel) -> InnerMouth:
         parts, crown, first = [faces[~teeth[faces].all(1)]], [np.zeros(len(shape))], len(shape)
         for ids, arch in zip(_rows(model, teeth), (UPPER, LOWER), strict=True):
             new = row_of_teeth(arch)
-            rows.append(ToothRow(ids, _carried(new.verts, shape[ids])))
+            rows.append(_carried(new.verts, ids, shape[ids]))
             parts.append(new.faces + first)
             albedo, first = np.concatenate([albedo, new.albedo]), first + len(new.verts)
             crown.append(new.crown)
@@ -108,6 +112,7 @@ def inner_mouth(model: MorphableModel) -> InnerMouth:
         albedo,
         np.concatenate(crown),
         np.concatenate([lip_crease(model), np.zeros((len(added), 3))]),
+        np.concatenate([corners(model), np.zeros(len(added))]),
         along,
         lips,
     )
@@ -120,10 +125,10 @@ def _rows(model, teeth):
     return np.flatnonzero(teeth & still), np.flatnonzero(teeth & ~still)
 
 
-def _carried(points, row):
-    """Weights (M, n) with which points follow every affine map of a row (n, 3)."""
+def _carried(points, ids, row):
+    """The ToothRow of points that follow every affine map of the model's row (n, 3)."""
     homogeneous = lambda x: np.column_stack([x, np.ones(len(x))])  # noqa: E731
-    return homogeneous(points) @ np.linalg.pinv(homogeneous(row))
+    return ToothRow(ids, np.linalg.pinv(homogeneous(row)), homogeneous(points))
 
 
 def with_inner_mouth(
@@ -146,7 +151,7 @@ def with_inner_mouth(
         down = (shape[:, on, 1] - rest[on, 1]).clip(None, 0)
         shape[:, on, 1] += share * (TONGUE_LIFT * wider[:, None] - TONGUE_LEFT_BEHIND * down)
         shape[:, on, 2] += TONGUE_REACH + share * TONGUE_OUT * wider[:, None]
-    added = [row.weights @ shape[:, row.ids] for row in inner.rows]
+    added = [row.points @ (row.solve @ shape[:, row.ids]) for row in inner.rows]
     return np.concatenate([shape, *added], 1)
 
 

@@ -7,6 +7,7 @@ the fitted light. At rest both together reproduce the picture.
 """
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -86,6 +87,11 @@ class Portrait:
     pixel_px: float
 
     @property
+    def dm_px(self) -> float:
+        """Pixels of the window in 1 dm, at the head."""
+        return self.view.focal_px / DISTANCE
+
+    @cached_property
     def layers(self) -> Int[np.ndarray, "F"]:
         """For each triangle: 0 on the skin, 1 within the mouth, 2 on the eyes."""
         eyes = np.zeros(len(self.inner.within), bool)

@@ -21,10 +21,21 @@ class Layers:
     Args:
         of_face: to which part each triangle belongs, from 0.
         shown: what each part shows: premultiplied RGB in [0, 255], and opacity.
+        painted: where the mesh shows its own colours instead of the picture's, in [0, 1].
     """
 
     of_face: Int[np.ndarray, "F"]
     shown: Float[np.ndarray, "B L S S 4"]
+    painted: Float[np.ndarray, "B S S"]
+
+    @classmethod
+    def empty(
+        cls, of_face: Int[np.ndarray, "F"], n_frames: int, size_px: int, n_layers: int
+    ) -> "Layers":
+        """Layers to be filled by `draw_pictures`."""
+        shape = n_frames, n_layers, size_px, size_px, 4
+        painted = np.zeros((n_frames, size_px, size_px), np.float32)
+        return cls(of_face, np.zeros(shape, np.float32), painted)
 
 
 def draw_pictures(
@@ -57,13 +68,16 @@ def draw_pictures(
     ids, bary = fragments.pix_to_face[..., 0].numpy(), fragments.bary_coords[..., 0, :].numpy()
     corners, out = faces.numpy().astype(np.int32), np.array(under, np.float32)
     if layers is None:
-        layers = Layers(np.zeros(len(corners), int), np.zeros((len(out), 0, 1, 1, 4), np.float32))
-    layer, parts = layers.of_face.astype(np.int32), layers.shown
-    parts[:] = 0
+        layers = Layers.empty(np.zeros(len(corners), int), len(out), 1, 0)
+    layer = layers.of_face.astype(np.int32)
+    layers.shown[:], layers.painted[:] = 0, 0
 
     def draw(frame):
         colours = paint[frame % len(paint)]
-        seen, results = (ids[frame], bary[frame]), (out[frame], parts[frame])
+        seen, results = (
+            (ids[frame], bary[frame]),
+            (out[frame], layers.shown[frame], layers.painted[frame]),
+        )
         _lay_over(frame, seen, (corners, layer), colours, picture, supersample, results)
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
@@ -75,7 +89,7 @@ def draw_pictures(
 @no_type_check
 def _lay_over(frame, fragments, mesh, paint, picture, samples, results):
     """One frame of `draw_pictures`: `out` (S, S, 3) holds what lies under it."""
-    (ids, bary), (faces, layer), (out, parts) = fragments, mesh, results
+    (ids, bary), (faces, layer), (out, parts, painted) = fragments, mesh, results
     height, width = picture.shape[0], picture.shape[1]
     total, p, one = np.empty(3), np.empty(8), 1.0 / (samples * samples)
     for row in range(out.shape[0]):
@@ -107,6 +121,7 @@ def _lay_over(frame, fragments, mesh, paint, picture, samples, results):
                     covered += p[4]
                     if parts.shape[0] > 0:
                         parts[layer[f], row, column, 3] += p[4] * one
+                        painted[row, column] += p[4] * (1 - p[3]) * one
             rest = 1.0 - covered * one
             for k in range(3):
                 out[row, column, k] = rest * out[row, column, k] + total[k] * one
