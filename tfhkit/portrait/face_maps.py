@@ -11,7 +11,7 @@ from tfhkit.render.shading import region_faces
 RIM = 0.12  # dm at the rim of the model's face over which it gives way to the mesh of anchors
 LIP_RIM = (0.02, 0.05)  # dm from where the lips meet, in which the teeth's colour may lie on them
 LIP_CORNER = (0.05, 0.10)  # dm, the same around the corners of the mouth
-CORNER_DM = (0.0, 0.06)  # from the corners, over which skin becomes lip
+CORNER_DM = (0.0, 0.08)  # from the corners, over which skin becomes lip
 MUCH_DARKER, MUCH_BRIGHTER = 0.58, 1.2  # than a lip's outer half
 FOREIGN_DM = (0.012, 0.035)  # around what is no lip, over which the picture fades
 CREASE = np.array([0.16, 0.26, 0.23])  # share of RGB that is lost where closed lips meet

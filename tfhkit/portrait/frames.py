@@ -14,9 +14,8 @@ from tfhkit.maths import smoothstep
 from tfhkit.portrait.edges import soften, soften_lashes
 from tfhkit.portrait.image_mesh import seen_at, stretch
 from tfhkit.portrait.mouth import (
-    CLOSED,
+    meeting,
     mouth_colours_lit,
-    opening,
     share_of_light,
     with_inner_mouth,
 )
@@ -173,8 +172,7 @@ def _face_paint(portrait, pose):
     share *= 1 - portrait.inside * (1 - pose.rest[:, None])
     paint = np.repeat(portrait.paint[None], len(pose.verts), 0)
     paint[..., 3] = share
-    shut = np.exp(-(opening(inner, pose.shape).clip(0) / CLOSED))[:, None]
-    meets = np.maximum(shut, inner.corners) * (1 - pose.rest[:, None])
+    meets = meeting(inner, pose.shape) * (1 - pose.rest[:, None])
     paint[..., 5:] *= 1 - meets[..., None] * inner.crease
     if inner.within.any():
         light = torch.from_numpy(portrait.light)

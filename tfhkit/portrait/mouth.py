@@ -26,7 +26,7 @@ LIPS_DM = 0.09  # from where the lips meet back to the teeth
 CLOSED = 0.006  # dm2; with a smaller opening the lips' crease shows
 LEAST_GAP = 0.004  # dm2; light also comes through the lips
 DEPTH = 0.7  # power of the share of light; values are sRGB, not linear
-BETWEEN_WALLS = 0.20  # share of light that the walls reflect into the depth
+BETWEEN_WALLS = 0.30  # share of light that the walls reflect into the depth
 REDDEST = 0.14  # share of red that teeth have more than green; a lip has 0.2 and more
 OUTWARDS = 1.0  # how much of a normal in the mouth is replaced by the way out
 
@@ -164,6 +164,17 @@ def opening(inner: InnerMouth, shape: Float[np.ndarray, "T N 3"]) -> Float[np.nd
     """Area between the lips as seen from the front, dm2."""
     x, y = shape[:, inner.lips, 0], shape[:, inner.lips, 1]
     return (x * np.roll(y, -1, 1) - np.roll(x, -1, 1) * y).sum(1) / 2
+
+
+def meeting(inner: InnerMouth, shape: Float[np.ndarray, "T N 3"]) -> Float[np.ndarray, "T N"]:
+    """How nearly the lips meet, in [0, 1]; at the corners they part last.
+
+    Args:
+        inner: of the model. shape: model space, from `with_inner_mouth`.
+    """
+    area = opening(inner, shape).clip(0)[:, None]
+    at_corners = 0.6 * np.exp(-area / (3 * CLOSED)) * inner.corners
+    return np.maximum(np.exp(-area / CLOSED), at_corners)
 
 
 def share_of_light(
