@@ -29,6 +29,11 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--seed", type=int, default=0, metavar="N", help="random seed of blinks and gaze"
     )
+    command.add_argument(
+        "--no-refine",
+        action="store_true",
+        help="do not refine what the picture does not show (mouth, lids)",
+    )
 
 
 def call(options: Namespace) -> Outcome:
@@ -44,6 +49,7 @@ def call(options: Namespace) -> Outcome:
         check_writable(options.output, ".mp4"),
         options.size,
         options.seed,
+        not options.no_refine,
         progress=terminal_progress(),
     )
     return result, show

@@ -47,7 +47,7 @@ def portrait_advice(fit: Fit, path: str) -> list[str]:
     lines = []
     if mouth_ratio(points) > OPEN_MOUTH:
         lines.append(
-            "the mouth is open, so a second row of teeth will appear; "
+            "the mouth is open, so closed lips are made up; "
             "a picture with closed lips speaks better"
         )
     if eye_ratio(points) < CLOSED_EYES:

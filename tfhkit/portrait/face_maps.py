@@ -11,7 +11,11 @@ from tfhkit.render.shading import region_faces
 RIM = 0.12  # dm at the rim of the model's face over which it gives way to the mesh of anchors
 LIP_RIM = (0.02, 0.05)  # dm from where the lips meet, in which the teeth's colour may lie on them
 LIP_CORNER = (0.05, 0.10)  # dm, the same around the corners of the mouth
-MOUTH_SHADE = 0.92  # of teeth and tongue behind the lips
+CORNER_DM = (0.0, 0.08)  # from the corners, over which skin becomes lip
+MUCH_DARKER, MUCH_BRIGHTER = 0.58, 1.2  # than a lip's outer half
+FOREIGN_DM = (0.012, 0.035)  # around what is no lip, over which the picture fades
+CREASE = np.array([0.16, 0.26, 0.23])  # share of RGB that is lost where closed lips meet
+CREASE_DM = (0.0, 0.028)  # over which it fades
 EYE_DM = 0.12  # skin that is nearer to an eye belongs to the lids
 EDGE_COSINE = 0.12  # at an outline the picture counts as showing the surface at least this well ...
 EDGE_DM = 0.12  # ... which falls off over this distance behind it
@@ -25,16 +29,55 @@ def mouth_share(model: MorphableModel) -> Float[np.ndarray, "V"]:
     return smoothstep(high, low - 0.1, height)
 
 
-def lip_rim(model: MorphableModel) -> Float[np.ndarray, "V"]:
-    """1 in the mouth and where its lips meet, falling to 0 on the lips and at the corners."""
+def lip_line(model: MorphableModel) -> Float[np.ndarray, "V"]:
+    """Distance in dm from where the lips meet."""
     shape, ids = model.mean_shape.numpy(), model.landmark_ids.numpy()
     upper, lower = [48, 60, 61, 62, 63, 64, 54], [48, 60, 67, 66, 65, 64, 54]
     knots = [np.stack([shape[ids[k]] for k in row]) for row in (upper, lower)]
     steps = np.linspace(0, 6, 61)
     line = [np.stack([np.interp(steps, range(7), k) for k in row.T], 1) for row in knots]
-    rim = 1 - smoothstep(*LIP_RIM, cKDTree(np.concatenate(line)).query(shape)[0])
-    corner = 1 - smoothstep(*LIP_CORNER, cKDTree(shape[ids[[48, 54]]]).query(shape)[0])
+    return cKDTree(np.concatenate(line)).query(shape)[0]
+
+
+def lip_rim(model: MorphableModel) -> Float[np.ndarray, "V"]:
+    """1 in the mouth and where its lips meet, falling to 0 on the lips and at the corners."""
+    rim = 1 - smoothstep(*LIP_RIM, lip_line(model))
+    corner = 1 - smoothstep(*LIP_CORNER, _from_corners(model))
     return np.where(model.any_region(*MOUTH_INSIDE).numpy(), 1.0, np.maximum(rim, corner))
+
+
+def not_lips(model: MorphableModel, colours: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "V"]:
+    """1 on lips that show the inside of an open mouth, or teeth, instead of a lip.
+
+    The landmarks of an open mouth are off by a few pixels. What would be taken for a lip there is
+    much darker than the lip's outer half, or brighter and paler.
+
+    Args:
+        model: the picture's model.
+        colours: of the picture, where it shows the vertices, in [0, 1].
+    """
+    shape, line, grown = model.mean_shape.numpy(), lip_line(model), np.zeros(model.n_verts)
+    for name in ("upper_lip", "lower_lip"):
+        ids = np.flatnonzero(model.regions[name].numpy())
+        if len(ids) < N_NEAR:
+            continue
+        own, outer = colours[ids], line[ids] > np.median(line[ids])
+        bright = own.mean(1) >= np.quantile(own[outer].mean(1), 0.7)
+        typical = np.median(own[outer & bright], 0)
+        light, pale = own.mean(1) / max(typical.mean(), 1e-3), np.ptp(own, axis=1)
+        teeth = (light > MUCH_BRIGHTER) & (pale < 0.7 * np.ptp(typical)) & ~outer
+        foreign = ids[(light < MUCH_DARKER) | teeth]
+        if len(foreign):
+            near = cKDTree(shape[foreign]).query(shape[ids])[0]
+            grown[ids] = 1 - smoothstep(*FOREIGN_DM, near)
+    return grown
+
+
+def lip_crease(model: MorphableModel) -> Float[np.ndarray, "V 3"]:
+    """Shade of the line between closed lips: the share of RGB that is lost."""
+    near = 1 - smoothstep(*CREASE_DM, lip_line(model))
+    near[model.any_region(*MOUTH_INSIDE).numpy()] = 0
+    return near[:, None] * CREASE
 
 
 def mouth_colours(
@@ -58,7 +101,24 @@ def mouth_colours(
         if len(rim) and len(clean) >= N_NEAR:
             _, nearest = cKDTree(shape[clean]).query(shape[rim], N_NEAR)
             out[rim] = colours[clean[nearest]].mean(1)
-    return np.where(within[:, None], MOUTH_SHADE * out, out)
+    skin = np.flatnonzero(~(within | upper | lower) & (inside < 0.05))
+    ends = np.flatnonzero((upper | lower) & (_from_corners(model) < CORNER_DM[1]))
+    if len(skin) >= N_NEAR and len(ends):
+        _, nearest = cKDTree(shape[skin]).query(shape[ends], N_NEAR)
+        share = 1 - smoothstep(*CORNER_DM, _from_corners(model)[ends])[:, None]
+        out[ends] += share * (colours[skin[nearest]].mean(1) - out[ends])
+    return out
+
+
+def corners(model: MorphableModel) -> Float[np.ndarray, "V"]:
+    """1 at the corners of the mouth, where the lips always meet, 0 on their middle."""
+    return 1 - smoothstep(0, CORNER_DM[1], _from_corners(model))
+
+
+def _from_corners(model):
+    """Distance (V,) in dm from the nearer corner of the mouth."""
+    shape, ids = model.mean_shape.numpy(), model.landmark_ids.numpy()
+    return cKDTree(shape[ids[[48, 54]]]).query(shape)[0]
 
 
 def beyond_outlines(

@@ -20,8 +20,11 @@ from tfhkit.motion import MotionWeights, predict_motion
 from tfhkit.motion.general import general_mapping
 from tfhkit.portrait.advice import portrait_advice
 from tfhkit.portrait.frames import draw_portrait
+from tfhkit.portrait.lids import complete_blinks
+from tfhkit.portrait.refined import head_refiner
 from tfhkit.portrait.scene import Portrait, PortraitMotion, open_portrait
 from tfhkit.progress import Progress
+from tfhkit.refine.general import general_refiner
 from tfhkit.virtual.prosody import prosody
 from tfhkit.virtual.speaker import action_matrix
 from tfhkit.virtual.style import NECK_PIVOT, PersonalStyle
@@ -34,6 +37,7 @@ CALM_S = 0.4  # the picture's own mouth gives way to the speech within this time
 SETTLE_S = 0.8  # the picture's own pose gives way to that of the speech within this time
 TURN = 1.6  # gain: the general mapping predicts a mean of many people, who nod at different times
 MOST_TURN_RAD = 0.21
+GAZE_DEG = 1.8  # standard deviation of the gaze about the camera
 SMILE = 0.45  # share of the picture's smile that is held while speaking
 
 
@@ -103,10 +107,11 @@ def speaking(
     shift = _about_neck(portrait, angles)
     actions = exp_to_actions(model, torch.as_tensor(fit.coefficients.exp))[0]
     smile = [float(actions[model.action_names.index(f"mouthSmile{s}")]) for s in ("Left", "Right")]
-    style = PersonalStyle(smile=SMILE * min(1.0, float(np.mean(smile))), gaze_deg=1.0)
+    style = PersonalStyle(smile=SMILE * min(1.0, float(np.mean(smile))), gaze_deg=GAZE_DEG)
     head = lambda grid: np.stack([np.interp(grid, times, a) for a in angles.T], 1)  # noqa: E731
     utterance = Utterance(audio, (), "", "")
-    upper, _ = upper_actions(utterance, style, times, seed, head, prosody(audio))
+    upper, blinks_s = upper_actions(utterance, style, times, seed, head, prosody(audio))
+    upper = complete_blinks(upper, blinks_s, times, portrait)
     calm = fade(CALM_S)
     upper = calm[:, None] * (upper @ action_matrix(model))
     return PortraitMotion(angles, shift, speech, upper, 1 - calm)
@@ -118,6 +123,7 @@ def make_portrait(
     output: str | Path = "portrait.mp4",
     size_px: int = 512,
     seed: int = 0,
+    refine: bool = True,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Let a picture speak: write a video with sound and the synthetic mark.
@@ -126,10 +132,11 @@ def make_portrait(
         picture: see `read_portrait`. speech: a sound or video file, or "sentence".
         output: the `.mp4` file. size_px: side of the video, 64 to 2048.
         seed: random seed of blinks and gaze.
+        refine: let the general refiner tone what the picture does not show, see `HeadRefiner`.
         progress: called as progress(done, total, text).
     Returns:
-        output, picture, frames, fps, seconds, frames_per_second, nme_inner_pct, pose_deg, and
-        advice: lines of `portrait_advice`.
+        output, picture, refined, frames, fps, seconds, frames_per_second, nme_inner_pct,
+        pose_deg, and advice: lines of `portrait_advice`.
     Raises:
         InputError: see `fit_image`, `portrait_advice`, `read_picture`, `read_audio`,
             `check_writable`.
@@ -152,11 +159,14 @@ def make_portrait(
     times = np.arange(int(len(audio) / SR_HZ * FPS)) / FPS
     motion = speaking(portrait, fit, audio, times, seed=seed)
     drawing = time.perf_counter()
-    path = write_video(output, draw_portrait(portrait, motion, progress), FPS, audio)
+    general = general_refiner() if refine else None
+    head = head_refiner(portrait, fit, general) if general else None
+    path = write_video(output, draw_portrait(portrait, motion, progress, head), FPS, audio)
     now = time.perf_counter()
     return {
         "output": str(path),
         "picture": name,
+        "refined": head is not None,
         "frames": len(times),
         "fps": FPS,
         "seconds": round(now - began, 1),

@@ -1,6 +1,7 @@
 """Meshes that show parts of a picture, laid over other pictures (no gradients)."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import no_type_check
 
 import numpy as np
@@ -13,6 +14,30 @@ from tfhkit.render.fragments import rasterize
 from tfhkit.render.kernels import compiled
 
 
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """Parts of a mesh, drawn one by one behind what hides them.
+
+    Args:
+        of_face: to which part each triangle belongs, from 0.
+        shown: what each part shows: premultiplied RGB in [0, 255], and opacity.
+        painted: where the mesh shows its own colours instead of the picture's, in [0, 1].
+    """
+
+    of_face: Int[np.ndarray, "F"]
+    shown: Float[np.ndarray, "B L S S 4"]
+    painted: Float[np.ndarray, "B S S"]
+
+    @classmethod
+    def empty(
+        cls, of_face: Int[np.ndarray, "F"], n_frames: int, size_px: int, n_layers: int
+    ) -> "Layers":
+        """Layers to be filled by `draw_pictures`."""
+        shape = n_frames, n_layers, size_px, size_px, 4
+        painted = np.zeros((n_frames, size_px, size_px), np.float32)
+        return cls(of_face, np.zeros(shape, np.float32), painted)
+
+
 def draw_pictures(
     verts_world: Float[Tensor, "B V 3"],
     paint: Float[np.ndarray, "#B V 8"],
@@ -21,6 +46,7 @@ def draw_pictures(
     camera: Camera,
     under: Float[np.ndarray, "B S S 3"],
     supersample: int = 1,
+    layers: Layers | None = None,
 ) -> Float[np.ndarray, "B S S 3"]:
     """Draw meshes that show parts of a picture over other pictures.
 
@@ -33,6 +59,7 @@ def draw_pictures(
         picture: (H, W, 3) uint8. camera: Camera.
         under: (B, S, S, 3) float32 in [0, 255], what the mesh is laid over.
         supersample: points per pixel along each axis.
+        layers: filled with what parts of the mesh show.
     Returns:
         (B, S, S, 3) float32 array in [0, 255].
     """
@@ -40,12 +67,18 @@ def draw_pictures(
     fragments = rasterize(verts_world, faces, fine)
     ids, bary = fragments.pix_to_face[..., 0].numpy(), fragments.bary_coords[..., 0, :].numpy()
     corners, out = faces.numpy().astype(np.int32), np.array(under, np.float32)
+    if layers is None:
+        layers = Layers.empty(np.zeros(len(corners), int), len(out), 1, 0)
+    layer = layers.of_face.astype(np.int32)
+    layers.shown[:], layers.painted[:] = 0, 0
 
     def draw(frame):
         colours = paint[frame % len(paint)]
-        _lay_over(
-            ids[frame], frame, bary[frame], corners, colours, picture, supersample, out[frame]
+        seen, results = (
+            (ids[frame], bary[frame]),
+            (out[frame], layers.shown[frame], layers.painted[frame]),
         )
+        _lay_over(frame, seen, (corners, layer), colours, picture, supersample, results)
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         list(pool.map(draw, range(len(out))))
@@ -54,10 +87,11 @@ def draw_pictures(
 
 @compiled
 @no_type_check
-def _lay_over(ids, frame, bary, faces, paint, picture, samples, out):
+def _lay_over(frame, fragments, mesh, paint, picture, samples, results):
     """One frame of `draw_pictures`: `out` (S, S, 3) holds what lies under it."""
+    (ids, bary), (faces, layer), (out, parts, painted) = fragments, mesh, results
     height, width = picture.shape[0], picture.shape[1]
-    total, p = np.empty(3), np.empty(8)
+    total, p, one = np.empty(3), np.empty(8), 1.0 / (samples * samples)
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
             covered = 0.0
@@ -80,8 +114,14 @@ def _lay_over(ids, frame, bary, faces, paint, picture, samples, out):
                         above = (1 - s) * picture[i, j, k] + s * picture[i, j + 1, k]
                         below = (1 - s) * picture[i + 1, j, k] + s * picture[i + 1, j + 1, k]
                         seen = (1 - t) * above + t * below
-                        total[k] += p[4] * (p[3] * seen + (1 - p[3]) * p[5 + k])
+                        colour = p[4] * (p[3] * seen + (1 - p[3]) * p[5 + k])
+                        total[k] += colour
+                        if parts.shape[0] > 0:
+                            parts[layer[f], row, column, k] += colour * one
                     covered += p[4]
-            rest = 1.0 - covered / (samples * samples)
+                    if parts.shape[0] > 0:
+                        parts[layer[f], row, column, 3] += p[4] * one
+                        painted[row, column] += p[4] * (1 - p[3]) * one
+            rest = 1.0 - covered * one
             for k in range(3):
-                out[row, column, k] = rest * out[row, column, k] + total[k] / (samples * samples)
+                out[row, column, k] = rest * out[row, column, k] + total[k] * one
