@@ -11,6 +11,7 @@ from tfhkit.errors import ParameterError
 from tfhkit.refine.config import TrainConfig
 from tfhkit.refine.discriminator import PatchDiscriminator
 from tfhkit.refine.refiner import Refiner, RefinerConfig
+from tfhkit.refine.spatial import ENCODERS as SPATIAL
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,10 @@ def build_nets(
         ParameterError: `start` has another configuration.
     """
     refiner = copy.deepcopy(start) if start is not None else Refiner(config)
+    if refiner.config.spatial != config.spatial:
+        fault = f"has a memory made with {SPATIAL[refiner.config.spatial].shown}"
+        wanted = f"the training takes {SPATIAL[config.spatial].shown}"
+        raise ParameterError("start", f"{fault}, {wanted}", "use start_from to change it")
     if refiner.config != config:
         fault = "has another configuration"
         raise ParameterError("start", fault, "give start.config as config")

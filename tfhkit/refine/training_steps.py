@@ -17,7 +17,7 @@ Losses = dict[str, Float[Tensor, ""]]  # by name, detached
 
 def memory_step(
     nets: Nets,
-    pool5: Float[Tensor, "N 512"],
+    pool5: Float[Tensor, "N _"],
     data: TrainingFrames,
     picked: Int[Tensor, "B"],
     noise: torch.Generator,
