@@ -33,7 +33,9 @@ SCALES = (0, 1, 2, 4, 6)
 class SameConv(nn.Conv2d):
     """Convolution without bias whose result has side ceil(side / stride), as in TensorFlow."""
 
-    def __init__(self, before: int, after: int, kernel: int, stride: int = 1, groups: int = 1):
+    def __init__(
+        self, before: int, after: int, kernel: int, stride: int = 1, groups: int = 1
+    ) -> None:
         super().__init__(before, after, kernel, stride, groups=groups, bias=False)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
