@@ -51,7 +51,7 @@ notebooks: $(STAMP)
 
 setup: $(STAMP)
 
-# The sample clip and MediaPipe's networks are fetched here, so that the series needs no network
+# The sample clip, MediaPipe's networks and EfficientNet-Lite are fetched here, so that the series needs no network
 # later; where that fails, the run that wants them says what to do.
 $(STAMP): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' || \
@@ -65,7 +65,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@cp tfhkit/teach/static/lab/tfhkit.json .venv/etc/jupyter/jupyter_server_config.d/
 	@$(BIN)/jupyter trust notebooks/*.ipynb >/dev/null
 	@$(BIN)/python -c "from tfhkit.assets import fetch_for_the_series as f; f()" 2>/dev/null \
-	  || echo "the sample clip or the landmarks' networks could not be fetched now; they are fetched when they are needed"
+	  || echo "the sample clip, the landmarks' networks or the image features could not be fetched now; they are fetched when they are needed"
 	@touch $(STAMP)
 
 clean:

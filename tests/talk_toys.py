@@ -42,7 +42,8 @@ def toy_person(folder):
     config = MotionConfig.of_size("small")
     track = make_track(clip.audio, clip.times, moved.exp, moved.pose)
     mapping = MotionWeights(MotionNet(config).eval(), measure_normalisation([track]))
-    refiner = Refiner(refiner_config("small", size_px=SIZE_PX, channels=(8, 16), slots=8))
+    small = {"size_px": SIZE_PX, "channels": (8, 16), "slots": 8, "spatial": "random"}
+    refiner = Refiner(refiner_config("small", **small))
     random = torch.nn.functional.normalize(torch.randn(2, 4, 512), dim=-1)
     refiner.memory.update(random[0], random[1, :, :128])
     settings = replace(settings_of("tiny"), refine_px=SIZE_PX)

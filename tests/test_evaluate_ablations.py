@@ -30,7 +30,7 @@ from tfhkit.refine import (
     start_from,
 )
 from tfhkit.refine.personal import PersonalFrames
-from tfhkit.refine.spatial import build_resnet18
+from tfhkit.refine.spatial import build_encoder
 
 SIZE, N, HELD = 32, 6, 4
 COMMON = {"size_px": SIZE, "channels": (8, 16), "slots": 8, "spatial": "random"}
@@ -45,7 +45,7 @@ def quick_nets():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tfhkit.refine.refiner.build_resnet18", cache(build_resnet18))
+        patch.setattr("tfhkit.refine.refiner.build_encoder", cache(build_encoder))
         yield
     torch.set_num_threads(before)
 

@@ -8,7 +8,7 @@ from tfhkit.errors import InputError, ParameterError, ShapeError
 from tfhkit.refine import Refiner, refine, refiner_config, smooth_features
 from tfhkit.refine.device import train_device
 from tfhkit.refine.predict import keep_unchanged
-from tfhkit.refine.spatial import build_resnet18, pool5_features
+from tfhkit.refine.spatial import build_encoder, choose_spatial, spatial_features
 
 RENDERS = np.zeros((6, 32, 32, 3), np.uint8)
 IDENTITY = np.eye(128, dtype=np.float32)[:6]
@@ -68,10 +68,11 @@ def test_another_window_is_refused(refiner):
 def test_names_that_are_not_known():
     with pytest.raises(ParameterError, match="device: unknown 'gpu7'"):
         train_device("gpu7")
-    with pytest.raises(ParameterError, match="spatial: unknown weights 'places'"):
-        build_resnet18("places")
+    for choose in (build_encoder, choose_spatial):
+        with pytest.raises(ParameterError, match="spatial: unknown encoder 'places'; use"):
+            choose("places")
     with pytest.raises(ShapeError, match="images: expected shape"):
-        pool5_features(torch.nn.Identity(), RENDERS[..., 0])
+        spatial_features(torch.nn.Identity(), RENDERS[..., 0], 32)
     with pytest.raises(ParameterError, match="times: do not increase"):
         smooth_features(torch.eye(3), [0, 2, 1])
 

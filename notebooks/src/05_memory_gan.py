@@ -47,6 +47,7 @@ attention_weight: float = (
 )
 attention_norm: str = "rms"  # rms, l2 (Eq. 4 as written) or mean (published code)
 gradient: float = 50.0  # weight of an L1 loss on edges, not in the paper; 0 leaves it out
+perceptual: float = 40.0  # weight of a loss on a network's features, not in the paper; 0: none
 encoder: str = "auto"  # encoder of the identity features: auto, dlib or arcface
 arcface_file: str = ""  # an ArcFace ONNX file, for encoder arcface
 retrain: bool = False  # train again even if a finished training with these settings exists
@@ -373,7 +374,8 @@ plt.show()
 # At test time there is no real frame from which $f_t$ could be computed. The memory stores pairs (*spatial feature* of the
 # rendering, *identity feature* of its real frame). At test time the rendering is the query, and the nearest key returns its identity.
 #
-# - **Query**: ResNet18's `pool5` of the rendering, a trainable layer, unit length.
+# - **Query**: a frozen network's features of the rendering (in the paper ResNet18's `pool5`, here EfficientNet-Lite0's where ResNet18's file is
+#   absent), a trainable layer, unit length.
 # - **Update**: if the value of the nearest slot is a similar identity, the query is merged into its key,
 #   $k \leftarrow (k + q) / \lVert k + q \rVert$, and its age is set to 0; otherwise the pair replaces
 #   the oldest slot.
@@ -610,7 +612,7 @@ for weight_of_it in (2, 0.1):
     print(f"lambda 2 = {weight_of_it}: {weight_of_it / 100 * 255 / 2:.2f} grey levels")
 
 # %% [markdown]
-# (without the two extras below). A colour head that learns to paint a still background within 2.5 grey
+# (without the extras below). A colour head that learns to paint a still background within 2.5 grey
 # levels is therefore rewarded for painting all of it, and with $\lambda_2 = 2$ it may: try `attention_weight=2`, and compare the
 # attention in the background that section 8 prints, and the error there. The option of the published code defaults to $\lambda_2 = 0.1$, and its fine-tuning
 # command sets 2, as in the paper (the command of its general training is not published). Here it is 0.1 (`attention_weight`).
@@ -635,6 +637,35 @@ plt.show()
 
 # %% [markdown]
 # *A frame, the weight of its pixels in the L1 term, and what the second L1 term compares.*
+#
+# ### A network that looks
+# A third extra, not in the paper either (`perceptual`): a network that was trained to recognise things, EfficientNet-Lite0, looks at
+# both frames. Let $\phi_s$ be its features at scale $s$, and $u_s = \phi_s / \lVert \phi_s \rVert$, of length 1 at each place. The term is
+#
+# $$\mathcal{L}_\phi = \frac{1}{3} \sum_{s=1}^{3} \operatorname{mean}_{x,y}\, \lVert u_s(o_t) - u_s(g_t) \rVert^2 .$$
+#
+# Where an edge may lie here or there, L1 is smallest for a blur. How do L1 and the network rank a blur among other errors?
+
+# %%
+from tfhkit.efficientnet import open_efficientnet, why_missing
+from tfhkit.refine.losses import perceptual_loss
+
+frame = train.real[:1]
+soft = cv2.GaussianBlur(frame[0], (0, 0), 1.5)[None]
+brighter = np.clip(frame.astype(int) + 8, 0, 255).astype(np.uint8)
+changes = {"brighter": brighter, "moved by a pixel": np.roll(frame, 1, axis=2), "blurred": soft}
+if why_missing("lite0"):
+    print(why_missing("lite0"))
+else:
+    for name, changed in changes.items():
+        pair = to_unit(changed), to_unit(frame)
+        looks = perceptual_loss(*pair, open_efficientnet("lite0")).item()
+        print(f"{name:17} L1 {(pair[0] - pair[1]).abs().mean():.3f}  L_phi {looks:.3f}")
+
+# %% [markdown]
+# **What to see.** The two rank the errors the other way round: to L1 the blur is the smallest error, to the network it is the largest. The
+# training uses the first three scales only, at 1/2, 1/4 and 1/8 of the side: they see edges and textures, and the whole network would
+# cost more than the generator.
 #
 # ### Equation 5: two players
 #
@@ -709,8 +740,9 @@ how = train_config(
     budget_s=60 * settings.refine_minutes,
     validate_every=max(1, n_steps // 8),
     losses=LossWeights(
-        attention=attention_weight, gan=gan, attention_norm=attention_norm, gradient=gradient
-    ),
+        attention=attention_weight, gan=gan, attention_norm=attention_norm,
+        gradient=gradient, perceptual=perceptual,
+    ),  # fmt: skip
 )
 
 # %% [markdown]
@@ -779,7 +811,7 @@ curves.show(history)
 
 # %%
 tell_training(history, step.path("training.safetensors"))
-print(f"on {step.device}; ResNet18 behind the keys: {history['spatial']} weights")
+print(f"on {step.device}; encoder behind the keys: {history['spatial']}")
 gains = [entry["psnr_db"] for entry in history["validation"]]
 print(f"held-out frames: {levels['rendering']:.1f} dB before, {gains[-1]:.1f} dB after")
 
@@ -837,17 +869,19 @@ rows = nearest_frames(train.render, held_out.render)
 answers |= {"nearest frame": train.real[rows], "refined": refined}
 scores = score_frames(held_out.real, answers, region, find_faces=True, progress=step.progress)
 base_db = scores["rendering"]["psnr_frames"]
-print("                PSNR   to the rendering, 95 %    SSIM  mouth error  identity  flicker")
+print("                PSNR   to the rendering, 95 %    SSIM  mouth error  identity  flicker   looks")
 for name, s in scores.items():
     low, high = mean_interval(s["psnr_frames"] - base_db, times, seed=seed)
     lips, who = (np.nan if s[k] is None else s[k] for k in ("lmd", "identity_similarity"))
     print(f"{name:14}{s['psnr']:6.2f}  {s['psnr'] - base_db.mean():+6.2f} ({low:+.2f} to {high:+.2f})"
-          f"{s['ssim']:10.3f}{100 * lips:11.1f} %{who:10.3f}{s['flicker_ratio']:9.2f}")  # fmt: skip
+          f"{s['ssim']:10.3f}{100 * lips:11.1f} %{who:10.3f}{s['flicker_ratio']:9.2f}"
+          f"{s.get('perceptual', np.nan):8.3f}")  # fmt: skip
 
 # %% [markdown]
 # PSNR (dB) and SSIM (structural similarity) on the face; the mean error of the mouth's landmarks in percent of the distance between the eye
-# corners; cosine of the identity feature to the real frame's; and flicker: second differences over
-# time, as a multiple of the real clip's own.
+# corners; cosine of the identity feature to the real frame's; flicker: second differences over
+# time, as a multiple of the real clip's own; and looks: the distance of the features of EfficientNet-Lite1, a network that no training sees
+# (0 is equal; it grows with blur and noise).
 
 # %%
 gain_db = scores["refined"]["psnr"] - scores["rendering"]["psnr"]
@@ -1088,7 +1122,7 @@ if identity == "memory":
 
 # %% [markdown]
 # **What to see.** *Nearest slot* is less similar to the true identity than one mean for all: a slot is a
-# single moment, and the keys (of a ResNet18 that never learned about faces) do not order moments of
+# single moment, and the keys (of a network that never learned about faces) do not order moments of
 # one face by identity. Smoothing over a second repairs most of that, and it removes the
 # jumps: compare the flicker. For the picture the memory gives no measurable gain over the mean identity on this clip, and even the
 # true identity, the oracle, adds only what the last line says.

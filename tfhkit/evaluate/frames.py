@@ -16,12 +16,14 @@ from tfhkit.metrics import (
     lpips,
     lpips_available,
     motion_between,
+    perceptual_available,
+    perceptual_distance,
     psnr,
     ssim,
 )
 from tfhkit.progress import Progress
 
-SCORES = ("psnr", "ssim", "lmd", "lmd_not_found", "identity_similarity", "lpips",
+SCORES = ("psnr", "ssim", "lmd", "lmd_not_found", "identity_similarity", "perceptual", "lpips",
           "flicker_ratio", "flicker_ratio_warped")  # fmt: skip
 JUDGED_PX = 256  # crops are enlarged to this for the landmarks, which come in whole pixels
 N_DEEP, N_IDENTITY = 48, 16  # frames whose landmarks are found; those of them that are encoded
@@ -80,6 +82,8 @@ def score_frames(
             to JUDGED_PX. None where no frame has both faces.
         lmd_not_found: share of frames in which at least one of the two faces was not found.
         identity_similarity: cosine; None where no frame has both faces.
+        perceptual: distance by EfficientNet-Lite1, inside the region; only where its file can be
+            had.
         lpips: inside the region; only where its weights are installed.
     Raises:
         ShapeError: sizes differ. InputError: as in the metrics.
@@ -102,6 +106,9 @@ def score_frames(
         }
         if faces is not None:
             scores[name] |= faces.compare(answer)
+            if perceptual_available():
+                distance = perceptual_distance(real, answer, region)
+                scores[name]["perceptual"] = float(distance.mean())
             if lpips_available():
                 scores[name]["lpips"] = float(lpips(real, answer, region).mean())
         if progress:

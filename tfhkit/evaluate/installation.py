@@ -57,6 +57,7 @@ def _parts():
         ("landmarks: dlib", lambda: _asset("dlib_landmarks"), False),
         ("landmarks: face-alignment", _fan, True),
         ("identity: dlib", lambda: _asset("dlib_descriptor"), False),
+        ("image features: Lite0, Lite1", _features, True),
         ("voice: espeak-ng", _voice, False),
         ("video: H.264", _encoder, False),
         ("sample clip", lambda: _asset("sample_clip"), True),
@@ -100,6 +101,14 @@ def _mesh():
     missing = mesh_backend.why_missing()
     if missing:
         raise InputError("mesh", missing, "dlib is used")
+    return "verified"
+
+
+def _features():
+    from tfhkit.efficientnet import ASSET
+
+    for name in ASSET.values():
+        _asset(name)
     return "verified"
 
 

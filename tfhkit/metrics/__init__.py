@@ -13,7 +13,13 @@ from tfhkit.metrics.head_pose import HeadPoseScore, head_pose_score, hs
 from tfhkit.metrics.image import psnr, psnr_published, resize_published, ssim
 from tfhkit.metrics.intervals import HsSettings
 from tfhkit.metrics.landmarks import detect_crops, lmd
-from tfhkit.metrics.perceptual import identity_similarity, lpips, lpips_available
+from tfhkit.metrics.perceptual import (
+    identity_similarity,
+    lpips,
+    lpips_available,
+    perceptual_available,
+    perceptual_distance,
+)
 
 __all__ = [
     "HeadPoseReport",
@@ -35,6 +41,8 @@ __all__ = [
     "lpips",
     "lpips_available",
     "motion_between",
+    "perceptual_available",
+    "perceptual_distance",
     "psnr",
     "psnr_published",
     "resize_published",

@@ -1,4 +1,4 @@
-"""Metrics by trained networks: LPIPS, where its weights are available, and identity similarity."""
+"""Metrics by trained networks: perceptual distance, LPIPS where it is installed, identity."""
 
 import hashlib
 from functools import lru_cache
@@ -12,6 +12,12 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tfhkit.efficientnet import (
+    EfficientNetLite,
+    feature_distance,
+    open_efficientnet,
+    why_missing,
+)
 from tfhkit.errors import AssetError, MissingBackend, check_shape
 from tfhkit.landmarks.identity import identity_features
 
@@ -85,15 +91,55 @@ def lpips(
     net, out = net or open_lpips(), []
     for first in range(0, len(real), _BATCH):
         part = slice(first, first + _BATCH)
-        pair = [
-            torch.as_tensor(np.ascontiguousarray(f[part])).permute(0, 3, 1, 2).float() / 127.5 - 1
-            for f in (real, generated)
-        ]
-        inside = None
-        if mask is not None:
-            inside = torch.as_tensor(np.asarray(mask[part]) != 0)[:, None].float()
-        out.append(net(*pair, inside).double().numpy())
+        inside = None if mask is None else _inside(mask[part])
+        out.append(net(_unit(real[part]), _unit(generated[part]), inside).double().numpy())
     return np.concatenate(out)
+
+
+@torch.no_grad()
+def perceptual_distance(
+    real: np.ndarray,
+    generated: np.ndarray,
+    mask: Shaped[np.ndarray, "..."] | None = None,
+    net: EfficientNetLite | None = None,
+) -> Float[np.ndarray, "T"]:
+    """How different frames look to EfficientNet-Lite1, per frame; 0 for equal images.
+
+    No training of the kit sees Lite1: a refiner that learns with the features of Lite0 is judged
+    by another network.
+
+    Args:
+        real, generated: (T, H, W, 3) uint8.
+        mask: (T, H, W), where to look; None for everywhere.
+        net: another network; None takes Lite1.
+    Returns:
+        (T,) float64, between 0 and 4, see `tfhkit.efficientnet.feature_distance`.
+    Raises:
+        AssetError: Lite1's file is absent and cannot be fetched. ShapeError: sizes differ.
+    """
+    check_shape("real", real, ("T", "H", "W", 3))
+    check_shape("generated", generated, real.shape)
+    net, out = net or open_efficientnet("lite1"), []
+    for first in range(0, len(real), _BATCH):
+        part = slice(first, first + _BATCH)
+        a, b = (net.stages(_unit(frames[part])) for frames in (real, generated))
+        inside = None if mask is None else _inside(mask[part])
+        out.append(feature_distance(a, b, inside).double().numpy())
+    return np.concatenate(out)
+
+
+def perceptual_available() -> bool:
+    """True where Lite1's file is there; it is fetched where it is absent."""
+    return not why_missing("lite1")
+
+
+def _unit(frames):
+    """(T, H, W, 3) uint8 as (T, 3, H, W) in [-1, 1]."""
+    return torch.as_tensor(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _inside(mask):
+    return torch.as_tensor(np.asarray(mask) != 0)[:, None].float()
 
 
 def lpips_available() -> bool:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from tfhkit.assets import assets_dir, shipped
 from tfhkit.errors import InputError
-from tfhkit.refine.refiner import Refiner, load_refiner, refiner_config
+from tfhkit.refine.generator import generator_config
+from tfhkit.refine.refiner import Refiner, load_refiner
 
 FILE = "refiner_{}.safetensors"  # by size, in the kit's assets; "small" is shipped
 
@@ -28,7 +29,7 @@ def general_refiner(size: str = "small", path: str | Path | None = None) -> Refi
             return None
         path = shipped(name)
     general = load_refiner(path)
-    wanted = refiner_config(size).generator.channels
+    wanted = generator_config(size).channels
     if general.config.generator.channels != wanted:
         fault = f"has levels {general.config.generator.channels}, {size!r} has {wanted}"
         raise InputError(path, fault, "give general weights of this size")

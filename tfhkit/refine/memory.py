@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from tfhkit.errors import ParameterError, check_shape
 
-POOL5_DIM = 512
 WRITERS = 8  # frames that a slot remembers
 
 
@@ -23,6 +22,8 @@ class MemoryConfig:
         slots: number of pairs; 30,000 in the published code (over all identities). A clip
             of a few hundred frames of one person needs a few dozen.
         key_dim: length of the keys.
+        feature_dim: length of the spatial features that queries are made from; 512 for ResNet18's
+            pool5.
         value_dim: length of the identity features.
         top_k: number of nearest slots that the triplet loss looks at; 256 in the published code.
         margin: margin of the triplet loss; 0.3 in the published code.
@@ -36,6 +37,7 @@ class MemoryConfig:
     top_k: int = 64
     margin: float = 0.3
     match: float = 0.98
+    feature_dim: int = 512
 
     def __post_init__(self) -> None:
         if not 1 <= self.top_k <= self.slots:
@@ -56,7 +58,7 @@ class Memory(nn.Module):
     `writers` holds the last different frames that wrote a slot, the newest first (-1: none; all
     -1: the slot is empty), `writes` how often it was written since it was replaced, `age` how
     many samples came since it was last written. `pool5_mean` and `pool5_std` are the mean and
-    standard deviation of pool5 over the training frames.
+    standard deviation of the spatial features (the paper's pool5) over the training frames.
     """
 
     keys: Float[Tensor, "M K"]
@@ -64,20 +66,20 @@ class Memory(nn.Module):
     age: Int[Tensor, "M"]
     writers: Int[Tensor, "M 8"]
     writes: Int[Tensor, "M"]
-    pool5_mean: Float[Tensor, "512"]
-    pool5_std: Float[Tensor, "512"]
+    pool5_mean: Float[Tensor, "C"]
+    pool5_std: Float[Tensor, "C"]
 
     def __init__(self, config: MemoryConfig) -> None:
         super().__init__()
         self.config = config
-        self.fc = nn.Linear(POOL5_DIM, config.key_dim)
+        self.fc = nn.Linear(config.feature_dim, config.key_dim)
         self.register_buffer("keys", torch.zeros(config.slots, config.key_dim))
         self.register_buffer("values", torch.zeros(config.slots, config.value_dim))
         self.register_buffer("age", torch.zeros(config.slots, dtype=torch.int64))
         self.register_buffer("writers", torch.full((config.slots, WRITERS), -1))
         self.register_buffer("writes", torch.zeros(config.slots, dtype=torch.int64))
-        self.register_buffer("pool5_mean", torch.zeros(POOL5_DIM))
-        self.register_buffer("pool5_std", torch.ones(POOL5_DIM))
+        self.register_buffer("pool5_mean", torch.zeros(config.feature_dim))
+        self.register_buffer("pool5_std", torch.ones(config.feature_dim))
 
     @property
     def writer(self) -> Int[Tensor, "M"]:
@@ -97,18 +99,18 @@ class Memory(nn.Module):
 
     @torch.no_grad()
     def fit_input(self, pool5: Float[Tensor, "N C"]) -> None:
-        """Standardise the queries' input by mean and standard deviation of `pool5` (N, 512).
+        """Standardise the queries' input by mean and standard deviation of `pool5` (N, C).
 
-        Frames of one person give nearly the same pool5 feature; without this every query has
+        Frames of one person give nearly the same spatial feature; without this every query has
         a cosine near 1 with every key.
         """
-        check_shape("pool5", pool5, ("B", POOL5_DIM))
+        check_shape("pool5", pool5, ("B", self.config.feature_dim))
         self.pool5_mean.copy_(pool5.mean(0))
         self.pool5_std.copy_(pool5.std(0, unbiased=False).clamp(min=1e-4))
 
     def query(self, pool5: Float[Tensor, "B C"]) -> Float[Tensor, "B K"]:
-        """Pool5 features (B, 512) to unit queries (B, key_dim): FC, then normalisation."""
-        check_shape("pool5", pool5, ("B", POOL5_DIM))
+        """Spatial features (B, C) to unit queries (B, key_dim): FC, then normalisation."""
+        check_shape("pool5", pool5, ("B", self.config.feature_dim))
         return F.normalize(self.fc((pool5 - self.pool5_mean) / self.pool5_std), dim=-1)
 
     def triplet_loss(

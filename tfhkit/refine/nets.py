@@ -1,16 +1,19 @@
 """What a training changes: generator, memory and discriminator, with their optimisers."""
 
 import copy
+import warnings
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.optim import Adam, Optimizer
 
+from tfhkit.efficientnet import EfficientNetLite, open_efficientnet, why_missing
 from tfhkit.errors import ParameterError
 from tfhkit.refine.config import TrainConfig
 from tfhkit.refine.discriminator import PatchDiscriminator
 from tfhkit.refine.refiner import Refiner, RefinerConfig
+from tfhkit.refine.spatial import ENCODERS as SPATIAL
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +25,7 @@ class Nets:
         discriminator: D of Eq. 4 and 5.
         opt_g, opt_d, opt_m: optimisers of the generator, the discriminator and the memory's
             query layer.
+        features: frozen network of the perceptual term, or None; it is in no checkpoint.
     """
 
     refiner: Refiner
@@ -29,6 +33,7 @@ class Nets:
     opt_g: Adam
     opt_d: Adam
     opt_m: Adam
+    features: EfficientNetLite | None = None
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -59,9 +64,13 @@ def build_nets(
         start: refiner whose weights are copied, of the same configuration, or None.
         device: where the nets are put.
     Raises:
-        ParameterError: `start` has another configuration.
+        ParameterError: `start` has another configuration or another spatial encoder.
     """
     refiner = copy.deepcopy(start) if start is not None else Refiner(config)
+    if refiner.config.spatial != config.spatial:
+        fault = f"has a memory made with {SPATIAL[refiner.config.spatial].shown}"
+        wanted = f"the training takes {SPATIAL[config.spatial].shown}"
+        raise ParameterError("start", f"{fault}, {wanted}", "use start_from to change it")
     if refiner.config != config:
         fault = "has another configuration"
         raise ParameterError("start", fault, "give start.config as config")
@@ -77,4 +86,16 @@ def build_nets(
         opt_g=Adam(refiner.generator.parameters(), train.lr, betas),
         opt_d=Adam(discriminator.parameters(), train.disc_lr, betas),
         opt_m=Adam(refiner.memory.fc.parameters(), train.lr, betas),
+        features=_features(device) if train.losses.perceptual else None,
     )
+
+
+def _features(device: torch.device) -> EfficientNetLite | None:
+    """EfficientNet-Lite0 for the perceptual term; None, with a warning, where it is missing."""
+    missing = why_missing("lite0")
+    if missing:
+        warnings.warn(f"{missing}; trained without the perceptual term", stacklevel=2)
+        return None
+    net = copy.deepcopy(open_efficientnet("lite0"))
+    net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
+    return net

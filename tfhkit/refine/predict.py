@@ -17,7 +17,6 @@ from tfhkit.refine.data import gather_windows, window_indices
 from tfhkit.refine.device import autocast_for
 from tfhkit.refine.memory import knot_indices, smooth_features
 from tfhkit.refine.refiner import Refiner, RefinerConfig
-from tfhkit.refine.spatial import pool5_features
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +66,7 @@ def retrieve_identity(
         identity = refiner.mean_identity.expand(n, -1)
         none = np.zeros(0, np.int64)
         return Retrieval(none, none, none.astype(np.float32), identity)
-    pool5 = pool5_features(refiner.resnet, renders).to(refiner.device)
+    pool5 = refiner.spatial_features(renders)
     values, slots, similarity = refiner.memory.retrieve(refiner.memory.query(pool5))
     features = torch.zeros(n, values.shape[1], device=refiner.device)
     features[torch.as_tensor(looked, device=refiner.device)] = values

@@ -4,15 +4,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from tfhkit.errors import InputError, ParameterError
+from tfhkit.errors import AssetError, InputError, ParameterError
 from tfhkit.landmarks.identity import ENCODERS
 from tfhkit.refine.generator import Generator, GeneratorConfig, generator_config
 from tfhkit.refine.memory import Memory, MemoryConfig
-from tfhkit.refine.spatial import build_resnet18, imagenet_weights_path
+from tfhkit.refine.spatial import ENCODERS as SPATIAL
+from tfhkit.refine.spatial import build_encoder, choose_spatial, spatial_features
 from tfhkit.weights import load_weights, read_about, read_tensors, save_weights
 
 FORMAT = "tfhkit refiner 1"
@@ -29,7 +31,7 @@ class RefinerConfig:
         encoder: name of the identity encoder that made the values.
         identity: "memory" (the paper), or its ablations: "mean" (the mean of the training
             frames' features instead of the memory) and "none" (neither).
-        spatial: weights of the ResNet18 behind the keys, "imagenet" or "random".
+        spatial: network behind the keys, see `tfhkit.refine.spatial.ENCODERS`.
         smooth_s: distance of the knots when retrieved features are smoothed, seconds.
     """
 
@@ -58,8 +60,7 @@ def refiner_config(
         identity: see `RefinerConfig`.
         slots: pairs in the memory.
         smooth_s: see `RefinerConfig`.
-        spatial: "imagenet", "random", or "auto": ImageNet's weights where torch's cache has
-            the verified file. The configuration records which.
+        spatial: see `choose_spatial`; the configuration records which "auto" is.
         generator: fields of `GeneratorConfig` that differ from the size's, such as
             `attention=False` or `window=1`.
     Raises:
@@ -75,21 +76,21 @@ def refiner_config(
         )
     dim = ENCODERS[encoder].dim
     net = generator_config(size, **{"identity_dim": 0 if identity == "none" else dim, **generator})
+    spatial = choose_spatial(spatial)
     memory = MemoryConfig(
         slots=slots,
         value_dim=dim,
         top_k=min(MemoryConfig.top_k, slots),
         match=ENCODERS[encoder].match,
+        feature_dim=SPATIAL[spatial].dim,
     )
-    if spatial == "auto":
-        spatial = "random" if imagenet_weights_path() is None else "imagenet"
     return RefinerConfig(net, memory, encoder, identity, spatial, smooth_s)
 
 
 class Refiner(nn.Module):
-    """Generator and memory, and the frozen ResNet18 that makes the memory's queries.
+    """Generator and memory, and the frozen spatial encoder that makes the memory's queries.
 
-    The ResNet18 is not stored: it is ImageNet's file or made from a fixed seed. `mean_identity`
+    The encoder is not stored: it is a verified file or made from a fixed seed. `mean_identity`
     is the mean identity feature of the training frames.
     """
 
@@ -101,20 +102,29 @@ class Refiner(nn.Module):
         self.generator = Generator(config.generator)
         self.memory = Memory(config.memory)
         self.register_buffer("mean_identity", torch.zeros(config.memory.value_dim))
-        self._resnet: list[nn.Module] = []  # hidden from state_dict; built when first needed
+        self._encoder: list[nn.Module] = []  # hidden from state_dict; built when first needed
 
     @property
     def device(self) -> torch.device:
         """The device of its tensors."""
         return self.mean_identity.device
 
-    @property
-    def resnet(self) -> nn.Module:
-        """The frozen ResNet18, on the refiner's device."""
-        if not self._resnet:
-            net, _ = build_resnet18(self.config.spatial)
-            self._resnet.append(net)
-        return self._resnet[0].to(self.device)
+    def spatial_features(self, renders: Shaped[np.ndarray, "_ _ _ _"]) -> Float[Tensor, "T C"]:
+        """Spatial features of rendered frames (T, S, S, 3) uint8, on the refiner's device.
+
+        Raises:
+            AssetError: the file of the encoder that made the memory's keys cannot be had.
+        """
+        encoder = SPATIAL[self.config.spatial]
+        if not self._encoder:
+            try:
+                self._encoder.append(build_encoder(self.config.spatial))
+            except AssetError as error:
+                fault = f"{error.fault}; the memory's keys were made with {encoder.shown}"
+                raise AssetError(error.where, fault, f"{error.remedy}, or train again") from error
+        net = self._encoder[0].to(self.device)
+        features = spatial_features(net, renders, encoder.size_px)
+        return features.reshape(len(renders), encoder.dim).to(self.device)
 
 
 def save_refiner(
@@ -136,7 +146,8 @@ def load_refiner(path: str | Path, device: str | torch.device = "cpu") -> Refine
     """Read what `save_refiner` wrote: a refiner in eval mode.
 
     Raises:
-        InputError: a file is missing or cut short, or weights and configuration differ in size.
+        InputError: a file is missing or cut short, weights and configuration differ in size, or
+            the memory was made with another spatial encoder than the configuration says.
     """
     about = read_about(path, FORMAT, "train the refiner first (notebook 05)")
     try:
@@ -146,9 +157,29 @@ def load_refiner(path: str | Path, device: str | torch.device = "cpu") -> Refine
         raise InputError(
             about_file, f"does not hold a refiner's configuration ({error})", "train again"
         ) from error
+    tensors = read_tensors(path)
+    _check_spatial(config, tensors, path)
     refiner = Refiner(config)
-    load_weights(refiner, read_tensors(path), path)
+    load_weights(refiner, tensors, path)
     return refiner.eval().to(device)
+
+
+def _check_spatial(config: RefinerConfig, tensors: dict[str, Tensor], path: str | Path) -> None:
+    """Refuse a memory whose keys the configuration's spatial encoder cannot have made."""
+    if config.spatial not in SPATIAL:
+        fault = f"its memory was made with the spatial encoder {config.spatial!r}"
+        raise InputError(path, fault, f"this kit has {list(SPATIAL)}; train again")
+    named = SPATIAL[config.spatial]
+    mean = tensors.get("memory.pool5_mean")
+    for dim in (config.memory.feature_dim, named.dim if mean is None else len(mean)):
+        if dim != named.dim:
+            others = [encoder.shown for encoder in SPATIAL.values() if encoder.dim == dim]
+            made = " or ".join(others) or "another encoder"
+            fault = f"its memory has features of length {dim}, of {made}"
+            says = f"the configuration says {named.shown}, length {named.dim}"
+            raise InputError(
+                path, f"{fault}; {says}", "restore the .json next to it or train again"
+            )
 
 
 def config_from_dict(content: dict[str, Any]) -> RefinerConfig:

@@ -1,20 +1,107 @@
-"""Spatial features for the memory's keys: ResNet18's pool5 on a rendered frame (Sec. 3.4)."""
+"""Spatial features for the memory's keys: a frozen network's answer to a rendered frame (Sec. 3.4).
 
+The paper takes ResNet18's pool5, trained on ImageNet. The kit takes the first of `ENCODERS` that it
+can have: that one, EfficientNet-Lite0, or a ResNet18 with random filters.
+"""
+
+import copy
 import hashlib
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tfhkit.efficientnet import POOLED_DIM, open_efficientnet, why_missing
 from tfhkit.errors import AssetError, ParameterError, check_shape
 
 IMAGENET_FILE = "resnet18-f37072fd.pth"  # torchvision's ResNet18_Weights.IMAGENET1K_V1
 IMAGENET_SHA256_START = "f37072fd"  # torchvision names its files by their hash
-_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-_STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+FACE_PX = 128  # one face needs no 224 px, see docs/findings.md
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ResNet18's training
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A network that makes spatial features.
+
+    Args:
+        shown: what a reader calls it.
+        dim: length of its features.
+        size_px: side of the pictures that it gets.
+        build: makes it from the seed of random filters.
+    """
+
+    shown: str
+    dim: int
+    size_px: int
+    build: Callable[[int], nn.Module]
+
+
+class ResNet18(nn.Module):
+    """ResNet18's pool5 of RGB pictures in [-1, 1].
+
+    Args:
+        path: file with ImageNet's weights; None leaves the filters random.
+        seed: random seed of the random filters.
+    """
+
+    mean: Float[Tensor, "1 3 1 1"]
+    std: Float[Tensor, "1 3 1 1"]
+
+    def __init__(self, path: Path | None, seed: int = 0) -> None:
+        from torchvision.models import resnet18
+
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.net = resnet18(weights=None)
+        if path is not None:
+            self.net.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+        self.net.fc = nn.Identity()
+        for name, values in (("mean", _MEAN), ("std", _STD)):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1))
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 512"]:
+        """Mean over the picture of the last features."""
+        return self.net(((images + 1) / 2 - self.mean) / self.std)
+
+
+class Lite0(nn.Module):
+    """EfficientNet-Lite0's last features, averaged over the picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = copy.deepcopy(open_efficientnet("lite0"))
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 1280"]:
+        """Features of RGB pictures in [-1, 1]."""
+        return self.net.pooled(images)
+
+
+def _imagenet(seed: int) -> nn.Module:
+    path = imagenet_weights_path()
+    if path is None:
+        raise AssetError(
+            IMAGENET_FILE,
+            "not in torch's cache (torch.hub.get_dir())",
+            "run torchvision's resnet18(weights='IMAGENET1K_V1') once, or use 'lite0' or 'random'",
+        )
+    return ResNet18(path)
+
+
+ENCODERS = {
+    "imagenet": Encoder("ResNet18, ImageNet weights", 512, FACE_PX, _imagenet),
+    "lite0": Encoder(
+        "EfficientNet-Lite0, ImageNet weights", POOLED_DIM, FACE_PX, lambda seed: Lite0()
+    ),
+    "random": Encoder("ResNet18, random weights", 512, FACE_PX, lambda seed: ResNet18(None, seed)),
+}
 
 
 def imagenet_weights_path() -> Path | None:
@@ -36,65 +123,71 @@ def imagenet_weights_path() -> Path | None:
     return path
 
 
-def build_resnet18(weights: str = "auto", seed: int = 0) -> tuple[nn.Module, str]:
-    """ResNet18 without its last layer, frozen.
+def choose_spatial(spatial: str = "auto") -> str:
+    """The name of a spatial encoder; "auto" is the first of ENCODERS whose file is there.
+
+    EfficientNet-Lite0's file is fetched where it is absent; where that fails, a warning says so.
 
     Args:
-        weights: "imagenet", "random", or "auto": ImageNet's where the verified file is in
-            torch's cache, else fixed random filters made from `seed`. Pooled random filters
-            still tell pose and mouth apart; the trained layer after them and the normalisation
-            in `Memory.fit_input` must make up for what they lack. On 307 held-out frames of a
-            24 s clip, the memory's answer then correlates with the true identity feature by
-            0.29 (after subtracting the mean of the training frames; nearest thumbnail of pixels
-            0.31, best of the slots 0.62). Training the net from random weights by the triplet
-            loss was worse, 0.06 to 0.13 after 200 steps: its queries become alike.
-        seed: random seed of the random filters.
-    Returns:
-        the net, and which weights it has: "imagenet" or "random".
+        spatial: a key of ENCODERS, or "auto".
     Raises:
-        AssetError: "imagenet" was asked for and the file is absent or wrong.
+        ParameterError: another name. AssetError: ResNet18's file is there but has another hash.
+    """
+    if spatial in ENCODERS:
+        return spatial
+    if spatial != "auto":
+        known = f"use auto or {list(ENCODERS)}"
+        raise ParameterError("spatial", f"unknown encoder {spatial!r}", known)
+    if imagenet_weights_path() is not None:
+        return "imagenet"
+    missing = why_missing("lite0")
+    if not missing:
+        return "lite0"
+    warnings.warn(f"{missing}; random filters make the memory's keys", stacklevel=2)
+    return "random"
+
+
+def build_encoder(spatial: str, seed: int = 0) -> nn.Module:
+    """A spatial encoder, frozen, on the CPU.
+
+    Args:
+        spatial: a key of ENCODERS.
+        seed: random seed of the random filters.
+    Raises:
+        AssetError: its file is absent or wrong.
         ParameterError: another name.
     """
-    from torchvision.models import resnet18
-
-    if weights not in ("imagenet", "random", "auto"):
-        known = "use imagenet, random or auto"
-        raise ParameterError("spatial", f"unknown weights {weights!r}", known)
-    path = None if weights == "random" else imagenet_weights_path()
-    if weights == "imagenet" and path is None:
-        raise AssetError(
-            IMAGENET_FILE,
-            "not in torch's cache (torch.hub.get_dir())",
-            "run torchvision's resnet18(weights='IMAGENET1K_V1') once, or use 'random'",
-        )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = resnet18(weights=None)
-    if path is not None:
-        net.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
-    net.fc = torch.nn.Identity()
-    return net.eval().requires_grad_(False), "imagenet" if path is not None else "random"
+    if spatial not in ENCODERS:
+        known = f"use one of {list(ENCODERS)}"
+        raise ParameterError("spatial", f"unknown encoder {spatial!r}", known)
+    return ENCODERS[spatial].build(seed).eval().requires_grad_(False)
 
 
 @torch.no_grad()
-def pool5_features(
-    net: nn.Module, images: Shaped[np.ndarray, "..."], batch: int = 32
-) -> Float[torch.Tensor, "T 512"]:
-    """Pool5 features of rendered frames, on the CPU.
+def spatial_features(
+    net: nn.Module, images: Shaped[np.ndarray, "..."], size_px: int, batch: int = 32
+) -> Float[Tensor, "T C"]:
+    """Spatial features of rendered frames, on the CPU.
 
     Args:
-        net: from `build_resnet18`.
+        net: from `build_encoder`.
         images: (T, S, S, 3) uint8 RGB.
+        size_px: side that the pictures are resized to.
         batch: frames at a time.
     """
     check_shape("images", images, ("T", "S", "S", 3))
     device = next(net.parameters()).device
-    mean, std = _MEAN.to(device), _STD.to(device)
     out = []
     for start in range(0, len(images), batch):
         x = torch.as_tensor(images[start : start + batch], device=device)
-        x = x.permute(0, 3, 1, 2).float() / 255
-        if x.shape[-1] > 128:  # 224 px as on ImageNet is not needed for one face
-            x = F.interpolate(x, size=(128, 128), mode="area")
-        out.append(net((x - mean) / std).cpu())
-    return torch.cat(out) if out else torch.zeros(0, 512)
+        out.append(net(resized(x.permute(0, 3, 1, 2).float() / 127.5 - 1, size_px)).cpu())
+    return torch.cat(out) if out else torch.zeros(0, 0)
+
+
+def resized(images: Float[Tensor, "B C H W"], size_px: int) -> Float[Tensor, "B C h w"]:
+    """Square pictures of another side: averaged to a smaller one, interpolated to a larger one."""
+    if images.shape[-1] == size_px:
+        return images
+    if images.shape[-1] > size_px:
+        return F.interpolate(images, size=(size_px, size_px), mode="area")
+    return F.interpolate(images, size=(size_px, size_px), mode="bilinear", align_corners=False)

@@ -18,7 +18,7 @@ from tfhkit.refine.device import autocast_for, train_device
 from tfhkit.refine.nets import Nets, build_nets
 from tfhkit.refine.predict import refine
 from tfhkit.refine.refiner import Refiner, RefinerConfig
-from tfhkit.refine.spatial import pool5_features
+from tfhkit.refine.spatial import ENCODERS
 from tfhkit.refine.training_steps import Losses, gan_step, identity_for, memory_step, mixed_seed
 from tfhkit.weights import fingerprint, load_checkpoint, save_checkpoint
 
@@ -44,7 +44,7 @@ def train_refiner(
     Returns:
         refiner in eval mode, and the history: "steps" (dicts with step and losses), "validation"
         (dicts with step and psnr_db), "seconds", "trained_steps", "resumed_from" (a step),
-        "n_skipped" (frames without a face), "spatial" (weights of the ResNet18).
+        "n_skipped" (frames without a face), "spatial" (the encoder behind the keys).
     Raises:
         ShapeError, InputError, ParameterError: see `training_frames`, `load_checkpoint`.
     """
@@ -91,18 +91,17 @@ def _fit_to_frames(
     data: TrainingFrames,
     renders: UInt8[np.ndarray, "N S S 3"],
     progress: Progress | None,
-) -> Float[Tensor, "N 512"]:
-    """Take mean identity and the memory's input from the frames; returns pool5 of all renderings.
+) -> Float[Tensor, "N _"]:
+    """Take mean identity and the memory's input from the frames; returns their spatial features.
 
-    The ResNet18 is frozen, so pool5 is computed once.
+    The encoder is frozen, so they are computed once.
     """
     refiner.mean_identity.copy_(data.identity[data.usable].mean(0))
-    pool5 = torch.zeros(len(renders), 512)
+    pool5 = torch.zeros(len(renders), refiner.config.memory.feature_dim, device=refiner.device)
     if refiner.config.identity == "memory":
         if progress:
-            progress(0, 1, f"spatial features (ResNet18, {refiner.config.spatial} weights)")
-        pool5 = pool5_features(refiner.resnet, renders)
-    pool5 = pool5.to(refiner.device)
+            progress(0, 1, f"spatial features ({ENCODERS[refiner.config.spatial].shown})")
+        pool5 = refiner.spatial_features(renders)
     refiner.memory.fit_input(pool5[data.usable])
     return pool5
 

@@ -17,7 +17,7 @@ Losses = dict[str, Float[Tensor, ""]]  # by name, detached
 
 def memory_step(
     nets: Nets,
-    pool5: Float[Tensor, "N 512"],
+    pool5: Float[Tensor, "N _"],
     data: TrainingFrames,
     picked: Int[Tensor, "B"],
     noise: torch.Generator,
@@ -80,7 +80,8 @@ def gan_step(
         discriminator.requires_grad_(False)
         with autocast():
             fake_logits = discriminator(window, refined)
-    loss, named = generator_loss(refined, attention, real, losses, weight, fake_logits)
+    terms = losses, weight, fake_logits, nets.features
+    loss, named = generator_loss(refined, attention, real, *terms)
     nets.opt_g.zero_grad(set_to_none=True)
     loss.backward()
     nets.opt_g.step()

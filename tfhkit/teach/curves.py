@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from tfhkit.palette import BLUE, GREEN, GREY, RED
+from tfhkit.palette import BLUE, GREEN, GREY, ORANGE, RED
 from tfhkit.pipeline.front_end import in_notebook, is_live
 from tfhkit.teach.display import picture_html
 
@@ -18,7 +18,7 @@ _PAUSE_S = {True: 2.0, False: 20.0}  # where somebody watches; where nobody does
 PANELS = (
     (
         "reconstruction and memory",
-        {"l1": BLUE, "gradient": "k", "attention": GREEN, "triplet": RED},
+        {"l1": BLUE, "gradient": "k", "attention": GREEN, "triplet": RED, "perceptual": ORANGE},
     ),
     ("generator against discriminator", {"gan": BLUE, "discriminator": RED}),
 )
