@@ -82,7 +82,7 @@ def test_the_report_says_what_the_pixels_changed(model, clip, fits):
     assert after["jitter_deg_landmarks"] == pytest.approx(before["jitter_deg"], rel=1e-4)
     assert after["photometric_l1"] < 0.3 * after["photometric_l1_landmarks"]
     assert after["landmark_backend"] == "toy" and after["bridged_frames"] == 1
-    assert max(after["landmark_sigma_px"].values()) < 0.8  # the tracker errs alike in every frame
+    assert max(after["landmark_sigma_px"].values()) < 1.4  # the tracker errs alike in every frame
     frames = np.stack([WHOLE.image(frame, SETTINGS.size_px) for frame in clip.frames])
     again = photometric_l1(model, fits[1].coefficients, frames)
     assert after["photometric_l1"] == pytest.approx(again)

@@ -44,7 +44,6 @@ from tfhkit.progress import Progress
 
 ROBUST = 4.0  # errors beyond so many sigma lose influence (Geman-McClure)
 LEAST_SIGMA_PX = 0.6  # of a landmark, by any tracker
-LEAST_NOISE_PX = 0.3  # from frame to frame
 
 
 @dataclass(frozen=True)
@@ -214,7 +213,7 @@ def landmark_noise(
     offset = error.median(0).values
     distance, group = (error - offset).norm(dim=-1), groups_of(points_px.shape[1])
     median = [distance[:, group == k].median() for k in range(int(group.max()) + 1)]
-    sigma = [2 * max(LEAST_NOISE_PX, float(m) / 1.18) for m in median]
+    sigma = [2 * max(LEAST_SIGMA_PX, float(m) / 1.18) for m in median]
     return offset, (*sigma, *[sigma[-1]] * (N_GROUPS - len(sigma)))
 
 
