@@ -39,11 +39,17 @@ def lip_line(model: MorphableModel) -> Float[np.ndarray, "V"]:
     return cKDTree(np.concatenate(line)).query(shape)[0]
 
 
-def lip_rim(model: MorphableModel) -> Float[np.ndarray, "V"]:
-    """1 in the mouth and where its lips meet, falling to 0 on the lips and at the corners."""
+def lip_rim(model: MorphableModel, parted: bool = True) -> Float[np.ndarray, "V"]:
+    """1 in the mouth and where its lips meet, falling to 0 on the lips and at the corners.
+
+    Args:
+        model: the picture's model.
+        parted: the picture's lips are apart, so that its corners may show the inside of the mouth.
+    """
     rim = 1 - smoothstep(*LIP_RIM, lip_line(model))
-    corner = 1 - smoothstep(*LIP_CORNER, _from_corners(model))
-    return np.where(model.any_region(*MOUTH_INSIDE).numpy(), 1.0, np.maximum(rim, corner))
+    if parted:
+        rim = np.maximum(rim, 1 - smoothstep(*LIP_CORNER, _from_corners(model)))
+    return np.where(model.any_region(*MOUTH_INSIDE).numpy(), 1.0, rim)
 
 
 def not_lips(model: MorphableModel, colours: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "V"]:

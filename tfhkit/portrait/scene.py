@@ -167,8 +167,9 @@ def open_portrait(
     picture = crop.image(image, 2 * size_px)
     n, none = model.n_verts, np.zeros(inner.n_added)
     colours = np.zeros((len(world), 3), np.float32)
-    mouth, inside = mouth_share(model), lip_rim(model)
-    if mouth_ratio(fit.landmarks_px[0]) > PARTED:
+    parted = mouth_ratio(fit.landmarks_px[0]) > PARTED
+    mouth, inside = mouth_share(model), lip_rim(model, parted)
+    if parted:
         at = seen_at(world[:n].astype(np.float64), view.at(2 * size_px))
         column, row = at.astype(int).clip(0, 2 * size_px - 1).T
         inside = np.maximum(inside, not_lips(model, picture[row, column] / 255))
