@@ -19,6 +19,7 @@ from tfhkit.face import load_model
 from tfhkit.fit import Crop, Fit, fit_clip
 from tfhkit.landmarks import detect
 from tfhkit.media import open_clip
+from tfhkit.metrics import perceptual_available
 from tfhkit.pipeline.step import resolve
 from tfhkit.refine import Refiner, general, refiner_config
 
@@ -78,6 +79,8 @@ def test_mouths_and_people_are_compared_where_both_faces_are_found(real, monkeyp
 
     monkeypatch.setattr(judging, "detect_crops", see)
     monkeypatch.setattr(judging, "identity_similarity", alike)
+    monkeypatch.setattr(judging, "perceptual_available", lambda: True)
+    monkeypatch.setattr(judging, "perceptual_distance", lambda a, b, mask: (a != b).mean((1, 2, 3)))
     monkeypatch.setattr(judging, "lpips_available", lambda: True)
     monkeypatch.setattr(judging, "lpips", lambda a, b, mask: (a != b).mean((1, 2, 3)))
     shut = real.copy()
@@ -89,6 +92,7 @@ def test_mouths_and_people_are_compared_where_both_faces_are_found(real, monkeyp
     answers = {"same": shut, "open": opened, "hidden": hidden, "nobody": nobody}
     scores = score_frames(shut, answers, np.ones(real.shape[:3]), find_faces=True)
     assert scores["same"]["lmd"] == 0 and scores["same"]["lpips"] == 0
+    assert scores["same"]["perceptual"] == 0 < scores["open"]["perceptual"]
     assert scores["open"]["lmd"] == pytest.approx(0.1, rel=0.05)  # half the points by 20 px
     assert scores["open"]["identity_similarity"] == 0.75 and scores["open"]["lpips"] > 0
     assert [scores[name]["lmd_not_found"] for name in answers] == [0, 0, 0.5, 1]
@@ -178,7 +182,8 @@ def test_the_command_on_the_sample(capfd, monkeypatch, tmp_path):
     assert asked == ["small"] and result["from_general"] is False
     assert result["steps"] == 12 and result["train_frames"] + result["held_frames"] <= len(clip)
     kinds = {"true", "predicted", "predicted_expression"}
-    for name in ("psnr", "ssim", "lmd", "flicker_ratio", "identity_similarity"):
+    names = ["psnr", "ssim", "lmd", "flicker_ratio", "identity_similarity"]
+    for name in [*names, "perceptual"] if perceptual_available() else names:
         assert set(result[name]) == {"refined", "unrefined", "nearest_frame"}
         assert all(set(part) == kinds for part in result[name].values())
     low, high = result["psnr_gain_db_interval"]

@@ -191,16 +191,7 @@ def fit_clip(
     settings = settings or settings_for(times)
     crop = _checked_crop(clip, points, model, crop)
     left_out = landmarks.left_out()
-    places, followed = None, points
-    if landmarks.dense_px is not None:
-        places = mesh_places(model)
-        followed = np.concatenate([points, landmarks.dense_px[:, places.points]], 1)
-    seen = Observed(
-        torch.as_tensor(crop.to_crop(followed)),
-        torch.as_tensor(np.where(landmarks.gap, 0.05, 1.0)),
-        left_out=torch.as_tensor(left_out),
-    )
-    basis, camera = landmark_basis(model, places), Camera()
+    (basis, seen), camera = _observed(landmarks, points, model, crop), Camera()
     state = solve_bundle(basis, seen.points_px, seen.confidence, camera, settings, progress)
     sigma = frame_sigma(basis, state, seen.points_px, seen.confidence, camera, settings)
     shown = np.flatnonzero(~left_out)
@@ -239,6 +230,18 @@ def fit_clip(
     seen_px = points.astype(np.float32), landmarks.gap
     covered = covered_share(model, fitted[chosen], images)
     return Fit(fitted, *seen_px, times, crop, model.name, report, model.path, sigma_deg, covered)
+
+
+def _observed(landmarks, points, model, crop):
+    """The model at the landmarks, and at the mesh's points where there is a mesh; and those seen."""
+    places, followed = None, points
+    if landmarks.dense_px is not None:
+        places = mesh_places(model)
+        followed = np.concatenate([points, landmarks.dense_px[:, places.points]], 1)
+    confidence = torch.as_tensor(np.where(landmarks.gap, 0.05, 1.0))
+    left_out = torch.as_tensor(landmarks.left_out())
+    seen = Observed(torch.as_tensor(crop.to_crop(followed)), confidence, left_out=left_out)
+    return landmark_basis(model, places), seen
 
 
 def _seen(landmarks):

@@ -1,7 +1,7 @@
 """Where the points of MediaPipe's mesh lie on a morphable model.
 
 `assets/mesh_places.npz` holds them on the open model's mean shape, as renderings of many heads
-showed them; `tfhkit.face.build.mesh_places` makes it.
+showed them; `tfhkit.evaluate.mesh_places` makes it.
 """
 
 from dataclasses import dataclass
