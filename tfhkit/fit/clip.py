@@ -233,7 +233,7 @@ def fit_clip(
 
 
 def _observed(landmarks, points, model, crop):
-    """The model at the landmarks, and at the mesh's points where there is a mesh; and those seen."""
+    """The model at its landmarks, and at points of the mesh if there is one; what was seen."""
     places, followed = None, points
     if landmarks.dense_px is not None:
         places = mesh_places(model)
