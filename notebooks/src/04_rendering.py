@@ -967,8 +967,10 @@ assert not shares["published", part].shape.any() and not shares["still", part].c
 # ## 10 · The coarse images
 #
 # A background frame shows the person with an expression of its own: an open mouth in the
-# background would leave a second chin below the rendered one. So the source's own face is removed
-# first and filled from its surroundings; then the rendering is drawn on top. Training images are made in the
+# background would leave a second chin below the rendered one. So the part of the source's
+# face that an expression moves, from the nose down, is removed first and filled from its surroundings; then the
+# rendering is drawn on top. Forehead and temples keep their shape, so the rendering fades over the frame's own
+# pixels there, and hair that hangs over the face stays in front of it. Training images are made in the
 # same way, so that the refiner of notebook 05 sees the same kind of picture in both.
 
 # %%

@@ -310,13 +310,16 @@ explore(turn, yaw=(-30.0, 30.0), pitch=(-12.0, 12.0), roll=(-8.0, 8.0))
 
 # %% tags=["report"]
 from tfhkit.media import read_audio, write_video
+from tfhkit.portrait.refined import head_refiner
 from tfhkit.portrait.speaking import LEAD_S, TAIL_S, speaking
+from tfhkit.refine.general import general_refiner
 
 voice = read_audio(step.speech_path)[: 8 * 16000]
 audio = np.pad(voice, (round(16000 * LEAD_S), round(16000 * TAIL_S)))
 times = np.arange(int(25 * len(audio) / 16000)) / 25
 spoken = speaking(still, pictured, audio, times, seed=seed)
-film = list(draw_portrait(still, spoken, step.progress))
+head = head_refiner(still, pictured, general_refiner())
+film = list(draw_portrait(still, spoken, step.progress, head))
 write_video(step.path("portrait.mp4"), film, times, audio)
 show_frames([film[i] for i in np.linspace(0, len(film) - 1, 8).astype(int)], columns=8, width=1.5)
 plt.show()
@@ -330,8 +333,9 @@ play(
 )
 
 # %% [markdown]
-# **What to look at.** The rim of the head against the background, and the teeth when the mouth
-# opens: neither was in the picture.
+# **What to look at.** The rim of the head against the background, and teeth and tongue when the mouth
+# opens: they were not in the picture. They are drawn, in the light of the picture, and the general refiner of
+# notebook 05 adjusts their tone.
 
 # %%
 show_pose(times, spoken.angles)
