@@ -16,9 +16,9 @@ def add_arguments(command: ArgumentParser) -> None:
     """Add the options of this command."""
     command.add_argument(
         "stage",
-        choices=["face", "motion", "refine"],
+        choices=["face", "motion", "refine", "memory"],
         metavar="STAGE",
-        help="face (fitting), motion (from sound), refine (GAN)",
+        help="face (fitting), motion (from sound), refine (GAN), memory (one GAN for many people)",
     )
     command.add_argument(
         "--clip", metavar="F", help='a video, or "sample" (motion, refine: the default)'
@@ -34,7 +34,11 @@ def add_arguments(command: ArgumentParser) -> None:
         "--heads", type=int, default=20, metavar="N", help="face: number of virtual heads"
     )
     command.add_argument(
-        "--speakers", type=int, default=24, metavar="N", help="motion: number of virtual speakers"
+        "--speakers",
+        type=int,
+        default=24,
+        metavar="N",
+        help="motion, memory: number of virtual speakers",
     )
     command.add_argument(
         "--fit", metavar="FILE", help="motion, refine: the clip's fit, written by fit -o"
@@ -43,10 +47,15 @@ def add_arguments(command: ArgumentParser) -> None:
         "--curve", action="store_true", help="motion: also train with fewer and with more frames"
     )
     command.add_argument(
-        "--steps", type=int, metavar="N", help="refine: training steps (default: the profile's)"
+        "--steps",
+        type=int,
+        metavar="N",
+        help="refine, memory: training steps (default: the profile's)",
     )
     command.add_argument(
-        "--size", default="small", help="refine: size of the generator: small, medium or paper"
+        "--size",
+        default="small",
+        help="refine, memory: size of the generator: small, medium or paper",
     )
     command.add_argument(
         "--ablations",
@@ -54,7 +63,7 @@ def add_arguments(command: ArgumentParser) -> None:
         help="refine: also leave out each part of the method in turn",
     )
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="motion, refine: random seed"
+        "--seed", type=int, default=0, metavar="N", help="motion, refine, memory: random seed"
     )
 
 
@@ -71,6 +80,8 @@ def call(options: Namespace) -> Outcome:
             options.curve,
             options.seed,
         )
+    elif options.stage == "memory":
+        result = evaluate_memory(options.speakers, options.steps, options.size, options.seed)
     else:
         result = evaluate_refine(
             options.clip,
@@ -217,6 +228,33 @@ def evaluate_refine(
     return rounded(result)
 
 
+def evaluate_memory(
+    speakers: int = 24, steps: int | None = None, size: str = "small", seed: int = 0
+) -> dict[str, Any]:
+    """Score one refiner for many people; see `tfhkit.evaluate.many_people`.
+
+    Args:
+        speakers: virtual people in the training; half as many further ones are scored, too.
+        steps: training steps of each variant; None for the profile's.
+        size: size of the generator: "small", "medium" or "paper".
+        seed: random seed.
+    Returns:
+        the numbers of `evaluate_many_people`, size, seconds.
+    """
+    from tfhkit.evaluate.many_people import evaluate_many_people
+    from tfhkit.pipeline.progress import terminal_progress
+    from tfhkit.pipeline.tables import rounded
+
+    if speakers < 4:
+        raise ParameterError("--speakers", f"{speakers} are too few", "take 4 or more")
+    began = time.perf_counter()
+    train = replace(_refine_settings(size, steps)[1], budget_s=None, gan_from=0.5)
+    result = evaluate_many_people(
+        speakers, speakers // 2, size, train, seed, progress=terminal_progress()
+    )
+    return rounded({"size": size, **result, "seconds": time.perf_counter() - began})
+
+
 def _refine_settings(size, steps):
     """The profile's Settings for a size of the generator, and the TrainConfig of its training."""
     from tfhkit.profiles import settings_of
@@ -238,12 +276,13 @@ def show(result: dict[str, Any]) -> str:
     from tfhkit.pipeline.tables import rows_table, table
 
     scores = {name: value for name, value in result.items() if _is_score(value)}
-    apart = {"landmarks_only", "curve", "ablations", "fps_parts_ms", *scores}
+    tables = ("curve", "ablations", "many_people")
+    apart = {"landmarks_only", "fps_parts_ms", *tables, *scores}
     parts = [table({name: value for name, value in result.items() if name not in apart})]
     if scores:
         parts.append(rows_table(_score_rows(scores)))
         parts.append(rows_table([{"ms per frame": "", **result["fps_parts_ms"]}]))
-    parts += [rows_table(result[name]) for name in ("curve", "ablations") if result.get(name)]
+    parts += [rows_table(result[name]) for name in tables if result.get(name)]
     return "\n\n".join(parts)
 
 

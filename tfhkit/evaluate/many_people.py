@@ -1,0 +1,160 @@
+"""Does the memory earn its place? One refiner for many people (Sec. 3.4), judged on virtual ones.
+
+The paper's memory serves a network that many people share: it should tell the generator whose face
+it draws. So one network is trained on many virtual people, and judged on frames of them that it has
+not seen, and on people that it has not seen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from tfhkit.errors import ParameterError
+from tfhkit.metrics import perceptual_distance, psnr, ssim
+from tfhkit.progress import Progress
+from tfhkit.refine import (
+    PairedFrames,
+    Refiner,
+    RunOptions,
+    TrainConfig,
+    refine,
+    refiner_config,
+    region_weight,
+    train_refiner,
+)
+from tfhkit.stats import mean_interval
+from tfhkit.virtual.pairs import STRETCH, Pairs, make_pairs
+from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED
+
+SCORES = {"psnr": psnr, "ssim": ssim, "perceptual": perceptual_distance}
+BASELINE = "mean identity"
+TRAIN_STRETCHES = 2  # of each known person; one more is held out
+CHUNK = 40  # stretches that are scored at once
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way of telling the generator who is drawn.
+
+    Args:
+        name: of the row.
+        identity, spatial: of `RefinerConfig`; with the same values, the same network is used.
+        truth: whether it is given the true identity feature of the very frame: an oracle.
+    """
+
+    name: str
+    identity: str
+    spatial: str
+    truth: bool = False
+
+
+VARIANTS = (
+    Variant("memory, ImageNet keys", "memory", "lite0"),
+    Variant("true identity (oracle)", "memory", "lite0", truth=True),
+    Variant("memory, random keys", "memory", "random"),
+    Variant(BASELINE, "mean", "random"),
+    Variant("no identity", "none", "random"),
+)
+
+
+def evaluate_many_people(
+    n_known: int = 32,
+    n_unknown: int = 16,
+    size: str = "small",
+    train: TrainConfig | None = None,
+    seed: int = 0,
+    workers: int = 2,
+    folder: Path | str | None = None,
+    variants: Sequence[Variant] = VARIANTS,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train one refiner for many virtual people, with and without the memory, and score it.
+
+    Args:
+        n_known: people in the training. n_unknown: further people, for the scores only.
+        size: of the generator. train: the training, the same for every variant.
+        seed: random seed of people and trainings.
+        workers: number of processes that film the people.
+        folder: keeps the films, so that stopped work resumes.
+        variants: what is compared; BASELINE must be one of them.
+        progress: called as progress(done, total, text).
+    Returns:
+        known, unknown: numbers of people; steps; many_people: rows of people ("known" or
+        "unknown"), name, psnr, ssim and perceptual (inside the changed region), change (of the
+        PSNR from the mean identity's, dB, mean over people), low and high (95 % over people).
+    Raises:
+        ParameterError: fewer than two people of a kind.
+    """
+    for name, count in (("n_known", n_known), ("n_unknown", n_unknown)):
+        if count < 2:
+            raise ParameterError(name, f"is {count}", "give 2 or more")
+    train = train or TrainConfig(steps=1500, gan_from=0.5)
+    size_px = refiner_config(size).generator.size_px
+    film = partial(make_pairs, size_px=size_px, workers=workers, progress=progress, folder=folder)
+    first = 1 + 1000 * seed
+    known = film(n_known, TRAIN_STRETCHES + 1, seed=first)
+    unknown = film(n_unknown, 1, seed=HELD_OUT_SEED + first)
+    held = np.arange(len(known)) % ((TRAIN_STRETCHES + 1) * STRETCH) >= TRAIN_STRETCHES * STRETCH
+    asked = {"known": _take(known, held), "unknown": unknown}
+    nets: dict[tuple[str, str], Refiner] = {}
+    scores: dict[str, dict[str, dict[str, Float[np.ndarray, P]]]] = {"known": {}, "unknown": {}}
+    for variant in variants:
+        key = variant.identity, variant.spatial
+        if key not in nets:
+            nets[key] = _trained(_take(known, ~held), size, variant, train, seed, progress)
+        for people, pairs in asked.items():
+            scores[people][variant.name] = _score(nets[key], pairs, variant.truth)
+    rows = [
+        {"people": people, "name": name, **_row(each, of_people[BASELINE])}
+        for people, of_people in scores.items()
+        for name, each in of_people.items()
+    ]
+    return {"known": n_known, "unknown": n_unknown, "steps": train.steps, "many_people": rows}
+
+
+def _take(pairs: Pairs, rows: Bool[np.ndarray, "N"]) -> Pairs:
+    """Some of the frames."""
+    return replace(pairs, **{name: part[rows] for name, part in vars(pairs).items()})
+
+
+def _trained(pairs, size, variant, train, seed, progress):
+    """The refiner of one variant."""
+    config = refiner_config(size, identity=variant.identity, spatial=variant.spatial)
+    weight = region_weight(pairs.changed, pairs.landmarks_px)
+    shown = PairedFrames(pairs.renders, pairs.reals, pairs.identity, pairs.frames, weight)
+    return train_refiner(shown, config, train, seed=seed, run=RunOptions(progress=progress))[0]
+
+
+def _score(refiner, pairs, truth) -> dict[str, Float[np.ndarray, "P"]]:
+    """Each score of each person, mean over the person's frames."""
+    answers = np.empty_like(pairs.reals)
+    for start in range(0, len(pairs), STRETCH):
+        part = slice(start, start + STRETCH)
+        identity = pairs.identity[part] if truth else None
+        answers[part] = refine(refiner, pairs.renders[part], identity=identity)[0]
+    region = pairs.changed > 0
+    found: dict[str, list[Float[np.ndarray, n]]] = {name: [] for name in SCORES}
+    for start in range(0, len(pairs), CHUNK * STRETCH):
+        part = slice(start, start + CHUNK * STRETCH)
+        for name, score in SCORES.items():
+            values = score(pairs.reals[part], answers[part], region[part])
+            found[name].append(np.asarray(values))
+    people, row = np.unique(pairs.speaker, return_inverse=True)
+    each = {name: np.concatenate(part) for name, part in found.items()}
+    return {
+        name: np.bincount(row, values) / np.bincount(row, minlength=len(people))
+        for name, values in each.items()
+    }
+
+
+def _row(scores, baseline) -> dict[str, float | None]:
+    """Means over people, and how far the PSNR lies from the baseline's."""
+    change = scores["psnr"] - baseline["psnr"]
+    low, high = mean_interval(change, np.arange(len(change)))  # a block is one person
+    means = {name: float(values.mean()) for name, values in scores.items()}
+    return {**means, "change": float(change.mean()), "low": low, "high": high}
