@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tfhkit.evaluate.mesh_places import average
 
 from tfhkit.camera import Camera, rotation_from_angles
+from tfhkit.evaluate.mesh_places import average
 from tfhkit.face import load_model, vertex_normals
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import BundleSettings, groups_of, landmark_weights, reproject, solve_bundle

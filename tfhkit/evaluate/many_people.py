@@ -68,7 +68,6 @@ def evaluate_many_people(
     size: str = "small",
     train: TrainConfig | None = None,
     seed: int = 0,
-    workers: int = 2,
     folder: Path | str | None = None,
     variants: Sequence[Variant] = VARIANTS,
     progress: Progress | None = None,
@@ -79,7 +78,6 @@ def evaluate_many_people(
         n_known: people in the training. n_unknown: further people, for the scores only.
         size: of the generator. train: the training, the same for every variant.
         seed: random seed of people and trainings.
-        workers: number of processes that film the people.
         folder: keeps the films, so that stopped work resumes.
         variants: what is compared; BASELINE must be one of them.
         progress: called as progress(done, total, text).
@@ -95,7 +93,7 @@ def evaluate_many_people(
             raise ParameterError(name, f"is {count}", "give 2 or more")
     train = train or TrainConfig(steps=1500, gan_from=0.5)
     size_px = refiner_config(size).generator.size_px
-    film = partial(make_pairs, size_px=size_px, workers=workers, progress=progress, folder=folder)
+    film = partial(make_pairs, size_px=size_px, progress=progress, folder=folder)
     first = 1 + 1000 * seed
     known = film(n_known, TRAIN_STRETCHES + 1, seed=first)
     unknown = film(n_unknown, 1, seed=HELD_OUT_SEED + first)
