@@ -1245,16 +1245,16 @@ if ablations:
 
 # %% [markdown]
 # **What to see.** Two parts stand out. Without the general weights the same number of steps
-# ends several decibels lower, with a mouth without teeth; without personal training nothing is gained at
-# all. Every other row is within about a quarter of a decibel of the full model, and the pictures cannot
-# be told apart. No identity at all costs a little; the *mean* identity instead of the memory costs
+# ends about two decibels lower, with a mouth without teeth; without personal training nothing is gained at
+# all. Every other row is within half a decibel of the full model, and the pictures can hardly
+# be told apart. No identity at all costs a little (0.4 dB); the *mean* identity instead of the memory costs
 # nothing, so the paper's claim for the memory is not confirmed here. *No attention* shows what Eq. 3 is for: the face is as good without it, but everything that should
 # have been kept is painted anew, and becomes softer.
 #
 # What one can conclude: whether a part makes a difference *here*, for one person, at this size and
 # after so few steps, on frames like these (that is what the interval covers; another seed changes the
 # result as well). What one cannot conclude: that a part is useless. The memory is made for many identities,
-# and with one person it has little to choose from; PSNR does not notice teeth that are sharp in the
+# and with one person it has little to choose from (one network for 16 virtual people gains 0.3 to 0.6 dB by it on people that it knows: `docs/results.md`, `tfhkit evaluate memory`); PSNR does not notice teeth that are sharp in the
 # wrong place. The paper shows pictures of two persons, without numbers (Fig. 5 and 6).
 #
 # ## 10 · Both results
@@ -1581,9 +1581,9 @@ check("threshold triplet loss", triplet, list(triplet_cases()))
 #
 # **What the paper says.** Without identity and memory: bad teeth, uneven cheeks; with the mean identity instead of the
 # memory: fewer details (Sec. 4.2).
-# **What we found** (sample, quick). With true coefficients, refinement adds about 8 dB on the face of held-out frames, and
-# flickers no more than the real clip. At equal steps the general weights are worth several decibels. Leaving out
-# identity and memory costs 0.2 dB; the mean identity instead of the memory, or a single frame instead of three, costs nothing measurable. Without Eq. 3 the face loses a
+# **What we found** (sample, quick). With true coefficients, refinement adds about 7 dB on the face of held-out frames, and
+# flickers no more than the real clip. At equal steps the general weights are worth about two decibels. Leaving out
+# identity and memory costs 0.4 dB; the mean identity instead of the memory, or a single frame instead of three, costs nothing measurable. Without Eq. 3 the face loses a
 # tenth of a decibel, but the surroundings are off by 1.4 grey levels. `docs/results.md` has the same table for a
 # second clip of 24 s, with the same conclusions.
 #
