@@ -95,7 +95,7 @@ def test_the_change_is_the_mean_over_people_of_the_difference(small, monkeypatch
         return pairs
 
     monkeypatch.setattr(many_people, "make_pairs", grey)
-    monkeypatch.setattr(many_people, "refine", answer)
+    monkeypatch.setattr("tfhkit.virtual.pretrain.refiner.refine", answer)
     rows = evaluate_many_people(4, 3, train=TRAIN)["many_people"]
     change = {row["name"]: row["change"] for row in rows if row["people"] == "unknown"}
     assert change["memory, random keys"] == pytest.approx(20 * np.log10(2))
@@ -109,7 +109,7 @@ def test_the_oracle_is_given_the_frames_own_identity(small, monkeypatch):
         asked.append(identity)
         return renders, None
 
-    monkeypatch.setattr(many_people, "refine", answer)
+    monkeypatch.setattr("tfhkit.virtual.pretrain.refiner.refine", answer)
     evaluate_many_people(2, 2, train=TRAIN)
     given = [identity for identity in asked if identity is not None]
     assert len(given) == 4 and all(identity.shape == (STRETCH, DIM) for identity in given)

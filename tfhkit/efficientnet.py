@@ -151,12 +151,18 @@ def feature_distance(
     total = first[0].new_zeros(len(first[0]))
     for a, b in zip(first, second):
         apart = (F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1)
-        if mask is None:
-            total = total + apart.mean((1, 2))
-        else:
-            share = F.interpolate(mask, apart.shape[-2:], mode="area")[:, 0]
-            total = total + (apart * share).sum((1, 2)) / share.sum((1, 2)).clamp(min=1e-9)
+        total = total + mean_inside(apart, mask)
     return total / len(first)
+
+
+def mean_inside(
+    values: Float[Tensor, "B h w"], mask: Float[Tensor, "B 1 H W"] | None
+) -> Float[Tensor, "B"]:
+    """Mean over the places of a feature map, by their share of a mask; None for everywhere."""
+    if mask is None:
+        return values.mean((1, 2))
+    share = F.interpolate(mask, values.shape[-2:], mode="area")[:, 0]
+    return (values * share).sum((1, 2)) / share.sum((1, 2)).clamp(min=1e-9)
 
 
 @lru_cache(maxsize=2)

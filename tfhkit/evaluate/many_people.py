@@ -17,18 +17,10 @@ from jaxtyping import Bool, Float
 from tfhkit.errors import ParameterError
 from tfhkit.metrics import perceptual_distance, psnr, ssim
 from tfhkit.progress import Progress
-from tfhkit.refine import (
-    PairedFrames,
-    Refiner,
-    RunOptions,
-    TrainConfig,
-    refine,
-    refiner_config,
-    region_weight,
-    train_refiner,
-)
+from tfhkit.refine import Refiner, RunOptions, TrainConfig, refiner_config, train_refiner
 from tfhkit.stats import mean_interval
 from tfhkit.virtual.pairs import STRETCH, Pairs, make_pairs
+from tfhkit.virtual.pretrain.refiner import paired_frames, refine_pairs
 from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED
 
 SCORES = {"psnr": psnr, "ssim": ssim, "perceptual": perceptual_distance}
@@ -123,18 +115,13 @@ def _take(pairs: Pairs, rows: Bool[np.ndarray, "N"]) -> Pairs:
 def _trained(pairs, size, variant, train, seed, progress):
     """The refiner of one variant."""
     config = refiner_config(size, identity=variant.identity, spatial=variant.spatial)
-    weight = region_weight(pairs.changed, pairs.landmarks_px)
-    shown = PairedFrames(pairs.renders, pairs.reals, pairs.identity, pairs.frames, weight)
-    return train_refiner(shown, config, train, seed=seed, run=RunOptions(progress=progress))[0]
+    run = RunOptions(progress=progress)
+    return train_refiner(paired_frames(pairs), config, train, seed=seed, run=run)[0]
 
 
 def _score(refiner, pairs, truth) -> dict[str, Float[np.ndarray, "P"]]:
     """Each score of each person, mean over the person's frames."""
-    answers = np.empty_like(pairs.reals)
-    for start in range(0, len(pairs), STRETCH):
-        part = slice(start, start + STRETCH)
-        identity = pairs.identity[part] if truth else None
-        answers[part] = refine(refiner, pairs.renders[part], identity=identity)[0]
+    answers = refine_pairs(refiner, pairs, truth)
     region = pairs.changed > 0
     found: dict[str, list[Float[np.ndarray, n]]] = {name: [] for name in SCORES}
     for start in range(0, len(pairs), CHUNK * STRETCH):

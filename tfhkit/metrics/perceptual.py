@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from tfhkit.efficientnet import (
     EfficientNetLite,
     feature_distance,
+    mean_inside,
     open_efficientnet,
     why_missing,
 )
@@ -57,11 +57,7 @@ class LpipsNet(nn.Module):
             start = end
             a, b = (x / (x.norm(dim=1, keepdim=True) + 1e-10)).chunk(2)
             apart = ((a - b).square() * weight.view(1, -1, 1, 1)).sum(1)
-            if mask is None:
-                total = total + apart.mean((1, 2))
-            else:
-                share = F.interpolate(mask, apart.shape[-2:], mode="area")[:, 0]
-                total = total + (apart * share).sum((1, 2)) / share.sum((1, 2)).clamp(min=1e-9)
+            total = total + mean_inside(apart, mask)
         return total
 
 

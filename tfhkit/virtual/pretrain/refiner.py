@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
 from tfhkit.errors import ParameterError
 from tfhkit.metrics import psnr, ssim
@@ -85,10 +86,8 @@ def train_general_refiner(
     film = partial(make_pairs, workers=workers, progress=progress, folder=work)
     pairs = film(settings.n_speakers, settings.stretches, size_px, 1 + 1000 * settings.seed)
     others = film(settings.held_out, settings.stretches, size_px, HELD_OUT_SEED)
-    weight = region_weight(pairs.changed, pairs.landmarks_px)
-    shown = PairedFrames(pairs.renders, pairs.reals, pairs.identity, pairs.frames, weight)
     run = RunOptions(device, work / "training.safetensors", progress)
-    refiner, history = train_refiner(shown, config, how, seed=settings.seed, run=run)
+    refiner, history = train_refiner(paired_frames(pairs), config, how, seed=settings.seed, run=run)
     card = {
         "what": "general mapping from coarse renderings to frames",
         "data": f"{settings.n_speakers} virtual speakers, {settings.stretches} x {STRETCH} frames "
@@ -132,6 +131,30 @@ def _command(settings: RefinerSettings) -> str:
     )
 
 
+def paired_frames(pairs: Pairs) -> PairedFrames:
+    """Pairs of virtual speakers as frames to train on."""
+    weight = region_weight(pairs.changed, pairs.landmarks_px)
+    return PairedFrames(pairs.renders, pairs.reals, pairs.identity, pairs.frames, weight)
+
+
+def refine_pairs(
+    refiner: Refiner, pairs: Pairs, true_identity: bool = False
+) -> UInt8[np.ndarray, "N S S 3"]:
+    """Refine every stretch by itself.
+
+    Args:
+        refiner: trained refiner.
+        pairs: stretches of STRETCH frames.
+        true_identity: give the identity features of the real frames instead of the memory's.
+    """
+    answers = np.empty_like(pairs.reals)
+    for start in range(0, len(pairs), STRETCH):
+        part = slice(start, start + STRETCH)
+        identity = pairs.identity[part] if true_identity else None
+        answers[part] = refine(refiner, pairs.renders[part], identity=identity)[0]
+    return answers
+
+
 def pair_scores(refiner: Refiner, pairs: Pairs) -> dict[str, float]:
     """How close a refiner brings coarse renderings of virtual speakers to their frames.
 
@@ -139,10 +162,7 @@ def pair_scores(refiner: Refiner, pairs: Pairs) -> dict[str, float]:
         psnr_db and ssim where the rendering changed the frame, each also for the rendering itself
         (_unrefined).
     """
-    starts = np.flatnonzero(np.diff(pairs.frames, prepend=-2) > 1)
-    answers = {"": np.empty_like(pairs.reals), "_unrefined": pairs.renders}
-    for part in (slice(start, start + STRETCH) for start in starts):
-        answers[""][part] = refine(refiner, pairs.renders[part])[0]
+    answers = {"": refine_pairs(refiner, pairs), "_unrefined": pairs.renders}
     region = pairs.changed > 0
     scores = {}
     for name, score in (("psnr_db", psnr), ("ssim", ssim)):
