@@ -24,7 +24,7 @@ from tfhkit.pipeline.step import resolve
 from tfhkit.refine import Refiner, general, refiner_config
 
 N, SIZE = 12, 32
-SCORES = {"psnr", "psnr_frames", "ssim", "flicker_ratio", "flicker_ratio_warped"}
+SCORES = {"psnr", "psnr_frames", "ssim", "flicker_ratio", "flicker_ratio_warped", "detail"}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,9 @@ def test_mouths_and_people_are_compared_where_both_faces_are_found(real, monkeyp
 
     def see(frames, **_):
         points = np.zeros((len(frames), 68, 2), np.float32)
-        points[:, 45, 0] = 100.0  # between the outer corners of the eyes
+        points[:, 36:48] = np.random.default_rng(0).uniform(0, 100, (12, 2))
+        points[:, [36, 45]] = (0, 0), (100, 0)  # outer corners of the eyes
+        points[:, 48:, 0] = np.linspace(0, 200, 20)
         points[:, 48:58, 1] = frames[:, 0, 0, 0, None]
         points[frames[:, 0, 0, 0] > 200] = np.nan
         return points
@@ -97,6 +99,7 @@ def test_mouths_and_people_are_compared_where_both_faces_are_found(real, monkeyp
     assert scores["open"]["identity_similarity"] == 0.75 and scores["open"]["lpips"] > 0
     assert [scores[name]["lmd_not_found"] for name in answers] == [0, 0, 0.5, 1]
     assert scores["hidden"]["lmd"] == 0
+    assert scores["same"]["detail_eyes"] == 1 and scores["open"]["detail_mouth"] != 1
     assert scores["nobody"]["lmd"] is None and scores["nobody"]["identity_similarity"] is None
 
 

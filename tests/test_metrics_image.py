@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from skimage.metrics import structural_similarity
 
 from tfhkit.errors import InputError, ParameterError, ShapeError
-from tfhkit.metrics import lmd, psnr, psnr_published, resize_published, ssim
+from tfhkit.metrics import detail_ratio, lmd, psnr, psnr_published, resize_published, ssim
 
 IMAGE = np.random.default_rng(0).integers(0, 200, (32, 40, 3), np.uint8)
 
@@ -144,3 +144,24 @@ def test_landmarks_of_crops():
     assert points.shape == (3, 68, 2) and np.isnan(points[1]).all()
     np.testing.assert_allclose((points[2] - points[0]).mean(0), [4, 0], atol=1)
     assert 30 < points[0, 45, 0] - points[0, 36, 0] < 80  # the eyes of a face 160 px wide
+
+
+def test_detail_of_half_the_contrast_is_a_quarter():
+    assert detail_ratio(IMAGE, IMAGE) == 1
+    assert detail_ratio(2 * (IMAGE // 2), IMAGE // 2) == pytest.approx(0.25)
+    frames = np.stack([IMAGE, IMAGE])
+    soft = frames.copy()
+    soft[:, 16:] = 100
+    mask = np.zeros(IMAGE.shape[:2], bool)
+    mask[:15] = True
+    assert detail_ratio(frames, soft, mask) == 1 and detail_ratio(frames, soft, ~mask) < 0.2
+
+
+def test_detail_of_nothing_is_refused():
+    flat = np.full_like(IMAGE, 7)
+    with pytest.raises(InputError, match="one colour"):
+        detail_ratio(flat, IMAGE)
+    with pytest.raises(InputError, match="mask: is empty"):
+        detail_ratio(IMAGE, IMAGE, np.zeros(IMAGE.shape[:2]))
+    with pytest.raises(ShapeError):
+        detail_ratio(IMAGE, IMAGE[1:])

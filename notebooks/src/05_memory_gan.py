@@ -120,18 +120,13 @@ strip({"rendering r": train.render, "real g": train.real})
 # %%
 import cv2
 
+from tfhkit.landmarks.regions import feature_masks
 from tfhkit.refine.personal import points_in_crop
 
 
 def parts_of(points, changed):
     """Dict of masks (T, S, S): eyes, mouth, the rest of what was rendered, everything else."""
-    masks = {"eyes": np.zeros(changed.shape, np.uint8), "mouth": np.zeros(changed.shape, np.uint8)}
-    for t, frame in enumerate(points):
-        for name, part in (("eyes", frame[36:42]), ("eyes", frame[42:48]), ("mouth", frame[48:])):
-            hull = cv2.convexHull(np.round(part).astype(np.int32))
-            cv2.fillConvexPoly(masks[name][t], hull, 1)
-    kernel = np.ones((5, 5))
-    masks = {n: np.stack([cv2.dilate(one, kernel) for one in m]) > 0 for n, m in masks.items()}
+    masks = feature_masks(points, changed.shape[1])
     face = (changed > 0) & ~masks["eyes"] & ~masks["mouth"]
     return masks | {"rest of the face": face, "background": changed == 0}
 

@@ -101,7 +101,7 @@ def _training(
         picked = torch.as_tensor(batch_rows(N_FRAMES, batch, number, 0), device=device)
         window, real, _ = timed("batch", lambda: make_batch(data, picked))
         window = window.contiguous(memory_format=torch.channels_last)
-        pool5 = torch.randn(batch, 512, device=device)
+        pool5 = torch.randn(batch, config.memory.feature_dim, device=device)
         timed("memory", lambda: _memory_step(refiner.memory, pool5, data.identity[picked]))
         with autocast():
             refined, attention, _ = timed(
@@ -177,7 +177,7 @@ def _inference(refiner: Refiner, size: str, precision: str, repeats: int) -> Row
 
 
 def _memory_step(
-    memory: Memory, pool5: Float[Tensor, "B 512"], value: Float[Tensor, "B D"]
+    memory: Memory, pool5: Float[Tensor, "B C"], value: Float[Tensor, "B D"]
 ) -> None:
     loss = memory.triplet_loss(memory.query(pool5), value)
     if loss.requires_grad:

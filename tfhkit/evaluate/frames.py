@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Int, Shaped, UInt8
 
 from tfhkit.errors import check_shape
+from tfhkit.landmarks.regions import feature_masks
 from tfhkit.metrics import (
+    detail_ratio,
     detect_crops,
     flicker_ratio,
     identity_similarity,
@@ -24,7 +26,7 @@ from tfhkit.metrics import (
 from tfhkit.progress import Progress
 
 SCORES = ("psnr", "ssim", "lmd", "lmd_not_found", "identity_similarity", "perceptual", "lpips",
-          "flicker_ratio", "flicker_ratio_warped")  # fmt: skip
+          "flicker_ratio", "flicker_ratio_warped", "detail", "detail_eyes", "detail_mouth")  # fmt: skip
 JUDGED_PX = 256  # crops are enlarged to this for the landmarks, which come in whole pixels
 N_DEEP, N_IDENTITY = 48, 16  # frames whose landmarks are found; those of them that are encoded
 _THUMBNAIL_PX = 32
@@ -76,10 +78,13 @@ def score_frames(
         ssim: mean over the frames, inside the region.
         flicker_ratio: second differences over time, divided by those of the real clip.
         flicker_ratio_warped: the same along the real clip's motion; None if not `aligned`.
+        detail: `detail_ratio` inside the region.
         With find_faces:
         lmd: distance of the 20 mouth points, centres aligned, as a share of the distance between
             the outer eye corners. The points are detected in the real frames too, in crops enlarged
             to JUDGED_PX. None where no frame has both faces.
+        detail_eyes, detail_mouth: `detail_ratio` there; None where the eyes and mouth of no real
+            frame are known, or if not `aligned`.
         lmd_not_found: share of frames in which at least one of the two faces was not found.
         identity_similarity: cosine; None where no frame has both faces.
         perceptual: distance by EfficientNet-Lite1, inside the region; only where its file can be
@@ -103,9 +108,10 @@ def score_frames(
             "flicker_ratio_warped": flicker_ratio(real, answer, region, motion)
             if aligned
             else None,
+            "detail": detail_ratio(real, answer, region),
         }
         if faces is not None:
-            scores[name] |= faces.compare(answer)
+            scores[name] |= faces.compare(answer) | faces.detail(answer if aligned else None)
             if perceptual_available():
                 distance = perceptual_distance(real, answer, region)
                 scores[name]["perceptual"] = float(distance.mean())
@@ -122,15 +128,27 @@ class _Faces:
     def __init__(self, real, progress):
         self.chosen = np.unique(np.linspace(0, len(real) - 1, N_DEEP).astype(int))
         self.progress = progress
-        self.real, self.points = self._see(real)
+        self.real = self._enlarge(real)
+        self.points = detect_crops(self.real, progress=self.progress)
+        self.parts = feature_masks(self.points, JUDGED_PX, margin_px=4)
 
-    def _see(self, frames):
+    def _enlarge(self, frames):
         size = (JUDGED_PX, JUDGED_PX)
         large = [cv2.resize(frames[i], size, interpolation=cv2.INTER_CUBIC) for i in self.chosen]
-        return np.stack(large), detect_crops(np.stack(large), progress=self.progress)
+        return np.stack(large)
+
+    def detail(self, answer):
+        large = None if answer is None else self._enlarge(answer)
+        return {
+            f"detail_{name}": None
+            if large is None or not mask.any()
+            else detail_ratio(self.real, large, mask)
+            for name, mask in self.parts.items()
+        }
 
     def compare(self, answer):
-        large, points = self._see(answer)
+        large = self._enlarge(answer)
+        points = detect_crops(large, progress=self.progress)
         both = np.isfinite(self.points).all((1, 2)) & np.isfinite(points).all((1, 2))
         scores = {"lmd": None, "lmd_not_found": float(1 - both.mean()), "identity_similarity": None}
         if not both.any():

@@ -10,7 +10,7 @@ from tfhkit.metrics.head_motion import (
     speed_ratio,
 )
 from tfhkit.metrics.head_pose import HeadPoseScore, head_pose_score, hs
-from tfhkit.metrics.image import psnr, psnr_published, resize_published, ssim
+from tfhkit.metrics.image import detail_ratio, psnr, psnr_published, resize_published, ssim
 from tfhkit.metrics.intervals import HsSettings
 from tfhkit.metrics.landmarks import detect_crops, lmd
 from tfhkit.metrics.perceptual import (
@@ -29,6 +29,7 @@ __all__ = [
     "calibration",
     "coupling_similarity",
     "degrees_for",
+    "detail_ratio",
     "detect_crops",
     "flicker",
     "flicker_ratio",

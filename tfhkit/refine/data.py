@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from tfhkit.errors import InputError, ShapeError, check_shape
+from tfhkit.landmarks.regions import feature_masks
 from tfhkit.refine.config import TrainConfig
 from tfhkit.refine.refiner import RefinerConfig
 
@@ -232,12 +233,8 @@ def region_weight(
     weight = 1 + face * (np.asarray(mask) > 0).astype(np.float32)
     if landmarks_px is None:
         return weight
-    size, around = weight.shape[1], np.ones((3, 3), np.uint8)
-    for i, points in enumerate(landmarks_px):
-        if not np.isfinite(points).all():
-            continue
-        spot = np.zeros((size, size), np.float32)
-        for part in (points[36:42], points[42:48], points[48:68]):
-            cv2.fillConvexPoly(spot, cv2.convexHull(np.round(part).astype(np.int32)), 1.0)
-        weight[i] += features * cv2.GaussianBlur(cv2.dilate(spot, around, iterations=2), (0, 0), 2)
+    masks = feature_masks(np.asarray(landmarks_px), weight.shape[1])
+    for one, *found in zip(weight, *masks.values()):
+        spot = np.logical_or.reduce(found).astype(np.float32)
+        one += features * cv2.GaussianBlur(spot, (0, 0), 2)
     return weight
