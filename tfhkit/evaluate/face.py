@@ -39,9 +39,10 @@ def evaluate_heads(
         progress: called as progress(done, total, text).
     Returns:
         heads, frames; pose_error_deg (mean absolute error of pitch, yaw, roll), lip_error_mm and
-        shape_error_mm (rms), lid_r and gaze_error_deg, see `eye_errors`, each the mean over the
-        heads; blink_f1, of the frames with closed eyes; and landmarks_only, the first three from
-        the landmarks alone.
+        shape_error_mm (rms), lid_r_of_a_head and gaze_error_deg, see `eye_errors`, each the mean
+        over the heads; lid_r, the correlation of the lids' opening over the frames of all heads,
+        each head's mean taken away, so that a head counts as much as its lids move; blink_f1, of
+        the frames with closed eyes; and landmarks_only, the first three from the landmarks alone.
     Raises:
         ParameterError: fewer than one head, or too few frames to fit.
     """
@@ -56,7 +57,12 @@ def evaluate_heads(
         if progress:
             progress(done, n_heads, "fitting virtual heads")
     landmarks, pixels = ({key: _mean(row[k][key] for row in rows) for key in _KEYS} for k in (0, 1))
-    eyes = {key: _mean(row[1][key] for row in rows) for key in ("lid_r", "gaze_error_deg")}
+    lids = np.concatenate([row[1]["lids"] - row[1]["lids"].mean(1)[:, None] for row in rows], 1)
+    eyes = {
+        "lid_r": float(np.corrcoef(lids)[0, 1]),
+        "lid_r_of_a_head": _mean(row[1]["lid_r"] for row in rows),
+        "gaze_error_deg": _mean(row[1]["gaze_error_deg"] for row in rows),
+    }
     both, ours, real = np.sum([row[1]["blink_counts"] for row in rows], 0)
     blinks = {"blink_f1": float(2 * both / max(2 * both + ours + real, 1))}
     return {

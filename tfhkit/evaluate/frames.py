@@ -26,7 +26,8 @@ from tfhkit.metrics import (
 from tfhkit.progress import Progress
 
 SCORES = ("psnr", "ssim", "lmd", "lmd_not_found", "identity_similarity", "perceptual", "lpips",
-          "flicker_ratio", "flicker_ratio_warped", "detail", "detail_eyes", "detail_mouth")  # fmt: skip
+          "flicker_ratio", "flicker_ratio_warped",
+          "detail", "detail_eyes", "detail_mouth")  # fmt: skip
 JUDGED_PX = 256  # crops are enlarged to this for the landmarks, which come in whole pixels
 N_DEEP, N_IDENTITY = 48, 16  # frames whose landmarks are found; those of them that are encoded
 _THUMBNAIL_PX = 32

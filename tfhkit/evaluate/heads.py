@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -110,19 +111,17 @@ def head_errors(
     return {"pose_error_deg": [float(angle) for angle in turned], **errors}
 
 
-def eye_errors(
-    model: MorphableModel, found: Coefficients, truth: Coefficients
-) -> dict[str, float | list[int]]:
+def eye_errors(model: MorphableModel, found: Coefficients, truth: Coefficients) -> dict[str, Any]:
     """Errors of lids and gaze in fitted frames against the truth.
 
     Args:
         model: of both, with facial actions.
         found, truth: of the same frames, NumPy.
     Returns:
-        lid_r, correlation of the lids' opening with the true one; blink_counts, the numbers of
-        frames closed in both, closed in the fit alone and in the truth alone (opened by less than
-        CLOSED_SHARE of the head's open eyes); gaze_error_deg, mean angle between the directions of
-        the eyes, where they are open.
+        lids, the opening of the lids in the fit and in truth (2, T), dm; lid_r, the correlation of
+        both; blink_counts, the numbers of frames closed in both, closed in the fit alone and in
+        the truth alone (opened by less than CLOSED_SHARE of the head's open eyes); gaze_error_deg,
+        mean angle between the directions of the eyes, where they are open.
     """
     ours, real = (lid_opening(model, part) for part in (found, truth))
     closed_ours, closed_real = (o < CLOSED_SHARE * np.percentile(real, 90) for o in (ours, real))
@@ -132,7 +131,12 @@ def eye_errors(
     cosine = (a * b).sum(-1).clip(-1, 1)
     r = float(np.corrcoef(ours, real)[0, 1])
     angle = float(np.degrees(np.arccos(cosine)).mean())
-    return {"lid_r": r, "blink_counts": counts, "gaze_error_deg": angle}
+    return {
+        "lids": np.stack([ours, real]),
+        "lid_r": r,
+        "blink_counts": counts,
+        "gaze_error_deg": angle,
+    }
 
 
 def lid_opening(model: MorphableModel, coefficients: Coefficients) -> Float[np.ndarray, "T"]:
