@@ -2,35 +2,29 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from tfhkit.bench import Row
 from tfhkit.coefficients import neutral
 from tfhkit.evaluate.inference import whole_step
 from tfhkit.face import load_model
-from tfhkit.refine.data import (
-    PairedFrames,
-    TrainingFrames,
-    batch_rows,
-    make_batch,
-    training_frames,
-)
-from tfhkit.refine.device import auto_precision, train_device
-from tfhkit.refine.discriminator import PatchDiscriminator
-from tfhkit.refine.losses import LossWeights, discriminator_loss, generator_loss
-from tfhkit.refine.memory import Memory
+from tfhkit.refine.config import train_config
+from tfhkit.refine.data import PairedFrames, TrainingFrames, draw_batch, training_frames
+from tfhkit.refine.device import auto_precision, autocast_for, train_device
+from tfhkit.refine.nets import build_nets
 from tfhkit.refine.refiner import Refiner, RefinerConfig, refiner_config
+from tfhkit.refine.training_steps import gan_step, memory_step
 
 N_FRAMES = 32
-PARTS = ("batch", "memory", "generator", "discriminator", "update")  # of a training step
+# the three parts of a training step, and its update without two of the terms
+PARTS = ("batch", "memory", "update", "without_gan", "without_features")
 
 Result = TypeVar("Result")
-Net = TypeVar("Net", bound=torch.nn.Module)
 
 
 def bench_refine(
@@ -49,9 +43,10 @@ def bench_refine(
         repeats: measurements; their median counts.
         device: "auto", "cpu" or "cuda".
     Returns:
-        first the rows of training: what, parameters_m (millions), batch_ms, memory_ms,
-        generator_ms (forward), discriminator_ms (its step), update_ms (generator's losses,
-        backward, Adam), step_ms (their sum), ratio (step of float32 over this row's step); then
+        first the rows of training: what, parameters_m (millions), batch_ms, memory_ms, update_ms
+        (discriminator and generator), without_gan_ms and without_features_ms (the same without a
+        discriminator, and without the perceptual term), step_ms (the sum of the first three),
+        ratio (step of float32 over this row's step); then
         the rows of inference: what, the parts of `whole_step` in ms per frame, step_ms, fps,
         ratio.
     """
@@ -77,66 +72,35 @@ def _training(
 ) -> tuple[Refiner, Row]:
     """A refiner after a few steps, and its row of the table."""
     torch.manual_seed(0)
-    config = refiner_config(size)
+    config, train = refiner_config(size), train_config(size, batch=batch)
     data = _random_frames(config, device)
-    refiner = _channels_last(Refiner(config), device)
-    small = {"channels": 32, "unshuffle": 2} if size == "small" else {}
-    discriminator = _channels_last(PatchDiscriminator(**small), device)
-    opt_g = torch.optim.Adam(refiner.generator.parameters(), 1e-4)
-    opt_d = torch.optim.Adam(discriminator.parameters(), 1e-4)
+    nets = build_nets(config, train, None, device)
+    pool5 = torch.randn(N_FRAMES, config.memory.feature_dim, device=device)
+    noise, autocast = torch.Generator(), autocast_for(precision, device)
     parts: dict[str, list[float]] = {name: [] for name in PARTS}
 
-    def timed(name: str, function: Callable[[], Result]) -> Result:
+    def timed(name: str, function: Callable[..., Result], *args: Any) -> Result:
         start = time.perf_counter()
-        result = function()
+        result = function(*args)
         if device.type == "cuda":
             torch.cuda.synchronize()
         parts[name].append(1000 * (time.perf_counter() - start))
         return result
 
-    def autocast() -> torch.autocast:
-        return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-
-    def step(number: int) -> None:
-        picked = torch.as_tensor(batch_rows(N_FRAMES, batch, number, 0), device=device)
-        window, real, _ = timed("batch", lambda: make_batch(data, picked))
-        window = window.contiguous(memory_format=torch.channels_last)
-        pool5 = torch.randn(batch, config.memory.feature_dim, device=device)
-        timed("memory", lambda: _memory_step(refiner.memory, pool5, data.identity[picked]))
-        with autocast():
-            refined, attention, _ = timed(
-                "generator", lambda: refiner.generator(window, data.identity[picked])
-            )
-
-        def discriminator_step() -> None:
-            with autocast():
-                real_logits = discriminator(window, real)
-                fake_logits = discriminator(window, refined.detach())
-                loss = discriminator_loss(real_logits, fake_logits)
-            opt_d.zero_grad(set_to_none=True)
-            loss.backward()
-            opt_d.step()
-
-        def update() -> None:
-            with autocast():
-                fake = discriminator(window, refined)
-            loss, _ = generator_loss(refined, attention, real, LossWeights(), None, fake)
-            opt_g.zero_grad(set_to_none=True)
-            loss.backward()
-            opt_g.step()
-
-        timed("discriminator", discriminator_step)
-        timed("update", update)
-
-    for number in range(repeats + 1):
-        step(number)
-    what = f"training, {size}, {precision}, batch {batch}"
-    return refiner.eval(), _training_row(what, refiner, parts)
-
-
-def _channels_last(net: Net, device: torch.device) -> Net:
-    # torch's annotations of `Module.to` lack memory_format
-    return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for number in range(repeats + 1):  # the first one warms up
+        picked, frames = timed("batch", draw_batch, data, train, 0, number)
+        timed("memory", memory_step, nets, pool5, data, picked, noise)
+        step = partial(gan_step, nets, frames, data.identity[picked], autocast=autocast)
+        timed("update", step, train.losses, True)
+        timed("without_gan", step, train.losses, False)
+        timed("without_features", step, replace(train.losses, perceptual=0.0), True)
+    row: Row = {
+        "what": f"training, {size}, {precision}, batch {batch}",
+        "parameters_m": sum(p.numel() for p in nets.refiner.generator.parameters()) / 1e6,
+    }
+    row |= {f"{name}_ms": float(np.median(spent_ms[1:])) for name, spent_ms in parts.items()}
+    row["step_ms"] = sum(row[f"{name}_ms"] for name in PARTS[:3])
+    return nets.refiner.eval(), row
 
 
 def _random_frames(config: RefinerConfig, device: torch.device) -> TrainingFrames:
@@ -147,16 +111,6 @@ def _random_frames(config: RefinerConfig, device: torch.device) -> TrainingFrame
     identity = rng.normal(size=(N_FRAMES, dim)).astype(np.float32)
     identity /= np.linalg.norm(identity, axis=1, keepdims=True)
     return training_frames(PairedFrames(pictures, pictures, identity), config, device)
-
-
-def _training_row(what: str, refiner: Refiner, parts: dict[str, list[float]]) -> Row:
-    """Medians over the steps; the first one warms up and is left out."""
-    row: Row = {
-        "what": what,
-        "parameters_m": sum(p.numel() for p in refiner.generator.parameters()) / 1e6,
-    }
-    row |= {f"{name}_ms": float(np.median(spent_ms[1:])) for name, spent_ms in parts.items()}
-    return row | {"step_ms": sum(row[f"{name}_ms"] for name in parts)}
 
 
 def _inference(refiner: Refiner, size: str, precision: str, repeats: int) -> Row:
@@ -174,12 +128,3 @@ def _inference(refiner: Refiner, size: str, precision: str, repeats: int) -> Row
     seconds = float(np.median([seconds for seconds, _ in found]))
     row = {"what": f"inference, {size}, {precision}", **parts}
     return row | {"step_ms": 1000 * seconds, "fps": 1 / seconds}
-
-
-def _memory_step(
-    memory: Memory, pool5: Float[Tensor, "B C"], value: Float[Tensor, "B D"]
-) -> None:
-    loss = memory.triplet_loss(memory.query(pool5), value)
-    if loss.requires_grad:
-        loss.backward()
-    memory.update(memory.query(pool5), value)

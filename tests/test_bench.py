@@ -1,0 +1,17 @@
+"""The benchmarks run on the kit as it is."""
+
+import pytest
+
+from tfhkit.bench import refine
+
+
+@pytest.mark.slow
+def test_the_refiner_s_parts_add_up(monkeypatch):
+    monkeypatch.setattr(refine, "N_FRAMES", 8)
+    training, inference = refine.bench_refine(precisions=("float32",), batch=2, repeats=2)
+    assert training["step_ms"] == pytest.approx(
+        training["batch_ms"] + training["memory_ms"] + training["update_ms"]
+    )
+    assert training["without_gan_ms"] > 0 < training["without_features_ms"]
+    assert training["ratio"] == 1
+    assert inference["fps"] > 0 and inference["what"] == "inference, small, float32"
