@@ -35,7 +35,7 @@ from tfhkit.refine.spatial import build_encoder
 SIZE, N, HELD = 32, 6, 4
 COMMON = {"size_px": SIZE, "channels": (8, 16), "slots": 8, "spatial": "random"}
 CONFIG = refiner_config("small", **COMMON)
-TRAIN = TrainConfig(steps=2, batch=2, precision="float32", disc_channels=8, gan_from=0.5)
+TRAIN = TrainConfig(steps=2, batch=2, precision="float32", disc_channels=8, detail_from=0.5)
 NAMES = [row.name for row in ABLATIONS]
 
 

@@ -15,7 +15,7 @@ from tfhkit.refine.spatial import build_encoder
 from tfhkit.virtual.pairs import STRETCH, Pairs
 
 SIZE, DIM = 32, 128
-TRAIN = TrainConfig(steps=2, batch=2, precision="float32", disc_channels=8, gan_from=0.5)
+TRAIN = TrainConfig(steps=2, batch=2, precision="float32", disc_channels=8, detail_from=0.5)
 
 
 def pairs_of(n_speakers, stretches, seed=0, **_):

@@ -24,7 +24,7 @@ SIZE = 32
 CONFIG = refiner_config(
     "small", size_px=SIZE, channels=(4, 8), slots=8, spatial="random", identity="mean"
 )
-TRAIN = TrainConfig(steps=4, batch=2, precision="float32", disc_channels=8, gan_from=0.5)
+TRAIN = TrainConfig(steps=4, batch=2, precision="float32", disc_channels=8, detail_from=0.5)
 
 
 @pytest.fixture

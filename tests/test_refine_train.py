@@ -61,7 +61,7 @@ def toy_pairs():
 
 
 CONFIG = refiner_config("small", size_px=SIZE, channels=(8, 16, 24), slots=16, spatial="random")
-TRAIN = TrainConfig(steps=12, batch=3, precision="float32", gan_from=0.5, disc_channels=8)
+TRAIN = TrainConfig(steps=12, batch=3, precision="float32", detail_from=0.5, disc_channels=8)
 
 
 def psnr(a, b, mask):
@@ -70,7 +70,7 @@ def psnr(a, b, mask):
 
 def test_training_beats_the_rendering():
     renders, reals, identity, masks = toy(16)
-    train = replace(TRAIN, steps=100, lr=3e-3, gan_from=0.8, log_every=5)
+    train = replace(TRAIN, steps=100, lr=3e-3, detail_from=0.8, log_every=5)
     pairs = PairedFrames(renders[:12], reals[:12], identity[:12], weight=region_weight(masks[:12]))
     run = RunOptions(held_out=(renders[12:], reals[12:], masks[12:]))
     refiner, history = train_refiner(pairs, CONFIG, train, run=run)

@@ -91,9 +91,9 @@ def _training(
         picked, frames = timed("batch", draw_batch, data, train, 0, number)
         timed("memory", memory_step, nets, pool5, data, picked, noise)
         step = partial(gan_step, nets, frames, data.identity[picked], autocast=autocast)
-        timed("update", step, train.losses, True)
-        timed("without_gan", step, train.losses, False)
-        timed("without_features", step, replace(train.losses, perceptual=0.0), True)
+        timed("update", step, train.losses)
+        timed("without_gan", step, replace(train.losses, gan_weight=0.0))
+        timed("without_features", step, replace(train.losses, perceptual=0.0))
     row: Row = {
         "what": f"training, {size}, {precision}, batch {batch}",
         "parameters_m": sum(p.numel() for p in nets.refiner.generator.parameters()) / 1e6,

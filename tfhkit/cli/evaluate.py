@@ -248,7 +248,7 @@ def evaluate_memory(
     if speakers < 4:
         raise ParameterError("--speakers", f"{speakers} are too few", "take 4 or more")
     began = time.perf_counter()
-    train = replace(_refine_settings(size, steps)[1], budget_s=None, gan_from=0.5)
+    train = replace(_refine_settings(size, steps)[1], budget_s=None, detail_from=0.5)
     result = evaluate_many_people(
         speakers, speakers // 2, size, train, seed, progress=terminal_progress()
     )

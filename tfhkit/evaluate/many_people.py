@@ -83,7 +83,7 @@ def evaluate_many_people(
     for name, count in (("n_known", n_known), ("n_unknown", n_unknown)):
         if count < 2:
             raise ParameterError(name, f"is {count}", "give 2 or more")
-    train = train or TrainConfig(steps=1500, gan_from=0.5)
+    train = train or TrainConfig(steps=1500, detail_from=0.5)
     size_px = refiner_config(size).generator.size_px
     film = partial(make_pairs, size_px=size_px, progress=progress, folder=folder)
     first = 1 + 1000 * seed

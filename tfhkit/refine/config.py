@@ -31,8 +31,10 @@ class TrainConfig:
         disc_lr: learning rate of the discriminator; 1e-3 is too large for it.
         decay: let the learning rates fall to 0 along a half cosine.
         losses: weights and forms of the terms of Eq. 4.
-        gan_from: share of the training after which the GAN term starts; 0 in the paper. Earlier,
-            the discriminator would only learn to recognise the coarse rendering.
+        detail_from: share of the training after which the GAN and the contrast term start; 0 in
+            the paper. Earlier, the discriminator would only learn to recognise the coarse
+            rendering, and a colour that is still wrong would be no detail worth having: from random
+            weights, the network then keeps the rendering everywhere (A = 1).
         disc_channels, disc_unshuffle: size of the discriminator; 64 and 1 in the paper.
         shift_px: largest random shift of a batch, pixels; 0 is off. The published code crops
             256 of 286 px instead.
@@ -52,7 +54,7 @@ class TrainConfig:
     disc_lr: float = 4e-4
     decay: bool = True
     losses: LossWeights = field(default_factory=LossWeights)
-    gan_from: float = 0.3
+    detail_from: float = 0.3
     disc_channels: int = 32
     disc_unshuffle: int = 2
     shift_px: int = 4
@@ -100,7 +102,7 @@ SIZE_DEFAULTS: dict[str, dict[str, Any]] = {
         "lr": 2e-4,
         "disc_lr": 2e-4,
         "batch": 1,
-        "gan_from": 0.0,
+        "detail_from": 0.0,
         "disc_channels": 64,
         "disc_unshuffle": 1,
         "decay": False,

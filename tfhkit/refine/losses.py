@@ -1,6 +1,6 @@
 """The terms of Eq. 4, in the paper's form and in that of the published code, and three more."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -58,6 +58,10 @@ class LossWeights:
         ):
             if value not in known:
                 raise ParameterError(name, f"unknown form {value!r}", f"use one of {known}")
+
+    def without_detail(self) -> "LossWeights":
+        """The terms before `TrainConfig.detail_from`: neither D nor contrast."""
+        return replace(self, gan_weight=0.0, contrast=0.0)
 
 
 def attention_norm(attention: Float[Tensor, "B 1 H W"], form: str = "rms") -> Float[Tensor, ""]:

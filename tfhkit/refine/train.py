@@ -69,8 +69,8 @@ def train_refiner(
             picked, batch = draw_batch(data, train, seed, step)
             losses = memory_step(nets, pool5, data, picked, noise)
             identity = identity_for(nets.refiner, data.identity[picked])
-            use_gan = train.losses.gan_weight > 0 and done >= train.gan_from
-            losses |= gan_step(nets, batch, identity, train.losses, use_gan, autocast)
+            terms = train.losses if done >= train.detail_from else train.losses.without_detail()
+            losses |= gan_step(nets, batch, identity, terms, autocast)
             state["step"], state["seconds"] = step + 1, time.monotonic() - clock
             _record(nets.refiner, losses, state, train, run)
             if run.checkpoint is not None and state["seconds"] - saved > train.checkpoint_s:

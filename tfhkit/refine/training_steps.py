@@ -48,7 +48,6 @@ def gan_step(
     batch: Batch,
     identity: Float[Tensor, "B D"],
     losses: LossWeights,
-    use_gan: bool,
     autocast: Callable[[], AbstractContextManager],
 ) -> Losses:
     """One step of D, then one of G, on the same refined frames.
@@ -57,8 +56,7 @@ def gan_step(
         nets: the nets of the training.
         batch: from `make_batch`.
         identity: what the generator gets, see `identity_for`.
-        losses: weights of the terms.
-        use_gan: False leaves the discriminator and the GAN term out.
+        losses: weights of the terms; without a GAN term, D takes no step.
         autocast: see `autocast_for`.
     """
     window, real, weight = batch
@@ -68,7 +66,7 @@ def gan_step(
         refined, attention, _ = nets.refiner.generator(window, identity)
     parts: Losses = {}
     fake_logits = None
-    if use_gan:
+    if losses.gan_weight > 0:
         with autocast():
             real_logits = discriminator(window, real)
             fake_logits = discriminator(window, refined.detach())

@@ -116,7 +116,7 @@ def _train_config(settings: RefinerSettings) -> TrainConfig:
         steps=settings.steps,
         batch=settings.batch,
         flip=True,
-        gan_from=0.5,
+        detail_from=0.5,
         log_every=50,
         validate_every=settings.steps,
     )
