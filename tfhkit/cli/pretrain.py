@@ -42,8 +42,8 @@ def add_arguments(command: ArgumentParser) -> None:
     refiner.add_argument(
         "--held-out", type=int, default=24, metavar="N", help="held-out speakers, for the scores"
     )
-    refiner.add_argument("--steps", type=int, default=12000, metavar="N")
-    refiner.add_argument("--batch", type=int, default=4, metavar="N")
+    refiner.add_argument("--steps", type=int, default=15000, metavar="N")
+    refiner.add_argument("--batch", type=int, default=2, metavar="N")
 
 
 def call(options: Namespace) -> Outcome:

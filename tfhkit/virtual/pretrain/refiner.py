@@ -1,7 +1,7 @@
 """Training of the general refiner (Sec. 3.4) on pairs of virtual speakers."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from tfhkit.errors import ParameterError
 from tfhkit.metrics import psnr, ssim
 from tfhkit.progress import Progress
 from tfhkit.refine import (
+    LossWeights,
     PairedFrames,
     Refiner,
     RunOptions,
@@ -26,6 +27,8 @@ from tfhkit.refine import (
 from tfhkit.virtual.pairs import STRETCH, Pairs, make_pairs
 from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED
 
+PAINTING_SHARE = 0.4  # of the steps, see `_stages`
+
 
 @dataclass(frozen=True)
 class RefinerSettings:
@@ -36,7 +39,7 @@ class RefinerSettings:
         n_speakers: virtual speakers in the training set.
         stretches: stretches of 8 frames of each speaker.
         held_out: further virtual speakers, for the scores only.
-        steps: training steps.
+        steps: training steps, of both stages.
         batch: frames in a step.
         slots: rows of the memory.
         seed: random seed.
@@ -48,8 +51,8 @@ class RefinerSettings:
     n_speakers: int = 320
     stretches: int = 2
     held_out: int = 24
-    steps: int = 12000
-    batch: int = 4
+    steps: int = 15000
+    batch: int = 2
     slots: int = 256
     seed: int = 0
 
@@ -80,14 +83,17 @@ def train_general_refiner(
     """
     path, began = Path(path), time.monotonic()
     config = refiner_config(settings.size, slots=settings.slots, spatial="random")
-    how = _train_config(settings)
     work = path.with_suffix(".work")
     size_px = config.generator.size_px
     film = partial(make_pairs, workers=workers, progress=progress, folder=work)
     pairs = film(settings.n_speakers, settings.stretches, size_px, 1 + 1000 * settings.seed)
     others = film(settings.held_out, settings.stretches, size_px, HELD_OUT_SEED)
-    run = RunOptions(device, work / "training.safetensors", progress)
-    refiner, history = train_refiner(paired_frames(pairs), config, how, seed=settings.seed, run=run)
+    frames, refiner, seconds = paired_frames(pairs), None, 0.0
+    for k, how in enumerate(_stages(settings)):
+        run = RunOptions(device, work / f"stage_{k}.safetensors", progress)
+        refiner, history = train_refiner(frames, config, how, refiner, settings.seed + k, run)
+        seconds += history["seconds"]
+    assert refiner is not None
     card = {
         "what": "general mapping from coarse renderings to frames",
         "data": f"{settings.n_speakers} virtual speakers, {settings.stretches} x {STRETCH} frames "
@@ -95,7 +101,7 @@ def train_general_refiner(
         "command": _command(settings),
         "parameters": sum(p.numel() for p in refiner.generator.parameters()),
         "seed": settings.seed,
-        "train_minutes": round(history["seconds"] / 60, 1),
+        "train_minutes": round(seconds / 60, 1),
         "total_minutes": round((time.monotonic() - began) / 60, 1),
         "device": str(device),
         "scores": pair_scores(refiner, others),
@@ -103,23 +109,25 @@ def train_general_refiner(
         "licence": "CC0",
     }
     save_refiner(refiner, path, card, half=True)
-    for file in (*work.glob("*.npz"), work / "training.safetensors"):
-        file.unlink(missing_ok=True)
+    for file in (*work.glob("*.npz"), *work.glob("*.safetensors")):
+        file.unlink()
     work.rmdir()
     return refiner
 
 
-def _train_config(settings: RefinerSettings) -> TrainConfig:
-    """Configuration of `train_refiner` for many people, without validation on the way."""
-    return train_config(
-        settings.size,
-        steps=settings.steps,
-        batch=settings.batch,
-        flip=True,
-        detail_from=0.5,
-        log_every=50,
-        validate_every=settings.steps,
-    )
+def _stages(settings: RefinerSettings) -> tuple[TrainConfig, TrainConfig]:
+    """Configurations of the two parts of the training, without validation on the way.
+
+    From random weights and with the small lambda_2, A goes to 1 everywhere within a hundred steps:
+    keeping a good rendering is better than a colour that is not learned yet, and from there no
+    gradient leads back. So the network first learns to paint, with the paper's lambda_2 and without
+    the terms that ask for detail, and then what to keep.
+    """
+    common = train_config(settings.size, batch=settings.batch, flip=True, log_every=50)
+    painting = replace(common.losses.without_detail(), attention=LossWeights.attention)
+    n = round(PAINTING_SHARE * settings.steps)
+    first = replace(common, steps=max(1, n), validate_every=settings.steps, losses=painting)
+    return first, replace(first, steps=max(1, settings.steps - n), losses=common.losses)
 
 
 def _command(settings: RefinerSettings) -> str:
