@@ -47,7 +47,8 @@ attention_weight: float = (
 )
 attention_norm: str = "rms"  # rms, l2 (Eq. 4 as written) or mean (published code)
 gradient: float = 50.0  # weight of an L1 loss on edges, not in the paper; 0 leaves it out
-perceptual: float = 40.0  # weight of a loss on a network's features, not in the paper; 0: none
+contrast: float = 200.0  # weight of a loss on the strength of the detail, not in the paper; 0: none
+perceptual: float = 80.0  # weight of a loss on a network's features, not in the paper; 0: none
 encoder: str = "auto"  # encoder of the identity features: auto, dlib or arcface
 arcface_file: str = ""  # an ArcFace ONNX file, for encoder arcface
 retrain: bool = False  # train again even if a finished training with these settings exists
@@ -633,32 +634,41 @@ plt.show()
 # %% [markdown]
 # *A frame, the weight of its pixels in the L1 term, and what the second L1 term compares.*
 #
-# ### A network that looks
-# A third extra, not in the paper either (`perceptual`): a network that was trained to recognise things, EfficientNet-Lite0, looks at
+# ### How much detail, and a network that looks
+# Two more extras, not in the paper either. The first asks how strong the detail is around each place, not where exactly it lies
+# (`contrast`). With $c(u)$, the root mean square of the gradient of the grey values in a window of 7 x 7 pixels, it is
+#
+# $$\mathcal{L}_c = \operatorname{mean}_{x,y}\, \lvert c(o_t) - c(g_t) \rvert .$$
+#
+# For the second (`perceptual`), a network that was trained to recognise things, EfficientNet-Lite0, looks at
 # both frames. Let $\phi_s$ be its features at scale $s$, and $u_s = \phi_s / \lVert \phi_s \rVert$, of length 1 at each place. The term is
 #
 # $$\mathcal{L}_\phi = \frac{1}{3} \sum_{s=1}^{3} \operatorname{mean}_{x,y}\, \lVert u_s(o_t) - u_s(g_t) \rVert^2 .$$
 #
-# Where an edge may lie here or there, L1 is smallest for a blur. How do L1 and the network rank a blur among other errors?
+# Where an edge may lie here or there, L1 is smallest for a blur. How do the three rank a blur among other errors?
 
 # %%
 from tfhkit.efficientnet import open_efficientnet, why_missing
-from tfhkit.refine.losses import perceptual_loss
+from tfhkit.refine.losses import contrast_loss, perceptual_loss
 
 frame = train.real[:1]
 soft = cv2.GaussianBlur(frame[0], (0, 0), 1.5)[None]
 brighter = np.clip(frame.astype(int) + 8, 0, 255).astype(np.uint8)
 changes = {"brighter": brighter, "moved by a pixel": np.roll(frame, 1, axis=2), "blurred": soft}
-if why_missing("lite0"):
-    print(why_missing("lite0"))
-else:
-    for name, changed in changes.items():
-        pair = to_unit(changed), to_unit(frame)
+missing = why_missing("lite0")
+if missing:
+    print(missing)
+for name, changed in changes.items():
+    pair = to_unit(changed), to_unit(frame)
+    looks = np.nan
+    if not missing:
         looks = perceptual_loss(*pair, open_efficientnet("lite0")).item()
-        print(f"{name:17} L1 {(pair[0] - pair[1]).abs().mean():.3f}  L_phi {looks:.3f}")
+    print(f"{name:17} L1 {(pair[0] - pair[1]).abs().mean():.3f}"
+          f"  L_c {contrast_loss(*pair).item():.4f}  L_phi {looks:.3f}")  # fmt: skip
 
 # %% [markdown]
-# **What to see.** The two rank the errors the other way round: to L1 the blur is the smallest error, to the network it is the largest. The
+# **What to see.** To L1 the blur is the smallest error; to the other two it is the largest. So they keep the refined mouth and eyes from
+# becoming soft. (The contrast alone would be content with detail in the wrong place, so its sum with L1 counts.) Of the network, the
 # training uses the first three scales only, at 1/2, 1/4 and 1/8 of the side: they see edges and textures, and the whole network would
 # cost more than the generator.
 #
@@ -736,7 +746,7 @@ how = train_config(
     validate_every=max(1, n_steps // 8),
     losses=LossWeights(
         attention=attention_weight, gan=gan, attention_norm=attention_norm,
-        gradient=gradient, perceptual=perceptual,
+        gradient=gradient, contrast=contrast, perceptual=perceptual,
     ),  # fmt: skip
 )
 

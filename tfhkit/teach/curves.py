@@ -18,7 +18,14 @@ _PAUSE_S = {True: 2.0, False: 20.0}  # where somebody watches; where nobody does
 PANELS = (
     (
         "reconstruction and memory",
-        {"l1": BLUE, "gradient": "k", "attention": GREEN, "triplet": RED, "perceptual": ORANGE},
+        {
+            "l1": BLUE,
+            "gradient": "k",
+            "contrast": GREY,
+            "perceptual": ORANGE,
+            "attention": GREEN,
+            "triplet": RED,
+        },
     ),
     ("generator against discriminator", {"gan": BLUE, "discriminator": RED}),
 )
@@ -89,8 +96,8 @@ def draw_curves(history: History, levels: Mapping[str, float] | None = None) -> 
         history: from `train_refiner`.
         levels: see `LiveCurves`.
     Returns:
-        Three panels: L1, its gradient, attention and triplet loss on a log scale; the two sides of
-        the GAN, with the loss of a discriminator that guesses, 2 log 2; PSNR of held-out frames.
+        Three panels: all terms but the GAN's, and the triplet loss, on a log scale; the two sides
+        of the GAN, with the loss of a discriminator that guesses, 2 log 2; PSNR of held-out frames.
         The figure is not registered with pyplot, which would show it a second time.
     """
     figure = Figure(figsize=(10, 2.9), layout="constrained")

@@ -12,7 +12,6 @@ from tfhkit.errors import ParameterError
 from tfhkit.metrics import psnr, ssim
 from tfhkit.progress import Progress
 from tfhkit.refine import (
-    LossWeights,
     PairedFrames,
     Refiner,
     RunOptions,
@@ -24,6 +23,7 @@ from tfhkit.refine import (
     train_config,
     train_refiner,
 )
+from tfhkit.refine.initialise import start_from
 from tfhkit.virtual.pairs import STRETCH, Pairs, make_pairs
 from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED
 
@@ -88,12 +88,16 @@ def train_general_refiner(
     film = partial(make_pairs, workers=workers, progress=progress, folder=work)
     pairs = film(settings.n_speakers, settings.stretches, size_px, 1 + 1000 * settings.seed)
     others = film(settings.held_out, settings.stretches, size_px, HELD_OUT_SEED)
-    frames, refiner, seconds = paired_frames(pairs), None, 0.0
-    for k, how in enumerate(_stages(settings)):
-        run = RunOptions(device, work / f"stage_{k}.safetensors", progress)
-        refiner, history = train_refiner(frames, config, how, refiner, settings.seed + k, run)
-        seconds += history["seconds"]
-    assert refiner is not None
+    frames, painting, how = paired_frames(pairs), *_stages(settings)
+    first = RunOptions(device, work / "painting.safetensors", progress)
+    all_painted = replace(config, generator=replace(config.generator, attention=False))
+    painter, before = train_refiner(frames, all_painted, painting, None, settings.seed, first)
+    start, run = (
+        start_from(painter, config, settings.seed),
+        replace(first, checkpoint=work / "keeping.safetensors"),
+    )
+    refiner, history = train_refiner(frames, config, how, start, settings.seed + 1, run)
+    seconds = before["seconds"] + history["seconds"]
     card = {
         "what": "general mapping from coarse renderings to frames",
         "data": f"{settings.n_speakers} virtual speakers, {settings.stretches} x {STRETCH} frames "
@@ -118,16 +122,21 @@ def train_general_refiner(
 def _stages(settings: RefinerSettings) -> tuple[TrainConfig, TrainConfig]:
     """Configurations of the two parts of the training, without validation on the way.
 
-    From random weights and with the small lambda_2, A goes to 1 everywhere within a hundred steps:
-    keeping a good rendering is better than a colour that is not learned yet, and from there no
-    gradient leads back. So the network first learns to paint, with the paper's lambda_2 and without
-    the terms that ask for detail, and then what to keep.
+    With attention from the start, A goes to 1 everywhere within a hundred steps: keeping a good
+    rendering is better than a colour that is not learned yet, and from there no gradient leads
+    back. So the network first learns to paint, without attention and without the terms that ask for
+    detail, and then what to keep.
     """
-    common = train_config(settings.size, batch=settings.batch, flip=True, log_every=50)
-    painting = replace(common.losses.without_detail(), attention=LossWeights.attention)
     n = round(PAINTING_SHARE * settings.steps)
-    first = replace(common, steps=max(1, n), validate_every=settings.steps, losses=painting)
-    return first, replace(first, steps=max(1, settings.steps - n), losses=common.losses)
+    how = train_config(
+        settings.size,
+        steps=max(1, settings.steps - n),
+        batch=settings.batch,
+        flip=True,
+        log_every=50,
+        validate_every=settings.steps,
+    )
+    return replace(how, steps=max(1, n), losses=how.losses.without_detail()), how
 
 
 def _command(settings: RefinerSettings) -> str:
