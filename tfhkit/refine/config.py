@@ -96,7 +96,7 @@ class RunOptions:
 # The terms on edges, contrast and features are not in the paper (trials: docs/findings.md).
 _MINUTES = LossWeights(attention=0.1, gradient=50.0, contrast=200.0, perceptual=80.0)
 SIZE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "small": {"losses": _MINUTES},
+    "small": {"losses": _MINUTES, "lr": 2e-3},
     "medium": {"losses": _MINUTES, "lr": 5e-4, "disc_channels": 64},
     "paper": {
         "lr": 2e-4,

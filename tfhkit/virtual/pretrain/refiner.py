@@ -132,6 +132,7 @@ def _stages(settings: RefinerSettings) -> tuple[TrainConfig, TrainConfig]:
         settings.size,
         steps=max(1, settings.steps - n),
         batch=settings.batch,
+        lr=1e-3,
         flip=True,
         log_every=50,
         validate_every=settings.steps,
