@@ -22,7 +22,7 @@ from tfhkit.refine import (
     train_refiner,
 )
 from tfhkit.refine.data import batch_rows, window_indices
-from tfhkit.refine.train import _share_done
+from tfhkit.refine.train import _share_done, share_of_rate
 
 SIZE = 32
 
@@ -319,3 +319,11 @@ def test_missing_backends(tmp_path):
     broken.write_bytes(b"no model")
     with pytest.raises(InputError, match="cannot be read as ONNX"):
         open_encoder("arcface", broken)
+
+
+def test_the_learning_rate_rises_and_falls():
+    rising = replace(TRAIN, warm_up=4)
+    rates = [share_of_rate(rising, step, step / TRAIN.steps) for step in range(TRAIN.steps)]
+    assert rates[0] == pytest.approx(0.25) and np.argmax(rates) == 3 and rates[-1] < 0.05
+    plain = replace(TRAIN, warm_up=0, decay=False)
+    assert [share_of_rate(plain, step, 0.5) for step in (0, 7)] == [1, 1]

@@ -30,6 +30,7 @@ class TrainConfig:
             fine-tuning uses a constant 1e-4 over 17,880 steps; a short training needs more.
         disc_lr: learning rate of the discriminator; 1e-3 is too large for it.
         decay: let the learning rates fall to 0 along a half cosine.
+        warm_up: steps over which they rise at first; Adam's first steps are long ones.
         losses: weights and forms of the terms of Eq. 4.
         detail_from: share of the training after which the GAN and the contrast term start; 0 in
             the paper. Earlier, the discriminator would only learn to recognise the coarse
@@ -53,6 +54,7 @@ class TrainConfig:
     lr: float = 1e-3
     disc_lr: float = 4e-4
     decay: bool = True
+    warm_up: int = 50
     losses: LossWeights = field(default_factory=LossWeights)
     detail_from: float = 0.3
     disc_channels: int = 32
@@ -106,6 +108,7 @@ SIZE_DEFAULTS: dict[str, dict[str, Any]] = {
         "disc_channels": 64,
         "disc_unshuffle": 1,
         "decay": False,
+        "warm_up": 0,
     },
 }
 

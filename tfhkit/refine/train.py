@@ -63,7 +63,7 @@ def train_refiner(
             done = _share_done(train, step, state["seconds"])
             if done >= 1:
                 break
-            nets.set_rates(train, 0.5 * (1 + np.cos(np.pi * done)) if train.decay else 1.0)
+            nets.set_rates(train, share_of_rate(train, step, done))
             torch.manual_seed(mixed_seed(seed, step))  # dropout; a step depends on its number alone
             noise = torch.Generator().manual_seed(mixed_seed(seed, step))
             picked, batch = draw_batch(data, train, seed, step)
@@ -141,6 +141,12 @@ def _share_done(train: TrainConfig, step: int, seconds: float) -> float:
     """
     by_time = 0.0 if train.budget_s is None else seconds / train.budget_s
     return max(step / train.steps, by_time if by_time > 0.1 else 0.0)
+
+
+def share_of_rate(train: TrainConfig, step: int, done: float) -> float:
+    """The learning rates of a step as a share of those of the configuration."""
+    rise = min(1.0, (step + 1) / train.warm_up) if train.warm_up else 1.0
+    return rise * (0.5 * (1 + np.cos(np.pi * done)) if train.decay else 1.0)
 
 
 def _record(
