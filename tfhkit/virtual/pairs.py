@@ -2,7 +2,8 @@
 
 The detailed frames take the place of real ones: skin that no texture coefficients represent,
 shine, hair, a collar, a room, a camera. The coarse ones are made as for a fitted clip: coefficients
-with a fit's errors, low-frequency albedo, the frame's own background with the hole around the face.
+with a fit's errors, the frame's own background with the hole around the face, and the detailed
+albedo of one frame, as Sec. 3.3.1 has it for the general mapping.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from tfhkit.face import MorphableModel, load_model
 from tfhkit.landmarks.identity import identity_features
 from tfhkit.media import atomic_path
 from tfhkit.progress import Progress
-from tfhkit.render import render
+from tfhkit.render import choose_albedo_frame, detailed_albedo, render
 from tfhkit.virtual.detail import Detail, film, fitted_texture, random_detail, random_grade
 from tfhkit.virtual.footage import render_footage
 from tfhkit.virtual.scenery import random_scene
@@ -134,8 +135,11 @@ def speaker_pairs(seed: int, stretches: int = 2, size_px: int = 128) -> Pairs:
     reals = film(grade(drawn.astype(np.float32) / 255), seed)
     coarse = as_fitted(performance, detail, model, rng)
 
+    best = choose_albedo_frame(coarse)
+    albedo = detailed_albedo(model, coarse[best : best + 1], drawn[best])
+
     def draw(coefficients: Coefficients, camera: Camera) -> Float[Tensor, "B S S 4"]:
-        rgba = render(model, coefficients, camera, supersample=2)
+        rgba = render(model, coefficients, camera, albedo, supersample=2)
         return torch.cat([torch.as_tensor(grade(rgba[..., :3].numpy())), rgba[..., 3:]], -1)
 
     renders, _, changed = own_images(draw, model, coarse, reals, seed=seed)
