@@ -241,17 +241,18 @@ def evaluate_memory(
     Returns:
         the numbers of `evaluate_many_people`, size, seconds.
     """
-    from tfhkit.evaluate.many_people import evaluate_many_people
+    from tfhkit.evaluate.many_people import evaluate_many_people, many_people_train
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import rounded
 
     if speakers < 4:
         raise ParameterError("--speakers", f"{speakers} are too few", "take 4 or more")
     began = time.perf_counter()
-    train = replace(_refine_settings(size, steps)[1], budget_s=None, detail_from=0.5)
+    steps = steps or _refine_settings(size, None)[1].steps
     result = evaluate_many_people(
-        speakers, speakers // 2, size, train, seed, progress=terminal_progress()
-    )
+        speakers, speakers // 2, size, many_people_train(size, steps), seed,
+        progress=terminal_progress(),
+    )  # fmt: skip
     return rounded({"size": size, **result, "seconds": time.perf_counter() - began})
 
 

@@ -17,7 +17,14 @@ from jaxtyping import Bool, Float
 from tfhkit.errors import ParameterError
 from tfhkit.metrics import perceptual_distance, psnr, ssim
 from tfhkit.progress import Progress
-from tfhkit.refine import Refiner, RunOptions, TrainConfig, refiner_config, train_refiner
+from tfhkit.refine import (
+    Refiner,
+    RunOptions,
+    TrainConfig,
+    refiner_config,
+    train_config,
+    train_refiner,
+)
 from tfhkit.stats import mean_interval
 from tfhkit.virtual.pairs import STRETCH, Pairs, make_pairs
 from tfhkit.virtual.pretrain.refiner import paired_frames, refine_pairs
@@ -83,7 +90,7 @@ def evaluate_many_people(
     for name, count in (("n_known", n_known), ("n_unknown", n_unknown)):
         if count < 2:
             raise ParameterError(name, f"is {count}", "give 2 or more")
-    train = train or TrainConfig(steps=1500, detail_from=0.5)
+    train = train or many_people_train(size)
     size_px = refiner_config(size).generator.size_px
     film = partial(make_pairs, size_px=size_px, progress=progress, folder=folder)
     first = 1 + 1000 * seed
@@ -107,14 +114,25 @@ def evaluate_many_people(
     return {"known": n_known, "unknown": n_unknown, "steps": train.steps, "many_people": rows}
 
 
+def many_people_train(size: str = "small", steps: int = 1500) -> TrainConfig:
+    """How each variant is trained: several people in a batch, without the terms for detail."""
+    how = train_config(size, steps=steps, batch=4, lr=1e-3)
+    return replace(how, losses=how.losses.without_detail())
+
+
 def _take(pairs: Pairs, rows: Bool[np.ndarray, "N"]) -> Pairs:
     """Some of the frames."""
     return replace(pairs, **{name: part[rows] for name, part in vars(pairs).items()})
 
 
 def _trained(pairs, size, variant, train, seed, progress):
-    """The refiner of one variant."""
-    config = refiner_config(size, identity=variant.identity, spatial=variant.spatial)
+    """The refiner of one variant.
+
+    It paints the whole frame: from random weights, attention would keep the renderings everywhere.
+    """
+    config = refiner_config(
+        size, identity=variant.identity, spatial=variant.spatial, attention=False
+    )
     run = RunOptions(progress=progress)
     return train_refiner(paired_frames(pairs), config, train, seed=seed, run=run)[0]
 
