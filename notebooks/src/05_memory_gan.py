@@ -824,8 +824,8 @@ print(f"held-out frames: {levels['rendering']:.1f} dB before, {gains[-1]:.1f} dB
 # **What to see.** The general refiner knows what faces look like, but not this one: by itself it is
 # hardly closer than the rendering. It is a good starting point, though: most of the gain comes
 # in the first hundred steps (compare *personal only* in section 9). The dotted line of the middle
-# panel is a discriminator that only guesses. The GAN term starts late, and in the quick profile the L1 term
-# does most of the work. (The published fine-tuning takes 60 epochs of 298 images, one at a time: 17,880 steps.)
+# panel is a discriminator that only guesses. The GAN and the contrast term start after 30 % of the steps, and in the quick profile
+# the discriminator hardly gets beyond guessing. (The published fine-tuning takes 60 epochs of 298 images, one at a time: 17,880 steps.)
 #
 # ## 8 · What does it do with held-out frames?
 #
