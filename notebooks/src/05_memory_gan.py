@@ -822,7 +822,7 @@ print(f"held-out frames: {levels['rendering']:.1f} dB before, {gains[-1]:.1f} dB
 
 # %% [markdown]
 # **What to see.** The general refiner knows what faces look like, but not this one: by itself it is
-# hardly closer than the rendering. It is a good starting point, though: most of the gain comes
+# about one decibel closer than the rendering. It is a good starting point, though: most of the gain comes
 # in the first hundred steps (compare *personal only* in section 9). The dotted line of the middle
 # panel is a discriminator that only guesses. The GAN and the contrast term start after 30 % of the steps, and in the quick profile
 # the discriminator hardly gets beyond guessing. (The published fine-tuning takes 60 epochs of 298 images, one at a time: 17,880 steps.)
@@ -1251,17 +1251,17 @@ if ablations:
     print(f"another seed changes the full model by {by_seed:+.2f} dB, SSIM {again.ssim:.3f}")
 
 # %% [markdown]
-# **What to see.** Two parts stand out. Without the general weights the same number of steps
-# ends about two decibels lower, with a mouth without teeth; without personal training nothing is gained at
-# all. Every other row is within half a decibel of the full model, and the pictures can hardly
-# be told apart. No identity at all costs a little (0.4 dB); the *mean* identity instead of the memory costs
-# nothing, so the paper's claim for the memory is not confirmed here. *No attention* shows what Eq. 3 is for: the face is as good without it, but everything that should
-# have been kept is painted anew, and becomes softer.
+# **What to see.** Three parts stand out. Without the general weights the same number of steps
+# ends about five decibels lower: an untrained colour is worse than the rendering, so the attention keeps the rendering, and little is learned. Without personal training
+# nearly five decibels are missing, too. *No attention* costs half a decibel on the face, and everything that should
+# have been kept is painted anew, two grey levels off. Every other row is within 0.2 dB of the full model, and the pictures can hardly
+# be told apart. No identity at all costs nothing, and neither does the *mean* identity instead of the memory,
+# so the paper's claim for the memory is not confirmed here.
 #
 # What one can conclude: whether a part makes a difference *here*, for one person, at this size and
 # after so few steps, on frames like these (that is what the interval covers; another seed changes the
 # result as well). What one cannot conclude: that a part is useless. The memory is made for many identities,
-# and with one person it has little to choose from (one network for 16 virtual people gains 0.3 to 0.6 dB by it on people that it knows: `docs/results.md`, `tfhkit evaluate memory`); PSNR does not notice teeth that are sharp in the
+# and with one person it has little to choose from (in one network for 16 virtual people it helps only where the renderings hardly show who it is: `docs/results.md`, `tfhkit evaluate memory`); PSNR does not notice teeth that are sharp in the
 # wrong place. The paper shows pictures of two persons, without numbers (Fig. 5 and 6).
 #
 # ## 10 · Both results
@@ -1589,10 +1589,9 @@ check("threshold triplet loss", triplet, list(triplet_cases()))
 # **What the paper says.** Without identity and memory: bad teeth, uneven cheeks; with the mean identity instead of the
 # memory: fewer details (Sec. 4.2).
 # **What we found** (sample, quick). With true coefficients, refinement adds about 7 dB on the face of held-out frames, and
-# flickers no more than the real clip. At equal steps the general weights are worth about two decibels. Leaving out
-# identity and memory costs 0.4 dB; the mean identity instead of the memory, or a single frame instead of three, costs nothing measurable. Without Eq. 3 the face loses a
-# tenth of a decibel, but the surroundings are off by 1.4 grey levels. `docs/results.md` has the same table for a
-# second clip of 24 s, with the same conclusions.
+# flickers no more than the real clip. At equal steps the general weights are worth about five decibels. Leaving out
+# identity and memory, the mean identity instead of the memory, or a single frame instead of three cost nothing measurable. Without Eq. 3 the face loses
+# half a decibel, and the surroundings are off by 2.1 grey levels.
 #
 # **Written here**, in a run of the sample clip: the videos [talking head with the new speech](../runs/sample/05_memory_gan/talking_head_speech.mp4),
 # [held-out part](../runs/sample/05_memory_gan/talking_head_held_back.mp4) and
