@@ -449,9 +449,9 @@ print(f"lip r {scores['general + personal'][0]:.2f}, 95 % interval {low_r:.2f} t
 # %% [markdown]
 # *Each method as a dot, the confidence interval as a bar, eight shifted sounds in orange.*
 #
-# **What to see.** On the sample clip ridge regression has the highest correlation (0.84 against 0.58 for the fine-tuned network) and the same mouth
-# error, with about a fortieth of the parameters. Fine-tuning does not raise the correlation over the general mapping; it lowers the mouth error a little. The interval
-# of the network spans 0.10 to 0.90, so these few frames cannot rank the methods. A network's score without such a baseline says little.
+# **What to see.** On the sample clip ridge regression has the highest correlation (0.71 against 0.49 for the fine-tuned network) and about the same mouth
+# error, with about a fortieth of the parameters. Fine-tuning raises the correlation over the general mapping (0.39) and lowers the mouth error a little. The interval
+# of the network spans 0.01 to 0.82, so these few frames cannot rank the methods. A network's score without such a baseline says little.
 #
 # ### What is the general mapping worth with fewer frames?
 # One would expect it to matter less, the more footage there is of a person. The paper's App. B varies the number of frames from 100 to 800 (for the picture quality);
@@ -473,8 +473,8 @@ for name, full_name in {**names_of_all, "general": "general, own statistics"}.it
     print(f"{train.stop} frames, {name:9s} lip r {r:5.2f}   mouth error {mm:.2f} mm")
 
 # %% [markdown]
-# **What to see.** On the sample clip the expectation is not confirmed. By correlation, the general mapping adds more with all 78 frames (0.58 against 0.11 for *personal*) than with
-# half of them (0.56 against 0.36); by mouth error it makes no clear difference. With 27 held-out frames these differences are within chance.
+# **What to see.** On the sample clip the expectation is not confirmed. By correlation, the general mapping adds more with all 78 frames (0.49 against 0.18 for *personal*) than with
+# half of them (0.55 against 0.44); by mouth error *personal* is a little better in both. With 27 held-out frames these differences are within chance.
 #
 # ## Does the sound move the head?
 # Much less of the pose can be predicted from sound (notebook 02), so the plain prediction hardly leaves the mean.
@@ -708,7 +708,7 @@ step.finish(
 #
 # **What the paper says.** It trains the general mapping on LRW and fine-tunes it on about 300 frames of the person (Sec. 4.1). **What the published code does.** It fine-tunes
 # for a fixed 100 epochs, without a validation set, and sums the smoothness terms. **What
-# we found** (sample, quick). The fine-tuned mapping follows the held-out lips with r = 0.58 (0.10 to 0.90); shifted sounds give about 0. Ridge regression gives 0.84, so the
-# network is not better than a linear baseline here, and all of them have about the mouth error of a frozen mouth (1.95 against 2.09 mm).
+# we found** (sample, quick). The fine-tuned mapping follows the held-out lips with r = 0.49 (0.01 to 0.82); shifted sounds give about 0. Ridge regression gives 0.71, so the
+# network is not better than a linear baseline here, and all of them have about the mouth error of a frozen mouth (2.11 against 2.20 mm).
 #
 # **Next**: [04](04_rendering.ipynb) renders the predicted face over a background that fits its pose.
