@@ -110,10 +110,12 @@ def draw_curves(history: History, levels: Mapping[str, float] | None = None) -> 
                 axis.plot(*np.transpose(entries), style, color=colour, lw=1.2, ms=4, label=name)
         axis.set(xlabel="step", title=title)
     axes[0].set_yscale("log")
+    if axes[0].lines:  # room for the legend above the curves
+        axes[0].set_ylim(top=20 * axes[0].get_ylim()[1])
     axes[1].axhline(2 * np.log(2), color=GREY, ls=":", label="guessing, 2 log 2")
-    for axis in axes[:2]:
+    for axis, columns, place in zip(axes[:2], (3, 1), ("upper right", "best")):
         if axis.lines:
-            axis.legend(frameon=False, fontsize=7)
+            axis.legend(frameon=False, fontsize=7, ncols=columns, loc=place)
     seen = history["validation"]
     axes[2].plot([e["step"] for e in seen], [e["psnr_db"] for e in seen], "o-", color=BLUE)
     for (name, level_db), style in zip((levels or {}).items(), (":", "--", "-.")):
