@@ -1,9 +1,13 @@
 """What several tests read and what takes seconds, or minutes, to make."""
 
+import os
+
+os.environ.setdefault("GOMP_SPINCOUNT", "0")  # several workers share the cores: threads sleep
+
+# isort: split
 import type_checks  # noqa: F401  first, so that it sees all that imports the package
 
 # isort: split
-import os
 import shutil
 from contextlib import contextmanager
 

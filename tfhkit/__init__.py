@@ -3,10 +3,10 @@
 import os
 import sys
 
-# Read once, when torch is loaded. How often threads look for work before they sleep. With the
-# library's default (for ever, as it were) a training next to another busy process takes 26 times
-# as long; threads that sleep at once make a training on an idle machine twice as long.
-os.environ.setdefault("GOMP_SPINCOUNT", "100000")
+# Read once, when torch is loaded. How long threads look for work before they sleep. With the
+# library's default a training next to another busy process takes 26 times as long; with threads
+# that sleep at once a training on an idle machine takes twice as long.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 # Read once, when matplotlib is loaded. A kernel inherits what the shell that started it has set:
 # Agg would leave notebooks without figures, and an unknown name stops the import.
