@@ -248,11 +248,10 @@ def evaluate_memory(
     if speakers < 4:
         raise ParameterError("--speakers", f"{speakers} are too few", "take 4 or more")
     began = time.perf_counter()
-    steps = steps or _refine_settings(size, None)[1].steps
+    train = many_people_train(size, _refine_settings(size, steps)[1].steps)
     result = evaluate_many_people(
-        speakers, speakers // 2, size, many_people_train(size, steps), seed,
-        progress=terminal_progress(),
-    )  # fmt: skip
+        speakers, speakers // 2, size, train, seed, progress=terminal_progress()
+    )
     return rounded({"size": size, **result, "seconds": time.perf_counter() - began})
 
 

@@ -112,7 +112,7 @@ def score_frames(
             "detail": detail_ratio(real, answer, region),
         }
         if faces is not None:
-            scores[name] |= faces.compare(answer) | faces.detail(answer if aligned else None)
+            scores[name] |= faces.compare(answer, aligned)
             if perceptual_available():
                 distance = perceptual_distance(real, answer, region)
                 scores[name]["perceptual"] = float(distance.mean())
@@ -138,20 +138,14 @@ class _Faces:
         large = [cv2.resize(frames[i], size, interpolation=cv2.INTER_CUBIC) for i in self.chosen]
         return np.stack(large)
 
-    def detail(self, answer):
-        large = None if answer is None else self._enlarge(answer)
-        return {
-            f"detail_{name}": None
-            if large is None or not mask.any()
-            else detail_ratio(self.real, large, mask)
-            for name, mask in self.parts.items()
-        }
-
-    def compare(self, answer):
+    def compare(self, answer, aligned):
         large = self._enlarge(answer)
         points = detect_crops(large, progress=self.progress)
         both = np.isfinite(self.points).all((1, 2)) & np.isfinite(points).all((1, 2))
         scores = {"lmd": None, "lmd_not_found": float(1 - both.mean()), "identity_similarity": None}
+        for part, mask in self.parts.items():
+            known = aligned and mask.any()
+            scores[f"detail_{part}"] = detail_ratio(self.real, large, mask) if known else None
         if not both.any():
             return scores
         distance = lmd(self.points[both], points[both], unit="interocular")

@@ -92,10 +92,8 @@ def train_general_refiner(
     first = RunOptions(device, work / "painting.safetensors", progress)
     all_painted = replace(config, generator=replace(config.generator, attention=False))
     painter, before = train_refiner(frames, all_painted, painting, None, settings.seed, first)
-    start, run = (
-        start_from(painter, config, settings.seed),
-        replace(first, checkpoint=work / "keeping.safetensors"),
-    )
+    start = start_from(painter, config, settings.seed)
+    run = replace(first, checkpoint=work / "keeping.safetensors")
     refiner, history = train_refiner(frames, config, how, start, settings.seed + 1, run)
     seconds = before["seconds"] + history["seconds"]
     card = {
