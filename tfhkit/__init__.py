@@ -6,7 +6,8 @@ import sys
 # Read once, when torch is loaded. How long threads look for work before they sleep. With the
 # library's default a training next to another busy process takes 26 times as long; with threads
 # that sleep at once a training on an idle machine takes twice as long.
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 # Read once, when matplotlib is loaded. A kernel inherits what the shell that started it has set:
 # Agg would leave notebooks without figures, and an unknown name stops the import.
