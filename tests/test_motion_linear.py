@@ -113,8 +113,8 @@ def test_shares_go_to_what_predicts():
     good, noise = 0.8 * truth + 0.1 * RNG.normal(size=truth.shape), RNG.normal(size=truth.shape)
     shares = shares_of([good, noise], truth, prior=0.0)
     assert shares[0] == pytest.approx(1.2, abs=0.1) and shares[1] < 0.05
-    held = shares_of([good, noise], truth, prior=100.0)
-    assert held == pytest.approx([0.5, 0.5], abs=0.02)
+    held = shares_of([good, noise], truth, expected=(0.3, 0.7), prior=1000.0)
+    assert held == pytest.approx([0.3, 0.7], abs=0.02)
     assert (shares_of([-truth, noise], truth) >= 0).all()
 
 
@@ -122,8 +122,8 @@ def test_the_metric_decides_what_counts():
     truth = RNG.normal(size=(300, 64))
     first, second = truth * (np.arange(64) < 32), truth * (np.arange(64) >= 32)
     eyes_on_first = np.eye(64)[:, :32]
-    shares = shares_of([first, second], truth, eyes_on_first, prior=1e-3)
-    assert shares[0] == pytest.approx(1, abs=0.02) and shares_of([first, second], truth)[1] > 0.5
+    shares = shares_of([second, first], truth, eyes_on_first)
+    assert shares[0] < 0.05 and shares_of([second, first], truth)[0] > 0.5
 
 
 def general_of(track):

@@ -39,7 +39,7 @@ SCRATCH: dict[str, Any] = {
     "lr": 1e-3,
     "out_epochs": 0,
 }  # how a network without general training is trained
-CHOICE = ("tuned", "shares")  # of the card: what cross-validation chose
+CHOICE = ("chosen", "tuned", "shares")  # of the card: what cross-validation chose
 _N_SHIFTS, N_DRAWS = 8, 500
 
 

@@ -24,7 +24,8 @@ from tfhkit.stats import correlation_interval
 
 TUNED_STEPS = (0.0, 0.5, 1.0)  # from the general weights to the fine-tuned ones
 RIDGE_FOLDS = 10  # of the linear path, which is fitted in no time
-PRIOR = 0.2  # how firmly the shares are held near equal parts; see `shares_of`
+EXPECTED = (0.0, 1.0)  # shares of the network and the linear path before anything was seen
+PRIOR = 0.2  # how firmly they are held there; see `shares_of`
 UNPREDICTABLE_R = 0.15  # below it, the sound says next to nothing about the person's lips
 NOT_PREDICTABLE = (
     "the clip's sound does not predict this person's lips ({} on frames that were not learned "
@@ -67,26 +68,27 @@ def shares_of(
     predictions: Sequence[Float[np.ndarray, "T 64"]],
     truth: Float[np.ndarray, "T 64"],
     metric: Float[np.ndarray, "64 K"] | None = None,
+    expected: Sequence[float] = EXPECTED,
     prior: float = PRIOR,
 ) -> Float[np.ndarray, "n"]:
     """Non-negative weights of predictions whose sum has the smallest squared error.
 
-    Frames are few and neighbours alike, so the weights are held near equal parts: leaving them
-    by 1 costs `prior` times the truth's variance.
+    Frames are few and neighbours alike, so the weights are held near what is expected: leaving it
+    by 1 costs `prior` times the truth's variance. The network has to earn its share.
 
     Args:
         predictions: deviations from the mean, of frames that each predictor has not learned from.
         truth: the same deviations, as they were.
         metric: see `mouth_metric`.
+        expected: the weights before anything was seen.
         prior: 0 trusts the frames alone.
     Source: stacked regression (Breiman 1996).
     """
     seen = [p if metric is None else p @ metric for p in (*predictions, truth)]
     columns = np.stack([p.ravel() for p in seen[:-1]], 1).astype(np.float64)
     target = seen[-1].ravel().astype(np.float64)
-    equal = np.full(columns.shape[1], 1 / columns.shape[1])
-    pull = np.sqrt(prior * (target**2).sum()) * np.eye(len(equal))
-    return nnls(np.r_[columns, pull], np.r_[target, pull @ equal])[0]
+    pull = np.sqrt(prior * (target**2).sum()) * np.eye(columns.shape[1])
+    return nnls(np.r_[columns, pull], np.r_[target, pull @ np.array(expected)])[0]
 
 
 def estimate_lips(
@@ -133,7 +135,7 @@ def mix(
         error = mixed[step] - truth
         errors[step] = float(((error if metric is None else error @ metric) ** 2).sum())
     step = min(errors, key=lambda s: errors[s])
-    card: dict[str, Any] = {"tuned": step, "shares": shares[step].round(3).tolist()}
+    card = choice(step, shares[step])
     if model is not None and track.id is not None:
         place = model, track.id
         ways = {"general": held_out[0.0], "tuned": held_out[1.0], "linear": ridge.held_out}
@@ -147,7 +149,14 @@ def mix(
         card |= {"cv_lip_r": best.r, "cv_lip_r_interval": [best.low, best.high]}
         if not best.predictable:
             warnings.warn(NOT_PREDICTABLE.format(best.words()), stacklevel=2)
-            return general, card | {"tuned": 0.0, "shares": [1.0, 0.0]}
+            return general, card | choice(0.0, np.array([1.0, 0.0]))
     net = average([general.net, tuned.net], [1 - step, step])
     linear, share = linear_path(ridge, float(shares[step][1])), float(shares[step][0])
     return replace(tuned, net=net, linear=linear, share=share), card
+
+
+def choice(step: float, shares: Float[np.ndarray, "2"]) -> dict[str, Any]:
+    """What the card says was chosen: the step of TUNED_STEPS, and the shares."""
+    network = {0.0: "general", 0.5: "half fine-tuned", 1.0: "fine-tuned"}[step]
+    words = f"{shares[0]:.2f} of the {network} network, {shares[1]:.2f} of the linear path"
+    return {"chosen": words, "tuned": step, "shares": shares.round(3).tolist()}
