@@ -10,7 +10,7 @@ from tfhkit.motion.life.eyes import EyeTracks, blink_times, eye_expression, lid_
 from tfhkit.motion.life.joints import along
 from tfhkit.motion.life.learn import Life
 from tfhkit.motion.life.lips import lively_lips
-from tfhkit.motion.life.sound import envelopes
+from tfhkit.motion.life.sound import envelope
 from tfhkit.motion.life.walk import WALK, WalkSettings, find_walk
 from tfhkit.motion.predict import ExpAndPose
 
@@ -29,8 +29,8 @@ def enliven(
     """Give a predicted motion what the mean of all possible motions does not have.
 
     The lips keep what the sound says, in the person's amplitude. Head, gaze and what the sound
-    does not say of the brows are played from the person's own frames, chosen by loudness and
-    pitch. Blinks come at the person's rate.
+    does not say of the brows are played from the person's own frames, chosen by loudness.
+    Blinks come at the person's rate.
 
     Args:
         life: the person's Life.
@@ -48,9 +48,9 @@ def enliven(
         return np.asarray(exp, np.float32), np.asarray(pose, np.float32)
     rngs = np.random.default_rng(seed).spawn(3)
     grid = grid_times(times.min(), times.max() + 0.08)
-    asked, pause = envelopes(audio, grid)
+    asked, pause = envelope(audio, grid)
     source = life.source
-    found = find_walk(source.pose, source.sound, source.usable, asked, rngs[0], walk)
+    found = find_walk(source.pose, source.loudness, source.usable, asked, rngs[0], walk)
     head_and_brows = along(np.concatenate([source.pose, source.brows], 1), found)
     predicted = _at(np.asarray(exp, np.float64), times, grid)
     face = predicted if life.eyes is None else predicted @ life.eyes.calm

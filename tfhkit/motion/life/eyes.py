@@ -17,10 +17,11 @@ USUAL_RATE_HZ, RATE_WEIGHT_S = 22 / 60, 4.0
 FALL_S, CLOSED_S, RISE_S = 0.09, 0.04, 0.17
 DURATION_WEIGHT = 3  # blinks that the usual duration counts as
 LEAST_APART_S = 0.35  # from one blink to the next
-AFTER_SPEECH, AFTER_S = 3.0, 0.5  # blinks are more frequent where a pause begins (Cummins 2012)
+# Blinks are more frequent where a stretch of speech ends (Nakano & Kitazawa 2010).
+AFTER_SPEECH, AFTER_S = 3.0, 0.5
 LEAST_RISE, LONGEST_S = 0.3, 0.5  # what counts as a blink: lids close by so much, so briefly
 AROUND_S = 1.0  # the lids' usual opening is taken from so much around
-NOISE = 0.08  # the lids' opening is not steadier
+BESIDE_S = 0.15  # lids move so long before and after a blink's deeper half
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +42,18 @@ class Eyes:
     ways: Float[np.ndarray, "4 64"]
     calm: Float[np.ndarray, "64 64"]
     closed: Float[np.ndarray, "2"]
-    rate_hz: Float[np.ndarray, ""]
-    stretch: Float[np.ndarray, ""]
-    depth: Float[np.ndarray, ""]
+    rate_hz: float
+    stretch: float
+    depth: float
+
+
+@dataclass(frozen=True)
+class Blink:
+    """When a blink is deepest, how long it is more than half closed (s), how far it closes."""
+
+    at_s: float
+    half_s: float
+    closed: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,37 +85,53 @@ def learn_eyes(
         return None
     coefficients, dual = actions.coefficients.numpy(), actions.dual.numpy()
     row = {name: coefficients[k] for k, name in enumerate(actions.names)}
-    strength = dict(zip(actions.names, (np.asarray(exp, np.float64) @ dual).T))
-    lids = np.stack([row[f"eyeBlink{side}"] for side in SIDES])
-    ways = np.stack(
-        [
-            row["eyeLookInRight"] + row["eyeLookOutLeft"],
-            row["eyeLookOutRight"] + row["eyeLookInLeft"],
-            row["eyeLookDownRight"] + row["eyeLookDownLeft"],
-            row["eyeLookUpRight"] + row["eyeLookUpLeft"],
-        ]
-    )
-    track = np.stack([strength[f"eyeBlink{side}"] for side in SIDES], 1)
-    calm = np.eye(64) - dual @ coefficients
+    lids, ways = np.stack([row[f"eyeBlink{side}"] for side in SIDES]), _ways(row)
+    calm, strengths = np.eye(64) - dual @ coefficients, np.asarray(exp, np.float64) @ dual
     closed = _closing_strength(model, id, np.median(exp @ calm, 0), lids)
-    blinks = find_blinks((track / closed).mean(1), times)
-    away = np.zeros(len(times), bool)
-    for blink in blinks:
-        away |= np.abs(times - blink[0]) < blink[1] + 0.5 * AROUND_S * 0.3
-    right = strength["eyeLookInRight"] - strength["eyeLookOutRight"]
-    right = (right + strength["eyeLookOutLeft"] - strength["eyeLookInLeft"]) / 2
-    down = sum(strength[f"eyeLookDown{side}"] - strength[f"eyeLookUp{side}"] for side in SIDES) / 2
-    known = seen & ~away if (seen & ~away).sum() > 1 else seen
-    both = np.concatenate([track, np.stack([right, down], 1)], 1)
-    both = np.stack([np.interp(times, times[known], x[known]) for x in both.T], 1)
+    tracks = _tracks(dict(zip(actions.names, strengths.T)))
+    blinks = find_blinks((tracks.lids / closed).mean(1), times)
+    known = seen & ~_near(blinks, times)
+    known = known if known.sum() > 1 else seen
+    lids_and_gaze = (
+        np.stack([np.interp(times, times[known], x[known]) for x in part.T], 1)
+        for part in (tracks.lids, tracks.gaze)
+    )
     seen_s = float(seen.mean() * (times[-1] - times[0]))
     rate_hz = (len(blinks) + USUAL_RATE_HZ * RATE_WEIGHT_S) / (seen_s + RATE_WEIGHT_S)
     usual_s = FALL_S / 2 + CLOSED_S + RISE_S / 2
-    lasts = [blink[1] / usual_s for blink in blinks] + [1.0] * DURATION_WEIGHT
-    depths = [blink[2] for blink in blinks] + [1.0] * DURATION_WEIGHT
+    lasts = [blink.half_s / usual_s for blink in blinks] + [1.0] * DURATION_WEIGHT
+    depths = [blink.closed for blink in blinks] + [1.0] * DURATION_WEIGHT
     numbers = rate_hz, np.clip(np.mean(lasts), 0.7, 1.5), np.clip(np.mean(depths), 0.8, 1)
-    eyes = Eyes(lids, ways, calm, closed, *(np.array(float(x)) for x in numbers))
-    return eyes, EyeTracks(both[:, :2], both[:, 2:])
+    eyes = Eyes(lids, ways, calm, closed, *map(float, numbers))
+    return eyes, EyeTracks(*lids_and_gaze)
+
+
+def _ways(row):
+    """Expressions (4, 64) of both eyes that look to the image's right and left, down and up."""
+    pairs = (
+        ("eyeLookInRight", "eyeLookOutLeft"),
+        ("eyeLookOutRight", "eyeLookInLeft"),
+        ("eyeLookDownRight", "eyeLookDownLeft"),
+        ("eyeLookUpRight", "eyeLookUpLeft"),
+    )
+    return np.stack([row[first] + row[second] for first, second in pairs])
+
+
+def _tracks(strength):
+    """Lids and gaze of both eyes from the strengths of their actions."""
+    lids = np.stack([strength[f"eyeBlink{side}"] for side in SIDES], 1)
+    right = strength["eyeLookInRight"] - strength["eyeLookOutRight"]
+    right = (right + strength["eyeLookOutLeft"] - strength["eyeLookInLeft"]) / 2
+    down = sum(strength[f"eyeLookDown{side}"] - strength[f"eyeLookUp{side}"] for side in SIDES) / 2
+    return EyeTracks(lids, np.stack([right, down], 1))
+
+
+def _near(blinks, times):
+    """Frames in which the lids are about to close or to open, (T,) bool."""
+    near = np.zeros(len(times), bool)
+    for blink in blinks:
+        near |= np.abs(times - blink.at_s) < blink.half_s + BESIDE_S
+    return near
 
 
 def _closing_strength(model, id, exp, lids):
@@ -121,16 +147,16 @@ def _closing_strength(model, id, exp, lids):
     return np.array(found).clip(0.2, 1.5)
 
 
-def find_blinks(
-    closed: Float[np.ndarray, "T"], times: Float[np.ndarray, "T"]
-) -> list[tuple[float, float, float]]:
+def find_blinks(closed: Float[np.ndarray, "T"], times: Float[np.ndarray, "T"]) -> list[Blink]:
     """Blinks of a track of how far the eyes are closed (0 open, 1 closed).
 
     A blink is a short closing that stands out from what the lids do around it.
 
-    Returns:
-        of each blink: its time, how long it is more than half closed (s), how far it closes.
+    Args:
+        closed: of every frame. times: seconds, increasing.
     """
+    if len(closed) < 3:
+        return []
     step_s = float(np.median(np.diff(times)))
     around = 2 * max(1, round(AROUND_S / 2 / step_s)) + 1
     rise = closed - median_filter(closed, around, mode="nearest")
@@ -143,7 +169,7 @@ def find_blinks(
             top = k + int(rise[k:end].argmax())
             half = (rise[k:end] > rise[top] / 2).sum() * step_s
             if rise[top] >= LEAST_RISE and half <= LONGEST_S:
-                found.append((float(times[top]), float(half), float(closed[top])))
+                found.append(Blink(float(times[top]), float(half), float(closed[top])))
         k = end + 1
     return found
 
@@ -160,7 +186,7 @@ def blink_times(
     more = np.ones(len(pause))
     for end in ends:
         more[end : end + round(AFTER_S / STEP_S)] = AFTER_SPEECH
-    rate_hz = float(eyes.rate_hz) / max(1 - float(eyes.rate_hz) * LEAST_APART_S, 0.2)
+    rate_hz = eyes.rate_hz / max(1 - eyes.rate_hz * LEAST_APART_S, 0.2)
     candidates = np.flatnonzero(rng.random(len(pause)) < STEP_S * rate_hz * more / more.mean())
     starts: list[float] = []
     for k in candidates:
@@ -170,14 +196,16 @@ def blink_times(
 
 
 def lid_closing(
-    eyes: Eyes, starts: Float[np.ndarray, "K"], at_s: Float[np.ndarray, "T"],
+    eyes: Eyes,
+    starts: Float[np.ndarray, "K"],
+    at_s: Float[np.ndarray, "T"],
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "T"]:
     """How far blinks close the eyes at some times: (T,), 0 to 1."""
     closing = np.zeros(len(at_s))
     for start in starts:
-        stretch = float(eyes.stretch) * rng.uniform(0.85, 1.15)
-        depth = min(1.0, float(eyes.depth) * rng.uniform(0.92, 1.08))
+        stretch = eyes.stretch * rng.uniform(0.85, 1.15)
+        depth = min(1.0, eyes.depth * rng.uniform(0.92, 1.08))
         first, last = np.searchsorted(at_s, [start, start + 2 * stretch * (FALL_S + RISE_S)])
         phase = (at_s[first:last] - start) / stretch
         down = smooth((phase / FALL_S).clip(0, 1))

@@ -1,8 +1,6 @@
 """Life: what a person's own frames say about motion that no sound predicts."""
 
-from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
-from zipfile import BadZipFile
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -11,11 +9,10 @@ from tfhkit.errors import InputError, check_shape
 from tfhkit.face.model import MorphableModel
 from tfhkit.fit import Fit
 from tfhkit.fit.eyes import with_calm_eyes
-from tfhkit.media import atomic_path
-from tfhkit.motion.data import STEP_S, grid_times, resample
+from tfhkit.motion.data import grid_times, resample
 from tfhkit.motion.life.eyes import Eyes, EyeTracks, learn_eyes, steady
 from tfhkit.motion.life.lips import Lips, learn_lips
-from tfhkit.motion.life.sound import envelopes
+from tfhkit.motion.life.sound import envelope
 from tfhkit.motion.life.upper import brow_part
 
 LEAST_S = 0.5
@@ -29,7 +26,7 @@ class Source:
         pose: angles (radians) and translation (dm).
         brows: what the brows do that the mapping did not predict, as expression.
         gaze: strengths to the image's right and down. lids: strengths right, left, without blinks.
-        sound: loudness and pitch, see `envelopes`.
+        loudness: see `envelope`.
         usable: False where the face was not seen.
     """
 
@@ -37,7 +34,7 @@ class Source:
     brows: Float[np.ndarray, "N 64"]
     gaze: Float[np.ndarray, "N 2"]
     lids: Float[np.ndarray, "N 2"]
-    sound: Float[np.ndarray, "N 2"]
+    loudness: Float[np.ndarray, "N"]
     usable: Bool[np.ndarray, "N"]
 
 
@@ -58,42 +55,6 @@ class Life:
     brow_part: Float[np.ndarray, "64 64"]
     brow_shift: Float[np.ndarray, "64"]
     eyes: Eyes | None
-
-    def save(self, path: str | Path) -> None:
-        """Write everything to one `.npz`."""
-        with atomic_path(path) as temporary:
-            np.savez(temporary, **_arrays(self))
-
-    @classmethod
-    def load(cls, path: str | Path) -> "Life":
-        """Read what `save` wrote; InputError where the file holds something else."""
-        try:
-            with open(path, "rb") as file, np.load(file) as found:
-                arrays = {name: found[name] for name in found.files}
-            parts = {
-                name: kind(**{f.name: arrays[f"{name}.{f.name}"] for f in fields(kind)})
-                for name, kind in (("source", Source), ("lips", Lips), ("eyes", Eyes))
-                if name != "eyes" or "eyes.lids" in arrays
-            }
-            return cls(
-                parts["source"], parts["lips"], arrays["brow_part"], arrays["brow_shift"],
-                parts.get("eyes"),
-            )  # fmt: skip
-        except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
-            fault = f"is not a file of Life ({error})"
-            raise InputError(path, fault, "make it again with `learn_life`") from error
-
-
-def _arrays(content, before=""):
-    """The arrays of nested dataclasses, by their dotted names."""
-    arrays = {}
-    for part in fields(content):
-        value = getattr(content, part.name)
-        if is_dataclass(value):
-            arrays |= _arrays(value, f"{part.name}.")
-        elif value is not None:
-            arrays[before + part.name] = value
-    return arrays
 
 
 def learn_life(
@@ -122,26 +83,25 @@ def learn_life(
     exp, id = fit.coefficients.exp[frames], fit.coefficients.id[0]
     grid = grid_times(times[0], times[-1])
     usable = np.interp(grid, times, gap.astype(float)) < 0.5
-    sound, pause = envelopes(audio, grid)
-    brows = brow_part(model)
-    true = resample(with_calm_eyes(model, exp), times, grid).astype(np.float64)
-    guess = resample(predicted, times, grid).astype(np.float64)
-    found = learn_eyes(model, id, exp, times, ~gap)
-    rest = np.eye(64) - brows
-    if found is not None:
-        rest = rest @ found[0].calm
-    lips = learn_lips(
-        model, id, true[usable] @ rest, guess[usable] @ rest, pause[usable]
-    )
+    loudness, pause = envelope(audio, grid)
+    brows, calm = brow_part(model), np.eye(64)
+    tracks, eyes = EyeTracks(np.zeros((len(times), 2)), np.zeros((len(times), 2))), None
+    if (found := learn_eyes(model, id, exp, times, ~gap)) is not None:
+        eyes, tracks = found
+        calm = eyes.calm
+    tracks = steady(EyeTracks(_at(grid, tracks.lids, times), _at(grid, tracks.gaze, times)))
+    true, guess = _at(grid, with_calm_eyes(model, exp), times), _at(grid, predicted, times)
+    rest, seen = (np.eye(64) - brows) @ calm, usable
+    lips = learn_lips(model, id, true[seen] @ rest, guess[seen] @ rest, pause[seen])
     residual, shift = _brow_residual(true @ brows, guess @ brows, usable)
-    tracks = EyeTracks(np.zeros((len(times), 2)), np.zeros((len(times), 2)))
-    eyes, tracks = found or (None, tracks)
-    tracks = steady(
-        EyeTracks(*(resample(x, times, grid).astype(np.float64) for x in (tracks.lids, tracks.gaze)))
-    )
-    pose = resample(fit.coefficients.pose[frames], times, grid).astype(np.float64)
-    source = Source(pose, residual, tracks.gaze, tracks.lids, sound, usable)
+    pose = _at(grid, fit.coefficients.pose[frames], times)
+    source = Source(pose, residual, tracks.gaze, tracks.lids, loudness, usable)
     return Life(source, lips, brows, shift, eyes)
+
+
+def _at(grid, values, times):
+    """A track of the frames on the grid, in float64."""
+    return resample(values, times, grid).astype(np.float64)
 
 
 def _brow_residual(true, guess, usable):

@@ -11,13 +11,15 @@ from tfhkit.motion.data import STEP_S
 from tfhkit.motion.life.upper import landmark_gram, vertex_gram
 from tfhkit.motion.lips import LOWER, MOUTH, UPPER
 
-LARGEST_GAIN, SMALLEST_GAIN = 2.5, 0.7
+SMALLEST_GAIN, LARGEST_GAIN = 0.7, 2.5
+# An opening that is less varied than the person's by this factor, or more, is due to the voice.
+OTHER_VOICE, LARGEST_CHANGE = 1.6, 2.0
 WHOLE_FACE = 0.05  # weight of the whole face against the mouth's landmarks
-OTHER_SPEECH = 1.25  # by so much one speech of a person differs from another in its opening
-LARGEST_CHANGE = 2.0  # of the gain, for one speech
-LEAST_SHARE = 0.01  # of the variance, of a direction that has a gain of its own
-PAUSE_SHARE, PAUSE_WEIGHT_S = 0.35, 1.0  # usual variance in pauses to that in speech; its weight
+LEAST_SHARE = 0.01  # of the variance, of a direction that moves in pauses
+# Usual variance in pauses, as a share of that in speech, and for how many seconds it counts.
+PAUSE_SHARE, PAUSE_WEIGHT_S = 0.35, 1.0
 PAUSE_SCALE_S = (0.12, 0.5)  # bounds of the time scale of motion in pauses
+JITTER_S = 0.04  # motion that is faster is the tracker's
 MARGIN = 0.1  # of the opening's range, in which it is compressed
 
 
@@ -26,26 +28,26 @@ class Lips:
     """How a person's lips differ from a mean prediction of them. Expressions are rows.
 
     Args:
-        centre: mean of the prediction. rest: mean of the truth.
+        centre, rest: mean of the prediction, and of the truth.
         gain: what a deviation from `centre` is multiplied by.
+        spread: standard deviation of the person's opening while speaking, mm.
         modes: expressions of the motion in pauses, at one standard deviation.
         scale_s: time scale of each.
-        opening, opening_zero: distance of the inner lips in mm is zero + exp @ opening.
+        opening, opening_zero: the height between the inner lips in mm is zero + exp @ opening.
         way: change of expression that opens the lips by 1 mm, as the person does.
         limits: least and largest opening of the person, mm.
-        spread: standard deviation of the person's opening while speaking, mm.
     """
 
     centre: Float[np.ndarray, "64"]
     rest: Float[np.ndarray, "64"]
-    gain: Float[np.ndarray, "64 64"]
+    gain: float
+    spread: float
     modes: Float[np.ndarray, "K 64"]
     scale_s: Float[np.ndarray, "K"]
     opening: Float[np.ndarray, "64"]
-    opening_zero: Float[np.ndarray, ""]
+    opening_zero: float
     way: Float[np.ndarray, "64"]
     limits: Float[np.ndarray, "2"]
-    spread: Float[np.ndarray, ""]
 
 
 def learn_lips(
@@ -57,66 +59,68 @@ def learn_lips(
 ) -> Lips:
     """Compare the truth with its prediction, on the 25 Hz grid.
 
-    Every principal direction of the mouth's motion gets the gain that gives the prediction the
-    deviation of the truth. A correlation does not change by it; the bound keeps a direction that
-    is hardly predicted from being noise alone.
+    One gain for the whole mouth gives the opening the deviation of the truth. No correlation
+    changes by it; the bound keeps a mouth that is hardly predicted from moving at random.
 
     Args:
         model, id: the face. true, predicted: expression of the same frames, without the brows.
         pause: share of pause.
     """
-    metric = landmark_gram(model, MOUTH) + WHOLE_FACE * vertex_gram(model)
-    root = np.linalg.cholesky(metric + 1e-9 * np.trace(metric) * np.eye(64))
     centre, rest = predicted.mean(0), true.mean(0)
-    moved, guessed = (true - rest) @ root, (predicted - centre) @ root
-    _, _, axes = np.linalg.svd(moved.T @ moved)
-    real, made = (np.sqrt(((part @ axes.T) ** 2).mean(0)) for part in (moved, guessed))
-    tiny = 1e-6 * (1 + np.sqrt((real**2).sum()))
-    overall = np.sqrt((real**2).sum() + tiny**2) / np.sqrt((made**2).sum() + tiny**2)
-    own = real**2 > LEAST_SHARE * (real**2).sum() + tiny**2
-    gains = np.where(own, real / np.maximum(made, tiny), overall)
-    back = axes @ np.linalg.inv(root)
-    opening, zero = _opening(model, id)
-    mm = true @ opening + zero
-    # a prediction's directions are correlated, so that the opening would still be too large
-    open_mm = (guessed @ axes.T * gains) @ (back @ opening)
-    gains = (gains * (mm.std() + tiny) / (open_mm.std() + tiny)).clip(SMALLEST_GAIN, LARGEST_GAIN)
-    gain = root @ axes.T @ (gains[:, None] * back)
-    still = pause > 0.5
-    parts = (part @ axes[own].T for part in (moved, guessed))
-    std, scale_s = _pause_motion(*parts, gains[own], still)
-    way = (true - rest).T @ (mm - mm.mean()) / max(((mm - mm.mean()) ** 2).sum(), 1e-9)
-    way = way / (way @ opening) if abs(way @ opening) > 0.5 else opening / (opening @ opening)
-    return Lips(
-        centre, rest, gain, std[:, None] * back[own], scale_s, opening, np.array(zero), way,
-        np.percentile(mm, [0, 100]), np.array(_spread(mm, 1 - pause)),
-    )  # fmt: skip
+    opening, zero = opening_of(model, id)
+    mm, made_mm = true @ opening + zero, predicted @ opening
+    gain = np.clip((mm.std() + 1e-6) / (made_mm.std() + 1e-6), SMALLEST_GAIN, LARGEST_GAIN)
+    way = (true - rest).T @ (mm - mm.mean())
+    open_by = float(way @ opening)
+    way = way / open_by if open_by > 1e-9 else opening / (opening @ opening)
+    modes, scale_s = _pause_motion(model, true - rest, gain * (predicted - centre), pause > 0.5)
+    limits = np.array([mm.min(), mm.max()])
+    spread = _spread(mm, 1 - pause)
+    return Lips(centre, rest, float(gain), spread, modes, scale_s, opening, zero, way, limits)
 
 
-def _pause_motion(moved, guessed, gains, still):
-    """Deviation (K,) that the prediction lacks in pauses, and its time scale in s."""
-    weight = PAUSE_WEIGHT_S / STEP_S
+def _pause_motion(model, moved, made, still):
+    """Expressions (K, 64) of what a prediction lacks in pauses, and their time scales in s.
+
+    The directions are the principal ones of the mouth's landmarks over all of the speech.
+    """
+    metric = landmark_gram(model, MOUTH) + WHOLE_FACE * vertex_gram(model)
+    root = np.linalg.cholesky(metric + 1e-9 * np.trace(metric) * np.eye(len(metric)))
+    _, _, axes = np.linalg.svd(root.T @ (moved.T @ moved) @ root)
+    moved, made = moved @ root @ axes.T, made @ root @ axes.T
     usual = PAUSE_SHARE * (moved**2).mean(0)
-    count = float(still.sum())
-    real, made, speed = usual, np.zeros_like(usual), np.zeros_like(usual)
+    own = usual > LEAST_SHARE * usual.sum()
+    count, weight = float(still.sum()), PAUSE_WEIGHT_S / STEP_S
+    lacking = usual
     if count > 2:
-        real = (count * moved[still].var(0) + weight * usual) / (count + weight)
-        made = gains**2 * guessed[still].var(0) * count / (count + weight)
-    calm = gaussian_filter1d(moved, 0.04 / STEP_S, axis=0)
+        share = count / (count + weight)
+        lacking = share * (moved[still].var(0) - made[still].var(0)) + (1 - share) * usual
+    calm = gaussian_filter1d(moved, JITTER_S / STEP_S, axis=0)
     pairs = still[1:] & still[:-1] if count > weight else np.ones(len(still) - 1, bool)
-    speed = (np.diff(calm, axis=0)[pairs] / STEP_S).var(0)
-    spread = calm[1:][pairs].var(0)
-    scale_s = np.sqrt(spread / np.maximum(speed, 1e-12)).clip(*PAUSE_SCALE_S)
-    return np.sqrt(np.maximum(real - made, 0)), scale_s
+    speed = (np.diff(calm, axis=0)[pairs] / STEP_S).std(0)
+    scale_s = calm[1:][pairs].std(0) / np.maximum(speed, 1e-9)
+    std = np.sqrt(np.maximum(lacking, 0))
+    modes = (std[:, None] * axes @ np.linalg.inv(root))[own]
+    return modes, scale_s[own].clip(*PAUSE_SCALE_S)
 
 
-def _opening(model, id):
-    """Opening in mm as a linear function of the expression: (64,), and its value at rest."""
-    upper, lower = (int(model.landmark_ids[point]) for point in (UPPER, LOWER))
-    basis, ids = (part.cpu().double().numpy() for part in (model.exp_basis, model.id_basis[:, [upper, lower], 1]))
-    mean = model.mean_shape[[upper, lower], 1].cpu().double().numpy()
-    zero = (mean + np.asarray(id, np.float64) @ ids) @ [1, -1]
-    return 100 * (basis[:, upper, 1] - basis[:, lower, 1]), 100 * float(zero)
+def opening_of(
+    model: MorphableModel, id: Float[np.ndarray, "80"]
+) -> tuple[Float[np.ndarray, "64"], float]:
+    """Height between the inner lips in mm as a linear function of the expression.
+
+    Args:
+        model, id: the face.
+    Returns:
+        weights, and the height of the expression zero.
+    """
+    ids = model.landmark_ids.cpu()[[UPPER, LOWER]]
+    exp_y, id_y, mean_y = (
+        part.cpu()[..., ids, 1].double().numpy()
+        for part in (model.exp_basis, model.id_basis, model.mean_shape)
+    )
+    y = mean_y + np.asarray(id, np.float64) @ id_y
+    return 100 * (exp_y[:, 0] - exp_y[:, 1]), 100 * float(y[0] - y[1])
 
 
 def lively_lips(
@@ -128,17 +132,17 @@ def lively_lips(
     """A predicted expression (without brows and eyes) with the person's amplitude.
 
     A voice that the mapping does not know may be predicted with another amplitude altogether. Then
-    the gain is changed until the opening is as varied as this person's speeches are.
+    the gain is changed until the opening is nearly as varied as the person's.
 
     Args:
         lips: Lips. exp: on the 25 Hz grid. pause: share of pause. rng: of the motion in pauses.
     """
-    moved = (exp - lips.centre) @ lips.gain
-    spread, usual = max(_spread(moved @ lips.opening, 1 - pause), 1e-6), float(lips.spread)
-    wanted = np.clip(spread, usual / OTHER_SPEECH, usual * OTHER_SPEECH)
-    lively = lips.rest + min(wanted / spread, LARGEST_CHANGE) * moved
+    moved = lips.gain * (exp - lips.centre)
+    spread, usual = _spread(moved @ lips.opening, 1 - pause), lips.spread
+    wanted = np.clip(spread, usual / OTHER_VOICE, usual * OTHER_VOICE)
+    lively = lips.rest + min(wanted / max(spread, 1e-6), LARGEST_CHANGE) * moved
     for mode, scale_s in zip(lips.modes, lips.scale_s):
-        lively += pause[:, None] * _smooth_noise(rng, len(exp), scale_s)[:, None] * mode
+        lively += (pause * smooth_noise(len(exp), scale_s, rng))[:, None] * mode
     mm = lively @ lips.opening + lips.opening_zero
     return lively + (_within(mm, *lips.limits) - mm)[:, None] * lips.way
 
@@ -149,9 +153,11 @@ def _spread(mm, speaks):
     return float(np.sqrt(weights @ (mm - weights @ mm) ** 2))
 
 
-def _smooth_noise(rng, n, scale_s):
-    """A Gaussian process of unit variance whose velocity has a deviation of 1 / scale_s."""
-    sigma = scale_s / STEP_S / np.sqrt(2)
+def smooth_noise(
+    n: int, scale_s: float | np.floating, rng: np.random.Generator
+) -> Float[np.ndarray, "n"]:
+    """A Gaussian process of unit variance on the 25 Hz grid; its velocity's is 1 / scale_s^2."""
+    sigma = float(scale_s) / STEP_S / np.sqrt(2)
     reach = int(4 * sigma) + 1
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     noise = rng.normal(size=n + 2 * reach)

@@ -1,4 +1,4 @@
-"""A walk through a person's own frames whose sound resembles a new speech.
+"""A walk through a person's own frames that are about as loud as a new speech.
 
 The walk plays the person's motion at its own pace, forwards or backwards, and turns round where the
 head hardly moves. So every stretch of it is a real one, it never jumps, and the frames themselves
@@ -24,7 +24,7 @@ class WalkSettings:
 
     Args:
         turn: of turning round where the head stands still; twice that at its usual speed.
-        sound: per second and unit of difference (squared) in loudness and pitch.
+        sound: per second and unit of difference (squared) in loudness.
         used: per second on frames that were used once a moment ago.
         unseen: per second on frames in which the face was not seen.
         chance: size of a random cost per second, drawn for every part of the speech.
@@ -65,9 +65,9 @@ WALK = WalkSettings()
 
 def find_walk(
     pose: Float[np.ndarray, "N 6"],
-    sound: Float[np.ndarray, "N 2"],
+    loudness: Float[np.ndarray, "N"],
     usable: Bool[np.ndarray, "N"],
-    asked: Float[np.ndarray, "G 2"],
+    asked: Float[np.ndarray, "G"],
     rng: np.random.Generator,
     settings: WalkSettings = WALK,
 ) -> Walk:
@@ -75,8 +75,8 @@ def find_walk(
 
     Args:
         pose: of the source's rows, STEP_S apart, angles in radians, translation in dm.
-        sound: loudness and pitch of the rows. usable: rows in which the face was seen.
-        asked: loudness and pitch of the speech, STEP_S apart.
+        loudness: of the rows. usable: rows in which the face was seen.
+        asked: loudness of the speech, STEP_S apart.
         rng: of the random costs. settings: WalkSettings.
     """
     n, turn = len(pose), turn_costs(pose, settings)
@@ -87,7 +87,7 @@ def find_walk(
         per_s = settings.chance * chance / max(chance.std(), 1e-9)
         per_s += settings.used * used + settings.unseen * ~usable
         wanted = asked[first : first + part + ahead]
-        unlike = ((sound[None] - wanted[:, None]) ** 2).sum(-1)
+        unlike = (loudness[None] - wanted[:, None]) ** 2
         costs = STEP_S * (per_s + settings.sound * unlike)
         taken = _cheapest(total, costs, turn, begins=first == 0)[:part]
         path.append(taken)
