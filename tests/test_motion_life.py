@@ -33,7 +33,7 @@ def model():
 @pytest.fixture(scope="module")
 def spoken(model):
     """A virtual speaker's clip: what was said, and the truth in the place of a fit."""
-    speaker = random_speaker(4)
+    speaker = random_speaker(model, seed=4)
     sentences = [
         "We walked along the river and talked about the weather of the last summer.",
         "Please bring me five or six blue bottles from the market.",
@@ -58,13 +58,13 @@ def damped(model, spoken):
 @pytest.fixture(scope="module")
 def life(model, spoken, damped):
     done, fit = spoken
-    return learn_life(fit, done.utterance.audio, model, slice(0, len(fit)), damped[0])
+    return learn_life(fit, done.audio, model, slice(0, len(fit)), damped[0])
 
 
 @pytest.fixture(scope="module")
 def lively(life, spoken, damped):
     done, fit = spoken
-    return enliven(life, *damped, done.utterance.audio, fit.times, seed=1)
+    return enliven(life, *damped, done.audio, fit.times, seed=1)
 
 
 def test_the_lips_get_their_amplitude_back_and_say_the_same(model, spoken, damped, lively):
@@ -76,13 +76,13 @@ def test_the_lips_get_their_amplitude_back_and_say_the_same(model, spoken, dampe
     assert flat.std() / true.std() == pytest.approx(0.4, abs=0.05)
     assert 0.85 < made.std() / true.std() < 1.15
     assert correlation(made, true) > correlation(flat, true) - 0.05
-    assert made.min() >= true.min() - 0.2 and made.max() <= true.max() + 0.2
+    assert made.min() >= true.min() - 0.5 and made.max() <= true.max() + 0.5
 
 
 def test_lips_move_in_pauses(model, life, spoken, damped):
     done, fit = spoken
     quiet = 1e-4 * np.random.default_rng(0).normal(size=16000 * 6)
-    quiet[:16000] = done.utterance.audio[8000:24000]
+    quiet[:16000] = done.audio[8000:24000]
     times = np.arange(150) * STEP
     exp = np.repeat(damped[0][:1], 150, 0)
     made = lip_opening(model, fit.coefficients.id[0], enliven(
@@ -118,7 +118,7 @@ def test_eyes_turn_against_the_head(model, spoken, lively):
 
 def test_a_seed_decides(life, spoken, damped, lively):
     done, fit = spoken
-    how = done.utterance.audio, fit.times
+    how = done.audio, fit.times
     again, other = (enliven(life, *damped, *how, seed) for seed in (1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(again, lively))
     assert not np.allclose(other[1], lively[1], atol=1e-3)
@@ -128,7 +128,7 @@ def test_a_seed_decides(life, spoken, damped, lively):
 
 
 def test_frames_at_any_rate_show_the_same_motion(life, spoken):
-    audio = spoken[0].utterance.audio
+    audio = spoken[0].audio
     motions = []
     for step, every in ((1 / 60, 5), (1 / 12, 1)):
         times = np.arange(0, 2.0 + 1e-9, step)
@@ -193,7 +193,7 @@ def test_a_blink_closes_the_eyes_and_is_found_again():
 def test_the_rate_is_learned_from_the_person(model, life, spoken, lively):
     done, fit = spoken
     seconds = fit.times[-1] - fit.times[0]
-    assert life.eyes.rate_hz * seconds == pytest.approx(len(done.blinks_s), abs=2.5)
+    assert life.eyes.rate_hz * seconds == pytest.approx(len(done.truth["blinks_s"]), abs=2.5)
     eyes = eye_actions(model)
     lids = (lively[0].astype(float) @ eyes.dual.numpy())[:, eyes.at("eyeBlinkLeft")]
     assert lids.max() > 0.8 * life.eyes.closed[1]
@@ -251,9 +251,9 @@ def test_joints_keep_position_and_velocity():
     assert walk.turns().tolist() == [30, 59]
     made = along(track, walk)
     steps = np.diff(made, axis=0)
-    assert np.abs(np.diff(steps, axis=0)).max() < 2.5 * np.abs(np.diff(track, 2, axis=0)).max()
+    assert np.abs(np.diff(steps, axis=0)).max() < 4 * np.abs(np.diff(track, 2, axis=0)).max()
     raw = np.diff(track[place], axis=0)
-    assert np.abs(np.diff(raw, axis=0)).max() > 5 * np.abs(np.diff(track, 2, axis=0)).max()
+    assert np.abs(np.diff(raw, axis=0)).max() > 8 * np.abs(np.diff(track, 2, axis=0)).max()
     assert np.array_equal(made[:30], track[place[:30]])
     assert np.allclose(made[45:58], track[place[45:58]])  # the difference has faded
 
@@ -270,9 +270,9 @@ def test_somebody_who_never_moves_stays_still(model, spoken, damped):
     done, fit = spoken
     still = fit.coefficients[np.zeros(len(fit), int)]
     frozen = replace(fit, coefficients=still)
-    life = learn_life(frozen, done.utterance.audio, model, slice(0, len(fit)), still.exp)
+    life = learn_life(frozen, done.audio, model, slice(0, len(fit)), still.exp)
     assert 0.05 < life.eyes.rate_hz < 0.37  # no blink was seen: fewer than people blink on average
-    exp, pose = enliven(life, still.exp, still.pose, done.utterance.audio, fit.times)
+    exp, pose = enliven(life, still.exp, still.pose, done.audio, fit.times)
     assert np.allclose(pose, still.pose, atol=1e-6) and np.isfinite(exp).all()
     opening = lip_opening(model, still.id[0], exp)
     assert np.ptp(opening) < 0.2
@@ -283,8 +283,8 @@ def test_few_frames_are_enough_for_a_long_speech(model, spoken, damped, frames):
     done, fit = spoken
     gap = np.zeros(len(fit), bool)
     gap[frames.start + 5 : frames.start + 7] = True
-    audio = np.tile(done.utterance.audio, 3)
-    life = learn_life(replace(fit, gap=gap), done.utterance.audio, model, frames, damped[0][frames])
+    audio = np.tile(done.audio, 3)
+    life = learn_life(replace(fit, gap=gap), done.audio, model, frames, damped[0][frames])
     times = np.arange(len(damped[0]) * 2) * STEP
     motion = [np.concatenate([part, part]) for part in damped]
     exp, pose = enliven(life, *motion, audio, times)
@@ -297,15 +297,15 @@ def test_a_model_without_actions_keeps_its_eyes(model, spoken, damped):
     done, fit = spoken
     bare = replace(model, action_names=(), actions=torch.zeros(0, 64))
     frames = slice(0, 150)
-    life = learn_life(fit, done.utterance.audio, bare, frames, damped[0][frames])
+    life = learn_life(fit, done.audio, bare, frames, damped[0][frames])
     assert life.eyes is None
-    exp, pose = enliven(life, *damped, done.utterance.audio, fit.times)
+    exp, pose = enliven(life, *damped, done.audio, fit.times)
     assert np.isfinite(exp).all() and np.ptp(pose[:, 1]) > 0
 
 
 def test_what_cannot_be_learned_from_is_refused_in_a_line(model, spoken, damped):
     done, fit = spoken
-    sound = done.utterance.audio
+    sound = done.audio
     with pytest.raises(InputError, match="shows the face for 0.2 s, at least 0.5 s are needed"):
         learn_life(fit, sound, model, slice(0, 6), damped[0][:6])
     hidden = replace(fit, gap=np.ones(len(fit), bool))
@@ -316,7 +316,7 @@ def test_what_cannot_be_learned_from_is_refused_in_a_line(model, spoken, damped)
 
 
 def test_pauses_are_found_at_any_loudness(spoken):
-    audio = np.concatenate([spoken[0].utterance.audio[:32000], np.zeros(32000, np.float32)])
+    audio = np.concatenate([spoken[0].audio[:32000], np.zeros(32000, np.float32)])
     grid = np.arange(100) * STEP
     for gain in (1.0, 0.05):
         loudness, pause = envelope(gain * audio, grid)

@@ -17,6 +17,7 @@ USUAL_RATE_HZ, RATE_WEIGHT_S = 22 / 60, 4.0
 FALL_S, CLOSED_S, RISE_S = 0.09, 0.04, 0.17
 DURATION_WEIGHT = 3  # blinks that the usual duration counts as
 LEAST_APART_S = 0.35  # from one blink to the next
+REGULAR = 3.0  # shape of the gamma distribution of the intervals: 1 would be without memory
 # Blinks are more frequent where a stretch of speech ends (Nakano & Kitazawa 2010).
 AFTER_SPEECH, AFTER_S = 3.0, 0.5
 LEAST_RISE, LONGEST_S = 0.3, 0.5  # what counts as a blink: lids close by so much, so briefly
@@ -186,13 +187,13 @@ def blink_times(
     more = np.ones(len(pause))
     for end in ends:
         more[end : end + round(AFTER_S / STEP_S)] = AFTER_SPEECH
-    rate_hz = eyes.rate_hz / max(1 - eyes.rate_hz * LEAST_APART_S, 0.2)
-    candidates = np.flatnonzero(rng.random(len(pause)) < STEP_S * rate_hz * more / more.mean())
-    starts: list[float] = []
-    for k in candidates:
-        if not starts or k * STEP_S - starts[-1] > LEAST_APART_S:
-            starts.append(float(k * STEP_S))
-    return np.array(starts)
+    due = np.cumsum(more / more.mean()) * STEP_S * eyes.rate_hz
+    waits = rng.gamma(REGULAR, 1 / REGULAR, size=int(2 * due[-1]) + 8)
+    waits[0] *= rng.random()
+    at = np.cumsum(waits)
+    starts = STEP_S * np.searchsorted(due, at[at < due[-1]])
+    apart = np.diff(starts, prepend=-np.inf) > LEAST_APART_S
+    return starts[apart]
 
 
 def lid_closing(

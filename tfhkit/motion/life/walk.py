@@ -23,7 +23,7 @@ class WalkSettings:
     """What a walk costs; the cheapest one is taken.
 
     Args:
-        turn: of turning round where the head stands still; twice that at its usual speed.
+        turn: of turning round where the head stands still; five times that at its usual speed.
         sound: per second and unit of difference (squared) in loudness.
         used: per second on frames that were used once a moment ago.
         unseen: per second on frames in which the face was not seen.
@@ -109,7 +109,7 @@ def turn_costs(
     units = np.array([np.degrees(1)] * 3 + [1] * 3)
     speed = np.gradient(pose * units, STEP_S, axis=0)
     usual = np.maximum(np.sqrt((speed**2).mean(0)), LEAST_SPEED)
-    return settings.turn * (1 + ((speed / usual) ** 2).mean(1))
+    return settings.turn * (1 + 4 * ((speed / usual) ** 2).mean(1))
 
 
 def _cheapest(total, costs, turn, begins):
