@@ -23,7 +23,7 @@ class WalkSettings:
     """What a walk costs; the cheapest one is taken.
 
     Args:
-        turn: of turning round where the head stands still; five times that at its usual speed.
+        turn: of turning round. fast: added where the head moves at its usual speed (squared).
         sound: per second and unit of difference (squared) in loudness.
         used: per second on frames that were used once a moment ago.
         unseen: per second on frames in which the face was not seen.
@@ -32,8 +32,9 @@ class WalkSettings:
         forget_s: after so long a used frame counts less by a factor of e.
     """
 
-    turn: float = 3.0
-    sound: float = 0.5
+    turn: float = 1.0
+    fast: float = 12.0
+    sound: float = 1.5
     used: float = 1.0
     unseen: float = 20.0
     chance: float = 0.5
@@ -109,7 +110,7 @@ def turn_costs(
     units = np.array([np.degrees(1)] * 3 + [1] * 3)
     speed = np.gradient(pose * units, STEP_S, axis=0)
     usual = np.maximum(np.sqrt((speed**2).mean(0)), LEAST_SPEED)
-    return settings.turn * (1 + 4 * ((speed / usual) ** 2).mean(1))
+    return settings.turn + settings.fast * ((speed / usual) ** 2).mean(1)
 
 
 def _cheapest(total, costs, turn, begins):
