@@ -25,8 +25,9 @@ from tfhkit.media import (
     write_json,
 )
 from tfhkit.media.locks import LOCK, hold, remove_leftovers
-from tfhkit.motion import MotionWeights
+from tfhkit.motion import MotionWeights, predict_motion
 from tfhkit.motion.general import basis_mark
+from tfhkit.motion.life import Life, learn_life
 from tfhkit.profiles import Settings
 from tfhkit.refine import Refiner, load_refiner, save_refiner
 
@@ -64,6 +65,13 @@ class Person:
     def model(self) -> MorphableModel:
         """The MorphableModel that was fitted."""
         return self.fit.load_model()
+
+    @cached_property
+    def life(self) -> Life:
+        """What the training frames say about motion that no sound predicts; see `learn_life`."""
+        clip, train = self.clip, self.train
+        exp, _ = predict_motion(self.learned_mapping(), clip.audio, self.fit.times[train])
+        return learn_life(self.fit, clip.audio, self.model, train, exp)
 
     def learned_mapping(self) -> MotionWeights:
         """The mapping; InputError where it was not trained yet."""

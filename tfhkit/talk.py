@@ -27,6 +27,7 @@ from tfhkit.media import SR_HZ, Clip, open_clip
 from tfhkit.metrics import psnr
 from tfhkit.motion import MotionWeights, TrainSettings, predict_motion, train_personal
 from tfhkit.motion.general import general_mapping
+from tfhkit.motion.life import enliven
 from tfhkit.motion.lips import correlation, lip_opening
 from tfhkit.motion.personal import personal_track
 from tfhkit.person import PARTS, Motion, Person, keep_stage, open_directory, refuse_unseen
@@ -140,7 +141,7 @@ def held_out_scores(person: Person) -> dict[str, float]:
 
 def drive(
     person: Person, audio: Sound, times: Float[np.ndarray, "T"] | None = None,
-    pose_mode: str = "paper",
+    pose_mode: str = "paper", seed: int | None = 0,
 ) -> Motion:  # fmt: skip
     """How the person moves while saying something (Eq. 1), and in front of what (Sec. 3.3.2).
 
@@ -148,6 +149,7 @@ def drive(
         person: Person. audio: sound file, or (N,) float mono at 16 kHz.
         times: (T,) seconds of the frames; None: the clip's mean frame rate to the sound's end.
         pose_mode: how the pose meets the background, see `match_background`.
+        seed: random seed of what no sound predicts, see `enliven`; None: without it (the paper).
     Returns:
         Motion.
     Raises:
@@ -158,11 +160,12 @@ def drive(
         fps = (len(clip_times) - 1) / (clip_times[-1] - clip_times[0])
         times = np.arange(0, len(audio) / SR_HZ, 1 / fps)
     exp, pose = predict_motion(person.learned_mapping(), audio, times)
+    if seed is not None:
+        exp, pose = enliven(person.life, exp, pose, audio, times, seed)
     shown = person.fit.nearest_usable()[person.train]  # no dark or blurred frame is a background
     source = person.fit.coefficients[shown].pose
     match = match_background(pose, source, times, clip_times[person.train], mode=pose_mode)
-    index = shown[match.source_index]
-    return Motion(times, exp, pose, match.pose, index)
+    return Motion(times, exp, pose, match.pose, shown[match.source_index])
 
 
 def draw(
@@ -220,13 +223,13 @@ def film(
 
 def talk(
     person: Person, audio: Sound, path: str | Path, visible_mark: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | None = None, seed: int | None = 0,
 ) -> Path:  # fmt: skip
     """The person says something: `drive`, then draw, refine and film part by part.
 
     Args and returns: as for `film` and `drive`. Gives the same video as those one by one.
     """
-    motion = drive(person, audio := read_speech(audio))
+    motion = drive(person, audio := read_speech(audio), seed=seed)
     how = visible_mark, person.settings.video_crf, progress
     frames = full_frames(person.clip, person.fit.crop, refined_parts(person, motion))
     return write_talking_head(path, frames, motion.times, audio, *how)

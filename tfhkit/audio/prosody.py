@@ -52,12 +52,7 @@ def prosody(
     """
     audio = checked_audio(audio, sr_hz, allow_silent=False)
     times = checked_times(times, len(audio) / SR_HZ)
-    energy = np.concatenate([[0.0], np.cumsum(audio.astype(np.float64) ** 2)])
-    half = int(WINDOW_S * SR_HZ / 2)
-    centre = np.round(times * SR_HZ).astype(np.int64)
-    first, last = (np.clip(centre + side, 0, len(audio)) for side in (-half, half))
-    energy_db = 10 * np.log10(np.maximum((energy[last] - energy[first]) / (2 * half), 1e-8))
-
+    energy_db = loudness_db(audio, times)
     f0_hz, voiced = _track_pitch(audio, fmin_hz, fmax_hz)
     track_s = np.arange(len(f0_hz)) * HOP_LENGTH / SR_HZ
     nearest = np.clip(np.round(times / (HOP_LENGTH / SR_HZ)).astype(int), 0, len(f0_hz) - 1)
@@ -70,6 +65,21 @@ def prosody(
     return Prosody(
         energy_db.astype(np.float32), pitch_st.astype(np.float32), voiced[nearest], median_hz
     )
+
+
+def loudness_db(
+    audio: Float[np.ndarray, "N"], times: Float[np.ndarray, "T"]
+) -> Float[np.ndarray, "T"]:
+    """Loudness at frame times, dB relative to full scale, not below -80.
+
+    Args:
+        audio: (N,) float, mono, 16 kHz; audio[0] is at time 0. times: (T,) seconds.
+    """
+    energy = np.concatenate([[0.0], np.cumsum(audio.astype(np.float64) ** 2)])
+    half = int(WINDOW_S * SR_HZ / 2)
+    centre = np.round(times * SR_HZ).astype(np.int64)
+    first, last = (np.clip(centre + side, 0, len(audio)) for side in (-half, half))
+    return 10 * np.log10(np.maximum((energy[last] - energy[first]) / (2 * half), 1e-8))
 
 
 def _track_pitch(audio, fmin_hz, fmax_hz):
