@@ -153,8 +153,9 @@ class Motion:
 
     Args:
         times: (T,) seconds.
-        exp: (T, 64) expression, from the sound (Eq. 1).
-        predicted_pose: (T, 6) angles (radians) and translation (dm), from the sound (Eq. 1).
+        exp: (T, 64) expression, from the sound (Eq. 1), enlivened where a seed was given.
+        predicted_pose: (T, 6) angles (radians) and translation (dm): from the sound (Eq. 1), or
+            played from the person's own frames, see `tfhkit.motion.life`.
         pose: (T, 6) the pose that is rendered, adjusted to the background (Sec. 3.3.2).
         source_index: (T,) int64 number of the clip's frame that lies behind.
     """

@@ -64,8 +64,7 @@ def learn(
     Returns:
         Person, with scores on the held-out end of the clip.
     Raises:
-        InputError: a clip that cannot be used, or a folder that holds somebody else or that
-            another process uses.
+        InputError: a clip that cannot be used, or a folder that is in use or is another person's.
     """
     settings = settings_of(profile)
     opened = clip if isinstance(clip, Clip) else open_clip(clip)
@@ -134,9 +133,8 @@ def held_out_scores(person: Person) -> dict[str, float]:
     region, real = coarse.changed > 0, np.asarray(coarse.real)
     scores = {name: float(np.mean(psnr(real, made, region))) for name, made in pictures.items()}
     card = person.learned_mapping().card
-    low, high = card["cv_lip_r_interval"]
-    estimate = {"cv_lip_r": card["cv_lip_r"], "cv_lip_r_low": low, "cv_lip_r_high": high}
-    return {**estimate, "lip_r": correlation(*lips), **scores}
+    scores |= {name: card[name] for name in card if name.startswith("cv_lip_r")}
+    return {"lip_r": correlation(*lips), **scores}
 
 
 def drive(
@@ -157,8 +155,7 @@ def drive(
     """
     audio, clip_times = read_speech(audio), person.fit.times
     if times is None:
-        fps = (len(clip_times) - 1) / (clip_times[-1] - clip_times[0])
-        times = np.arange(0, len(audio) / SR_HZ, 1 / fps)
+        times = np.arange(0, len(audio) / SR_HZ, np.diff(clip_times).mean())
     exp, pose = predict_motion(person.learned_mapping(), audio, times)
     if seed is not None:
         exp, pose = enliven(person.life, exp, pose, audio, times, seed)
@@ -212,8 +209,7 @@ def film(
     Args:
         person: Person. refined: Refined. audio: sound file, or (N,) float at 16 kHz; sample 0
             belongs to the first frame.
-        path: the `.mp4` to write.
-        visible_mark: draw the mark; the metadata says "synthetic" in any case.
+        path: the `.mp4`. visible_mark: draw the mark; the metadata say "synthetic" in any case.
         progress: called as progress(done, total, text).
     """
     how = visible_mark, person.settings.video_crf, progress

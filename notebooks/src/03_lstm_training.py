@@ -378,7 +378,7 @@ assert mean_loss[card["best_epoch"]] <= mean_loss[0]
 
 # %%
 if "chosen" in card:
-    low, high = card["cv_lip_r_interval"]
+    low, high = card["cv_lip_r_low"], card["cv_lip_r_high"]
     print(f"kept: {card['chosen']}")
     print("lip opening in the training part, by cross-validation:")
     for name in ("general", "tuned", "linear"):

@@ -146,7 +146,7 @@ def mix(
         }
         card |= {f"cv_lip_r_{name}": round(lips[name].r, 3) for name in ways}
         best = lips["mixed"]
-        card |= {"cv_lip_r": best.r, "cv_lip_r_interval": [best.low, best.high]}
+        card |= {"cv_lip_r": best.r, "cv_lip_r_low": best.low, "cv_lip_r_high": best.high}
         if not best.predictable:
             warnings.warn(NOT_PREDICTABLE.format(best.words()), stacklevel=2)
             return general, card | choice(0.0, np.array([1.0, 0.0]))
