@@ -91,6 +91,8 @@ def test_help(capfd, name):
         (["talk", "sample", "nowhere.wav"], "nowhere.wav: there is no such speech file"),
         (["talk", "sample", "short.wav"], "short.wav: is 0.1 s long, at least 0.5 s are needed"),
         (["talk", "sample", "silent.wav"], "its sound is silent (digital silence); give a rec"),
+        (["talk", "sample", "sentence", "--draws", "0"], "--draws: is 0; give 1 or more"),
+        (["talk", "sample", "sentence", "--draws", "2", "--mean"], "makes no sense with --mean"),
         (["talk", "sample", "sentence", "-o", "x.avi"], "x.avi: is not named .mp4; name a file"),
         (["talk", "sample", "sentence", "-o", "file/x.mp4"], "file/x.mp4: cannot be written (Fil"),
         (["run", "--clip", "nowhere.mp4"], "nowhere.mp4: there is no such clip file"),
