@@ -86,6 +86,8 @@ _MOTION = {
     "lip_r_general": score("The same from the general mapping alone"),
     "lip_r_personal_only": score("The same without general training"),
     "lip_r_ridge": score("The same from ridge regression"),
+    "lip_r_network": score("The same from the network without the linear path"),
+    "cv_lip_r": score("The kit's estimate of it, by cross-validation in the training part"),
     "mouth_mm": Label("Error of the mouth's landmarks", "mm", 2),
     "mouth_mm_frozen": Label("The same of a frozen mouth", "mm", 2),
     "mouth_mm_shuffled": Label("The same with shifted sound", "mm", 2),
