@@ -94,7 +94,7 @@ _MOTION = {
     "mouth_mm_ridge": Label("The same from ridge regression", "mm", 2),
     "hs_predicted": score("HS of the predicted head motion"),
     "lag_ms": Label("Lag of the sound that fits best", "ms"),
-    "best_epoch": Label("Epoch kept, for each fold"),
+    "best_epoch": Label("Epoch kept"),
     "train_seconds": Label("Training", "s", 0),
 }  # fmt: skip
 
