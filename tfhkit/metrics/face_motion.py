@@ -95,7 +95,7 @@ class FaceTrack:
 
 @dataclass(frozen=True, eq=False)
 class FaceMotion:
-    """One row per frame with a face; lengths in units of the outer eye corners' distance.
+    """One row per frame with a face; lengths in hundredths of the outer eye corners' distance.
 
     Args:
         times: (T,) seconds.
@@ -140,22 +140,23 @@ def face_motion(track: FaceTrack) -> FaceMotion:
     eyes_px = np.linalg.norm(left - right, axis=-1)
     if not (eyes_px > 0).all():
         raise InputError("mesh_px", "has both eyes on one point", "detect the landmarks again")
+    unit_px = eyes_px / 100
     first, second = np.array(list(combinations(LIPS, 2))).T
-    lips = np.linalg.norm(mesh[:, first] - mesh[:, second], axis=-1) / eyes_px[:, None]
+    lips = np.linalg.norm(mesh[:, first] - mesh[:, second], axis=-1) / unit_px[:, None]
     gaps = mesh[:, list(UPPER_LIP)] - mesh[:, list(LOWER_LIP)]
     brows = [
-        np.linalg.norm(mesh[:, brow].mean(1) - mesh[:, eye].mean(1), axis=-1) / eyes_px
+        np.linalg.norm(mesh[:, brow].mean(1) - mesh[:, eye].mean(1), axis=-1) / unit_px
         for brow, eye in zip(BROWS, EYES)
     ]
     angles = np.degrees(head_angles(mesh))
     return FaceMotion(
         times,
         lips,
-        np.linalg.norm(gaps, axis=-1).mean(1) / eyes_px,
+        np.linalg.norm(gaps, axis=-1).mean(1) / unit_px,
         _speed(np.stack(brows, 1), times, frames),
         angles,
         _speed(angles, times, frames),
-        mesh[:, rigid_points()[0]].mean(1) / np.median(eyes_px),
+        mesh[:, rigid_points()[0]].mean(1) / np.median(unit_px),
         volume(track.audio, times),
         silent_frames(track.audio, times),
     )

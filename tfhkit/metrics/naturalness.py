@@ -11,7 +11,6 @@ from tfhkit.metrics.face_motion import FaceMotion
 from tfhkit.stats import LEVELS, block_weights
 
 FRAME_S = 0.04  # THEval's changes from frame to frame, in videos of 25 fps
-EYES_PX = 100.0  # between the outer corners; THEval's pixels, about
 LEAST_SPEECH = 0.1  # share of frames with speech that lip-sync needs
 SPAN = (2.0, 98.0)  # percentiles that lip opening and volume are scaled by
 LEAST_DRAWN = 0.5  # share of the draws in which a measure must be defined for an interval
@@ -45,16 +44,15 @@ def head_motion_dynamics(face: FaceMotion) -> float:
     """How much the head turns, how unevenly fast, and how much it moves in the picture.
 
     sqrt(s v + p): s is the angles' standard deviation (deg), v the variance of their change in
-    0.04 s (deg^2), p the variance of the head's place, in px where the outer eye corners are
-    100 px apart; each is a mean over its axes. In most clips p is by far the largest term, so the
+    0.04 s (deg^2), p the variance of the head's place in the picture, in hundredths of the eyes'
+    distance; each is a mean over its axes. In most clips p is by far the largest term, so the
     number is about the standard deviation of the place. HS and `speed_ratio` look at the angles.
     """
     turned = face.angles_deg.std(0).mean()
     change = FRAME_S * face.angle_speed_deg[np.isfinite(face.angle_speed_deg).all(1)]
     if not len(change):
         return float("nan")
-    moved = (EYES_PX * face.place).var(0).mean()
-    return float(np.sqrt(turned * change.var(0).mean() + moved))
+    return float(np.sqrt(turned * change.var(0).mean() + face.place.var(0).mean()))
 
 
 def eyebrow_dynamics(face: FaceMotion) -> float:
@@ -72,7 +70,10 @@ def silent_lip_stability(face: FaceMotion) -> float:
 
 
 def lip_sync(face: FaceMotion) -> float:
-    """Mean |lip opening - volume| during speech, both scaled to [0, 1]; NaN without speech."""
+    """Mean |lip opening - volume| during speech, both scaled to [0, 1]; NaN without speech.
+
+    It compares sizes rather than timing: a delay costs little, and a still mouth may score well.
+    """
     speech = ~face.silent
     if speech.mean() < LEAST_SPEECH or speech.sum() < 2:
         return float("nan")
