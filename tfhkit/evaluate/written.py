@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from tfhkit.camera import CROP_PX
+from tfhkit.face import MorphableModel
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.landmarks import Landmarks, detect
 from tfhkit.landmarks.identity import align_arcface
@@ -150,13 +151,15 @@ def score_written(
     Returns:
         WrittenScores.
     Raises:
-        InputError: the landmark backend mesh is missing, or no face is found in the video.
+        MissingBackend: the landmark backend mesh is missing. InputError: no face is found in the
+            written video.
     """
     with tempfile.TemporaryDirectory() as folder:
         place = Path(path) if path else Path(folder) / "written.mp4"
         motion = write_held_out(person, place, progress)
-        generated = look_at(open_clip(place, min_seconds=0, need_sound=False), person, progress)
-        real = look_at(part_of(person.clip, person.held), person, progress)
+        how = person.model, person.settings.texture_frames, progress
+        generated = look_at(open_clip(place, min_seconds=0, need_sound=False), *how)
+        real = look_at(part_of(person.clip, person.held), *how)
         return compare(person, real, generated, motion, seed)
 
 
@@ -187,11 +190,17 @@ def part_of(clip: Clip, frames: slice) -> Clip:
     return replace(clip, times=times - times[0], pts=pts, audio=clip.audio[heard])
 
 
-def look_at(clip: Clip, person: Person, progress: Progress | None = None) -> Seen:
-    """Landmarks with the face mesh, and the fit, of a video of the person."""
+def look_at(
+    clip: Clip, model: MorphableModel, texture_frames: int = 24, progress: Progress | None = None
+) -> Seen:
+    """Landmarks with the face mesh, and the fit, of a video.
+
+    Args:
+        clip: Clip. model: MorphableModel to fit. texture_frames: as in `fit_clip`.
+        progress: called as progress(done, total, text).
+    """
     landmarks = detect(clip, "mesh", progress)
-    n_texture = person.settings.texture_frames
-    fit = fit_clip(clip, landmarks, person.model, texture_frames=n_texture, progress=progress)
+    fit = fit_clip(clip, landmarks, model, texture_frames=texture_frames, progress=progress)
     return Seen(clip, landmarks, fit)
 
 
