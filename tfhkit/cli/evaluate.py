@@ -2,6 +2,7 @@
 
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -321,20 +322,19 @@ def _naturalness_text(numbers: dict[str, Any]) -> str:
     from tfhkit.pipeline.tables import rows_table
 
     parts = {name: part for name, part in numbers.items() if isinstance(part, dict)}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"naturalness": words}
-        | {name: part[key] for name, part in parts.items()}
-        | {"mean": numbers["mean" if key == "closeness" else key]}
+        | {name: _two_digits(part[key]) for name, part in parts.items()}
+        | {"mean": _two_digits(numbers["mean" if key == "closeness" else key])}
         for key, words in (
             ("closeness", "this video, closeness to the real one"),
             ("interval", "  its 95 % interval"),
             ("spread", "the real video, half against half"),
         )
     ]
-    rows += [
-        {"naturalness": f"{name} (THEval)", **values, "mean": fmean(values.values())}
-        for name, values in PUBLISHED.items()
-    ]
+    for name, values in PUBLISHED.items():
+        mean = round(fmean(values.values()), 2)
+        rows.append({"naturalness": f"{name} (THEval)", **values, "mean": mean})
     lines = [rows_table(rows)]
     lines += [f"{name}: {part['why']}" for name, part in parts.items() if part["why"]]
     lines.append(
@@ -342,6 +342,13 @@ def _naturalness_text(numbers: dict[str, Any]) -> str:
         "the interval and the halves of the real video show."
     )
     return "\n".join(lines)
+
+
+def _two_digits(value: float | Sequence[float] | None) -> float | list[float] | None:
+    """A share or a pair of shares with two digits."""
+    if value is None or isinstance(value, float):
+        return value if value is None else round(value, 2)
+    return [round(end, 2) for end in value]
 
 
 def _is_score(value: Any) -> bool:
