@@ -133,31 +133,36 @@ def points_with(opening, noise=0.0, seed=0):
     return points.astype(np.float32)
 
 
+def seen(*how):
+    """A lip opening as it is read off landmarks, see `points_with`."""
+    return speaking.mouth_opening(points_with(*how))
+
+
 @pytest.mark.parametrize("lag_s", [-0.2, 0.0, 0.1, 0.2, 0.4])
 def test_a_known_lag_is_measured(lag_s):
     sound, opening = voice(1)
     later = np.roll(sound, round(16_000 * lag_s))
-    lag = speaking.measure_lag(points_with(opening, 0.2), TIMES, later, 16_000)
+    lag = speaking.measure_lag(seen(opening, 0.2), TIMES, later, 16_000)
     assert lag.sure and lag.lag_s == pytest.approx(lag_s, abs=0.03)
     assert lag.low_s <= lag.lag_s <= lag.high_s and lag.r > lag.rest_r + 0.2
 
 
 @pytest.mark.parametrize("seed", range(2, 8))
 def test_another_voice_has_no_sure_lag(seed):
-    lag = speaking.measure_lag(points_with(voice(1)[1], 0.2), TIMES, voice(seed)[0], 16_000)
+    lag = speaking.measure_lag(seen(voice(1)[1], 0.2), TIMES, voice(seed)[0], 16_000)
     assert not lag.sure
 
 
 def test_lag_with_gaps_and_without_anything_to_measure():
     sound, opening = voice(1)
-    points, gap = points_with(opening), np.zeros(T, bool)
-    gap[30:60], points[30:60] = True, 0
-    lag = speaking.measure_lag(points, TIMES, sound, 16_000, gap)
+    opening, gap = seen(opening), np.zeros(T, bool)
+    gap[30:60], opening[30:60] = True, 0
+    lag = speaking.measure_lag(opening, TIMES, sound, 16_000, gap)
     assert lag.lag_s == pytest.approx(0, abs=0.03)
     for nothing in (np.zeros_like(sound), sound[:0]):
-        assert not speaking.measure_lag(points, TIMES, nothing, 16_000, gap).sure
-    assert not speaking.measure_lag(points_with(np.ones(T)), TIMES, sound, 16_000).sure
-    assert not speaking.measure_lag(points, TIMES, sound, 16_000, np.ones(T, bool)).sure
+        assert not speaking.measure_lag(opening, TIMES, nothing, 16_000, gap).sure
+    assert not speaking.measure_lag(seen(np.ones(T)), TIMES, sound, 16_000).sure
+    assert not speaking.measure_lag(opening, TIMES, sound, 16_000, np.ones(T, bool)).sure
 
 
 def person(x, side, opening):

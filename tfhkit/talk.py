@@ -105,7 +105,7 @@ def learn_mapping(
     """The person's mapping from sound to motion (Sec. 3.2; Eq. 2 is `motion/loss.py`)."""
     general = general or general_mapping(person.settings.motion_size, person.model)
     how = TrainSettings(epochs=person.settings.motion_epochs, seed=seed)
-    track, *_ = personal_track(person.fit, person.clip.audio, general, person.model, person.train)
+    track, *_ = personal_track(person.fit, person.clip.audio, person.model, person.train)
     return train_personal(track, general, how, model=person.model, **options)[0]
 
 
@@ -132,7 +132,10 @@ def held_out_scores(person: Person) -> dict[str, float]:
     pictures = {"psnr_db": refine(person, coarse).pictures, "psnr_db_unrefined": coarse.render}
     region, real = coarse.changed > 0, np.asarray(coarse.real)
     scores = {name: float(np.mean(psnr(real, made, region))) for name, made in pictures.items()}
-    return {"lip_r": correlation(*lips), **scores}
+    card = person.learned_mapping().card
+    low, high = card["cv_lip_r_interval"]
+    estimate = {"cv_lip_r": card["cv_lip_r"], "cv_lip_r_low": low, "cv_lip_r_high": high}
+    return {**estimate, "lip_r": correlation(*lips), **scores}
 
 
 def drive(

@@ -1,12 +1,13 @@
 """Sound features at frame times (Sec. 3.2) and their correlation with the pose (App. A)."""
 
 from tfhkit.audio.correlation import correlate, feature_vectors, motion_series, sound_series
-from tfhkit.audio.mfcc import mfcc_windows
+from tfhkit.audio.mfcc import band_windows, mfcc_windows
 from tfhkit.audio.prosody import Prosody, prosody
 from tfhkit.audio.speech import read_speech
 
 __all__ = [
     "Prosody",
+    "band_windows",
     "correlate",
     "feature_vectors",
     "mfcc_windows",

@@ -1,4 +1,4 @@
-"""MFCC windows at frame times: the sound as the motion network sees it (Sec. 3.2)."""
+"""Windows of the sound at frame times: MFCCs (Sec. 3.2), and the mel bands they come from."""
 
 from functools import lru_cache
 
@@ -22,6 +22,7 @@ N_ROWS = 28  # rows of a window, 10 ms apart: 0.295 s of sound
 # Power of a mel band below which nothing is heard: the rounding noise of 16-bit sound. Digital
 # silence and the empty upper bands of 8 kHz sound become constants instead of rounding errors.
 FLOOR = 1e-10
+RANGE_DB = 35.0  # of `band_windows`: what is quieter, relative to the loud parts, is silence
 _CHUNK = 256  # frames at a time: the spectra stay under 30 MB for any length
 
 
@@ -58,19 +59,52 @@ def mfcc_windows(
     """
     audio = checked_audio(audio, sr_hz, allow_silent)
     times = checked_times(times, len(audio) / SR_HZ)
+    out = np.empty((len(times), N_ROWS, N_MFCC - 1), np.float32)
+    for part, log_mel in _log_mel_pieces(audio, times, preemphasis):
+        out[part] = _cepstra(log_mel, lifter)[..., 1:]
+    return out
+
+
+def band_windows(
+    audio: np.ndarray, times: ArrayLike, sr_hz: int = SR_HZ, allow_silent: bool = False
+) -> Float[np.ndarray, "T 14 26"]:
+    """The mel bands of every second row of `mfcc_windows`, loudness included.
+
+    These are the levels that the cosine transform makes cepstra of. What is more than RANGE_DB
+    below the loud parts of this sound counts as silence, and the levels are relative to those
+    parts, so a louder recording of the same voice gives the same windows.
+
+    Args:
+        audio, times, sr_hz, allow_silent: as for `mfcc_windows`.
+    Returns:
+        natural logarithms of power.
+    Raises:
+        as `mfcc_windows`.
+    """
+    audio = checked_audio(audio, sr_hz, allow_silent)
+    times = checked_times(times, len(audio) / SR_HZ)
+    out = np.empty((len(times), N_ROWS // 2, N_MELS), np.float32)
+    for part, log_mel in _log_mel_pieces(audio, times):
+        out[part] = np.swapaxes(log_mel, -1, -2)[:, ::2]
+    if not len(out):
+        return out
+    power = np.exp(out)
+    loud = np.percentile(power.mean(-1), 95)
+    return np.log(power / loud + 10 ** (-RANGE_DB / 10)).astype(np.float32)
+
+
+def _log_mel_pieces(audio, times, preemphasis=PREEMPHASIS):
+    """Yield (slice of the frames, (n, 26, 28) log-mel rows of their windows)."""
     rows_s = (np.arange(N_ROWS) - (N_ROWS - 1) / 2) * HOP_LENGTH / SR_HZ
     first = np.round((times + rows_s[0]) * SR_HZ).astype(np.int64) - WINDOW // 2
     length = (N_ROWS - 1) * HOP_LENGTH + WINDOW
-    out = np.empty((len(times), N_ROWS, N_MFCC - 1), np.float32)
     for start in range(0, len(times), _CHUNK):
         part = slice(start, start + _CHUNK)
         # One sample more on the left, so that pre-emphasis sees the sample before.
         index = first[part, None] - 1 + np.arange(length + 1)
         inside = (index >= 0) & (index < len(audio))
         sound = np.where(inside, audio[np.clip(index, 0, len(audio) - 1)], 0)
-        emphasised = sound[:, 1:] - np.float32(preemphasis) * sound[:, :-1]
-        out[part] = _cepstra(emphasised, lifter)[..., 1:]
-    return out
+        yield part, _log_mel(sound[:, 1:] - np.float32(preemphasis) * sound[:, :-1])
 
 
 @lru_cache
@@ -90,8 +124,8 @@ def mel_filters() -> Float[np.ndarray, "26 257"]:
     return np.clip(np.minimum(rising, falling), 0, None).astype(np.float32)
 
 
-def _cepstra(emphasised, lifter=LIFTER):
-    """Pre-emphasised sound (..., (n - 1) * 160 + 400) to (..., n, 13)."""
+def _log_mel(emphasised):
+    """Pre-emphasised sound (..., (n - 1) * 160 + 400) to log-mel rows (..., 26, n)."""
     # librosa centres the 400 samples in the FFT's 512; the power does not depend on where they lie.
     margin = (N_FFT - WINDOW) // 2
     padded = np.pad(emphasised, [(0, 0)] * (emphasised.ndim - 1) + [(margin, margin)])
@@ -99,7 +133,11 @@ def _cepstra(emphasised, lifter=LIFTER):
         padded, n_fft=N_FFT, hop_length=HOP_LENGTH, win_length=WINDOW, window="boxcar", center=False
     )
     power = (spectrum.real**2 + spectrum.imag**2) / N_FFT
-    log_mel = np.log(np.maximum(mel_filters() @ power, FLOOR))
+    return np.log(np.maximum(mel_filters() @ power, FLOOR))
+
+
+def _cepstra(log_mel, lifter=LIFTER):
+    """Log-mel rows (..., 26, n) to cepstra (..., n, 13)."""
     cepstra = dct(log_mel, type=2, norm="ortho", axis=-2)[..., :N_MFCC, :]
     cepstra = np.swapaxes(cepstra, -1, -2)
     if not lifter:

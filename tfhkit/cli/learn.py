@@ -42,6 +42,9 @@ def show_scores(result: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"learned: {result['person']}",
+            "training part, by cross-validation:",
+            f"  lip opening, from its sound     r = {result['cv_lip_r']:.2f} "
+            f"({result['cv_lip_r_low']:.2f} to {result['cv_lip_r_high']:.2f})",
             "held-out end of the clip:",
             f"  lip opening, from its sound     r = {result['lip_r']:.2f}",
             f"  face, rendered                  {result['psnr_db_unrefined']:.1f} dB PSNR",

@@ -11,13 +11,12 @@ import numpy as np
 from tfhkit.errors import InputError
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.landmarks import Landmarks, detect, footage_facts
-from tfhkit.landmarks.speaking import measure_lag
+from tfhkit.landmarks.speaking import LIPS_LEAD_S, measure_lag, mouth_opening
 from tfhkit.media import Clip, first_frames, open_clip
 from tfhkit.progress import Progress
 
 _ANGLES = ("yaw_deg", "pitch_deg", "roll_deg")
 MOST_RANGES = 3  # of frames that are left out, named one by one
-LIPS_LEAD_S = 0.04  # what `measure_lag` finds where picture and sound are in step
 LEAST_LAG_S = 0.08  # further from there, viewers notice (ITU-R BT.1359: 45 ms early, 125 ms late)
 POSE_FRAMES = 300  # number of frames from which the range of the pose is taken
 
@@ -113,12 +112,16 @@ def _pose(clip, landmarks):
 
 
 def _lag(clip, landmarks):
-    """How late the sound is, where that is sure; its 95 % interval, r, and r at every lag."""
-    found = measure_lag(landmarks.points_px, clip.times, clip.audio, clip.sr_hz, landmarks.gap)
+    """How late the sound is, where that is sure, and how well it predicts the lips (lip_r)."""
+    found = measure_lag(
+        mouth_opening(landmarks.points_px), clip.times, clip.audio, clip.sr_hz, landmarks.gap
+    )
     return {
         "sound_lag_s": round(found.lag_s, 3) if found.sure else None,
         "sound_lag_interval_s": [round(found.low_s, 3), round(found.high_s, 3)],
-        "sound_lag_r": round(found.r, 2),
+        "lip_r": round(found.r, 2),
+        "lip_r_interval": [round(found.r_low, 2), round(found.r_high, 2)],
+        "lips_follow_sound": found.related,
         "sound_lag_curve": [
             {"sound_later_s": round(float(lag), 2), "r": round(float(r), 3) + 0.0}
             for lag, r in zip(found.lags_s, found.curve_r, strict=True)
@@ -188,6 +191,11 @@ def _sound_advice(facts):
         yield f"{chosen} ({track['reason']})", "name another one with --audio-track"
     if track and track["mix"].startswith("channel"):
         yield f"{track['mix']} is taken, the others do not carry the voice", "check that it does"
+    if not facts.get("lips_follow_sound", True):
+        yield (f"its sound does not predict the lips (r = {facts['lip_r']:.2f}): music, noise, "
+               "another person's voice, or too little speech",
+               "give a clip in which this person alone is heard; from this one, the mouth is "
+               "likely to move as the general mapping says")  # fmt: skip
     late = None if lag is None else lag - LIPS_LEAD_S
     if late is not None and abs(late) > LEAST_LAG_S:
         word = "later" if late > 0 else "earlier"

@@ -39,6 +39,7 @@ SCRATCH: dict[str, Any] = {
     "lr": 1e-3,
     "out_epochs": 0,
 }  # how a network without general training is trained
+CHOICE = ("tuned", "shares")  # of the card: what cross-validation chose
 _N_SHIFTS, N_DRAWS = 8, 500
 
 
@@ -96,7 +97,7 @@ def evaluate_clip(
     known, held = split(fit, n_train)
     settings = settings or TrainSettings(seed=seed)
     angles, times = fit.coefficients.angles, fit.times
-    track, lag_s, _ = personal_track(fit, audio, general, model, known)
+    track, _ = personal_track(fit, audio, model, known)
     began = time.perf_counter()
     weights, _ = train_personal(track, general, settings, model=model, progress=progress)
     train_seconds = time.perf_counter() - began
@@ -104,7 +105,7 @@ def evaluate_clip(
     exp, _ = predict_motion(weights, audio, times)
     predict_seconds = time.perf_counter() - began
     _, pose = predict_motion(weights, audio, times[held])
-    windows = log_mel_windows(audio, times + lag_s)
+    windows = log_mel_windows(audio, times + track.lag_s)
     answers = {
         "": exp,
         "_general": predict_motion(with_statistics(general, track), audio, times)[0],
@@ -119,7 +120,8 @@ def evaluate_clip(
     return {
         "train_frames": known.stop,
         "held_frames": held.stop - held.start,
-        "lag_s": lag_s,
+        "lag_s": track.lag_s,
+        **{k: v for k, v in weights.card.items() if k.startswith("cv_lip") or k in CHOICE},
         **lip_scores(fit, model, known, held, answers, shuffled, seed),
         **{k: v for k, v in report.summary().items() if k != "frames"},
         "pose_corr": [correlation(pose[:, k], angles[held, k]) for k in range(3)],
@@ -196,7 +198,7 @@ def evaluate_curve(
     person, true = fit.coefficients.id[0], fit.coefficients.exp
     for n in sorted(n for n in n_frames if n <= held_from):
         known = slice(held_from - n, held_from)
-        track, _, _ = personal_track(fit, audio, general, model, known)
+        track, _ = personal_track(fit, audio, model, known)
         if len(track) < FOLDS / (FOLDS - 1) * settings.sequence_frames * 2:
             continue
         weights, _ = train_personal(track, general, settings, model=model, progress=progress)

@@ -4,9 +4,10 @@ import librosa
 import numpy as np
 from jaxtyping import Float
 
+from tfhkit.motion.linear import fit_ridge
+
 HOP_S = 0.01
 _REACH = range(-14, 14, 2)  # rows around a frame: 0.28 s, like the network's window
-_ALPHAS = 10.0 ** np.arange(0, 6, 0.5)
 _FOLDS = 6
 
 
@@ -37,19 +38,5 @@ def ridge_predict(
     Args:
         features, targets: of all frames. train: the frames to learn from.
     """
-    known, x, y = features[train], features, targets[train]
-    mean, std, level = known.mean(0), known.std(0) + 1e-6, y.mean(0)
-    x, known, y = (x - mean) / std, (known - mean) / std, y - level
-    errors = np.zeros(len(_ALPHAS))
-    for held in np.array_split(np.arange(len(known)), _FOLDS):
-        rest = np.setdiff1d(np.arange(len(known)), held)
-        for k, weights in enumerate(_solutions(known[rest], y[rest])):
-            errors[k] += ((known[held] @ weights - y[held]) ** 2).sum()
-    return x @ _solutions(known, y)[int(errors.argmin())] + level
-
-
-def _solutions(x, y):
-    """Ridge weights (F, K) for each penalty."""
-    u, s, vt = np.linalg.svd(x, full_matrices=False)
-    projected = u.T @ y
-    return [vt.T @ ((s / (s**2 + alpha))[:, None] * projected) for alpha in _ALPHAS]
+    fit = fit_ridge(features[train], targets[train], folds=_FOLDS)
+    return features @ fit.weight + fit.level

@@ -18,6 +18,7 @@ FOLDS, BUFFER_S = 5, 0.3  # a part that is predicted is so far from those that a
 RIDGE = 0.1
 LAGS_S = tuple(round(0.02 * k, 2) for k in range(-25, 26))
 CHOICE_LAGS_S = tuple(round(0.04 * k, 2) for k in range(-5, 11))
+LIPS_LEAD_S = 0.04  # what `measure_lag` finds where picture and sound are in step
 LEAST_S = 2.0  # of frames with a face; below, nothing can be said
 # On seven real clips with their own sound r was 0.22 to 0.51 above the rest and the interval at
 # most 0.08 s wide; with another sound 0.01 to 0.15 above it, and mostly wider than 0.3 s.
@@ -34,18 +35,23 @@ class LipLag:
     Args:
         lag_s: where lips and sound agree best; people's lips lead by about 0.04 s.
         r: correlation of the lip opening with what the sound predicts, at that lag.
+        r_low, r_high: 95 % interval of r, from the same draws.
         rest_r: the largest one more than 0.16 s away from it.
         low_s, high_s: 95 % interval of lag_s, from bootstrap draws of stretches of the clip.
         sure: whether the peak stands out, so that lag_s may be acted upon.
+        related: whether r is higher than chance makes it in a clip of this length.
         lags_s, curve_r: every candidate, and the correlation there.
     """
 
     lag_s: float
     r: float
+    r_low: float
+    r_high: float
     rest_r: float
     low_s: float
     high_s: float
     sure: bool
+    related: bool
     lags_s: Float[np.ndarray, "n_lags"]
     curve_r: Float[np.ndarray, "n_lags"]
 
@@ -111,7 +117,7 @@ def speech_agreement(
 
 
 def measure_lag(
-    points_px: Float[np.ndarray, "T 68 2"],
+    opening: Float[np.ndarray, "T"],
     times: Float[np.ndarray, "T"],
     audio: Float[np.ndarray, "N"],
     sr_hz: int,
@@ -121,14 +127,13 @@ def measure_lag(
     """How late the sound of a clip is, and how sure that is.
 
     Args:
-        points_px: landmarks of the speaker. times: seconds.
+        opening: how far the speaker's lips are apart, in any unit. times: seconds.
         audio, sr_hz: the sound; sample 0 at time 0.
         gap: frames without a face.
         seed: of the bootstrap.
     """
     known = np.ones(len(times), bool) if gap is None else ~gap
-    opening = mouth_opening(points_px[known]) if known.any() else np.zeros(0)
-    predicted, seen = _predictions(opening, times[known], audio, sr_hz, LAGS_S)
+    predicted, seen = _predictions(opening[known], times[known], audio, sr_hz, LAGS_S)
     lags = np.array(LAGS_S)
     block = round(1.0 / HOP_S)
     n_blocks = max(1, len(seen) // block)
@@ -142,9 +147,11 @@ def measure_lag(
     away = curve[np.abs(lags - lags[best]) > ASIDE_S]
     low, high = np.percentile(peaks[1:], [2.5, 97.5])
     r, rest = float(curve[best]), float(away.max())
-    high_enough = r > SURE_SIGMAS * r_sigma(len(seen) * HOP_S)
-    sure = bool(high - low < SURE_S and r - rest > STANDS_OUT and high_enough)
-    return LipLag(float(lags[best]), r, rest, float(low), float(high), sure, lags, curve)
+    r_low, r_high = np.percentile(curves[1:, best], [2.5, 97.5])
+    related = r > SURE_SIGMAS * r_sigma(len(seen) * HOP_S)
+    sure = bool(high - low < SURE_S and r - rest > STANDS_OUT and related)
+    ends = float(r_low), float(r_high), rest, float(low), float(high)
+    return LipLag(float(lags[best]), r, *ends, sure, bool(related), lags, curve)
 
 
 def r_sigma(seconds: float) -> float:

@@ -11,12 +11,11 @@ from tfhkit.motion.data import (
 from tfhkit.motion.lips import correlation, explained_variance, lip_opening, mouth_points
 from tfhkit.motion.loss import LAMBDAS, motion_loss
 from tfhkit.motion.model import MotionConfig, MotionNet, MotionWeights, n_parameters
-from tfhkit.motion.personal import LAGS_S, find_lag, personal_track, train_personal
+from tfhkit.motion.personal import personal_track, train_personal
 from tfhkit.motion.predict import predict_motion, predict_windows
 from tfhkit.motion.train import TrainSettings, train_motion
 
 __all__ = [
-    "LAGS_S",
     "LAMBDAS",
     "MotionConfig",
     "MotionNet",
@@ -26,7 +25,6 @@ __all__ = [
     "TrainSettings",
     "correlation",
     "explained_variance",
-    "find_lag",
     "grid_times",
     "lip_opening",
     "make_track",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from tfhkit.audio import mfcc_windows
+from tfhkit.audio import band_windows, mfcc_windows
 from tfhkit.errors import InputError, check_shape
 
 STEP_S = 0.04  # the grid: 25 Hz, as published; clips of any frame rate are resampled by time
@@ -28,7 +28,8 @@ class MotionTrack:
         times: seconds.
         speaker: a name; statistics of expression and pose are taken per speaker.
         id: identity, only needed to measure lips.
-        lag_s: how much later than the frame's time the windows were taken; see `find_lag`.
+        lag_s: how much later than the frame's time the windows were taken; see `personal_track`.
+        bands: mel bands of the same windows, for the linear path; None where none is learned.
     """
 
     windows: Float[np.ndarray, "T 28 12"]
@@ -39,6 +40,7 @@ class MotionTrack:
     speaker: str = ""
     id: Float[np.ndarray, "80"] | None = None
     lag_s: float = 0.0
+    bands: Float[np.ndarray, "T 14 26"] | None = None
 
     def __post_init__(self) -> None:
         check_shape("windows", self.windows, ("T", 28, 12))
@@ -64,6 +66,7 @@ class MotionTrack:
             self.speaker,
             self.id,
             self.lag_s,
+            None if self.bands is None else self.bands[frames],
         )
 
 
@@ -114,7 +117,7 @@ def make_track(
         gap: frames that were bridged; they get no weight in training.
         speaker: a name.
         id: identity.
-        lag_s: take each frame's sound so much later; see `find_lag`.
+        lag_s: take each frame's sound so much later; see `personal_track`.
     Returns:
         The track from the first to the last frame's time.
     Raises:
@@ -143,6 +146,7 @@ def make_track(
         speaker,
         None if id is None else np.asarray(id, np.float32),
         float(lag_s),
+        band_windows(audio, grid + lag_s, allow_silent=True),
     )
 
 

@@ -13,6 +13,7 @@ from torch.nn.functional import dropout
 
 from tfhkit.errors import InputError, ParameterError, check_shape
 from tfhkit.motion.data import Normalisation
+from tfhkit.motion.linear import LinearPath
 from tfhkit.weights import load_weights, read_about, read_tensors, save_weights
 
 FORMAT = "tfhkit motion 1"
@@ -149,11 +150,15 @@ class MotionWeights:
         net: in eval mode.
         norm: between the network's units and coefficients.
         card: JSON values about the training: data, seed, minutes, scores.
+        linear: a person's linear path, which adds to the expression; None for the network alone.
+        share: what the network's expression is multiplied by; 1 for the network alone.
     """
 
     net: MotionNet
     norm: Normalisation
     card: dict[str, Any] = field(default_factory=dict)
+    linear: LinearPath | None = None
+    share: float = 1.0
 
     def save(self, path: str | Path, half: bool = False) -> Path:
         """Write the weights, and next to them a `.json` with architecture, statistics and card.
@@ -168,9 +173,12 @@ class MotionWeights:
             "format": FORMAT,
             "config": asdict(self.net.config),
             "card": self.card,
+            "share": self.share,
+            "linear": self.linear is not None,
             "normalisation": {k: np.asarray(v).tolist() for k, v in vars(self.norm).items()},
         }
-        return save_weights(path, self.net, about, half)
+        parts = _parts(self.net, self.linear)
+        return save_weights(path, parts, about, half)
 
     @classmethod
     def load(cls, path: str | Path) -> "MotionWeights":
@@ -194,6 +202,12 @@ class MotionWeights:
             about_file = Path(path).with_suffix(".json")
             fault = f"does not describe motion weights ({error})"
             raise InputError(about_file, fault, remedy) from error
-        net = MotionNet(config)
-        load_weights(net, read_tensors(path), path)
-        return cls(net.eval(), norm, about.get("card", {}))
+        net, linear = MotionNet(config), LinearPath() if about.get("linear") else None
+        load_weights(_parts(net, linear), read_tensors(path), path)
+        share = float(about.get("share", 1.0))
+        return cls(net.eval(), norm, about.get("card", {}), linear, share)
+
+
+def _parts(net: MotionNet, linear: LinearPath | None) -> nn.Module:
+    """What is in a file: the network, or the network and the linear path by name."""
+    return net if linear is None else nn.ModuleDict({"net": net, "linear": linear})

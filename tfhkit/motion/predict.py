@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from tfhkit.audio import mfcc_windows
-from tfhkit.errors import check_shape
+from tfhkit.audio import band_windows, mfcc_windows
+from tfhkit.errors import ParameterError, check_shape
 from tfhkit.motion.batches import Prepared
 from tfhkit.motion.data import STEP_S, Normalisation, grid_times, normalise_sound, resample
 from tfhkit.motion.model import MotionNet, MotionWeights
@@ -49,19 +49,31 @@ def predict_motion(
         return np.zeros((0, 64), np.float32), np.zeros((0, 6), np.float32)
     grid = grid_times(min(0.0, times.min()), times.max() + STEP_S)
     asked = slice(int((times.min() - grid[0]) / STEP_S), None)
-    windows = mfcc_windows(audio, grid + weights.norm.lag_s, sr_hz)
-    exp, pose = predict_windows(weights, windows, asked)
+    heard = grid + weights.norm.lag_s
+    windows = mfcc_windows(audio, heard, sr_hz)
+    bands = None if weights.linear is None else band_windows(audio, heard, sr_hz)
+    exp, pose = predict_windows(weights, windows, asked, bands)
     return resample(exp, grid, times), resample(pose, grid, times)
 
 
 @torch.no_grad()
 def predict_windows(
-    weights: MotionWeights, windows: Float[np.ndarray, "T 28 12"], asked: slice = slice(None)
-) -> ExpAndPose:
-    """As `predict_motion`, for MFCC windows that lie on the 25 Hz grid.
+    weights: MotionWeights, windows: Float[np.ndarray, "T 28 12"], asked: slice = slice(None),
+    bands: Float[np.ndarray, "T 14 26"] | None = None,
+) -> ExpAndPose:  # fmt: skip
+    """As `predict_motion`, for windows that lie on the 25 Hz grid.
 
-    `asked` are the frames over which the pose is brought to the person's range.
+    Args:
+        weights: general or personal.
+        windows: MFCCs.
+        asked: frames over which the pose is brought to the person's range.
+        bands: mel bands, which weights with a linear path need.
+    Raises:
+        ParameterError: bands are missing.
     """
+    if weights.linear is not None and bands is None:
+        fault = "are missing: these weights have a linear path"
+        raise ParameterError("bands", fault, "give those of the same frames (band_windows)")
     scope = weights.net.config.mfcc_scope
     sound = torch.as_tensor(normalise_sound(windows, weights.norm, scope))
     device = next(weights.net.parameters()).device
@@ -73,13 +85,11 @@ def predict_windows(
         exps.append(exp_part)
         poses.append(pose_part)
     exp, pose = (torch.cat(parts, 1)[0].cpu().numpy() for parts in (exps, poses))
-    return _exp_from_units(exp, weights.norm), pose_from_units(pose, weights.norm, pose[asked])
-
-
-def _exp_from_units(
-    exp: Float[np.ndarray, "T 64"], norm: Normalisation
-) -> Float[np.ndarray, "T 64"]:
-    return (norm.exp_mean + norm.exp_std * exp).astype(np.float32)
+    norm = weights.norm
+    exp = norm.exp_mean + weights.share * norm.exp_std * exp
+    if weights.linear is not None and bands is not None:
+        exp = exp + weights.linear.predict(bands)
+    return exp.astype(np.float32), pose_from_units(pose, norm, pose[asked])
 
 
 @torch.no_grad()

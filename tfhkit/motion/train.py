@@ -49,11 +49,12 @@ class TrainSettings:
             sequence, as if each had its own microphone and voice.
         validation_share: part of every track that is kept for choosing when to stop.
         validation_end: where in the track this part ends; 1 is the track's end.
+        linear: let `train_personal` mix the network with a linear path, which is not in the paper.
         seed: random seed.
     """
 
     epochs: int = 60
-    patience: int = 15
+    patience: int = 10
     batch: int = 4
     sequence_frames: int = 32
     sequences_per_epoch: int | None = None
@@ -69,6 +70,7 @@ class TrainSettings:
     input_shift: float = 0.2
     validation_share: float = 0.2
     validation_end: float = 1.0
+    linear: bool = True
     seed: int = 0
 
     def fold(self, k: int, n: int) -> "TrainSettings":
@@ -136,8 +138,8 @@ def train_motion(
     """
     settings = settings or TrainSettings()
     net = initial_net(start, settings.seed).to(device)
-    general = start if isinstance(start, MotionWeights) else None
-    known = training_set(tracks, settings, net.config.mfcc_scope, general, norm, model, device)
+    fine_tuning = isinstance(start, MotionWeights)
+    known = training_set(tracks, settings, start, norm, model, device)
     smooth, best, optimiser = copy.deepcopy(net), copy.deepcopy(net), adam(net, settings)
     saved = {"net": net, "smooth": smooth, "best": best}, {"adam": optimiser}
     state = first_state(smooth, known, settings)
@@ -146,7 +148,7 @@ def train_motion(
 
     while state["epoch"] < min(settings.epochs, state["best_epoch"] + settings.patience):
         epoch = state["epoch"] = state["epoch"] + 1
-        terms = train_epoch(net, smooth, optimiser, known, settings, epoch, general is not None)
+        terms = train_epoch(net, optimiser, known, settings, epoch, fine_tuning, smooth)
         loss = validation_loss(smooth, known, settings)
         state["history"].append({"epoch": epoch, **terms, "validation": loss})
         if loss < state["best_loss"] or not known.checks:
@@ -158,7 +160,7 @@ def train_motion(
             told = f", validation {loss:.3f}" if known.checks else ""
             progress(epoch, settings.epochs, f"motion: {terms['total']:.3f}{told}")
 
-    card = training_card(known, settings, state, general is not None, time.monotonic() - began)
+    card = training_card(known, settings, state, fine_tuning, time.monotonic() - began)
     units = calibrate_pose(best, known.data, known.norm)
     return MotionWeights(best.to("cpu").eval(), units, card), state["history"]
 
@@ -170,9 +172,9 @@ def initial_net(start: MotionWeights | MotionConfig | None, seed: int) -> Motion
 
 
 def training_set(
-    tracks: Sequence[MotionTrack], settings: TrainSettings, scope: str,
-    general: MotionWeights | None, norm: Normalisation | None, model: MorphableModel | None,
-    device: str | torch.device,
+    tracks: Sequence[MotionTrack], settings: TrainSettings,
+    start: MotionWeights | MotionConfig | None, norm: Normalisation | None,
+    model: MorphableModel | None, device: str | torch.device,
 ) -> TrainingSet:  # fmt: skip
     """Tracks in the network's units, and what the loss needs; arguments as in `train_motion`.
 
@@ -183,9 +185,10 @@ def training_set(
     """
     part = settings.validation_share, settings.validation_end
     units = norm or measure_normalisation([k for t in tracks for k in known_part(t, *part)])
-    if general:
-        units = units.with_sound_of(general.norm)
-    data = prepare(tracks, units, scope, *part, device, norm)
+    config = start.net.config if isinstance(start, MotionWeights) else start or MotionConfig()
+    if isinstance(start, MotionWeights):
+        units = units.with_sound_of(start.norm)
+    data = prepare(tracks, units, config.mfcc_scope, *part, device, norm)
     exp_map = None
     if model is not None and settings.landmark_share > 0:
         exp_map = landmark_map(model, units.exp_std, settings.landmark_share).to(device)
@@ -217,19 +220,19 @@ def first_state(net: MotionNet, known: TrainingSet, settings: TrainSettings) -> 
 
 
 def train_epoch(
-    net: MotionNet, smooth: MotionNet, optimiser: torch.optim.Optimizer, known: TrainingSet,
-    settings: TrainSettings, epoch: int, fine_tuning: bool,
+    net: MotionNet, optimiser: torch.optim.Optimizer, known: TrainingSet,
+    settings: TrainSettings, epoch: int, fine_tuning: bool, smooth: MotionNet | None = None,
 ) -> dict[str, float]:  # fmt: skip
     """Draw sequences and take a step for each batch of them.
 
     Args:
         net: the network that learns.
-        smooth: running average of its weights, see `TrainSettings.ema`.
         optimiser: see `adam`.
         known: what to draw from.
         settings: those of the training.
         epoch: from 1 on; it decides the learning rates and the random numbers.
         fine_tuning: keep the batch norms' statistics.
+        smooth: running average of the weights, see `TrainSettings.ema`; None keeps none.
     Returns:
         the terms of Eq. 2, averaged over the epoch.
     """
@@ -257,7 +260,8 @@ def train_epoch(
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         step = (epoch - 1) * n_steps + first // batch
-        update_average(smooth, net, min(settings.ema, (1 + step) / (10 + step)))
+        if smooth is not None:
+            update_average(smooth, net, min(settings.ema, (1 + step) / (10 + step)))
         for name, value in terms.items():
             sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / per_epoch
     return sums

@@ -38,7 +38,11 @@ def transfer_weights(weights: MotionWeights, matrix: Float[np.ndarray, "64 64"])
             part[:64] = change.to(part) @ part[:64]
     mean = np.asarray(norm.exp_mean, np.float64) @ matrix
     norm = replace(norm, exp_mean=mean.astype(np.float32), exp_std=std.astype(np.float32))
-    return replace(weights, net=net, norm=norm)
+    linear = copy.deepcopy(weights.linear)
+    if linear is not None:
+        for part in linear.map.parameters():
+            part.data = torch.as_tensor(matrix.T).to(part) @ part.data
+    return replace(weights, net=net, norm=norm, linear=linear)
 
 
 def visible_expression(

@@ -1,0 +1,153 @@
+"""Which mapping, and how much of each, for one person: decided by cross-validation.
+
+The general network, the fine-tuned one and the linear path each predict every frame of the
+training part without having learned from it. What is kept is the mix of them that predicts the
+mouth best. Not in the paper, which fine-tunes and uses the result.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import nnls
+
+from tfhkit.face.model import MorphableModel
+from tfhkit.motion.data import MotionTrack
+from tfhkit.motion.folds import average, held_out_motion
+from tfhkit.motion.linear import fit_ridge, linear_path, standardised
+from tfhkit.motion.lips import MOUTH, correlation, lip_opening
+from tfhkit.motion.model import MotionNet, MotionWeights
+from tfhkit.stats import correlation_interval
+
+TUNED_STEPS = (0.0, 0.5, 1.0)  # from the general weights to the fine-tuned ones
+RIDGE_FOLDS = 10  # of the linear path, which is fitted in no time
+PRIOR = 0.2  # how firmly the shares are held near equal parts; see `shares_of`
+UNPREDICTABLE_R = 0.15  # below it, the sound says next to nothing about the person's lips
+NOT_PREDICTABLE = (
+    "the clip's sound does not predict this person's lips ({} on frames that were not learned "
+    "from): the mouth will move as the general mapping says"
+)
+
+
+@dataclass(frozen=True)
+class LipEstimate:
+    """How well the sound predicts a person's lips, on frames that were not learned from.
+
+    Args:
+        r: correlation of predicted and fitted lip opening.
+        low, high: 95 % block-bootstrap interval of r.
+    """
+
+    r: float
+    low: float
+    high: float
+
+    @property
+    def predictable(self) -> bool:
+        """Whether the lips follow the sound at all."""
+        return self.r >= UNPREDICTABLE_R
+
+    def words(self) -> str:
+        """For a message: "r = 0.52 (0.41 to 0.61)"."""
+        return f"r = {self.r:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+def mouth_metric(model: MorphableModel | None) -> Float[np.ndarray, "64 K"] | None:
+    """A matrix that turns errors of the expression into those of the 20 mouth landmarks, dm."""
+    if model is None:
+        return None
+    basis = model.exp_basis[:, model.landmark_ids[MOUTH]].flatten(1)
+    return basis.double().cpu().numpy()
+
+
+def shares_of(
+    predictions: Sequence[Float[np.ndarray, "T 64"]],
+    truth: Float[np.ndarray, "T 64"],
+    metric: Float[np.ndarray, "64 K"] | None = None,
+    prior: float = PRIOR,
+) -> Float[np.ndarray, "n"]:
+    """Non-negative weights of predictions whose sum has the smallest squared error.
+
+    Frames are few and neighbours alike, so the weights are held near equal parts: leaving them
+    by 1 costs `prior` times the truth's variance.
+
+    Args:
+        predictions: deviations from the mean, of frames that each predictor has not learned from.
+        truth: the same deviations, as they were.
+        metric: see `mouth_metric`.
+        prior: 0 trusts the frames alone.
+    Source: stacked regression (Breiman 1996).
+    """
+    seen = [p if metric is None else p @ metric for p in (*predictions, truth)]
+    columns = np.stack([p.ravel() for p in seen[:-1]], 1).astype(np.float64)
+    target = seen[-1].ravel().astype(np.float64)
+    equal = np.full(columns.shape[1], 1 / columns.shape[1])
+    pull = np.sqrt(prior * (target**2).sum()) * np.eye(len(equal))
+    return nnls(np.r_[columns, pull], np.r_[target, pull @ equal])[0]
+
+
+def estimate_lips(
+    model: MorphableModel,
+    id: Float[np.ndarray, "80"],
+    predicted: Float[np.ndarray, "T 64"],
+    truth: Float[np.ndarray, "T 64"],
+    times: Float[np.ndarray, "T"],
+) -> LipEstimate:
+    """Correlation of the lip opening on frames that were not learned from, with its interval."""
+    ours, real = (lip_opening(model, id, e.astype(np.float32)) for e in (predicted, truth))
+    return LipEstimate(correlation(ours, real), *correlation_interval(ours, real, times))
+
+
+def mix(
+    track: MotionTrack, bands: Float[np.ndarray, "T 14 26"], general: MotionWeights,
+    tuned: MotionWeights, nets: Sequence[MotionNet], model: MorphableModel | None,
+) -> tuple[MotionWeights, dict[str, Any]]:  # fmt: skip
+    """The network and the linear path that together predict a person's mouth best.
+
+    Where neither predicts it, the general mapping is kept, with a warning: what a network learns
+    from lips that do not belong to the sound would move against any sound.
+
+    Args:
+        track: the person's. bands: the mel bands of its sound.
+        general: the general mapping with the person's statistics.
+        tuned: the average of the fine-tuned networks.
+        nets: these networks, each trained without its part of the track.
+        model: for errors of the mouth's landmarks; None counts all coefficients alike.
+    Returns:
+        weights, and what the card says of the choice.
+    """
+    metric, seen, norm = mouth_metric(model), track.valid, tuned.norm
+    truth = (track.exp - norm.exp_mean)[seen]
+    ridge = fit_ridge(standardised(bands)[seen], truth, metric, RIDGE_FOLDS)
+    held_out = {
+        step: held_out_motion(track, general, nets, step)[seen] - norm.exp_mean
+        for step in TUNED_STEPS
+    }
+    errors, mixed, shares = {}, {}, {}
+    for step, of_net in held_out.items():
+        shares[step] = shares_of([of_net, ridge.held_out], truth, metric)
+        mixed[step] = shares[step][0] * of_net + shares[step][1] * ridge.held_out
+        error = mixed[step] - truth
+        errors[step] = float(((error if metric is None else error @ metric) ** 2).sum())
+    step = min(errors, key=lambda s: errors[s])
+    card: dict[str, Any] = {"tuned": step, "shares": shares[step].round(3).tolist()}
+    if model is not None and track.id is not None:
+        place = model, track.id
+        ways = {"general": held_out[0.0], "tuned": held_out[1.0], "linear": ridge.held_out}
+        true, times = truth + norm.exp_mean, track.times[seen]
+        lips = {
+            name: estimate_lips(*place, e + norm.exp_mean, true, times)
+            for name, e in (ways | {"mixed": mixed[step]}).items()
+        }
+        card |= {f"cv_lip_r_{name}": round(lips[name].r, 3) for name in ways}
+        best = lips["mixed"]
+        card |= {"cv_lip_r": best.r, "cv_lip_r_interval": [best.low, best.high]}
+        if not best.predictable:
+            warnings.warn(NOT_PREDICTABLE.format(best.words()), stacklevel=2)
+            return general, card | {"tuned": 0.0, "shares": [1.0, 0.0]}
+    net = average([general.net, tuned.net], [1 - step, step])
+    linear, share = linear_path(ridge, float(shares[step][1])), float(shares[step][0])
+    return replace(tuned, net=net, linear=linear, share=share), card
