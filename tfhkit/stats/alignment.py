@@ -108,7 +108,8 @@ def aligned_distance(
 
     Frame by frame, a mouth that does the right thing 0.05 s late counts as wrong. Aligned, only
     what it does counts, in its order. The reach is bounded, since a mouth that is
-    half a second late *is* wrong.
+    half a second late *is* wrong. A detour from equal times adds a pair to the path and so its
+    cost: sequences that are far apart at every time stay as they are.
 
     Args:
         distance: (T, U) of every pair of frames; only pairs in reach are looked at.
