@@ -17,14 +17,16 @@
 # - compute HS (head-pose similarity, Eq. 6) from two histograms;
 # - say what a value of HS means, by comparing it with a still head, the clip's own halves and
 #   another speaker;
-# - find a metric's blind spot, and a second metric that covers it.
+# - find a metric's blind spot, and a second metric that covers it;
+# - judge a written video: naturalness, LMD after alignment in time, and HS of the heads as they are seen.
 #
 # **Before**: notebooks 01 to 05. **Time**: under half a minute (quick), two minutes (full).
-# **In**: `fit.npz` (01), `motion_*.npz` and `coarse_*.npz` (04), `refined_held_back.npz` (05).
+# **In**: `fit.npz` (01), `motion_*.npz` and `coarse_*.npz` (04), `refined_held_back.npz` and
+# `talking_head_held_back.mp4` (05).
 # **Out**: `metrics.json`.
 #
 # **Builds on**: Sec. 4.3 and 4.4 of the paper ([arXiv 2002.10137](https://arxiv.org/abs/2002.10137)); SSIM (Wang et al. 2004);
-# LMD (Chen et al., ECCV 2018); the Wasserstein distance (Villani 2003).
+# LMD (Chen et al., ECCV 2018); the Wasserstein distance (Villani 2003); THEval (Quignon et al., CVPR 2026); soft-DTW (Cuturi & Blondel 2017).
 
 # %% tags=["parameters"]
 clip: str = "sample"  # a video file, or "sample"
@@ -585,7 +587,105 @@ show_plotly(length_curves(lengths_s, persons, areas), alt, figure)
 # what tells people apart is their resting pose: without the mean, the same certainty takes
 # several times as long. These are virtual people; how much real ones differ, only real clips can
 # show.
+
+# %% [markdown]
+# ## Does it look alive?
+# So far the predicted motion was judged, and crops. A viewer sees the video. Notebook 05 wrote the held-out
+# part as one; here its landmarks are detected as in any video, and so are those of the real part.
+# Five measures of THEval (2026) ask whether the written face moves as much as the real one: lips, head and brows, the lips in
+# pauses, and the lip opening against the volume. Each is given as a *closeness*, with $v$ the value of the measure:
 #
+# $$\text{closeness} = \max\left(0,\ 1 - \frac{|v_{gen} - v_{real}|}{|v_{real}|}\right)$$
+#
+# Before you run the cell: how close is a person to themselves, one half of the real part against the other?
+
+# %%
+from tfhkit.evaluate.written import part_of
+from tfhkit.landmarks import detect
+from tfhkit.media import open_clip
+from tfhkit.metrics import FaceTrack, face_motion, naturalness
+
+film = step.input("05_memory_gan", "talking_head_held_back.mp4")
+videos = {"real": part_of(step.open_clip(), slice(held[0], held[-1] + 1))}
+videos["written"] = open_clip(film, min_seconds=0)
+found = {name: detect(video, "mesh", step.progress) for name, video in videos.items()}
+faces = {
+    name: face_motion(FaceTrack.of(found[name], video.times, video.audio))
+    for name, video in videos.items()
+}
+alive = naturalness(faces["real"], faces["written"])
+
+# %%
+print(f"{'':9s}{'real':>8s}{'written':>9s}{'closeness':>11s}{'95 % interval':>16s}{'halves':>8s}")
+for name, part in alive.parts.items():
+    if part.closeness is None or part.interval is None:
+        print(f"{name:9s}undefined: {part.why or 'too few frames'}")
+        continue
+    low, high = part.interval
+    halves = "-" if part.spread is None else f"{part.spread:.2f}"
+    print(f"{name:9s}{part.real:8.2f}{part.generated:9.2f}{part.closeness:11.2f}", end="")
+    print(f"{f'{low:.2f} to {high:.2f}':>16s}{halves:>8s}")
+assert naturalness(faces["real"], faces["real"]).mean == 1
+
+# %% tags=["report"]
+from tfhkit.evaluate.written import PUBLISHED
+
+figure, axis = plt.subplots(figsize=(7, 2.8), constrained_layout=True)
+for k, part in enumerate(alive.parts.values()):
+    if part.closeness is not None:
+        axis.plot(k, part.closeness, "o", color=RED, label="this video" if not k else None)
+        axis.vlines(k, *(part.interval or (part.closeness,) * 2), color=RED, lw=4, alpha=0.3)
+    if part.spread is not None:
+        axis.plot(k - 0.1, part.spread, "kD", ms=5, label="real halves" if not k else None)
+for (name, row), mark in zip(PUBLISHED.items(), "sv^"):
+    place = np.arange(len(row)) + 0.2
+    axis.plot(place, row.values(), mark, color=BLUE, alpha=0.6, label=f"{name}, published")
+words = ("lips", "head", "brows", "lips in\npauses", "lip sync")
+axis.set_xticks(range(len(words)), words)
+axis.set(ylim=(-0.03, 1.03), ylabel="closeness")
+axis.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+plt.show()
+
+# %% [markdown]
+# *Closeness of the written video to the real part (orange, bar: 95 % interval), of the real part's two halves to each other
+# (black), and published values of other methods (blue).*
+#
+# **What to see.** The bars are long: a few seconds say little about one video. The published values compare
+# means over thousands of videos, so that chance is averaged out there and is not here. A written video that is as close as the
+# real halves cannot be told from the person by these measures.
+#
+# ### Late is not wrong
+# LMD compares frames of the same time. Lips that do the right thing one frame late lose. *Soft-DTW* (soft
+# dynamic time warping) first aligns the two sequences, within 0.2 s, and then compares.
+
+# %%
+from tfhkit.metrics import lmd_aligned
+
+points = {name: np.where(f.gap[:, None, None], np.nan, f.points_px) for name, f in found.items()}
+clocks = [video.times for video in videos.values()]
+mouth = lmd_aligned(points["real"], points["written"], *clocks)
+still = np.repeat(np.nanmean(points["real"], 0, keepdims=True), len(points["written"]), 0)
+frozen = lmd_aligned(points["real"], still, *clocks)
+for name, value in (("written", mouth), ("still mouth (oracle)", frozen)):
+    print(f"{name:22s}{100 * value.frame_wise:5.2f} %, aligned {100 * value.aligned:5.2f} % ", end="")
+    print(f"of the eyes' distance; later by {value.later_s:+.2f} s")
+
+# %% [markdown]
+# The still mouth is the mean of the real one, which no method knows. Alignment cannot help it: it has nothing to be late with.
+#
+# ### The head as it is seen
+# HS above is that of the poses that were *rendered*. Here they are measured in both videos, from the landmarks.
+
+# %%
+seen_rad = {name: np.radians(face.angles_deg) for name, face in faces.items()}
+clocks = [face.times for face in faces.values()]
+settings = HsSettings(n_bins=n_bins, n_draws=step.settings.n_null, seed=seed)
+seen = head_pose_report(seen_rad["real"], seen_rad["written"], *clocks, settings=settings)
+low, high = seen.interval
+print(f"rendered: HS {report.score.hs:.2f}; seen in the video: {seen.score.hs:.2f}", end="")
+print(f" ({low:.2f} to {high:.2f}), speed ratio {seen.rows[0]['speed_ratio']:.2f}")
+
+# %% [markdown]
 # ## Ask people: which one is real?
 # The paper asked 20 people to rate how similar the head poses of a generated and a real video are. Our test asks another question: which one is
 # real? The real clip and a generated one play side by side, without sound. An
@@ -674,6 +774,7 @@ numbers |= {
 }
 numbers |= report.summary()
 content = {"images": metrics, "head_pose": report.rows, **numbers}
+content["naturalness"] = alive.summary()
 write_json(step.path("metrics.json"), content)
 step.finish(numbers)
 

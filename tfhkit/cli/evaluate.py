@@ -2,8 +2,10 @@
 
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from tfhkit.cli.parser import Outcome
@@ -47,6 +49,14 @@ def add_arguments(command: ArgumentParser) -> None:
         "--curve", action="store_true", help="motion: also train with fewer and with more frames"
     )
     command.add_argument(
+        "--written",
+        action="store_true",
+        help="motion: also write the held-out part's video and score what is seen in it",
+    )
+    command.add_argument(
+        "--person", metavar="DIR", help="motion: whose video is written (default: learn the clip)"
+    )
+    command.add_argument(
         "--steps",
         type=int,
         metavar="N",
@@ -79,6 +89,8 @@ def call(options: Namespace) -> Outcome:
             options.fit,
             options.curve,
             options.seed,
+            options.written,
+            options.person,
         )
     elif options.stage == "memory":
         result = evaluate_memory(options.speakers, options.steps, options.size, options.seed)
@@ -126,6 +138,8 @@ def evaluate_motion(
     fit: Path | str | None = None,
     curve: bool = False,
     seed: int = 0,
+    written: bool = False,
+    person: Path | str | None = None,
 ) -> dict[str, Any]:
     """Score the mapping from sound to motion; see `tfhkit.evaluate.motion`.
 
@@ -136,14 +150,20 @@ def evaluate_motion(
         fit: a fit of the whole clip written by `tfhkit fit -o` (.npz); None fits the clip.
         curve: also train with fewer and with more frames.
         seed: random seed.
+        written: also write the video of the held-out quarter's sound, and score what is seen.
+        person: directory of a learned person, whose clip and fit are taken; None learns the clip
+            with the quick profile if the video is asked for.
     Returns:
-        the numbers of `evaluate_clip` and `evaluate_speakers`, seconds; with curve, its rows.
+        the numbers of `evaluate_clip` and `evaluate_speakers`, seconds; with curve, its rows; with
+        written, those of `tfhkit.evaluate.written.WrittenScores`.
     """
     from tfhkit.evaluate.motion import evaluate_clip, evaluate_curve, evaluate_speakers
+    from tfhkit.evaluate.written import learn_from_fit, score_written
     from tfhkit.face import load_model
     from tfhkit.media import open_clip
     from tfhkit.motion import TrainSettings
     from tfhkit.motion.general import general_mapping
+    from tfhkit.person import Person
     from tfhkit.pipeline.clip_fit import fit_for
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
@@ -151,21 +171,29 @@ def evaluate_motion(
 
     if speakers < 0:
         raise ParameterError("--speakers", f"{speakers} are too few", "take 0 or more")
+    if person and (clip or fit or not written):
+        fault = "brings its own clip and fit, and is for --written"
+        raise ParameterError("--person", fault, "leave out --clip and --fit, and add --written")
     began, progress = time.perf_counter(), terminal_progress()
-    path = resolve("clip", str(clip or "sample"), Path.cwd())
-    opened = open_clip(path)
-    made = fit_for(opened, fit, progress=progress)
+    learned = Person.load(person) if person else None
+    opened = (
+        learned.clip if learned else open_clip(resolve("clip", str(clip or "sample"), Path.cwd()))
+    )
+    made = learned.fit if learned else fit_for(opened, fit, progress=progress)
     model = made.load_model()
     general = general_mapping(model=model)
     n_train, settings = min(frames, int(0.75 * len(made))), TrainSettings(seed=seed)
     common = (made, opened.audio, general, model)
-    result: dict[str, Any] = {"clip": str(clip or "sample")}
+    result: dict[str, Any] = {"clip": str(person or clip or "sample")}
     result |= evaluate_clip(*common, n_train, settings, seed, progress)
     if speakers:
         result |= evaluate_speakers(general_mapping(), load_model(), speakers, progress=progress)
     if curve:
         rows = evaluate_curve(*common, n_train, settings=settings, progress=progress)
         result["curve"] = rows
+    if written:
+        learned = learned or learn_from_fit(opened, made, frames, seed, progress)
+        result |= score_written(learned, seed=seed, progress=progress).summary()
     result["seconds"] = time.perf_counter() - began
     return rounded(result)
 
@@ -277,13 +305,50 @@ def show(result: dict[str, Any]) -> str:
 
     scores = {name: value for name, value in result.items() if _is_score(value)}
     tables = ("curve", "ablations", "many_people")
-    apart = {"landmarks_only", "fps_parts_ms", *tables, *scores}
+    apart = {"landmarks_only", "fps_parts_ms", "naturalness", *tables, *scores}
     parts = [table({name: value for name, value in result.items() if name not in apart})]
     if scores:
         parts.append(rows_table(_score_rows(scores)))
         parts.append(rows_table([{"ms per frame": "", **result["fps_parts_ms"]}]))
     parts += [rows_table(result[name]) for name in tables if result.get(name)]
+    if "naturalness" in result:
+        parts.append(_naturalness_text(result["naturalness"]))
     return "\n\n".join(parts)
+
+
+def _naturalness_text(numbers: dict[str, Any]) -> str:
+    """The closeness of each part with its interval and spread, and published ones as context."""
+    from tfhkit.evaluate.written import PUBLISHED
+    from tfhkit.pipeline.tables import rows_table
+
+    parts = {name: part for name, part in numbers.items() if isinstance(part, dict)}
+    rows: list[dict[str, Any]] = [
+        {"naturalness": words}
+        | {name: _two_digits(part[key]) for name, part in parts.items()}
+        | {"mean": _two_digits(numbers["mean" if key == "closeness" else key])}
+        for key, words in (
+            ("closeness", "this video, closeness to the real one"),
+            ("interval", "  its 95 % interval"),
+            ("spread", "the real video, half against half"),
+        )
+    ]
+    for name, values in PUBLISHED.items():
+        mean = round(fmean(values.values()), 2)
+        rows.append({"naturalness": f"{name} (THEval)", **values, "mean": mean})
+    lines = [rows_table(rows)]
+    lines += [f"{name}: {part['why']}" for name, part in parts.items() if part["why"]]
+    lines.append(
+        "THEval compares means over thousands of videos; one video's numbers vary far more, as "
+        "the interval and the halves of the real video show."
+    )
+    return "\n".join(lines)
+
+
+def _two_digits(value: float | Sequence[float] | None) -> float | list[float] | None:
+    """A share or a pair of shares with two digits."""
+    if value is None or isinstance(value, float):
+        return value if value is None else round(value, 2)
+    return [round(end, 2) for end in value]
 
 
 def _is_score(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor, nn
 
 from tfhkit.efficientnet import (
@@ -88,7 +88,7 @@ def lpips(
     for first in range(0, len(real), _BATCH):
         part = slice(first, first + _BATCH)
         inside = None if mask is None else _inside(mask[part])
-        out.append(net(_unit(real[part]), _unit(generated[part]), inside).double().numpy())
+        out.append(net(as_unit(real[part]), as_unit(generated[part]), inside).double().numpy())
     return np.concatenate(out)
 
 
@@ -118,7 +118,7 @@ def perceptual_distance(
     net, out = net or open_efficientnet("lite1"), []
     for first in range(0, len(real), _BATCH):
         part = slice(first, first + _BATCH)
-        a, b = (net.stages(_unit(frames[part])) for frames in (real, generated))
+        a, b = (net.stages(as_unit(frames[part])) for frames in (real, generated))
         inside = None if mask is None else _inside(mask[part])
         out.append(feature_distance(a, b, inside).double().numpy())
     return np.concatenate(out)
@@ -129,7 +129,7 @@ def perceptual_available() -> bool:
     return not why_missing("lite1")
 
 
-def _unit(frames):
+def as_unit(frames: UInt8[np.ndarray, "T H W 3"]) -> Float[Tensor, "T 3 H W"]:
     """(T, H, W, 3) uint8 as (T, 3, H, W) in [-1, 1]."""
     return torch.as_tensor(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
 

@@ -1,5 +1,12 @@
-"""Statistics of time series: block bootstrap, surrogate nulls, p-values, correlations."""
+"""Statistics of time series: alignment, block bootstrap, nulls, p-values, correlations."""
 
+from tfhkit.stats.alignment import (
+    AlignedDistance,
+    SoftAlignment,
+    aligned_distance,
+    pairs_in_reach,
+    soft_dtw,
+)
 from tfhkit.stats.bootstrap import LEVELS, block_weights, correlation_interval, mean_interval
 from tfhkit.stats.estimates import COLUMNS, CorrelationReport, PairCorrelation, tidy_rows
 from tfhkit.stats.lagged import LaggedCorrelation, lagged_correlation
@@ -9,12 +16,15 @@ from tfhkit.stats.significance import corrected_p_values, p_value
 from tfhkit.stats.surrogates import circular_shifts, phase_randomised, random_phases
 
 __all__ = [
+    "AlignedDistance",
     "COLUMNS",
     "LEVELS",
     "CorrelationReport",
     "LaggedCorrelation",
     "PairCorrelation",
     "PairSettings",
+    "SoftAlignment",
+    "aligned_distance",
     "block_weights",
     "circular_shifts",
     "corrected_p_values",
@@ -24,7 +34,9 @@ __all__ = [
     "p_value",
     "pair_correlation",
     "pair_distances",
+    "pairs_in_reach",
     "phase_randomised",
     "random_phases",
+    "soft_dtw",
     "tidy_rows",
 ]
