@@ -127,12 +127,12 @@ def test_a_delay_of_the_sound_is_found(model, performance, lag_s):
     place = performance.times, Crop(1.0, 0.0, 0.0), "open"
     fit = Fit(performance.coefficients, *landmarks, *place)
     track, measured = personal_track(fit, delayed, model, slice(0, n))
-    assert measured.sure and track.lag_s == measured.lag_s
+    assert measured.related and track.lag_s == measured.lag_s
     assert track.lag_s == pytest.approx(lag_s, abs=0.045)
     # a voice that has nothing to do with the lips: no lag can be measured, the usual one is taken
     other = np.random.default_rng(0).normal(size=len(delayed)).astype(np.float32)
     track, measured = personal_track(fit, other, model, slice(0, n))
-    assert not measured.sure and track.lag_s == LIPS_LEAD_S
+    assert not measured.related and track.lag_s == LIPS_LEAD_S
 
 
 def test_a_lag_is_kept_with_the_weights_and_used(tmp_path, performance):

@@ -95,8 +95,8 @@ def personal_track(
     """A person's track to learn from, its sound taken at the lag at which their lips move.
 
     Lips move before they are heard, people differ, and so do cameras and the delays of sound
-    tracks: tens of milliseconds, which is a good part of a syllable. Where the clip does not
-    show the lag surely, the usual LIPS_LEAD_S is taken.
+    tracks: tens of milliseconds, which is a good part of a syllable. Where the lips
+    follow no sound at all, the usual LIPS_LEAD_S is taken.
 
     The eyes are at rest in the track, see `with_calm_eyes`.
 
@@ -116,7 +116,7 @@ def personal_track(
     person, gap = coefficients.id[0], fit.gap[frames]
     opening = lip_opening(model, person, coefficients.exp)
     measured = measure_lag(opening, times, audio, SR_HZ, gap)
-    lag_s = measured.lag_s if measured.sure else LIPS_LEAD_S
+    lag_s = measured.lag_s if measured.related else LIPS_LEAD_S
     exp = with_calm_eyes(model, coefficients.exp)
     track = make_track(audio, times, exp, coefficients.pose, gap, "person", person, lag_s)
     return track, measured
