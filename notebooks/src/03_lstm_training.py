@@ -315,7 +315,8 @@ from tfhkit.motion import personal_track
 track, measured = personal_track(fit, video.audio, model, train)
 lag_s = track.lag_s
 print(f"{len(track)} frames on the 25 Hz grid, {track.valid.mean():.0%} with truth")
-print(f"best at {1000 * measured.lag_s:.0f} ms (95 % interval {1000 * measured.low_s:.0f} to {1000 * measured.high_s:.0f} ms)", end=", ")
+low_ms, high_ms = 1000 * measured.low_s, 1000 * measured.high_s
+print(f"best at {1000 * measured.lag_s:.0f} ms (95 % interval {low_ms:.0f} to {high_ms:.0f} ms)", end=", ")
 print(f"r {measured.r:.2f}; {1000 * lag_s:.0f} ms is used")
 
 # %%
@@ -606,12 +607,12 @@ plt.show()
 
 # %%
 print("standard deviation as a share of the real one, and r with the real one")
-for name in units:
-    share = lambda track: track[name].std() / truth[name].std()  # noqa: E731
-    mean_r = correlation(mean_of[name], truth[name])
-    draw_r = np.mean([correlation(one[name], truth[name]) for one in drawn])
-    print(f"{name:6s} mean {share(mean_of):4.2f} (r {mean_r:5.2f}),", end=" ")
-    print(f"draws {np.mean([share(one) for one in drawn]):4.2f} (r {draw_r:5.2f})")
+for name, real in truth.items():
+    mean_r = correlation(mean_of[name], real)
+    draw_r = np.mean([correlation(one[name], real) for one in drawn])
+    shares = [one[name].std() / real.std() for one in (mean_of, *drawn)]
+    print(f"{name:6s} mean {shares[0]:4.2f} (r {mean_r:5.2f}),", end=" ")
+    print(f"draws {np.mean(shares[1:]):4.2f} (r {draw_r:5.2f})")
 assert not np.allclose(draws[0][0], draws[1][0])
 
 # %% [markdown]
