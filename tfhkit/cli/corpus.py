@@ -2,6 +2,7 @@
 
 import time
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ def add_arguments(command: ArgumentParser) -> None:
         "--language", metavar="L", help="one language for all, such as en-us (default: many)"
     )
     command.add_argument(
+        "--wide", action="store_true",
+        help="as the general mapping is trained: recorded voices where they are installed, "
+        "rough recordings, open mouths in pauses",
+    )  # fmt: skip
+    command.add_argument(
         "--lrw", metavar="DIR", help="write clips of single words, laid out like LRW"
     )
     command.add_argument("--words", metavar="A,B", help="--lrw: English words")
@@ -56,7 +62,7 @@ def call(options: Namespace) -> Outcome:
         result = write_word_clips(options.lrw, options.words, *counts, *how)
     else:
         given = options.speakers, options.seconds, options.language
-        result = write_motion_corpus(options.output, *given, *how)
+        result = write_motion_corpus(options.output, *given, *how, wide=options.wide)
     return {**result, "seconds": round(time.perf_counter() - began, 1)}, table
 
 
@@ -68,6 +74,7 @@ def write_motion_corpus(
     seed: int = 0,
     workers: int = 2,
     progress: Progress | None = None,
+    wide: bool = False,
 ) -> dict[str, Any]:
     """Write sound features, expression and pose of virtual speakers; see `make_motion_corpus`.
 
@@ -79,6 +86,7 @@ def write_motion_corpus(
         seed: random seed.
         workers: number of processes.
         progress: called as progress(done, total, text).
+        wide: vary the speakers as for the training of the general mapping, see `wide_variety`.
     Returns:
         file, speakers, minutes of sound, languages.
     Raises:
@@ -87,14 +95,17 @@ def write_motion_corpus(
     """
     from tfhkit.media import check_writable
     from tfhkit.virtual.corpus import make_motion_corpus
+    from tfhkit.virtual.recorded import language_of
+    from tfhkit.virtual.variety import Variety, wide_variety
 
     if Path(output).suffix != ".npz" or Path(output).is_dir():
         raise ParameterError("--output", f"{output} is not an .npz file", "name one")
     output = check_writable(output, ".npz")
+    variety = replace(wide_variety() if wide else Variety(), language=language)
     corpus = make_motion_corpus(
-        speakers, seconds, seed, workers, progress, path=output, language=language
+        speakers, seconds, seed, workers, progress, path=output, variety=variety
     )
-    voices = sorted({motion.about["voice"].partition("+")[0] for motion in corpus})
+    voices = sorted({language_of(motion.about["voice"]) for motion in corpus})
     minutes = round(sum(len(motion) for motion in corpus) / 25 / 60, 2)
     return {"file": str(output), "speakers": len(corpus), "minutes": minutes, "languages": voices}
 

@@ -35,6 +35,11 @@ def add_arguments(command: ArgumentParser) -> None:
         "--corpus", metavar="FILE",
         help="learn from the speakers that `tfhkit corpus -o FILE` wrote; none are made",
     )  # fmt: skip
+    mapping.add_argument(
+        "--no-recorded", action="store_true",
+        help="voices of espeak-ng only, not those of flite and festival "
+        "(apt-get install flite festival festvox-kdlpc16k festvox-us-slt-hts)",
+    )  # fmt: skip
     mapping.add_argument("--lrw", metavar="DIR", help="also learn from LRW's training split")
     mapping.add_argument("--cache", metavar="DIR", help="folder for the fits of LRW's clips")
     refiner = command.add_argument_group("refiner")
@@ -69,6 +74,7 @@ def _train_mapping(options: Namespace, progress: Progress) -> dict[str, Any]:
         seconds_each=options.seconds,
         epochs=options.epochs,
         seed=options.seed,
+        recorded=not options.no_recorded,
         corpus=options.corpus,
         lrw=options.lrw,
         lrw_cache=options.cache,

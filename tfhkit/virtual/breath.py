@@ -1,4 +1,4 @@
-"""Breathing in before speech: the mouth opens in pauses, and one can hear it."""
+"""The mouth in pauses: breathing in before speech, which one can hear, and waiting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +7,12 @@ import numpy as np
 from jaxtyping import Float
 from scipy.signal import butter, sosfilt
 
+from tfhkit.maths import smooth
 from tfhkit.virtual.style import PersonalStyle
 from tfhkit.virtual.voice import SILENCE, Phoneme
 
 _LEAST_PAUSE_S = 0.22
+_EDGE_S = 0.08  # in which the mouth leaves the last sound
 _FALL_S = 0.10  # until the next sound has taken over the mouth
 _AUDIBLE = 0.7  # share of the breaths that a microphone hears
 
@@ -71,6 +73,18 @@ def breath_track(events: Sequence[Breath], times: Float[np.ndarray, "G"]) -> Flo
         down = ((times - breath.peak_s) / (breath.end_s - breath.peak_s)).clip(0, 1)
         shape = (1 - np.cos(np.pi * up)) / 2 * (1 + np.cos(np.pi * down)) / 2
         track = np.maximum(track, breath.depth * shape)
+    return track
+
+
+def pause_track(
+    phonemes: Sequence[Phoneme], times: Float[np.ndarray, "G"]
+) -> Float[np.ndarray, "G"]:
+    """1 in pauses and 0 in speech, with smooth edges."""
+    track = np.zeros(len(times))
+    for phoneme in phonemes:
+        if phoneme.name == SILENCE and phoneme.end_s - phoneme.start_s > 2 * _EDGE_S:
+            outside = np.maximum(phoneme.start_s + _EDGE_S - times, times - phoneme.end_s)
+            track = np.maximum(track, 1 - smooth((outside / _EDGE_S + 0.5).clip(0, 1)))
     return track
 
 

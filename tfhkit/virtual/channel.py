@@ -17,16 +17,16 @@ def record(audio: Float[np.ndarray, "N"], rng: np.random.Generator) -> Float[np.
     Returns:
         float32, not delayed; its peak lies between 0.1 and 0.9.
     """
-    wet = _room(np.asarray(audio, np.float32), rng)
-    wet = _microphone(wet, rng)
+    wet = room(np.asarray(audio, np.float32), rng)
+    wet = microphone(wet, rng)
     speech = np.sqrt(np.mean(wet**2)) + 1e-6
-    noise = _coloured_noise(len(wet), rng)
+    noise = coloured_noise(len(wet), rng)
     snr_db = rng.uniform(18, 50)
     wet = wet + noise * speech * 10 ** (-snr_db / 20)
     return (wet * rng.uniform(0.1, 0.9) / np.abs(wet).max()).astype(np.float32)
 
 
-def _room(audio: Float[np.ndarray, "N"], rng: np.random.Generator) -> Float[np.ndarray, "N"]:
+def room(audio: Float[np.ndarray, "N"], rng: np.random.Generator) -> Float[np.ndarray, "N"]:
     """A few early reflections and a short exponential tail."""
     if rng.random() < 0.3:
         return audio
@@ -39,7 +39,7 @@ def _room(audio: Float[np.ndarray, "N"], rng: np.random.Generator) -> Float[np.n
     return fftconvolve(audio, tail.astype(np.float32))[: len(audio)]
 
 
-def _microphone(audio: Float[np.ndarray, "N"], rng: np.random.Generator) -> Float[np.ndarray, "N"]:
+def microphone(audio: Float[np.ndarray, "N"], rng: np.random.Generator) -> Float[np.ndarray, "N"]:
     """A smooth random frequency response: tilt, ripples, and the limits of the band."""
     at = np.array([0, 60, 150, 300, 700, 1500, 3000, 5000, 7000, 8000.0])
     gain_db = rng.normal(0, 3, len(at)) + rng.normal(0, 3) * np.log2(np.maximum(at, 60) / 1000)
@@ -50,7 +50,7 @@ def _microphone(audio: Float[np.ndarray, "N"], rng: np.random.Generator) -> Floa
     return fftconvolve(audio, response.astype(np.float32), mode="same")
 
 
-def _coloured_noise(n: int, rng: np.random.Generator) -> Float[np.ndarray, "n"]:
+def coloured_noise(n: int, rng: np.random.Generator) -> Float[np.ndarray, "n"]:
     """Noise of unit power whose spectrum falls by 0 to 9 dB an octave."""
     size = next_fast_len(n, real=True)  # a prime length costs seconds
     spectrum = np.fft.rfft(rng.normal(size=size))

@@ -18,9 +18,11 @@ from tfhkit.media import atomic_path
 from tfhkit.motion import MotionTrack
 from tfhkit.progress import Progress
 from tfhkit.virtual.channel import record
-from tfhkit.virtual.espeak import resolve
-from tfhkit.virtual.speaker import VirtualSpeaker, action_matrix, describe, move, random_speaker
+from tfhkit.virtual.recorded import language_of
+from tfhkit.virtual.rough import record_roughly
+from tfhkit.virtual.speaker import VirtualSpeaker, action_matrix, describe, move
 from tfhkit.virtual.texts import script
+from tfhkit.virtual.variety import Variety, draw_speaker
 from tfhkit.virtual.voice import Utterance
 from tfhkit.virtual.workers import in_workers
 
@@ -75,15 +77,10 @@ class SpeakerMotion:
 
 
 def make_motion_corpus(
-    n_speakers: int = 40,
-    seconds_each: float = 180.0,
-    seed: int = 0,
-    workers: int = 2,
-    progress: Progress | None = None,
-    model: MorphableModel | None = None,
-    path: Path | str | None = None,
-    language: str | None = None,
-) -> tuple[SpeakerMotion, ...]:
+    n_speakers: int = 40, seconds_each: float = 180.0, seed: int = 0, workers: int = 2,
+    progress: Progress | None = None, model: MorphableModel | None = None,
+    path: Path | str | None = None, variety: Variety | None = None,
+) -> tuple[SpeakerMotion, ...]:  # fmt: skip
     """Sound features, expression and pose of virtual speakers, as if recorded in random rooms.
 
     Args:
@@ -95,12 +92,13 @@ def make_motion_corpus(
         progress: called as progress(done, total, text).
         model: model with facial actions; None loads the open model.
         path: `.npz` to write; None keeps the corpus in memory only.
-        language: language code of all voices; None draws one for each.
+        variety: language, voices and what else differs more than in `random_speaker`; None
+            for nothing.
     Returns:
         the speakers in order of their seeds, whatever the number of workers.
     Raises:
-        ParameterError: fewer than one speaker or process, a negative seed, less than 2 s or
-            more than an hour each, or no such language.
+        ParameterError: fewer than one speaker or process, a negative seed, or less than 2 s or
+            more than an hour each.
         InputError: `path` cannot be written.
     """
     for name, value in (("n_speakers", n_speakers), ("workers", workers)):
@@ -110,10 +108,8 @@ def make_motion_corpus(
         raise ParameterError("seed", f"is {seed}", "give 0 or more")
     if not 2 <= seconds_each <= 3600:
         raise ParameterError("seconds_each", f"is {seconds_each}", "give 2 to 3600 s")
-    if language is not None:
-        resolve(language)
     matrix = action_matrix(model or load_model())
-    jobs = [(seed + k, seconds_each, matrix, language) for k in range(n_speakers)]
+    jobs = [(seed + k, seconds_each, matrix, True, variety) for k in range(n_speakers)]
     made: dict[int, SpeakerMotion] = {}
     # opened first: a folder that cannot be written is known before the minutes of speaking
     with atomic_path(path) if path is not None else contextlib.nullcontext() as file:
@@ -131,8 +127,8 @@ def make_speaker_motion(
     seed: int,
     seconds: float,
     matrix: Float32[np.ndarray, "52 64"],
-    language: str | None = None,
     recorded: bool = True,
+    variety: Variety | None = None,
 ) -> SpeakerMotion:
     """One speaker of the corpus.
 
@@ -140,17 +136,17 @@ def make_speaker_motion(
         seed: random seed of the speaker.
         seconds: seconds of sound.
         matrix: expression coefficients of the facial actions, see `action_matrix`.
-        language: language code of the voice; None draws one.
         recorded: pass the sound through a random room and microphone.
+        variety: what differs more than in `random_speaker`; None for nothing.
     """
-    speaker = random_speaker(seed=seed, language=language)
+    speaker, rough = draw_speaker(seed, variety or Variety())
     utterance = _talk(speaker, seconds)
     n_frames = int(round(seconds * FPS))
     times = np.arange(n_frames) / FPS
     actions, head, _ = move(utterance, speaker.style, times, speaker.seed)
     audio = utterance.audio
     if recorded:
-        audio = record(audio, np.random.default_rng((seed, 17)))
+        audio = (record_roughly if rough else record)(audio, np.random.default_rng((seed, 17)))
     # Windows of every seventh frame adjoin one another: together they are all rows, each once.
     n_blocks = -(-(_STEP * (n_frames - 1) + _ROWS) // _ROWS)
     rows = mfcc_windows(audio, np.arange(n_blocks) * _ROWS / 100.0).reshape(-1, 12)
@@ -201,7 +197,7 @@ def load_corpus(path: Path | str) -> tuple[SpeakerMotion, ...]:
 
 def _talk(speaker: VirtualSpeaker, seconds: float) -> Utterance:
     """An utterance of at least `seconds`: sentences until it is long enough."""
-    sentences = script(speaker.voice.partition("+")[0], (speaker.seed, 19))
+    sentences = script(language_of(speaker.voice), (speaker.seed, 19))
     spoken: list[str] = []
     length_s = 0.0
     while True:

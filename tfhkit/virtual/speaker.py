@@ -10,8 +10,9 @@ from jaxtyping import Float
 from tfhkit.coefficients import Coefficients
 from tfhkit.errors import ParameterError, check_shape
 from tfhkit.face import MorphableModel, load_model
-from tfhkit.virtual.breath import breath_track, breathe, breaths
+from tfhkit.virtual.breath import breath_track, breathe, breaths, pause_track
 from tfhkit.virtual.prosody import prosody
+from tfhkit.virtual.recorded import is_recorded, speak_recorded
 from tfhkit.virtual.style import HeadMotion, PersonalStyle, head_motion, random_style
 from tfhkit.virtual.texts import LANGUAGES
 from tfhkit.virtual.upper_face import upper_actions
@@ -36,7 +37,7 @@ class VirtualSpeaker:
         name: for files and tables.
         id, tex: 80 coefficients of identity and texture, in standard deviations.
         light: 27 coefficients of the light, see `tfhkit.coefficients`.
-        voice, rate_wpm, pitch, pitch_range: see `speak`.
+        voice, rate_wpm, pitch, pitch_range: see `speak`, and `speak_recorded` for recorded voices.
         tract: length of the vocal tract relative to the voice's own; above 1 sounds larger.
         style: how the person moves.
         seed: random seed of what the speaker says and does.
@@ -63,11 +64,14 @@ class VirtualSpeaker:
         """Say a text, or several sentences with short pauses between them."""
         texts = [text] if isinstance(text, str) else list(text)
         rng = np.random.default_rng((self.seed, len(texts), 7))
-        spoken = []
-        for sentence in texts:
-            rate = float(np.clip(self.rate_wpm * rng.uniform(0.92, 1.08) * self.tract, 80, 400))
-            utterance = speak(sentence, self.voice, int(rate), self.pitch, self.pitch_range)
-            spoken.append(rescale(utterance, self.tract))
+        slower = [self.rate_wpm * rng.uniform(0.92, 1.08) * self.tract for _ in texts]
+        rates = [int(np.clip(rate, 80, 400)) for rate in slower]
+        how = self.pitch, self.pitch_range
+        if is_recorded(self.voice):
+            said = speak_recorded(texts, self.voice, rates, *how)
+        else:
+            said = [speak(text, self.voice, rate, *how) for text, rate in zip(texts, rates)]
+        spoken = [rescale(utterance, self.tract) for utterance in said]
         gaps_s = [_LEAD_S, *rng.uniform(0.15, 0.9, len(texts) - 1), _TAIL_S]
         utterance = join(spoken, gaps_s)
         events = breaths(utterance.phonemes, self.style, (self.seed, _BREATH))
@@ -150,7 +154,8 @@ def move(
     events = breaths(utterance.phonemes, style, (seed, _BREATH))
 
     def idle(grid: Float[np.ndarray, "G"]) -> Float[np.ndarray, "G"]:
-        return np.maximum(style.parted, breath_track(events, grid))
+        waiting = style.pause_open * pause_track(utterance.phonemes, grid)
+        return np.maximum(np.maximum(style.parted, waiting), breath_track(events, grid))
 
     def pose_at(grid: Float[np.ndarray, "G"]) -> Float[np.ndarray, "G 6"]:
         return head_motion(utterance, style, grid, (seed, 3), sound).pose

@@ -39,6 +39,7 @@ class PersonalStyle:
         asymmetry: -1 to 1, more motion on the subject's left (+) or right (-).
         gaze_deg: standard deviation of the gaze around the direction to the camera.
         parted: how far the jaw hangs open while nothing is said, in units of the jaw gesture.
+        pause_open: how far the jaw opens in pauses, in the same units.
         breath: 0 to 1, how often and how far the mouth opens to breathe in.
         viseme_spread, viseme_seed: how much the mouth's shapes differ from the common ones, and
             the random seed of the difference; see `personal_visemes`.
@@ -65,6 +66,7 @@ class PersonalStyle:
     asymmetry: float = 0.0
     gaze_deg: float = 2.5
     parted: float = 0.05
+    pause_open: float = 0.0
     breath: float = 0.4
     viseme_spread: float = 0.0
     viseme_seed: int = 0

@@ -16,8 +16,10 @@ from tfhkit.motion.lrw import load_lrw
 from tfhkit.motion.transfer import visible_expression
 from tfhkit.profiles import Settings
 from tfhkit.progress import Progress
-from tfhkit.virtual.corpus import load_corpus, make_motion_corpus
+from tfhkit.virtual.corpus import SpeakerMotion, load_corpus, make_motion_corpus
 from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED, as_seen, speaker_scores
+from tfhkit.virtual.recorded import is_recorded
+from tfhkit.virtual.variety import wide_variety
 from tfhkit.virtual.workers import in_workers
 
 SEQUENCE_FRAMES = 32  # of a training sequence; no longer than the shortest track
@@ -37,6 +39,8 @@ class MappingSettings:
         epochs: passes of training.
         sequences_per_epoch: sequences of 32 frames; a batch has 16.
         seed: random seed.
+        recorded: let most speakers have one of the recorded voices that are installed, see
+            `tfhkit.virtual.recorded`. Without them all have voices of espeak-ng.
         lrw: LRW's folder. Its training clips, fitted to landmarks, join the training set; the
             sequences are then as short as the shortest of them. None does without.
         lrw_cache: folder that keeps the fits of these clips, see `load_lrw`.
@@ -51,6 +55,7 @@ class MappingSettings:
     epochs: int = 50
     sequences_per_epoch: int = 2400
     seed: int = 0
+    recorded: bool = True
     corpus: Path | str | None = None
     lrw: Path | str | None = None
     lrw_cache: Path | str | None = None
@@ -90,10 +95,12 @@ def train_general(
     config, model = MotionConfig.of_size(settings.size), load_model()
     clips, skipped = _lrw_clips(settings, workers, progress)
     speak = partial(make_motion_corpus, workers=workers, progress=progress, model=model)
+    variety = wide_variety(settings.recorded)
     if settings.corpus is not None:
         corpus = load_corpus(settings.corpus)
     else:
-        corpus = speak(settings.n_speakers, settings.seconds_each, 1 + 1000 * settings.seed)
+        amount = settings.n_speakers, settings.seconds_each, 1 + 1000 * settings.seed
+        corpus = speak(*amount, variety=variety)
     others = speak(settings.held_out, min(30.0, settings.seconds_each), HELD_OUT_SEED)
     seen = visible_expression(model)
     tracks = [as_seen(speaker, seen) for speaker in corpus] + list(clips)
@@ -110,6 +117,7 @@ def train_general(
     card = {
         "what": "general mapping from sound to expression and head pose",
         "data": _about_data(settings, len(clips), len(skipped), how.sequence_frames),
+        "voices": _about_voices(corpus),
         "command": _command(settings),
         "parameters": sum(p.numel() for p in weights.net.parameters()),
         "seed": settings.seed,
@@ -159,7 +167,7 @@ def _about_data(settings: MappingSettings, n_clips: int, n_skipped: int, n_frame
     speakers = f"{settings.n_speakers} virtual speakers, {settings.seconds_each:.0f} s each"
     if settings.corpus is not None:
         speakers = f"the virtual speakers of {Path(settings.corpus).name}"
-    virtual = f"{speakers}; espeak-ng voices, open morphable model; "
+    virtual = f"{speakers}; synthetic voices, open morphable model; "
     if not n_clips:
         return virtual + "no recordings of people"
     return virtual + (
@@ -168,11 +176,20 @@ def _about_data(settings: MappingSettings, n_clips: int, n_skipped: int, n_frame
     )
 
 
+def _about_voices(corpus: Sequence[SpeakerMotion]) -> dict[str, int]:
+    """How many speakers have each recorded voice, and how many one of espeak-ng."""
+    voices = [str(speaker.about["voice"]) for speaker in corpus]
+    kinds = sorted(voice if is_recorded(voice) else "espeak-ng" for voice in voices)
+    return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+
+
 def _command(settings: MappingSettings) -> str:
     """The command line of this training."""
     made = f"--speakers {settings.n_speakers} --seconds {settings.seconds_each:g}"
     if settings.corpus is not None:
         made = "--corpus FILE"
+    if not settings.recorded:
+        made += " --no-recorded"
     return (
         f"tfhkit pretrain mapping --size {settings.size} {made} "
         f"--epochs {settings.epochs} --seed {settings.seed}"
