@@ -20,6 +20,7 @@ from tfhkit.face.model import MOUTH_INSIDE
 from tfhkit.fit import Crop, Fit
 from tfhkit.fit.image import View, face_of_image, fit_image
 from tfhkit.media import SYNTHETIC_COMMENT, open_clip, read_picture, video_metadata, write_wav
+from tfhkit.motion import lip_opening
 from tfhkit.portrait.advice import portrait_advice
 from tfhkit.portrait.face_maps import (
     beyond_outlines,
@@ -31,7 +32,13 @@ from tfhkit.portrait.face_maps import (
 from tfhkit.portrait.frames import draw_portrait, filled, move_head
 from tfhkit.portrait.image_mesh import grid_faces, seen_at, stretch
 from tfhkit.portrait.scene import open_portrait
-from tfhkit.portrait.speaking import make_portrait, read_portrait, speaking, turn_head
+from tfhkit.portrait.speaking import (
+    closed_in_pauses,
+    make_portrait,
+    read_portrait,
+    speaking,
+    turn_head,
+)
 from tfhkit.render import rasterize, render
 from tfhkit.render.shading import posed_verts, region_faces
 from tfhkit.virtual.voice import speak
@@ -218,6 +225,18 @@ def test_a_portrait_that_speaks_starts_and_ends_as_the_picture(portrait, fit):
 def face():
     """The astronaut's head, 200 x 200 px."""
     return astronaut()[10:210, 125:325].copy()
+
+
+def test_lips_close_where_nobody_speaks(model):
+    times = np.arange(100) / 25
+    audio = np.random.default_rng(0).normal(0, 0.1, 4 * 16000).astype(np.float32)
+    audio[16000:32000] = 0  # a pause from 1 to 2 s
+    open_mouth = actions_to_exp(model, {"jawOpen": 0.3})
+    exp = np.repeat(np.asarray(open_mouth, np.float32).reshape(1, 64), 100, 0)
+    quiet = closed_in_pauses(model, np.zeros(80), exp, audio, times)
+    opening = lip_opening(model, np.zeros(80), quiet)
+    before = lip_opening(model, np.zeros(80), exp)
+    assert opening[33:42].max() < 0.1 * before.mean() and np.allclose(opening[:15], before[:15])
 
 
 def test_the_astronaut_is_fitted(model):

@@ -11,13 +11,16 @@ from scipy.ndimage import gaussian_filter1d
 
 from tfhkit.camera import angles_from_rotation, rotation_from_angles
 from tfhkit.errors import ParameterError
-from tfhkit.face import exp_to_actions, load_model
+from tfhkit.face import MorphableModel, exp_to_actions, load_model
 from tfhkit.fit import Fit
 from tfhkit.fit.image import fit_image
 from tfhkit.maths import smoothstep
 from tfhkit.media import SR_HZ, check_writable, read_audio, read_picture, write_video
 from tfhkit.motion import MotionWeights, predict_motion
+from tfhkit.motion.data import STEP_S, grid_times
 from tfhkit.motion.general import general_mapping
+from tfhkit.motion.life.lips import opening_of
+from tfhkit.motion.life.sound import envelope
 from tfhkit.portrait.advice import portrait_advice
 from tfhkit.portrait.frames import draw_portrait
 from tfhkit.portrait.lids import complete_blinks
@@ -99,6 +102,7 @@ def speaking(
     """
     model = portrait.model
     speech, pose = predict_motion(weights or general_mapping(), audio, times)
+    speech = closed_in_pauses(model, fit.coefficients.id[0], speech, audio, times)
     fade = lambda over_s: smoothstep(0, over_s, np.minimum(times, times[-1] - times))  # noqa: E731
     step_s = times[1] - times[0]
     angles = gaussian_filter1d(pose[:, :3].astype(np.float64), 0.06 / step_s, axis=0)
@@ -115,6 +119,30 @@ def speaking(
     calm = fade(CALM_S)
     upper = calm[:, None] * (upper @ action_matrix(model))
     return PortraitMotion(angles, shift, speech, upper, 1 - calm)
+
+
+def closed_in_pauses(
+    model: MorphableModel,
+    id: Float[np.ndarray, "80"],
+    exp: Float[np.ndarray, "T 64"],
+    audio: Float[np.ndarray, "N"],
+    times: Float[np.ndarray, "T"],
+) -> Float[np.ndarray, "T 64"]:
+    """A speech whose lips close where nobody speaks.
+
+    Many people's mouths stay open in pauses, so the general mapping's does. A picture does not say
+    whether this person's would, and a mouth that hangs open before the first word looks wrong.
+
+    Args:
+        model, id: the face. exp: expression of the speech.
+        audio: 16 kHz. times: seconds of the frames.
+    """
+    grid = grid_times(times.min(), times.max() + STEP_S)
+    pause = np.interp(times, grid, envelope(audio, grid)[1])
+    weights, zero = opening_of(model, id)
+    jaw = model.actions[list(model.action_names).index("jawOpen")].double().cpu().numpy()
+    too_open = pause * np.maximum(exp @ weights + zero, 0)
+    return (exp - too_open[:, None] * jaw / (jaw @ weights)).astype(np.float32)
 
 
 def make_portrait(
