@@ -875,13 +875,17 @@ plt.show()
 from tfhkit.talk import drive
 
 motions = {  # what this run continues with
-    "held_back": drive(person, video.audio, fit.times[held], pose_mode),
-    "speech": drive(person, step.speech_path, pose_mode=pose_mode),
+    "held_back": drive(person, video.audio, fit.times[held], pose_mode, seed),
+    "speech": drive(person, step.speech_path, pose_mode=pose_mode, seed=seed),
+}
+means = {  # the prediction alone, as in the paper
+    "held_back": drive(person, video.audio, fit.times[held], pose_mode, seed=None),
+    "speech": drive(person, step.speech_path, pose_mode=pose_mode, seed=None),
 }
 
 # %% [markdown]
-# `drive` predicts expression and pose (Eq. 1) and then calls `match_background`. Here are all three
-# ways for the same predicted poses:
+# `drive` predicts expression and pose (Eq. 1), adds what the mean lacks (notebook 03), and then calls `match_background`. With `seed=None` it
+# leaves the prediction as it is. That is the paper's method, and this section asks what it does. Here are all three ways for the same predicted poses:
 
 # %%
 from tfhkit.background import match_background
@@ -890,7 +894,7 @@ source, source_times = fit.coefficients[train].pose, fit.times[train]
 by_mode = {
     mode: {
         name: match_background(m.predicted_pose, source, m.times, source_times, mode=mode)
-        for name, m in motions.items()
+        for name, m in means.items()
     }
     for mode in ("paper", "published", "still")
 }
@@ -915,7 +919,7 @@ from tfhkit.background.provenance import provenance
 
 shares = {}
 for mode in by_mode:
-    for name, m in motions.items():
+    for name, m in means.items():
         pose, times = m.predicted_pose, m.times
         _, shares[mode, name] = provenance(pose, source, times, source_times, mode=mode, seed=seed)
 
@@ -924,7 +928,7 @@ from tfhkit.background.provenance_plot import draw_shares, draw_tracks
 
 figure, axes = plt.subplots(3, 3, figsize=(9.6, 5.4), width_ratios=(3, 3, 1.7))
 part = "speech"
-pose, times = motions[part].predicted_pose, motions[part].times
+pose, times = means[part].predicted_pose, means[part].times
 for column, mode in zip(axes.T, ("paper", "published")):
     draw_tracks(column, times, pose, source, by_mode[mode][part])
     column[0].set_title(mode, fontsize=10)
@@ -962,6 +966,9 @@ assert not shares["published", part].shape.any() and not shares["still", part].c
 # How the head moves in the film is the person's own, filmed motion, and that is why it looks
 # natural. And none of these numbers says that the prediction fits the sound: random poses in its
 # place would choose other frames just as well. For that, see the null distributions of notebook 02.
+#
+# With a seed, the kit goes one step further and says so: it does not predict the head's motion, it plays the person's, chosen by
+# loudness. There is then nothing left to adjust, and the background fits by itself.
 
 # %% [markdown]
 # ## 10 · The coarse images
@@ -1014,7 +1021,7 @@ moments = np.linspace(0, len(filmed) - 1, 6).astype(int)
 strips = {}
 for mode, parts in by_mode.items():
     match = parts["held_back"]
-    moved = replace(motions["held_back"], pose=match.pose, source_index=match.source_index)
+    moved = replace(means["held_back"], pose=match.pose, source_index=match.source_index)
     strips[mode] = draw(person, moved[moments], **look).render
 strips = {"filmed": filmed[moments], **strips}
 
@@ -1039,12 +1046,13 @@ plt.show()
 from tfhkit.metrics import head_pose_report
 
 real = fit.coefficients[held].angles
-tracks = {"predicted": motions["held_back"].predicted_pose}
+tracks = {"predicted": means["held_back"].predicted_pose}
 tracks |= {mode: parts["held_back"].pose for mode, parts in by_mode.items()}
+tracks["drawn"] = motions["held_back"].pose
 scores = {}
 print("            HS    95 %            turned away from background    curve from sound")
 for name, track in tracks.items():
-    report = head_pose_report(real, track[:, :3], motions["held_back"].times)
+    report = head_pose_report(real, track[:, :3], means["held_back"].times)
     scores[name] = report.score.hs
     line = f"{name:10} {scores[name]:.2f}  ({report.interval[0]:.2f} to {report.interval[1]:.2f})"
     if name in by_mode:
@@ -1053,7 +1061,9 @@ for name, track in tracks.items():
     print(line)
 
 # %% [markdown]
-# **What to see.** In the last row nothing moves but the mouth, and hair and face fit best: a face
+# *predicted*: before matching; *drawn*: with a seed, as this run goes on.
+#
+# **What to see.** In the last row of the pictures nothing moves but the mouth, and hair and face fit best: a face
 # that is not turned away from its background leaves no gap at its edge. HS (head-pose similarity, Eq. 6, notebook 06) depends on the
 # angles only. Compare the intervals before the numbers: where they overlap, a clip of a few seconds does not tell the
 # modes apart.

@@ -313,7 +313,7 @@ utterance = default_speech()
 other_times = np.arange(0, utterance.duration_s, float(np.median(np.diff(times))))
 other = head_motion(utterance, random_style(seed + 1), other_times, seed).pose[:, :3]
 others = {
-    "predicted, before 04": motions["held_back"].predicted_pose[:, :3],
+    "drawn, before matching": motions["held_back"].predicted_pose[:, :3],
     "generated for the speech": motions["speech"].pose[:, :3],
     "another speaker": other,
 }

@@ -25,7 +25,7 @@ from tfhkit.stats import correlation_interval
 TUNED_STEPS = (0.0, 0.5, 1.0)  # from the general weights to the fine-tuned ones
 RIDGE_FOLDS = 10  # of the linear path, which is fitted in no time
 EXPECTED = (0.0, 1.0)  # shares of the network and the linear path before anything was seen
-PRIOR = 0.2  # how firmly they are held there; see `shares_of`
+PRIOR = 0.5  # how firmly they are held there; see `shares_of`
 # Below it, the sound says next to nothing about the lips. On seven real clips, cut both ways, the
 # linear path reached 0.34 to 0.86 with their own sound, and at most 0.25 with another clip's.
 UNPREDICTABLE_R = 0.3

@@ -115,6 +115,7 @@ _RENDERING = {
         "predicted": score("predicted, before a background was chosen"),
         "paper": score("adjusted to the background (paper)"),
         "published": score("replaced by the background's (published code)"),
+        "drawn": score("drawn from the person's own motion"),
         "still": score("still"),
     }),
     "paper_held_back": Label("Pose adjusted to the background, held-out part", inside=_SHARES),
