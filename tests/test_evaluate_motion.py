@@ -93,6 +93,14 @@ def test_too_little_on_either_side_of_the_split(fit):
         split(fit, len(fit) - 10)
 
 
+def test_the_last_frames_can_be_learned_from_as_well(fit):
+    n = len(fit)
+    assert split(fit, 100) == (slice(0, 100), slice(100, n))
+    assert split(fit, -100) == (slice(n - 100, n), slice(0, n - 100))
+    with pytest.raises(ParameterError, match="leave 2 s or more"):
+        split(fit, -n)
+
+
 def test_statistics_alone_make_the_general_mapping_the_person_s(fit, performance):
     general, known = general_mapping(), slice(0, 200)
     part = fit.coefficients[known]

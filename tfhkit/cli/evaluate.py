@@ -30,7 +30,8 @@ def add_arguments(command: ArgumentParser) -> None:
         type=int,
         default=300,
         metavar="N",
-        help="frames of the clip to fit (face) or to learn from (motion, refine)",
+        help="frames of the clip to fit (face) or to learn from (motion, refine); -N learns from "
+        "the last N and tests on the rest (motion)",
     )
     command.add_argument(
         "--heads", type=int, default=20, metavar="N", help="face: number of virtual heads"
@@ -145,7 +146,8 @@ def evaluate_motion(
 
     Args:
         clip: a video file, or "sample"; None is the sample.
-        frames: number of training frames at the clip's start, at most three quarters of the clip.
+        frames: number of training frames, the first ones or, negative, the last ones; at most
+            three quarters of the clip.
         speakers: virtual speakers that the general mapping was not trained on; 0 for none.
         fit: a fit of the whole clip written by `tfhkit fit -o` (.npz); None fits the clip.
         curve: also train with fewer and with more frames.
@@ -171,6 +173,9 @@ def evaluate_motion(
 
     if speakers < 0:
         raise ParameterError("--speakers", f"{speakers} are too few", "take 0 or more")
+    if frames < 0 and (curve or written):
+        fault = "learns from the clip's end, which goes with neither --curve nor --written"
+        raise ParameterError("--frames", fault, "give a positive number")
     if person and (clip or fit or not written):
         fault = "brings its own clip and fit, and is for --written"
         raise ParameterError("--person", fault, "leave out --clip and --fit, and add --written")
@@ -182,7 +187,8 @@ def evaluate_motion(
     made = learned.fit if learned else fit_for(opened, fit, progress=progress)
     model = made.load_model()
     general = general_mapping(model=model)
-    n_train, settings = min(frames, int(0.75 * len(made))), TrainSettings(seed=seed)
+    most = int(0.75 * len(made))
+    n_train, settings = max(-most, min(frames, most)), TrainSettings(seed=seed)
     common = (made, opened.audio, general, model)
     result: dict[str, Any] = {"clip": str(person or clip or "sample")}
     result |= evaluate_clip(*common, n_train, settings, seed, progress)
@@ -235,6 +241,8 @@ def evaluate_refine(
     settings, train = _refine_settings(size, steps)  # an unknown size is refused before the fit
     began, progress = time.perf_counter(), terminal_progress()
     opened = open_clip(resolve("clip", str(clip or "sample"), Path.cwd()))
+    if frames < 0:
+        raise ParameterError("--frames", f"{frames} are too few to learn from", "take 16 or more")
     n_train = min(frames, int(0.75 * len(opened)))
     split(opened, n_train)  # and so is too short a clip
     made = fit_for(opened, fit, progress=progress)

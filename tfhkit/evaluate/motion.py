@@ -84,7 +84,7 @@ def evaluate_clip(
     Args:
         fit: of the clip. audio: the clip's sound, 16 kHz.
         general: the general mapping. model: of the fit.
-        n_train: number of frames to learn from; the rest is held out.
+        n_train: number of frames to learn from, see `split`; the rest is held out.
         settings: of the fine-tuning. seed: random seed.
         progress: called as progress(done, total, text).
     Returns:
@@ -118,7 +118,7 @@ def evaluate_clip(
         training_rad=angles[known], settings=HsSettings(seed=seed),
     )  # fmt: skip
     return {
-        "train_frames": known.stop,
+        "train_frames": known.stop - known.start,
         "held_frames": held.stop - held.start,
         "lag_s": track.lag_s,
         **{k: v for k, v in weights.card.items() if k.startswith("cv_lip") or k in CHOICE},
@@ -218,21 +218,28 @@ def evaluate_curve(
 def split(fit: Clip | Fit, n_train: int) -> tuple[slice, slice]:
     """Slices of the frames to learn from and of the held-out ones.
 
+    Args:
+        fit: of the clip, or the clip.
+        n_train: number of frames to learn from, the first ones; negative for the last ones.
     Raises:
         ParameterError: too few frames in either.
     """
-    n_frames = len(fit)
-    held_s = fit.times[-1] - fit.times[min(n_train, n_frames - 1)]
-    if n_train < LEAST_TRAIN:
-        fault = f"{n_train} frames are too few to learn from"
+    n_frames, n_known = len(fit), abs(n_train)
+    n_held = max(n_frames - n_known, 0)
+    known, held = slice(0, n_known), slice(n_known, n_frames)
+    if n_train < 0:
+        known, held = slice(n_held, n_frames), slice(0, n_held)
+    held_s = fit.times[n_held - 1] - fit.times[0] if n_held else 0.0
+    if n_known < LEAST_TRAIN:
+        fault = f"{n_known} frames are too few to learn from"
         raise ParameterError("--frames", fault, f"take {LEAST_TRAIN} or more")
     if held_s < LEAST_HELD_S:
         raise ParameterError(
             "--frames",
-            f"{n_train} of the clip's {n_frames} frames to learn from hold out {held_s:.1f} s",
+            f"{n_known} of the clip's {n_frames} frames to learn from hold out {held_s:.1f} s",
             f"leave {LEAST_HELD_S:g} s or more, or take a longer clip",
         )
-    return slice(0, n_train), slice(n_train, n_frames)
+    return known, held
 
 
 def with_statistics(general: MotionWeights, track: MotionTrack) -> MotionWeights:
