@@ -179,18 +179,16 @@ def evaluate_motion(
     if person and (clip or fit or not written):
         fault = "brings its own clip and fit, and is for --written"
         raise ParameterError("--person", fault, "leave out --clip and --fit, and add --written")
-    began, progress = time.perf_counter(), terminal_progress()
+    began, progress, name = time.perf_counter(), terminal_progress(), str(clip or "sample")
     learned = Person.load(person) if person else None
-    opened = (
-        learned.clip if learned else open_clip(resolve("clip", str(clip or "sample"), Path.cwd()))
-    )
+    opened = learned.clip if learned else open_clip(resolve("clip", name, Path.cwd()))
     made = learned.fit if learned else fit_for(opened, fit, progress=progress)
     model = made.load_model()
     general = general_mapping(model=model)
     most = int(0.75 * len(made))
     n_train, settings = max(-most, min(frames, most)), TrainSettings(seed=seed)
     common = (made, opened.audio, general, model)
-    result: dict[str, Any] = {"clip": str(person or clip or "sample")}
+    result: dict[str, Any] = {"clip": str(person or name)}
     result |= evaluate_clip(*common, n_train, settings, seed, progress)
     if speakers:
         result |= evaluate_speakers(general_mapping(), load_model(), speakers, progress=progress)
