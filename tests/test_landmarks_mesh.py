@@ -20,6 +20,7 @@ from tfhkit.fit.initialise import BundleState
 from tfhkit.landmarks import mesh_backend
 from tfhkit.landmarks.mesh_backend import MeshFaces, tiles
 from tfhkit.landmarks.mesh_nets import Region
+from tfhkit.landmarks.usable import Unusable
 
 PORTRAIT = skimage.data.astronaut()[0:220, 125:325]
 
@@ -250,3 +251,24 @@ def test_lips_are_the_forest_s_unless_they_are_far_off(monkeypatch):
     assert np.abs(found[48:68] - mesh_lips).max() > 1
     monkeypatch.setattr(mesh_backend, "points_in", lambda *_: by_forest + 60)
     assert np.allclose(points_in(image)[48:68], mesh_lips, atol=1e-3)
+
+
+def test_the_first_frames_of_landmarks_are_cut_in_every_part():
+    """A doctor looks at the pose of a clip's first frames only, dense points included."""
+    n = 30
+    whole = landmarks.Landmarks(
+        np.arange(n * 136, dtype=np.float32).reshape(n, 68, 2),
+        np.ones(n, np.float32),
+        np.arange(n) % 7 == 0,
+        "mesh",
+        long_gap=np.zeros(n, bool),
+        unusable=(Unusable("dark", 2, 5, 0.1, 0.2), Unusable("dark", 20, 25, 0.8, 1.0)),
+        exposure_steps=(4, 22),
+        dense_px=np.zeros((n, 510, 2), np.float32),
+    )
+    first = whole.first(10)
+    parts = first.points_px, first.score, first.gap, first.long_gap, first.dense_px
+    assert [len(part) for part in parts] == [10] * 5
+    assert np.array_equal(first.points_px, whole.points_px[:10])
+    assert first.unusable == whole.unusable[:1] and first.exposure_steps == (4,)
+    assert first.left_out().sum() == 3

@@ -1,6 +1,5 @@
 """Examination of a clip before it is used: facts, what stops the series, what costs quality."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,13 +100,7 @@ def _pose(clip, landmarks):
     """Ranges of the angles in degrees, from the landmarks of the first usable frames."""
     seen = np.flatnonzero(~landmarks.gap)
     n_frames = int(seen[min(POSE_FRAMES, len(seen)) - 1]) + 1
-    first = dataclasses.replace(
-        landmarks,
-        points_px=landmarks.points_px[:n_frames],
-        score=landmarks.score[:n_frames],
-        gap=landmarks.gap[:n_frames],
-    )
-    report = fit_clip(clip, first, texture_frames=2, photometric=None).report
+    report = fit_clip(clip, landmarks.first(n_frames), texture_frames=2, photometric=None).report
     return {name: [round(v, 1) for v in report[name]] for name in _ANGLES}
 
 

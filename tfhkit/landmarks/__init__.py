@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -71,6 +71,20 @@ class Landmarks:
     why: str = ""
     exposure_steps: tuple[int, ...] = ()
     dense_px: Float[np.ndarray, "T 510 2"] | None = None
+
+    def first(self, n_frames: int) -> "Landmarks":
+        """Landmarks of the clip's first frames."""
+        part = slice(0, n_frames)
+        return replace(
+            self,
+            points_px=self.points_px[part],
+            score=self.score[part],
+            gap=self.gap[part],
+            long_gap=None if self.long_gap is None else self.long_gap[part],
+            unusable=tuple(u for u in self.unusable if u.first < n_frames),
+            exposure_steps=tuple(step for step in self.exposure_steps if step < n_frames),
+            dense_px=None if self.dense_px is None else self.dense_px[part],
+        )
 
     def left_out(self) -> Bool[np.ndarray, "T"]:
         """The frames of the ranges in `unusable`."""
