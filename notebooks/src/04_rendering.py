@@ -960,7 +960,7 @@ assert not shares["published", part].shape.any() and not shares["still", part].c
 # is the prediction's, more on an axis on which the background hardly moves; with the published
 # code it is zero. Yet another sound would have led through the source in another way, so nearly everything
 # changes with it. And because the frames are chosen for their pose, the rendered head correlates with
-# the prediction (the last columns: pitch, yaw and roll).
+# the prediction (the last columns: pitch, yaw and roll), where the prediction moves at all: on the sample clip it hardly turns, so the yaw does not follow it.
 #
 # So "head pose predicted from sound" describes *when* which piece of the recorded motion is shown.
 # How the head moves in the film is the person's own, filmed motion, and that is why it looks
