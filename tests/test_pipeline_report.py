@@ -82,7 +82,9 @@ def test_labels_inside():
     rendering = LABELS["04_rendering"]
     known = {*rendering["paper_speech"].inside, "interval"}
     assert names_of_method("background/provenance.py", "numbers") <= known
-    assert set(rendering["hs_held_back"].inside) == {"predicted", "paper", "published", "still"}
+    assert set(rendering["hs_held_back"].inside) == {
+        "predicted", "paper", "published", "still", "drawn",
+    }  # fmt: skip
     ablation = {field.name for field in fields(AblationRow)} - {"refined", "ablation"} | {"name"}
     assert ablation == {*LABELS[ROOM]["ablations"].inside, "interval"}
 

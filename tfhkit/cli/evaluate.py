@@ -30,8 +30,7 @@ def add_arguments(command: ArgumentParser) -> None:
         type=int,
         default=300,
         metavar="N",
-        help="frames of the clip to fit (face) or to learn from (motion, refine); -N learns from "
-        "the last N and tests on the rest (motion)",
+        help="frames to fit (face) or to learn from (motion, refine; motion: -N takes the last N)",
     )
     command.add_argument(
         "--heads", type=int, default=20, metavar="N", help="face: number of virtual heads"
@@ -183,11 +182,9 @@ def evaluate_motion(
     learned = Person.load(person) if person else None
     opened = learned.clip if learned else open_clip(resolve("clip", name, Path.cwd()))
     made = learned.fit if learned else fit_for(opened, fit, progress=progress)
-    model = made.load_model()
-    general = general_mapping(model=model)
-    most = int(0.75 * len(made))
+    model, most = made.load_model(), int(0.75 * len(made))
     n_train, settings = max(-most, min(frames, most)), TrainSettings(seed=seed)
-    common = (made, opened.audio, general, model)
+    common = (made, opened.audio, general_mapping(model=model), model)
     result: dict[str, Any] = {"clip": str(person or name)}
     result |= evaluate_clip(*common, n_train, settings, seed, progress)
     if speakers:

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from scipy.optimize import nnls
 
 from tfhkit.face.model import MorphableModel
+from tfhkit.landmarks.speaking import LIPS_LEAD_S
 from tfhkit.motion.data import MotionTrack
 from tfhkit.motion.folds import average, held_out_motion
 from tfhkit.motion.linear import fit_ridge, linear_path, standardised
@@ -111,8 +112,8 @@ def mix(
 ) -> tuple[MotionWeights, dict[str, Any]]:  # fmt: skip
     """The network and the linear path that together predict a person's mouth best.
 
-    Where neither predicts it, the general mapping is kept, with a warning: what a network learns
-    from lips that do not belong to the sound would move against any sound.
+    Where neither predicts it, the general mapping is kept, at the usual lag, with a warning: what
+    a network learns from lips that do not belong to the sound would move against any sound.
 
     Args:
         track: the person's. bands: the mel bands of its sound.
@@ -151,7 +152,8 @@ def mix(
         card |= {"cv_lip_r": best.r, "cv_lip_r_low": best.low, "cv_lip_r_high": best.high}
         if not best.predictable:
             warnings.warn(NOT_PREDICTABLE.format(best.words()), stacklevel=2)
-            return general, card | choice(0.0, np.array([1.0, 0.0]))
+            usual = replace(general, norm=replace(norm, lag_s=LIPS_LEAD_S))
+            return usual, card | choice(0.0, np.array([1.0, 0.0]))
     net = average([general.net, tuned.net], [1 - step, step])
     linear, share = linear_path(ridge, float(shares[step][1])), float(shares[step][0])
     return replace(tuned, net=net, linear=linear, share=share), card

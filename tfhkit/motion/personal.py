@@ -82,7 +82,7 @@ def train_personal(
         tuned, chosen = mix(track, track.bands, general, tuned, nets, model)
         card |= chosen
     whole = prepare([track], norm, tuned.net.config.mfcc_scope, share=0.0)
-    units = calibrate_pose(tuned.net, whole, norm)
+    units = calibrate_pose(tuned.net, whole, tuned.norm)
     card["minutes"] = round((time.monotonic() - began) / 60, 2)
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
