@@ -69,6 +69,15 @@ def test_bands_are_where_the_sound_is():
     assert np.isfinite(silence).all() and np.ptp(silence) == 0
 
 
+def test_a_long_pause_does_not_change_what_is_heard():
+    audio, times, _ = voice(4.0)
+    quiet = np.r_[audio, np.zeros(6 * 16000, np.float32)]
+    longer = np.arange(0, 10, 0.04)
+    alone, with_pause = standardised(band_windows(audio, times)), band_windows(quiet, longer)
+    same = standardised(with_pause)[: len(times)]
+    assert np.abs(same - alone)[10:-10].mean() < 0.1
+
+
 # ridge regression
 
 

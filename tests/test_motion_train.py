@@ -313,6 +313,13 @@ def test_every_frame_is_in_the_validation_part_of_one_fold():
     assert [fold.seed for fold in folds] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("folds", [2, 3, 5, 7])
+def test_the_folds_of_any_track_adjoin_one_another(folds):
+    for n in range(60, 120):
+        held = [~learn_mask(n, 1 / folds, (k + 1) / folds) for k in range(folds)]
+        assert (np.sum(held, 0) == 1).all(), n
+
+
 @pytest.fixture(scope="module")
 def general():
     crowd = [toy_track(200, seed, speaker=str(seed)) for seed in range(3)]

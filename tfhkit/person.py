@@ -31,7 +31,7 @@ from tfhkit.motion.life import Life, learn_life
 from tfhkit.profiles import Settings
 from tfhkit.refine import Refiner, load_refiner, save_refiner
 
-FORMAT = "tfhkit person 2"
+FORMAT = "tfhkit person 3"
 FILE = "person.json"
 LEAST_SEEN_S = 0.5  # of frames with a usable face, to learn from or to score on
 PARTS = ("fit.npz", "mapping.safetensors", "refiner.safetensors")

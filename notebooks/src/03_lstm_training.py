@@ -332,13 +332,13 @@ assert lag_s == (measured.lag_s if measured.related else 0.04)
 # *Correlation of the lip opening with its prediction, at each lag. Grey: the interval of the maximum over bootstrap draws. Red: the lag that is used.*
 #
 # ### When to stop, and what to believe?
-# The published code fine-tunes for a fixed 100 epochs, without a validation set (the paper does not say how many). But from some epoch on a
+# The published code fine-tunes for a fixed 100 epochs, without a validation set (the paper does not say how many). But after some epochs a
 # network overfits the footage. So the clip is divided into five parts (cross-validation): five networks learn side by side, each from four parts,
 # and are validated on the fifth. All stop at the epoch with the lowest *mean* validation loss, and their *weights* are averaged.
 # That works only because all five start from the same weights.
 #
-# A few seconds are little for an LSTM, and a good deal for a linear map. So a **linear path** learns as well: ridge regression from the mel bands around a
-# frame, whose loudness the MFCCs leave out (`tfhkit/motion/linear.py`). Both have predicted every training frame without having learned from it, and these
+# A few seconds are too little for an LSTM, but enough for a linear map. So a **linear path** learns as well: ridge regression from the logarithmic mel bands around a
+# frame, which notebook 02 makes MFCCs from. They keep the loudness, which the MFCCs leave out (`tfhkit/motion/linear.py`). Both have predicted every training frame without having learned from it, and these
 # predictions decide how much of each is used (`tfhkit/motion/combine.py`; stacked regression, Breiman 1996). Neither the linear path nor the mix is in the paper; `linear=False` leaves them out.
 
 # %%
@@ -387,8 +387,8 @@ if "chosen" in card:
     print(f"  together r {card['cv_lip_r']:5.2f}, 95 % interval {low:.2f} to {high:.2f}")
 
 # %% [markdown]
-# The last line is the kit's own estimate, made without the held-out frames, of how well the sound predicts this person's lips. `tfhkit learn` prints it, and
-# warns where it is near zero: then the mouth moves as the general mapping says.
+# The mix is chosen by the error of the mouth's landmarks, not by r. The last line is the kit's own estimate, made without the held-out frames, of how well the sound predicts this person's lips. `tfhkit learn` prints it, and
+# warns where it is below 0.3: then the mouth moves as the general mapping says.
 #
 # ## Does the sound move the lips? Held-out frames and baselines
 # The network hears the clip's sound, and its lips are compared with the real ones. The baselines:
@@ -561,7 +561,7 @@ print(f"(an oracle) {report.frozen:.2f}; replay of the training part {report.rep
 # from the background. The kit adds what is missing, from the training frames of the same person (`tfhkit/motion/life`):
 # - *lips*: one gain, so that they move as far as the person's; in pauses, random motion as large and as slow as theirs;
 # - *head, gaze, and what the sound does not say of the brows*: stretches of the person's own frames, chosen by loudness, played forwards or backwards;
-# - *blinks* at the person's rate, more often at the ends of phrases.
+# - *blinks* at a rate between the person's and the usual one, more often at the ends of phrases.
 #
 # These are **draws**: another seed gives another motion. With `seed=None` the mean remains.
 
@@ -796,13 +796,13 @@ step.finish(
 #   carries what was heard before.
 # - Eq. 2 leaves open how to average, and whether the head may move depends on it.
 # - Virtual speakers give a general mapping with known truth, down to the share of the head's
-#   motion that the sound determines. Where they differ from people, that is learned too: mind the pauses.
-# - A few seconds of one person cannot teach a network to listen. They can teach a linear map something, and show how this person
+#   motion that the sound determines. Where they differ from people, in pauses for example, the network learns the difference.
+# - A few seconds of one person are too few to train a network on sound. A linear map learns something from them, and they show how this person
 #   moves. Cross-validation says when to stop, and what to believe.
 #
 # **What the paper says.** It trains the general mapping on LRW and fine-tunes it on about 300 frames of the person (Sec. 4.1). **What the published code does.** It fine-tunes
 # for a fixed 100 epochs, without a validation set, and sums the smoothness terms. **What
 # we found** (sample, quick). Network and linear path together follow the held-out lips with r = 0.81 (0.26 to 0.91); shifted sounds give about 0. Ridge regression gives 0.69, the
-# network alone 0.61. The mouth error is 1.88 mm, a frozen mouth's 2.20 mm. What the sound does not say is drawn from the person's own frames: amplitudes become right by that, not moments.
+# network alone 0.61. The mouth error is 1.88 mm, a frozen mouth's 2.20 mm. What the sound does not say is drawn from the person's own frames. That brings the amplitudes nearer to the real ones, not the moments.
 #
 # **Next**: [04](04_rendering.ipynb) renders the predicted face over a background that fits its pose.

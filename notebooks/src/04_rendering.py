@@ -967,7 +967,7 @@ assert not shares["published", part].shape.any() and not shares["still", part].c
 # natural. And none of these numbers says that the prediction fits the sound: random poses in its
 # place would choose other frames just as well. For that, see the null distributions of notebook 02.
 #
-# With a seed, the kit goes one step further and says so: it does not predict the head's motion, it plays the person's, chosen by
+# With a seed, the kit does not predict the head's motion at all: it plays the person's own, chosen by
 # loudness. There is then nothing left to adjust, and the background fits by itself.
 
 # %% [markdown]

@@ -590,9 +590,9 @@ show_plotly(length_curves(lengths_s, persons, areas), alt, figure)
 
 # %% [markdown]
 # ## Does it look alive?
-# So far the predicted motion was judged, and crops. A viewer sees the video. Notebook 05 wrote the held-out
+# So far we judged predicted motion and cropped frames. A viewer sees the video. Notebook 05 wrote the held-out
 # part as one; here its landmarks are detected as in any video, and so are those of the real part.
-# Five measures of THEval (2026) ask whether the written face moves as much as the real one: lips, head and brows, the lips in
+# (Lengths are in hundredths of the distance of the outer eye corners, speeds per second.) Five measures of THEval (2026) ask whether the written face moves as much as the real one: lips, head and brows, the lips in
 # pauses, and the lip opening against the volume. Each is given as a *closeness*, with $v$ the value of the measure:
 #
 # $$\text{closeness} = \max\left(0,\ 1 - \frac{|v_{gen} - v_{real}|}{|v_{real}|}\right)$$
@@ -652,7 +652,7 @@ plt.show()
 #
 # **What to see.** The bars are long: a few seconds say little about one video. The published values compare
 # means over thousands of videos, so that chance is averaged out there and is not here. A written video that is as close as the
-# real halves cannot be told from the person by these measures. On the sample clip that holds for head, brows and sync, within chance for the lips. In its one short pause the real lips stand still (0.17), the written ones do not (0.37), which is a closeness of 0.
+# real halves cannot be told from the person by these measures. On the sample clip all intervals but that of the pauses include the value of the halves. In its one short pause the real lips stand still and the written ones do not.
 #
 # ### Late is not wrong
 # LMD compares frames of the same time. Lips that do the right thing one frame late lose. *Soft-DTW* (soft
@@ -671,7 +671,8 @@ for name, value in (("written", mouth), ("still mouth (oracle)", frozen)):
     print(f"of the eyes' distance; later by {value.later_s:+.2f} s")
 
 # %% [markdown]
-# The still mouth is the mean of the real one, which no method knows. Alignment cannot help it: it has nothing to be late with.
+# The still mouth is the mean of the real one, which no method knows. By this distance the written mouth is hardly better than it on the sample clip, with and without alignment:
+# a mouth that moves, but not exactly as the real one did, is punished for moving. Alignment cannot help the still mouth: it is never late.
 #
 # ### The head as it is seen
 # HS above is that of the poses that were *rendered*. Here they are measured in both videos, from the landmarks.

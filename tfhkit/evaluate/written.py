@@ -146,7 +146,7 @@ def score_written(
     Args:
         person: Person, learned.
         path: the `.mp4` to write; None writes a temporary one.
-        seed: of the intervals.
+        seed: of what is drawn, and of the intervals.
         progress: called as progress(done, total, text).
     Returns:
         WrittenScores.
@@ -156,26 +156,30 @@ def score_written(
     """
     with tempfile.TemporaryDirectory() as folder:
         place = Path(path) if path else Path(folder) / "written.mp4"
-        motion = write_held_out(person, place, progress)
+        motion = write_held_out(person, place, seed, progress)
         how = person.model, person.settings.texture_frames, progress
         generated = look_at(open_clip(place, min_seconds=0, need_sound=False), *how)
         real = look_at(part_of(person.clip, person.held), *how)
         return compare(person, real, generated, motion, seed)
 
 
-def write_held_out(person: Person, path: str | Path, progress: Progress | None = None) -> Motion:
+def write_held_out(
+    person: Person, path: str | Path, seed: int | None = 0, progress: Progress | None = None
+) -> Motion:
     """The person says what is heard in the held-out part, at the frame times of that part.
 
     The visible mark is left out, since it would cover pixels that are compared; the metadata says
     "synthetic".
 
     Args:
-        person: Person. path: the `.mp4` to write. progress: called as progress(done, total, text).
+        person: Person. path: the `.mp4` to write.
+        seed: of what is drawn, see `drive`; None for the mean.
+        progress: called as progress(done, total, text).
     Returns:
         the Motion that was rendered.
     """
     real = part_of(person.clip, person.held)
-    motion = drive(person, real.audio, real.times)
+    motion = drive(person, real.audio, real.times, seed=seed)
     frames = full_frames(person.clip, person.fit.crop, refined_parts(person, motion))
     how = False, person.settings.video_crf, progress
     write_talking_head(path, frames, motion.times, real.audio, *how)

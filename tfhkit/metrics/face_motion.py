@@ -66,6 +66,8 @@ class FaceTrack:
         if self.mesh_px.shape[1] < 468:
             fault = f"has {self.mesh_px.shape[1]} points, the face mesh 468"
             raise InputError("mesh_px", fault, "detect with the landmark backend mesh")
+        if not np.isfinite(self.audio).all():
+            raise InputError("audio", "has samples that are not numbers", "repair the recording")
         seen = self.seen
         if not np.isfinite(self.mesh_px[seen]).all():
             raise InputError("mesh_px", "has points that are not numbers", "mark them as a gap")

@@ -165,7 +165,7 @@ def naturalness(
         percentiles instead of extremes; real and generated are two videos, not the means of
         thousands.
     """
-    drawn = _drawn(real, settings), _drawn(generated, settings)
+    drawn = _drawn_closeness(real, generated, settings)
     whole = real if whole is None else whole
     half = int(np.searchsorted(whole.times, (whole.times[0] + whole.times[-1]) / 2))
     halves = whole[:half], whole[half:]
@@ -174,7 +174,7 @@ def naturalness(
         values = measure(real), measure(generated)
         value = _closeness(*values)
         defined = np.isfinite(value)
-        draws = np.array([_closeness(measure(a), measure(b)) for a, b in zip(*drawn)])
+        draws = drawn[name]
         if defined:
             closer[name] = draws
         parts[name] = Part(
@@ -210,12 +210,23 @@ def _spread(first, second):
     return (_closeness(first, second) + _closeness(second, first)) / 2
 
 
-def _drawn(face, settings):
-    """A face's rows, drawn in blocks, once per draw."""
+def _drawn_closeness(real, generated, settings):
+    """Closeness of every measure, one for each draw; only one draw is in memory at a time."""
+    rows = _drawn_rows(real, settings), _drawn_rows(generated, settings)
+    closer = {name: np.empty(settings.n_draws) for name in MEASURES}
+    for k, places in enumerate(zip(*rows)):
+        pair = real[places[0]], generated[places[1]]
+        for name, (measure, _) in MEASURES.items():
+            closer[name][k] = _closeness(*map(measure, pair))
+    return closer
+
+
+def _drawn_rows(face, settings):
+    """Rows of a face, drawn in blocks, once per draw."""
     block_s = min(settings.block_s, len(face) * frame_step(face.times) / MIN_BLOCKS)
     counts = block_weights(face.times, settings.n_draws, block_s, settings.seed)
     rows = np.arange(len(face))
-    return [face[np.repeat(rows, count)] for count in counts]
+    return [np.repeat(rows, count) for count in counts]
 
 
 def _mean_of_known(draws):

@@ -48,9 +48,10 @@ def learn_mask(n_frames: int, share: float, end: float = 1.0) -> Bool[np.ndarray
         share: length of the validation part, as a share of the track.
         end: where it ends; 1 is the track's end.
     """
-    stop = round(end * n_frames)
+    # rounded twice, so that the blocks of a cross-validation adjoin one another
+    first, stop = (round(round(place * n_frames, 6)) for place in (end - share, end))
     mask = np.ones(n_frames, bool)
-    mask[max(0, stop - round(share * n_frames)) : stop] = False
+    mask[max(0, first) : stop] = False
     return mask
 
 

@@ -38,7 +38,9 @@ NOT_PREDICTABLE = (
 
 @dataclass(frozen=True)
 class LipEstimate:
-    """How well the sound predicts a person's lips, on frames that were not learned from.
+    """How well the sound predicts a person's lips, by cross-validation.
+
+    Penalty, shares and epoch were chosen on the same frames, so it is no held-out score.
 
     Args:
         r: correlation of predicted and fitted lip opening.
@@ -51,7 +53,7 @@ class LipEstimate:
 
     @property
     def predictable(self) -> bool:
-        """Whether the lips follow the sound at all."""
+        """Whether r is high enough to learn this person's lips from the sound."""
         return self.r >= UNPREDICTABLE_R
 
     def words(self) -> str:
@@ -149,14 +151,21 @@ def mix(
         }
         card |= {f"cv_lip_r_{name}": round(lips[name].r, 3) for name in ways}
         best = lips["mixed"]
-        card |= {"cv_lip_r": best.r, "cv_lip_r_low": best.low, "cv_lip_r_high": best.high}
+        card |= estimate_card(best)
         if not best.predictable:
             warnings.warn(NOT_PREDICTABLE.format(best.words()), stacklevel=2)
             usual = replace(general, norm=replace(norm, lag_s=LIPS_LEAD_S))
+            card |= estimate_card(lips["general"])
             return usual, card | choice(0.0, np.array([1.0, 0.0]))
     net = average([general.net, tuned.net], [1 - step, step])
     linear, share = linear_path(ridge, float(shares[step][1])), float(shares[step][0])
     return replace(tuned, net=net, linear=linear, share=share), card
+
+
+def estimate_card(estimate: LipEstimate) -> dict[str, float]:
+    """What the card says of the estimate."""
+    ends = {"cv_lip_r_low": estimate.low, "cv_lip_r_high": estimate.high}
+    return {"cv_lip_r": estimate.r, **ends}
 
 
 def choice(step: float, shares: Float[np.ndarray, "2"]) -> dict[str, Any]:

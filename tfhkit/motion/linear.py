@@ -34,10 +34,13 @@ class LinearPath(nn.Module):
 def standardised(bands: Float[np.ndarray, "T 14 26"]) -> Float[np.ndarray, "T 364"]:
     """Windows with each band standardised over the sound at hand, as flat rows.
 
-    A microphone and a voice shift and stretch a band's levels as a whole.
+    A microphone and a voice shift and stretch a band's levels as a whole. Long pauses do not: only
+    frames that are louder than halfway between the quietest and the loud ones are measured.
     """
     middle = bands[:, N_ROWS // 2]  # of all frames together, these rows are the sound, once
-    scaled = (bands - middle.mean(0)) / (middle.std(0) + 0.1)
+    level = middle.mean(1)
+    heard = middle[level >= (level.min() + np.percentile(level, 95)) / 2]
+    scaled = (bands - heard.mean(0)) / (heard.std(0) + 0.1)
     return scaled.reshape(len(bands), -1).astype(np.float32)
 
 
@@ -77,7 +80,7 @@ def fit_ridge(
         features, targets: of the frames to learn from, in order of time.
         metric: matrix that errors are multiplied by before they are squared and compared; None
             compares them as they are.
-        folds: number of parts, each as long as the others.
+        folds: number of parts of about the same length.
     """
     y = np.asarray(targets, np.float64)
     shape = len(PENALTIES), *y.shape

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import make_interp_spline
 
-from tfhkit.errors import check_shape
+from tfhkit.errors import ParameterError, check_shape
 from tfhkit.motion.data import grid_times, resample
 from tfhkit.motion.life.eyes import EyeTracks, blink_times, eye_expression, lid_closing
 from tfhkit.motion.life.joints import along
@@ -41,9 +41,15 @@ def enliven(
         walk: how the pieces are chosen.
     Returns:
         expression and pose, float32.
+    Raises:
+        ParameterError: times that do not increase, a negative seed.
     """
     times = check_shape("times", np.asarray(times, np.float64), (len(exp),))
     check_shape("pose", pose, (len(exp), 6))
+    if (np.diff(times) <= 0).any():
+        raise ParameterError("times", "do not increase", "sort them, each once")
+    if seed is not None and seed < 0:
+        raise ParameterError("seed", f"is {seed}", "give 0 or more")
     if seed is None or not len(times):
         return np.asarray(exp, np.float32), np.asarray(pose, np.float32)
     rngs = np.random.default_rng(seed).spawn(3)
