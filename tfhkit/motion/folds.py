@@ -108,10 +108,10 @@ def average(nets: Sequence[MotionNet], shares: Sequence[float] | None = None) ->
     """
     net = copy.deepcopy(nets[0])
     shares = shares or [1 / len(nets)] * len(nets)
-    mean = net.state_dict()
+    mean, states = net.state_dict(), [other.state_dict() for other in nets]
     for name, value in mean.items():
         if value.is_floating_point():
-            parts = [part * other.state_dict()[name] for part, other in zip(shares, nets)]
+            parts = [part * state[name] for part, state in zip(shares, states)]
             mean[name] = torch.stack(parts).sum(0)
     net.load_state_dict(mean)
     return net.eval()
