@@ -9,6 +9,7 @@ audio_track: int = 0  # number of the sound track; 0 chooses
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
+recipe: str = "ours"  # ours, paper (its text) or published (its code)
 seed: int = 0  # random seed
 """
 

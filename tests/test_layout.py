@@ -25,7 +25,7 @@ from tfhkit.teach.build import MAX_BYTES, check_stored, out_of_step, sources_in
 
 KIT = kit_dir()
 ROWS = (
-    "errors progress palette maths stats profiles coefficients camera media assets weights "
+    "errors progress palette maths stats recipes profiles coefficients camera media assets weights "
     "efficientnet face landmarks render fit audio metrics motion background refine person talk "
     "virtual portrait evaluate bench pipeline teach cli"
 ).split()
@@ -235,7 +235,7 @@ def test_stored_notebooks(path):
 def test_every_notebook_opens_its_own_step(path):
     """With all its names, so that each parameter counts for whether it has to run again."""
     notebook = read_notebook(path)
-    assert tuple(parameters_of(notebook, path.stem))[:6] == COMMON
+    assert tuple(parameters_of(notebook, path.stem))[:7] == COMMON
     code = "\n".join(text for _, text in code_cells(notebook))
     assert re.findall(r"open_step\((.*)\)", code) == [f'"{path.stem}", globals()']
 

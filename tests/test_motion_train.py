@@ -339,9 +339,9 @@ def test_fine_tuning_on_all_parts_helps_a_person_and_says_what_it_did(general):
     person = toy_track(150, seed=9, speaker="b", shift=2.0, scale=2.0)
     start = train_motion([person], general, settings=replace(FAST, epochs=0))[0]
     before, told = explained_variance(predict_windows(start, person.windows)[0], person.exp), []
-    settings = replace(FAST, epochs=6, sequences_per_epoch=8, out_epochs=0)
+    settings = replace(FAST, epochs=6, sequences_per_epoch=8, out_epochs=0, folds=3)
     weights, histories = train_personal(
-        person, general, settings, folds=3, progress=lambda *a: told.append(a)
+        person, general, settings, progress=lambda *a: told.append(a)
     )
     after = explained_variance(predict_windows(weights, person.windows)[0], person.exp)
     assert after > before
@@ -355,15 +355,15 @@ def test_fine_tuning_on_all_parts_helps_a_person_and_says_what_it_did(general):
 
 def test_a_stopped_personal_training_goes_on(tmp_path, general):
     person, calls = toy_track(120, seed=9), []
-    settings = replace(FAST, epochs=2, sequences_per_epoch=4)
-    whole, _ = train_personal(person, general, settings, folds=2)
+    settings = replace(FAST, epochs=2, sequences_per_epoch=4, folds=2)
+    whole, _ = train_personal(person, general, settings)
 
     def stop(done, total, text):
         calls.append(done)
         if len(calls) == 1:
             raise KeyboardInterrupt
 
-    common = {"settings": settings, "folds": 2, "checkpoint": tmp_path / "motion.pt"}
+    common = {"settings": settings, "checkpoint": tmp_path / "motion.pt"}
     with pytest.raises(KeyboardInterrupt):
         train_personal(person, general, progress=stop, **common)
     resumed, _ = train_personal(person, general, progress=lambda *a: calls.append(a[0]), **common)

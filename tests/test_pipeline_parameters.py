@@ -151,17 +151,19 @@ def test_changed_code_or_shipped_files_change_the_hash(tmp_path, monkeypatch):
 
 
 def test_fingerprint_sees_every_part():
-    base = fingerprint("01", "quick", 0, 0, {"a": 1}, "code")
+    quick = settings_of("quick")
+    base = fingerprint("01", quick, 0, 0, {"a": 1}, "code")
     others = [
-        ("02", "quick", 0, 0, {"a": 1}, "code"),
-        ("01", "full", 0, 0, {"a": 1}, "code"),
-        ("01", "quick", 1, 0, {"a": 1}, "code"),
-        ("01", "quick", 0, 1, {"a": 1}, "code"),
-        ("01", "quick", 0, 0, {"a": 2}, "code"),
-        ("01", "quick", 0, 0, {"a": 1}, "edoc"),
+        ("02", quick, 0, 0, {"a": 1}, "code"),
+        ("01", settings_of("full"), 0, 0, {"a": 1}, "code"),
+        ("01", settings_of("quick", "paper"), 0, 0, {"a": 1}, "code"),
+        ("01", quick, 1, 0, {"a": 1}, "code"),
+        ("01", quick, 0, 1, {"a": 1}, "code"),
+        ("01", quick, 0, 0, {"a": 2}, "code"),
+        ("01", quick, 0, 0, {"a": 1}, "edoc"),
     ]
-    assert base == fingerprint("01", "quick", 0, 0, {"a": 1}, "code")
-    assert len({base, *(fingerprint(*other) for other in others)}) == 7
+    assert base == fingerprint("01", quick, 0, 0, {"a": 1}, "code")
+    assert len({base, *(fingerprint(*other) for other in others)}) == 8
 
 
 def test_relative_paths_mean_the_same_at_the_top_and_in_notebooks(monkeypatch, tmp_path):

@@ -97,7 +97,7 @@ def test_it_is_a_term_of_the_loss(net, pictures):
 
 
 def test_the_paper_has_no_such_term():
-    assert train_config("paper").losses.perceptual == 0 == LossWeights().perceptual
+    assert train_config("small", "paper").losses.perceptual == 0 == LossWeights().perceptual
 
 
 def toy_pairs():

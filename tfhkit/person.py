@@ -29,9 +29,10 @@ from tfhkit.motion import MotionWeights, predict_motion
 from tfhkit.motion.general import basis_mark
 from tfhkit.motion.life import Life, learn_life
 from tfhkit.profiles import Settings
+from tfhkit.recipes import chosen
 from tfhkit.refine import Refiner, load_refiner, save_refiner
 
-FORMAT = "tfhkit person 3"
+FORMAT = "tfhkit person 4"
 FILE = "person.json"
 LEAST_SEEN_S = 0.5  # of frames with a usable face, to learn from or to score on
 PARTS = ("fit.npz", "mapping.safetensors", "refiner.safetensors")
@@ -72,6 +73,10 @@ class Person:
         clip, train = self.clip, self.train
         exp, _ = predict_motion(self.learned_mapping(), clip.audio, self.fit.times[train])
         return learn_life(self.fit, clip.audio, self.model, train, exp)
+
+    def choices(self, part: str) -> dict[str, Any]:
+        """What the person's recipe chooses for a part, see `tfhkit.recipes`."""
+        return chosen(self.settings.recipe, part)
 
     def learned_mapping(self) -> MotionWeights:
         """The mapping; InputError where it was not trained yet."""
@@ -226,7 +231,7 @@ def start_directory(folder: str | Path, clip: Clip, settings: Settings, seed: in
     }
     found = read_directory(folder)
     if found is not None and {k: found.get(k) for k in mine} != mine:
-        fault = "holds another person, or one learned with another profile, seed or sound"
+        fault = "holds another person, or one learned with another profile, recipe, seed or sound"
         raise InputError(folder, fault, "name another directory, or delete this one")
     folder = Path(folder)
     if found is None:

@@ -1,8 +1,9 @@
 """The numbers of a profile: quick (2 CPU cores, minutes), full (GPU), tiny (tests of the chain)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tfhkit.errors import ParameterError
+from tfhkit.recipes import check_recipe
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Settings:
         ablation_steps: steps of each training in the comparison of Sec. 4.2.
         n_null: draws of a null distribution or a bootstrap.
         video_crf: H.264 quality of the videos (lower is better).
+        recipe: what is done with these sizes, see `tfhkit.recipes`.
     """
 
     profile: str
@@ -49,6 +51,7 @@ class Settings:
     ablation_steps: int
     n_null: int
     video_crf: int
+    recipe: str = "ours"
 
     def split(self, n_frames: int) -> tuple[slice, slice]:
         """Frames to learn from and held-out frames of a clip: two slices.
@@ -126,13 +129,13 @@ PROFILES = {
 }
 
 
-def settings_of(profile: str) -> Settings:
-    """The numbers of a profile by its name.
+def settings_of(profile: str, recipe: str = "ours") -> Settings:
+    """The numbers of a profile by its name, for a recipe.
 
     Raises:
-        ParameterError: there is no such profile.
+        ParameterError: there is no such profile or recipe.
     """
     if profile not in PROFILES:
         names = ", ".join(PROFILES)
         raise ParameterError("profile", f"{profile!r} is not one", f"choose one of {names}")
-    return PROFILES[profile]
+    return replace(PROFILES[profile], recipe=check_recipe(recipe))

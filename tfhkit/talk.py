@@ -20,24 +20,24 @@ from jaxtyping import Float
 
 from tfhkit.audio.speech import read_samples, read_speech
 from tfhkit.background import images, match_background
-from tfhkit.background.images import Backdrops, Coarse, Look
+from tfhkit.background.images import Backdrops, Coarse, Look, open_backdrops
+from tfhkit.background.match import MatchSettings
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.landmarks import detect
 from tfhkit.media import SR_HZ, Clip, open_clip
 from tfhkit.metrics import psnr
-from tfhkit.motion import MotionWeights, TrainSettings, predict_motion, train_personal
+from tfhkit.motion import MotionWeights, predict_motion, train_personal
 from tfhkit.motion.general import general_mapping
 from tfhkit.motion.life import enliven
 from tfhkit.motion.lips import correlation, lip_opening
-from tfhkit.motion.personal import personal_track
+from tfhkit.motion.personal import personal_settings, personal_track
 from tfhkit.person import PARTS, Motion, Person, keep_stage, open_directory, refuse_unseen
 from tfhkit.profiles import Settings, settings_of
 from tfhkit.progress import Progress
-from tfhkit.refine import Refined, Refiner, RunOptions, predict, train_config
+from tfhkit.refine import Refined, Refiner, RunOptions, personal, predict
 from tfhkit.refine.device import train_device
 from tfhkit.refine.general import general_refiner
 from tfhkit.refine.paste import full_frames, write_talking_head
-from tfhkit.refine.personal import personal_config, personal_frames, train_personal_refiner
 
 Sound = str | Path | Float[np.ndarray, "N"]  # a file, or 16 kHz mono
 Albedo = Float[torch.Tensor, "V 3"] | None
@@ -46,7 +46,7 @@ PART_FRAMES = 200  # of a long speech that are in memory at a time
 
 def learn(
     clip: str | Path | Clip, profile: str = "quick", folder: str | Path | None = None,
-    seed: int = 0, mapping: MotionWeights | None = None, device: str | None = None,
+    seed: int = 0, recipe: str = "ours", device: str | None = None,
     progress: Progress | None = None, fitted: Callable[[Clip, Fit], None] | None = None,
 ) -> Person:  # fmt: skip
     """Learn a person from a clip: fit the face, fine-tune the mapping, train the refiner.
@@ -57,7 +57,7 @@ def learn(
         folder: the person's directory. Finished stages are kept there, and a run that was stopped
             resumes. None keeps nothing.
         seed: random seed.
-        mapping: general MotionWeights to start from; by default those that come with the kit.
+        recipe: "ours", "paper" or "published", see `tfhkit.recipes`.
         device: of the trainings, "cpu", "cuda" or "auto"; None is the profile's.
         progress: called as progress(done, total, text).
         fitted: called when the clip is fitted, minutes before the rest is done.
@@ -66,7 +66,7 @@ def learn(
     Raises:
         InputError: a clip that cannot be used, or a folder that is in use or is another person's.
     """
-    settings = settings_of(profile)
+    settings = settings_of(profile, recipe)
     opened = clip if isinstance(clip, Clip) else open_clip(clip)
     with open_directory(folder, opened, settings, seed) as finished:
         if folder is not None and finished:
@@ -80,7 +80,7 @@ def learn(
 
         def train_mapping(state: Path | None) -> MotionWeights:
             how = {"checkpoint": state, "device": place, "progress": progress}
-            return learn_mapping(person, mapping, seed, **how)
+            return learn_mapping(person, None, seed, **how)
 
         def train_refiner(state: Path | None) -> Refiner:
             return learn_refiner(person, seed, RunOptions(place, state, progress))
@@ -103,10 +103,11 @@ def learn_mapping(
     person: Person, general: MotionWeights | None = None, seed: int = 0, **options: Any
 ) -> MotionWeights:
     """The person's mapping from sound to motion (Sec. 3.2; Eq. 2 is `motion/loss.py`)."""
-    general = general or general_mapping(person.settings.motion_size, person.model)
-    how = TrainSettings(epochs=person.settings.motion_epochs, seed=seed)
-    track, *_ = personal_track(person.fit, person.clip.audio, person.model, person.train)
-    return train_personal(track, general, how, model=person.model, **options)[0]
+    model, heard = person.model, (person.clip.audio, person.model, person.train)
+    general = general or general_mapping(person.settings.motion_size, model)
+    track, _ = personal_track(person.fit, *heard, **person.choices("track"))
+    how = personal_settings(person.settings, seed)
+    return train_personal(track, general, how, model=model, **options)[0]
 
 
 def learn_refiner(person: Person, seed: int = 0, run: RunOptions | None = None) -> Refiner:
@@ -115,11 +116,11 @@ def learn_refiner(person: Person, seed: int = 0, run: RunOptions | None = None) 
     Eq. 4 is in `refine/losses.py`; the loop of `refine/train.py` alternates the two sides of Eq. 5.
     """
     settings, run = person.settings, run or RunOptions()
-    own = personal_frames(person.fit, draw_own(person, person.train, seed, run.progress))
-    length = {"steps": settings.refine_steps, "budget_s": 60 * settings.refine_minutes}
-    how = train_config(settings.refine_size, batch=settings.refine_batch, **length)
-    start = personal_config(settings, own), how, general_refiner(settings.refine_size)
-    return train_personal_refiner(own, *start, seed, run)[0]
+    coarse = draw_own(person, person.train, seed, run.progress)
+    own = personal.personal_frames(person.fit, coarse, recipe=settings.recipe)
+    how = personal.personal_config(settings, own), personal.personal_training(settings)
+    general = general_refiner(settings.refine_size)
+    return personal.train_personal_refiner(own, *how, general, seed, run)[0]
 
 
 def held_out_scores(person: Person) -> dict[str, float]:
@@ -132,24 +133,21 @@ def held_out_scores(person: Person) -> dict[str, float]:
     pictures = {"psnr_db": refine(person, coarse).pictures, "psnr_db_unrefined": coarse.render}
     region, real = coarse.changed > 0, np.asarray(coarse.real)
     scores = {name: float(np.mean(psnr(real, made, region))) for name, made in pictures.items()}
-    card = person.learned_mapping().card
-    scores |= {name: card[name] for name in card if name.startswith("cv_lip_r")}
-    return {"lip_r": correlation(*lips), **scores}
+    cross = {k: v for k, v in person.learned_mapping().card.items() if k.startswith("cv_lip_r")}
+    return {"lip_r": correlation(*lips), **scores, **cross}
 
 
 def drive(
     person: Person, audio: Sound, times: Float[np.ndarray, "T"] | None = None,
-    pose_mode: str = "paper", seed: int | None = 0,
+    pose_mode: str | None = None, seed: int | None = 0,
 ) -> Motion:  # fmt: skip
-    """How the person moves while saying something (Eq. 1), and in front of what (Sec. 3.3.2).
+    """How the person moves while saying something (Eq. 1), before what (Sec. 3.3.2): Motion.
 
     Args:
         person: Person. audio: sound file, or (N,) float mono at 16 kHz.
         times: (T,) seconds of the frames; None: the clip's mean frame rate to the sound's end.
-        pose_mode: how the pose meets the background, see `match_background`.
-        seed: random seed of what no sound predicts, see `enliven`; None: without it (the paper).
-    Returns:
-        Motion.
+        pose_mode: how the pose meets the background, see `match_background`; None: the recipe's.
+        seed: random seed of what no sound predicts, see `enliven`; None: without it.
     Raises:
         InputError: a sound that is silent, or shorter than half a second.
     """
@@ -157,11 +155,13 @@ def drive(
     if times is None:
         times = np.arange(0, len(audio) / SR_HZ, np.diff(clip_times).mean())
     exp, pose = predict_motion(person.learned_mapping(), audio, times)
-    if seed is not None:
+    choices = person.choices("drive")
+    if seed is not None and choices["enliven"]:
         exp, pose = enliven(person.life, exp, pose, audio, times, seed)
     shown = person.fit.nearest_usable()[person.train]  # no dark or blurred frame is a background
     source = person.fit.coefficients[shown].pose
-    match = match_background(pose, source, times, clip_times[person.train], mode=pose_mode)
+    how = pose_mode or choices["pose_mode"], MatchSettings(**person.choices("match"))
+    match = match_background(pose, source, times, clip_times[person.train], *how)
     return Motion(times, exp, pose, match.pose, shown[match.source_index])
 
 
@@ -172,8 +172,7 @@ def draw(
     """Rendered faces over their backgrounds: Coarse (Sec. 3.3.1, `render/shading.py`)."""
     size_px, parts = person.settings.refine_px, (person.fit, person.model)
     if backdrops is None:
-        shown = motion.source_index
-        backdrops = images.open_backdrops(person.clip, *parts, shown, size_px, backend)
+        backdrops = open_backdrops(person.clip, *parts, motion.source_index, size_px, backend)
     return images.driven_images(backdrops, *parts, motion, Look(albedo, backend), progress)
 
 
@@ -195,9 +194,10 @@ def refine(
     answer = predict.refine(
         person.trained(), coarse.render, coarse.times, identity, progress=progress
     )
-    pictures, attention = predict.keep_unchanged(*answer, coarse.render, coarse.changed)
-    kept = np.rint(255 * attention).astype(np.uint8)
-    return Refined(coarse.times, coarse.frames, pictures, kept, coarse.mask, coarse.changed)
+    if person.choices("frames")["keep_background"]:
+        answer = predict.keep_unchanged(*answer, coarse.render, coarse.changed)
+    kept = np.rint(255 * answer[1]).astype(np.uint8)
+    return Refined(coarse.times, coarse.frames, answer[0], kept, coarse.mask, coarse.changed)
 
 
 def film(
@@ -237,7 +237,7 @@ def refined_parts(
     """Yield a long Motion's Refined in parts: the pictures of one piece, to a grey level."""
     refiner, size_px = person.trained(), person.settings.refine_px
     place = person.fit, person.model, motion.source_index, size_px
-    backdrops = images.open_backdrops(person.clip, *place)
+    backdrops = open_backdrops(person.clip, *place)
     looked = predict.frames_to_look_up(refiner.config, motion.times)
     asked = draw(person, motion[looked], backdrops=backdrops).render
     identity = predict.retrieve_identity(refiner, asked, motion.times, looked).identity

@@ -48,6 +48,7 @@ audio_track: int = 0  # number of the clip's sound track, from 1; 0 takes the on
 speech: str = "sentence"  # a sound file, or "sentence" (an espeak-ng voice)
 out: str = "runs/sample"  # run directory
 profile: str = "quick"  # quick (2 CPU cores) or full (GPU)
+recipe: str = "ours"  # ours, paper (its text) or published (its code), see `tfhkit recipes`
 seed: int = 0  # random seed
 
 # %% [markdown]

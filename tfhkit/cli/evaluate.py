@@ -2,13 +2,12 @@
 
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-from tfhkit.cli.parser import Outcome
+from tfhkit.cli.parser import RECIPE_HELP, Outcome
+from tfhkit.cli.scores import show
 from tfhkit.errors import ParameterError
 
 TEXT = "score one stage against ground truth and baselines"
@@ -18,12 +17,13 @@ def add_arguments(command: ArgumentParser) -> None:
     """Add the options of this command."""
     command.add_argument(
         "stage",
-        choices=["face", "motion", "refine", "memory"],
+        choices=["face", "motion", "refine", "memory", "recipes"],
         metavar="STAGE",
-        help="face (fitting), motion (from sound), refine (GAN), memory (one GAN for many people)",
+        help="face (fitting), motion (from sound), refine (GAN), memory (one GAN for many people), "
+        "recipes (ours, the paper's text, the authors' code)",
     )
     command.add_argument(
-        "--clip", metavar="F", help='a video, or "sample" (motion, refine: the default)'
+        "--clip", metavar="F", help='a video, or "sample" (the default, but for face)'
     )
     command.add_argument(
         "--frames",
@@ -32,9 +32,7 @@ def add_arguments(command: ArgumentParser) -> None:
         metavar="N",
         help="frames to fit (face) or to learn from (motion, refine; motion: -N takes the last N)",
     )
-    command.add_argument(
-        "--heads", type=int, default=20, metavar="N", help="face: number of virtual heads"
-    )
+    command.add_argument("--heads", type=int, default=20, metavar="N", help="face: virtual heads")
     command.add_argument(
         "--speakers",
         type=int,
@@ -43,7 +41,7 @@ def add_arguments(command: ArgumentParser) -> None:
         help="motion, memory: number of virtual speakers",
     )
     command.add_argument(
-        "--fit", metavar="FILE", help="motion, refine: the clip's fit, written by fit -o"
+        "--fit", metavar="FILE", help="motion, refine, recipes: the clip's fit, written by fit -o"
     )
     command.add_argument(
         "--curve", action="store_true", help="motion: also train with fewer and with more frames"
@@ -67,13 +65,14 @@ def add_arguments(command: ArgumentParser) -> None:
         default="small",
         help="refine, memory: size of the generator: small, medium or paper",
     )
+    command.add_argument("--recipe", default="ours", help=f"refine: {RECIPE_HELP}")
     command.add_argument(
         "--ablations",
         action="store_true",
         help="refine: also leave out each part of the method in turn",
     )
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="motion, refine, memory: random seed"
+        "--seed", type=int, default=0, metavar="N", help="random seed (not for face)"
     )
 
 
@@ -92,6 +91,9 @@ def call(options: Namespace) -> Outcome:
             options.written,
             options.person,
         )
+    elif options.stage == "recipes":
+        place = options.clip, options.fit, options.frames
+        result = evaluate_recipes(*place, options.size, options.steps, options.seed)
     elif options.stage == "memory":
         result = evaluate_memory(options.speakers, options.steps, options.size, options.seed)
     else:
@@ -101,6 +103,7 @@ def call(options: Namespace) -> Outcome:
             options.frames,
             options.steps,
             options.size,
+            options.recipe,
             options.ablations,
             options.seed,
         )
@@ -169,6 +172,7 @@ def evaluate_motion(
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
     from tfhkit.pipeline.tables import rounded
+    from tfhkit.profiles import settings_of
 
     if speakers < 0:
         raise ParameterError("--speakers", f"{speakers} are too few", "take 0 or more")
@@ -193,7 +197,8 @@ def evaluate_motion(
         rows = evaluate_curve(*common, n_train, settings=settings, progress=progress)
         result["curve"] = rows
     if written:
-        learned = learned or learn_from_fit(opened, made, frames, seed, progress)
+        how = replace(settings_of("quick"), max_train_frames=frames), seed
+        learned = learned or learn_from_fit(opened, made, *how, progress=progress)
         result |= score_written(learned, seed=seed, progress=progress).summary()
     result["seconds"] = time.perf_counter() - began
     return rounded(result)
@@ -205,6 +210,7 @@ def evaluate_refine(
     frames: int = 300,
     steps: int | None = None,
     size: str = "small",
+    recipe: str = "ours",
     ablations: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -214,6 +220,7 @@ def evaluate_refine(
         clip, fit, frames: as in `evaluate_motion`.
         steps: steps of personal training; None for the profile's, which also limits the minutes.
         size: size of the generator: "small", "medium" or "paper".
+        recipe: "ours", "paper" or "published", of both trainings.
         ablations: also leave out each part of the method in turn (Sec. 4.2).
         seed: random seed.
     Returns:
@@ -231,9 +238,8 @@ def evaluate_refine(
     from tfhkit.pipeline.tables import rounded
     from tfhkit.refine.general import general_refiner
 
-    if steps is not None and steps < 1:
-        raise ParameterError("--steps", f"{steps} are too few", "take 1 or more")
-    settings, train = _refine_settings(size, steps)  # an unknown size is refused before the fit
+    # an unknown size or recipe is refused before the fit
+    settings, train = _refine_settings(size, steps, recipe)
     began, progress = time.perf_counter(), terminal_progress()
     opened = open_clip(resolve("clip", str(clip or "sample"), Path.cwd()))
     if frames < 0:
@@ -247,7 +253,7 @@ def evaluate_refine(
     numbers, material, _ = refinement.evaluate_refine(
         person, mapping, train, general, seed=seed, progress=progress
     )
-    result = {"clip": str(clip or "sample"), "size": size, **numbers}
+    result = {"clip": str(clip or "sample"), "size": size, "recipe": recipe, **numbers}
     if ablations:
         from tfhkit.evaluate.ablations import run_ablations
         from tfhkit.refine.personal import personal_config
@@ -257,6 +263,41 @@ def evaluate_refine(
         result["ablations"] = [row.numbers() for row in rows]
     result["seconds"] = time.perf_counter() - began
     return rounded(result)
+
+
+def evaluate_recipes(
+    clip: Path | str | None = None,
+    fit: Path | str | None = None,
+    frames: int = 300,
+    size: str = "small",
+    steps: int | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Learn a clip under each recipe; see `tfhkit.evaluate.recipes`.
+
+    Args:
+        clip, fit: as in `evaluate_motion`. frames: to learn from, the first ones.
+        size, steps, seed: as in `evaluate_refine`.
+    Returns:
+        clip, size, the rows of `evaluate_recipes`, seconds.
+    """
+    from tfhkit.evaluate import recipes
+    from tfhkit.evaluate.motion import split
+    from tfhkit.media import open_clip
+    from tfhkit.pipeline.clip_fit import fit_for
+    from tfhkit.pipeline.progress import terminal_progress
+    from tfhkit.pipeline.step import resolve
+    from tfhkit.pipeline.tables import rounded
+
+    settings, train = _refine_settings(size, steps)
+    began, progress = time.perf_counter(), terminal_progress()
+    opened = open_clip(resolve("clip", str(clip or "sample"), Path.cwd()))
+    split(opened, min(frames, int(0.75 * len(opened))))
+    made = fit_for(opened, fit, progress=progress)
+    settings = replace(settings, max_train_frames=frames, refine_steps=train.steps)
+    rows = recipes.evaluate_recipes(opened, made, settings, seed, progress=progress)
+    result = {"clip": str(clip or "sample"), "size": size, "recipes": rows}
+    return rounded(result | {"seconds": time.perf_counter() - began})
 
 
 def evaluate_memory(
@@ -286,85 +327,15 @@ def evaluate_memory(
     return rounded({"size": size, **result, "seconds": time.perf_counter() - began})
 
 
-def _refine_settings(size, steps):
+def _refine_settings(size, steps, recipe="ours"):
     """The profile's Settings for a size of the generator, and the TrainConfig of its training."""
     from tfhkit.profiles import settings_of
-    from tfhkit.refine import refiner_config, train_config
+    from tfhkit.refine import refiner_config
+    from tfhkit.refine.personal import personal_training
 
+    if steps is not None and steps < 1:
+        raise ParameterError("--steps", f"{steps} are too few", "take 1 or more")
     size_px = refiner_config(size).generator.size_px
-    profile = settings_of("full" if size == "paper" else "quick")
-    train = train_config(
-        size,
-        steps=steps or profile.refine_steps,
-        batch=profile.refine_batch,
-        budget_s=None if steps else 60 * profile.refine_minutes,
-    )
-    return replace(profile, refine_size=size, refine_px=size_px), train
-
-
-def show(result: dict[str, Any]) -> str:
-    """Any result of this file as text: numbers, then tables."""
-    from tfhkit.pipeline.tables import rows_table, table
-
-    scores = {name: value for name, value in result.items() if _is_score(value)}
-    tables = ("curve", "ablations", "many_people")
-    apart = {"landmarks_only", "fps_parts_ms", "naturalness", *tables, *scores}
-    parts = [table({name: value for name, value in result.items() if name not in apart})]
-    if scores:
-        parts.append(rows_table(_score_rows(scores)))
-        parts.append(rows_table([{"ms per frame": "", **result["fps_parts_ms"]}]))
-    parts += [rows_table(result[name]) for name in tables if result.get(name)]
-    if "naturalness" in result:
-        parts.append(_naturalness_text(result["naturalness"]))
-    return "\n\n".join(parts)
-
-
-def _naturalness_text(numbers: dict[str, Any]) -> str:
-    """The closeness of each part with its interval and spread, and published ones as context."""
-    from tfhkit.evaluate.written import PUBLISHED
-    from tfhkit.pipeline.tables import rows_table
-
-    parts = {name: part for name, part in numbers.items() if isinstance(part, dict)}
-    rows: list[dict[str, Any]] = [
-        {"naturalness": words}
-        | {name: _two_digits(part[key]) for name, part in parts.items()}
-        | {"mean": _two_digits(numbers["mean" if key == "closeness" else key])}
-        for key, words in (
-            ("closeness", "this video, closeness to the real one"),
-            ("interval", "  its 95 % interval"),
-            ("spread", "the real video, half against half"),
-        )
-    ]
-    for name, values in PUBLISHED.items():
-        mean = round(fmean(values.values()), 2)
-        rows.append({"naturalness": f"{name} (THEval)", **values, "mean": mean})
-    lines = [rows_table(rows)]
-    lines += [f"{name}: {part['why']}" for name, part in parts.items() if part["why"]]
-    lines.append(
-        "THEval compares means over thousands of videos; one video's numbers vary far more, as "
-        "the interval and the halves of the real video show."
-    )
-    return "\n".join(lines)
-
-
-def _two_digits(value: float | Sequence[float] | None) -> float | list[float] | None:
-    """A share or a pair of shares with two digits."""
-    if value is None or isinstance(value, float):
-        return value if value is None else round(value, 2)
-    return [round(end, 2) for end in value]
-
-
-def _is_score(value: Any) -> bool:
-    """Whether a value is a dict of answer -> coefficients -> number."""
-    return isinstance(value, dict) and all(isinstance(part, dict) for part in value.values())
-
-
-def _score_rows(scores: dict[str, dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
-    """One row for each kind of coefficients and each answer, one column for each score."""
-    first = next(iter(scores.values()))
-    return [
-        {"coefficients": kind, "answer": answer}
-        | {name: value[answer][kind] for name, value in scores.items()}
-        for kind in next(iter(first.values()))
-        for answer in first
-    ]
+    profile = settings_of("full" if size == "paper" else "quick", recipe)
+    settings = replace(profile, refine_size=size, refine_px=size_px)
+    return settings, personal_training(settings, steps or 0)

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from tfhkit.cli.parser import TRACK_HELP, Outcome
+from tfhkit.cli.parser import RECIPE_HELP, TRACK_HELP, Outcome
 
 TEXT = "learn a person from a clip: fit the face, fine-tune, train"
 
@@ -22,6 +22,7 @@ def add_learning(command: ArgumentParser) -> None:
     command.add_argument(
         "--profile", default="quick", help="quick (CPU), full (GPU) or tiny (tests)"
     )
+    command.add_argument("--recipe", default="ours", help=RECIPE_HELP)
     command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed")
     command.add_argument("--audio-track", type=int, metavar="N", help=TRACK_HELP)
     command.add_argument("--device", help="auto, cpu or cuda (default: the profile's)")
@@ -32,19 +33,24 @@ def call(options: Namespace) -> Outcome:
     from tfhkit.pipeline.learning import learn_into
     from tfhkit.pipeline.progress import terminal_progress
 
-    how = options.profile, options.seed, options.device, terminal_progress()
+    how = options.profile, options.recipe, options.seed, options.device, terminal_progress()
     person = learn_into(options.output, options.clip, *how, audio_track=options.audio_track)
     return {"person": options.output, **person.scores}, show_scores
 
 
 def show_scores(result: dict[str, Any]) -> str:
     """The held-out scores as lines."""
-    return "\n".join(
-        [
-            f"learned: {result['person']}",
+    cross_validated = []
+    if "cv_lip_r" in result:
+        cross_validated = [
             "training part, by cross-validation:",
             f"  lip opening, from its sound     r = {result['cv_lip_r']:.2f} "
             f"({result['cv_lip_r_low']:.2f} to {result['cv_lip_r_high']:.2f})",
+        ]
+    return "\n".join(
+        [
+            f"learned: {result['person']}",
+            *cross_validated,
             "held-out end of the clip:",
             f"  lip opening, from its sound     r = {result['lip_r']:.2f}",
             f"  face, rendered                  {result['psnr_db_unrefined']:.1f} dB PSNR",

@@ -8,10 +8,11 @@ from typing import Any, NoReturn
 from tfhkit import __version__
 
 COMMANDS = (
-    "run learn talk portrait fit correlate hs evaluate corpus pretrain doctor bench lab app "
-    "notebooks"
+    "run learn talk portrait fit correlate hs evaluate corpus pretrain recipes doctor bench lab "
+    "app notebooks"
 ).split()
 
+RECIPE_HELP = "ours, paper (its text) or published (its code); `tfhkit recipes` (default: ours)"
 TRACK_HELP = "number of the clip's sound track, from 1 (default: the one with speech)"
 
 Outcome = tuple[dict[str, Any], Callable[[dict[str, Any]], str]]  # result, how to show it

@@ -4,7 +4,7 @@ import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from typing import Any
 
-from tfhkit.cli.parser import TRACK_HELP, Outcome
+from tfhkit.cli.parser import RECIPE_HELP, TRACK_HELP, Outcome
 
 TEXT = "run the series of notebooks on a clip and a voice"
 
@@ -17,6 +17,7 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--profile", default="quick", help="quick (CPU), full (GPU) or tiny (tests)"
     )
+    command.add_argument("--recipe", default="ours", help=RECIPE_HELP)
     command.add_argument("--out", metavar="DIR", help="run directory (default: runs/ and the clip)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed")
     command.add_argument("--only", default="", metavar="01,02", help="run these notebooks only")
@@ -47,7 +48,7 @@ def call(options: Namespace) -> Outcome:
 
     if options.no_report:  # a notebook waits for an earlier one
         end_with_parent()
-    shared = options.out, options.profile, options.seed, options.audio_track
+    shared = options.out, options.profile, options.recipe, options.seed, options.audio_track
     inputs = RunInputs(options.clip, options.speech, *shared)
     course = Course(options.progress)
     more: dict[str, Any] = {}

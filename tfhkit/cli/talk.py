@@ -58,7 +58,7 @@ def call(options: Namespace) -> Outcome:
         raise ParameterError("--draws", fault, "give 1 or more, without --mean")
     if person is None:
         folder = output.with_suffix(".person")
-        how = options.profile, options.seed, options.device, terminal_progress()
+        how = options.profile, options.recipe, options.seed, options.device, terminal_progress()
         person = learn_into(folder, options.person, *how, audio_track=options.audio_track)
     videos = [output.with_stem(f"{output.stem}_{k}") for k in range(2, options.draws + 1)]
     for k, video in enumerate([output, *videos]):

@@ -27,7 +27,6 @@ from tfhkit.motion import (
     train_motion,
     train_personal,
 )
-from tfhkit.motion.personal import FOLDS
 from tfhkit.progress import Progress
 from tfhkit.stats import correlation_interval
 from tfhkit.virtual.corpus import make_motion_corpus
@@ -40,6 +39,7 @@ SCRATCH: dict[str, Any] = {
     "out_epochs": 0,
 }  # how a network without general training is trained
 CHOICE = ("chosen", "tuned", "shares")  # of the card: what cross-validation chose
+N_NETWORKS = 5  # of `personal_only`, each trained without its part of the clip
 _N_SHIFTS, N_DRAWS = 8, 500
 
 
@@ -199,7 +199,7 @@ def evaluate_curve(
     for n in sorted(n for n in n_frames if n <= held_from):
         known = slice(held_from - n, held_from)
         track, _ = personal_track(fit, audio, model, known)
-        if len(track) < FOLDS / (FOLDS - 1) * settings.sequence_frames * 2:
+        if len(track) < N_NETWORKS / (N_NETWORKS - 1) * settings.sequence_frames * 2:
             continue
         weights, _ = train_personal(track, general, settings, model=model, progress=progress)
         ways = {
@@ -256,7 +256,7 @@ def personal_only(
     settings: TrainSettings,
     model: MorphableModel,
     progress: Progress | None = None,
-    folds: int = FOLDS,
+    n_networks: int = N_NETWORKS,
 ) -> Float[np.ndarray, "T 64"]:
     """Expression as predicted without general training, at its best.
 
@@ -269,11 +269,11 @@ def personal_only(
         audio: 16 kHz. times: seconds of the frames to predict.
         settings: of the training. model: of the track.
         progress: called as progress(done, total, text).
-        folds: number of networks.
+        n_networks: how many.
     """
     answers = []
-    for k in range(folds):
-        own = replace(settings.fold(k, folds), **SCRATCH)
+    for k in range(n_networks):
+        own = replace(settings.fold(k, n_networks), **SCRATCH)
         weights, _ = train_motion([track], general.net.config, own, model=model, progress=progress)
         answers.append(predict_motion(weights, audio, times)[0])
     return np.mean(answers, 0)

@@ -80,7 +80,8 @@ def refine_material(
             raise InputError("clip", fault, "take a longer clip")
     parts = person.train, person.held
     train, held_out = (draw_own(person, part, seed, progress) for part in parts)
-    return Material(personal_frames(person.fit, train, encoder, arcface_file, progress), held_out)
+    how = encoder, arcface_file, person.settings.recipe, progress
+    return Material(personal_frames(person.fit, train, *how), held_out)
 
 
 def evaluate_refine(

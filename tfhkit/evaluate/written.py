@@ -31,9 +31,10 @@ from tfhkit.metrics import (
 from tfhkit.metrics.baselines import COMPANIONS
 from tfhkit.metrics.naturalness import DrawSettings
 from tfhkit.person import Motion, Person, refuse_unseen
-from tfhkit.profiles import settings_of
+from tfhkit.profiles import Settings
 from tfhkit.progress import Progress
 from tfhkit.refine import RunOptions
+from tfhkit.refine.device import train_device
 from tfhkit.refine.paste import full_frames, write_talking_head
 from tfhkit.stats import AlignedDistance
 from tfhkit.talk import drive, learn_mapping, learn_refiner, refined_parts
@@ -114,23 +115,30 @@ class WrittenScores:
 
 
 def learn_from_fit(
-    clip: Clip, fit: Fit, n_train: int, seed: int = 0, progress: Progress | None = None
+    clip: Clip,
+    fit: Fit,
+    settings: Settings,
+    seed: int = 0,
+    device: str = "auto",
+    progress: Progress | None = None,
 ) -> Person:
-    """Learn a person whose clip is fitted already, with the quick profile.
+    """Learn a person whose clip is fitted already.
 
     Args:
-        clip: Clip. fit: of the whole clip. n_train: frames to learn from, at most.
+        clip: Clip. fit: of the whole clip. settings: of the profile and the recipe.
         seed: random seed.
+        device: of the trainings.
         progress: called as progress(done, total, text).
     Raises:
         InputError: hardly a frame that is learned from, or held out, can be used.
     """
-    settings = replace(settings_of("quick"), max_train_frames=n_train)
     person = Person(clip, fit, None, None, settings, *settings.split(len(fit)))
     refuse_unseen(person)
-    mapping = learn_mapping(person, None, seed, progress=progress)
+    place = train_device(device)
+    mapping = learn_mapping(person, None, seed, device=place, progress=progress)
     person = replace(person, mapping=mapping)
-    return replace(person, refiner=learn_refiner(person, seed, RunOptions(progress=progress)))
+    run = RunOptions(place, progress=progress)
+    return replace(person, refiner=learn_refiner(person, seed, run))
 
 
 def score_written(

@@ -29,7 +29,7 @@ from tfhkit.weights import fingerprint, load_checkpoint, save_checkpoint
 
 
 def train_folds(
-    track: MotionTrack, general: MotionWeights, settings: TrainSettings, folds: int,
+    track: MotionTrack, general: MotionWeights, settings: TrainSettings,
     model: MorphableModel | None = None, checkpoint: str | Path | None = None,
     progress: Progress | None = None, device: str | torch.device = "cpu",
 ) -> tuple[list[MotionNet], dict[str, Any]]:  # fmt: skip
@@ -40,7 +40,7 @@ def train_folds(
         the networks of the epoch with the lowest mean validation loss (epoch 0 is the start), on
         the CPU, and the state: best_epoch, best_loss and the histories.
     """
-    parts = [settings.fold(k, folds) for k in range(folds)]
+    parts = [settings.fold(k, settings.folds) for k in range(settings.folds)]
     nets = [initial_net(general, part.seed).to(device) for part in parts]
     best = copy.deepcopy(nets)
     known = [training_set([track], part, general, general.norm, model, device) for part in parts]

@@ -2,8 +2,9 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
-from tfhkit.assets import assets_dir, shipped
+from tfhkit.assets import assets_dir, cache_dir, shipped
 from tfhkit.errors import InputError
 from tfhkit.face import load_model
 from tfhkit.face.model import MorphableModel
@@ -11,20 +12,26 @@ from tfhkit.face.transfer import transfer_expression
 from tfhkit.motion.model import MotionWeights
 from tfhkit.motion.transfer import transfer_weights, visible_expression
 
-FILE = "motion_{}.safetensors"  # by size, in the kit's assets; "small" is shipped
+FILE = "motion_{}.safetensors"  # by size, in the kit's assets ("small" is shipped) or the cache
 
 
 def has_general_mapping(size: str) -> bool:
     """Whether there are general weights of this size."""
-    return size == "small" or (assets_dir() / FILE.format(size)).is_file()
+    return size == "small" or _trained_here(size) is not None
+
+
+def _trained_here(size: str) -> Path | None:
+    """Weights that `tfhkit pretrain` wrote to the assets, or `tfhkit learn` to the cache."""
+    places = assets_dir() / FILE.format(size), cache_dir() / FILE.format(size)
+    return next((path for path in places if path.is_file()), None)
 
 
 def general_mapping(size: str = "small", model: MorphableModel | None = None) -> MotionWeights:
     """The general mapping of a size.
 
     Args:
-        size: "small" comes with the kit; others are taken from the assets where
-            `tfhkit pretrain mapping --size SIZE` wrote them.
+        size: "small" comes with the kit; others are taken from where they were trained: the assets
+            (`tfhkit pretrain mapping --size SIZE`) or the cache (`tfhkit learn`).
         model: the morphable model that is to move, see `for_model`; by default the open one, which
             the weights were trained with.
     Raises:
@@ -33,7 +40,9 @@ def general_mapping(size: str = "small", model: MorphableModel | None = None) ->
     if not has_general_mapping(size):
         fault = f"there are no general weights of size {size!r}"
         raise InputError("mapping", fault, f"run `tfhkit pretrain mapping --size {size}` once")
-    return for_model(MotionWeights.load(shipped(FILE.format(size))), model)
+    path = shipped(FILE.format(size)) if size == "small" else _trained_here(size)
+    assert path is not None, "`has_general_mapping` found it"
+    return for_model(MotionWeights.load(path), model)
 
 
 def for_model(weights: MotionWeights, model: MorphableModel | None) -> MotionWeights:

@@ -21,15 +21,21 @@ from tfhkit.motion.folds import average, train_folds
 from tfhkit.motion.lips import lip_opening
 from tfhkit.motion.model import MotionWeights
 from tfhkit.motion.predict import calibrate_pose
-from tfhkit.motion.train import History, TrainSettings
+from tfhkit.motion.train import History, TrainSettings, train_motion
+from tfhkit.profiles import Settings
 from tfhkit.progress import Progress
+from tfhkit.recipes import chosen
 
-FOLDS = 5
+
+def personal_settings(settings: Settings, seed: int = 0) -> TrainSettings:
+    """How a person's mapping is trained: the profile's epochs, the recipe's choices."""
+    choices = chosen(settings.recipe, "motion")
+    return TrainSettings(epochs=settings.motion_epochs, seed=seed, **choices)
 
 
 def train_personal(
     track: MotionTrack, general: MotionWeights, settings: TrainSettings | None = None,
-    folds: int = FOLDS, model: MorphableModel | None = None, checkpoint: str | Path | None = None,
+    model: MorphableModel | None = None, checkpoint: str | Path | None = None,
     progress: Progress | None = None, device: str | torch.device = "cpu",
 ) -> tuple[MotionWeights, list[History]]:  # fmt: skip
     """Fine-tune the general mapping on one person, and mix it with a linear path.
@@ -44,11 +50,13 @@ def train_personal(
     decide how far the network goes from the general weights, and what it and the linear path are
     multiplied by; see `tfhkit.motion.combine`.
 
+    With `folds=0` none of this is done: one network learns from the whole clip for all epochs, as
+    published.
+
     Args:
         track: the person's.
         general: weights to start from.
         settings: of each training; validation_share and validation_end are replaced.
-        folds: parts of the clip, 2 or more.
         model, device: as for `train_motion`.
         checkpoint: file that keeps the state after every epoch, so that a training that was
             stopped resumes. It is removed at the end.
@@ -58,21 +66,26 @@ def train_personal(
     Raises:
         InputError: the parts are too short for a sequence.
     Source: averaging fine-tuned weights: Wortsman et al. 2022, "Model soups" and "Robust
-        fine-tuning of zero-shot models". Differs from the paper: 100 epochs on all frames, without
-        a validation part or a linear path.
+        fine-tuning of zero-shot models". Not in the paper.
     """
     settings = settings or TrainSettings()
+    if not settings.folds:
+        on_all = replace(settings, validation_share=0.0)
+        how = None, model, checkpoint, progress, device
+        weights, history = train_motion([track], general, on_all, *how)
+        _remove(checkpoint)
+        return weights, [history]
     norm = measure_normalisation([track]).with_sound_of(general.norm)
     began = time.monotonic()
     general = replace(general, norm=norm)
-    nets, state = train_folds(track, general, settings, folds, model, checkpoint, progress, device)
+    nets, state = train_folds(track, general, settings, model, checkpoint, progress, device)
     tuned, histories = MotionWeights(average(nets), norm), state["histories"]
     best = [next(h for h in fold if h["epoch"] == state["best_epoch"]) for fold in histories]
     card = {
         "frames_25hz": len(track),
         "speakers": 1,
         "from_general": True,
-        "folds": folds,
+        "folds": settings.folds,
         "best_epoch": state["best_epoch"],
         "validation": [entry["validation"] for entry in best],
         "validation_at_start": [fold[0]["validation"] for fold in histories],
@@ -82,16 +95,22 @@ def train_personal(
         tuned, chosen = mix(track, track.bands, general, tuned, nets, model)
         card |= chosen
     whole = prepare([track], norm, tuned.net.config.mfcc_scope, share=0.0)
-    units = calibrate_pose(tuned.net, whole, tuned.norm)
+    units = calibrate_pose(tuned.net, whole, tuned.norm) if settings.calibrate else tuned.norm
     card["minutes"] = round((time.monotonic() - began) / 60, 2)
-    if checkpoint is not None:
-        Path(checkpoint).unlink(missing_ok=True)
+    _remove(checkpoint)
     return replace(tuned, norm=units, card=card), histories
 
 
+def _remove(checkpoint: str | Path | None) -> None:
+    """Remove the state of a training that is finished."""
+    if checkpoint is not None:
+        Path(checkpoint).unlink(missing_ok=True)
+
+
 def personal_track(
-    fit: Fit, audio: Float[np.ndarray, "N"], model: MorphableModel, frames: slice
-) -> tuple[MotionTrack, LipLag]:
+    fit: Fit, audio: Float[np.ndarray, "N"], model: MorphableModel, frames: slice,
+    measured_lag: bool = True, calm_eyes: bool = True,
+) -> tuple[MotionTrack, LipLag]:  # fmt: skip
     """A person's track to learn from, its sound taken at the lag at which their lips move.
 
     Lips move before they are heard, people differ, and so do cameras and the delays of sound
@@ -105,6 +124,8 @@ def personal_track(
         audio: the clip's sound, 16 kHz.
         model: that of the fit.
         frames: those to learn from.
+        measured_lag: take the sound at the measured lag; otherwise at the frame's time.
+        calm_eyes: leave the eyes' motion out.
     Returns:
         the track, and what was measured of the lag.
     Raises:
@@ -117,6 +138,7 @@ def personal_track(
     opening = lip_opening(model, person, coefficients.exp)
     measured = measure_lag(opening, times, audio, SR_HZ, gap)
     lag_s = measured.lag_s if measured.related else LIPS_LEAD_S
-    exp = with_calm_eyes(model, coefficients.exp)
+    lag_s = lag_s if measured_lag else 0.0
+    exp = with_calm_eyes(model, coefficients.exp) if calm_eyes else coefficients.exp
     track = make_track(audio, times, exp, coefficients.pose, gap, "person", person, lag_s)
     return track, measured

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from tfhkit.errors import ParameterError
 from tfhkit.face.model import MorphableModel
 from tfhkit.motion.batches import Prepared, gather, known_part, prepare, sequence_starts
 from tfhkit.motion.data import MotionTrack, Normalisation, measure_normalisation
@@ -34,7 +35,10 @@ class TrainSettings:
         batch: sequences per step.
         sequence_frames: their length on the 25 Hz grid.
         sequences_per_epoch: drawn at random; None takes every frame about twice.
+        every_sequence: an epoch is every sequence once, in random order.
         lr: learning rate of all layers.
+        schedule: "cosine" lets it fall to a tenth, "constant" does not.
+        beta1: Adam's decay of the first moment.
         lr_out, out_epochs: in the first epochs only the output layer learns, at its own rate: it
             holds the person's way of moving, and what the other layers learned from many voices
             is not forgotten.
@@ -47,9 +51,15 @@ class TrainSettings:
         input_noise: standard deviation of noise on the normalised MFCCs while training.
         input_shift: standard deviation of a random shift and scale of every MFCC, drawn for each
             sequence, as if each had its own microphone and voice.
+        largest_gradient: norm at which the gradient is cut; 0 never does.
+        keep_statistics: a fine-tuning keeps the batch norms' statistics, which one person cannot
+            give.
         validation_share: part of every track that is kept for choosing when to stop.
         validation_end: where in the track this part ends; 1 is the track's end.
-        linear: let `train_personal` mix the network with a linear path, which is not in the paper.
+        calibrate: bring the predicted pose to the person's range, see `calibrate_pose`.
+        folds: of `train_personal`: parts of the clip, one network for each; 0: one network that
+            learns from all of it, for all epochs.
+        linear: of `train_personal`: mix the network with a linear path, which is not in the paper.
         seed: random seed.
     """
 
@@ -58,7 +68,10 @@ class TrainSettings:
     batch: int = 4
     sequence_frames: int = 32
     sequences_per_epoch: int | None = None
+    every_sequence: bool = False
     lr: float = 6e-4
+    schedule: str = "cosine"
+    beta1: float = 0.9
     lr_out: float = 1e-3
     out_epochs: int = 10
     weight_decay: float = 0.0
@@ -68,10 +81,22 @@ class TrainSettings:
     landmark_share: float = 0.5
     input_noise: float = 0.4
     input_shift: float = 0.2
+    largest_gradient: float = 1.0
+    keep_statistics: bool = True
     validation_share: float = 0.2
     validation_end: float = 1.0
+    calibrate: bool = True
+    folds: int = 5
     linear: bool = True
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.schedule not in ("cosine", "constant"):
+            fault = f"unknown {self.schedule!r}"
+            raise ParameterError("schedule", fault, "use cosine or constant")
+        if self.folds < 0 or self.folds == 1:
+            fault = f"{self.folds} leaves nothing to learn from or to validate on"
+            raise ParameterError("folds", fault, "give 2 or more, or 0 for one network without any")
 
     def fold(self, k: int, n: int) -> "TrainSettings":
         """Settings of cross-validation with n parts: part k, from 0 on, is the validation part."""
@@ -161,7 +186,7 @@ def train_motion(
             progress(epoch, settings.epochs, f"motion: {terms['total']:.3f}{told}")
 
     card = training_card(known, settings, state, fine_tuning, time.monotonic() - began)
-    units = calibrate_pose(best, known.data, known.norm)
+    units = calibrate_pose(best, known.data, known.norm) if settings.calibrate else known.norm
     return MotionWeights(best.to("cpu").eval(), units, card), state["history"]
 
 
@@ -203,7 +228,8 @@ def adam(net: MotionNet, settings: TrainSettings) -> torch.optim.AdamW:
     """AdamW with two groups of parameters: the output layer, and the rest."""
     rest = [p for name, p in net.named_parameters() if not name.startswith("out.")]
     groups: list[dict[str, Any]] = [{"params": net.out.parameters()}, {"params": rest}]
-    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    betas = settings.beta1, 0.999
+    return torch.optim.AdamW(groups, betas=betas, weight_decay=settings.weight_decay)
 
 
 def first_state(net: MotionNet, known: TrainingSet, settings: TrainSettings) -> dict[str, Any]:
@@ -241,12 +267,12 @@ def train_epoch(
     torch.manual_seed(settings.seed * 100_003 + epoch)
     for group, lr in zip(optimiser.param_groups, learning_rates(epoch, settings)):
         group["lr"] = lr
-    training_mode(net, keep_statistics=fine_tuning)
+    training_mode(net, fine_tuning and settings.keep_statistics)
     length, batch = settings.sequence_frames, settings.batch
     sums: dict[str, float] = {}
-    per_epoch = settings.sequences_per_epoch or max(1, 2 * known.n_known // length)
+    drawn = draw_sequences(known, settings, rng)
+    per_epoch = len(drawn)
     n_steps = -(-per_epoch // batch)
-    drawn = known.starts[rng.integers(len(known.starts), size=per_epoch)]
     for first in range(0, per_epoch, batch):
         rows = drawn[first : first + batch]
         windows, exp, pose, valid = gather(known.data, rows, length)
@@ -257,7 +283,8 @@ def train_epoch(
         )  # fmt: skip
         optimiser.zero_grad()
         terms["total"].backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        if settings.largest_gradient:
+            nn.utils.clip_grad_norm_(net.parameters(), settings.largest_gradient)
         optimiser.step()
         step = (epoch - 1) * n_steps + first // batch
         if smooth is not None:
@@ -267,10 +294,23 @@ def train_epoch(
     return sums
 
 
+def draw_sequences(
+    known: TrainingSet, settings: TrainSettings, rng: np.random.Generator
+) -> Int[np.ndarray, "n 2"]:
+    """Track and first frame of the sequences of an epoch."""
+    if settings.every_sequence:
+        return rng.permutation(known.starts)
+    per_epoch = settings.sequences_per_epoch
+    per_epoch = per_epoch or max(1, 2 * known.n_known // settings.sequence_frames)
+    return known.starts[rng.integers(len(known.starts), size=per_epoch)]
+
+
 def learning_rates(epoch: int, settings: TrainSettings) -> tuple[float, float]:
-    """Rates of the output layer and of the rest; they fall to a tenth by half a cosine."""
+    """Rates of the output layer and of the rest, see `TrainSettings.schedule`."""
     if epoch <= settings.out_epochs:
         return settings.lr_out, 0.0
+    if settings.schedule == "constant":
+        return settings.lr, settings.lr
     done = (epoch - settings.out_epochs) / max(1, settings.epochs - settings.out_epochs)
     lr = float(settings.lr * (0.1 + 0.9 * (1 + np.cos(np.pi * done)) / 2))
     return lr, lr

@@ -1,11 +1,11 @@
 """A clip's person for the commands: learned into a directory, or resumed there."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from tfhkit.assets import cache_dir
 from tfhkit.fit import Fit
 from tfhkit.media import Clip, open_clip
+from tfhkit.motion.general import FILE
 from tfhkit.person import Person
 from tfhkit.pipeline.advice import say_advice, to_stderr
 from tfhkit.pipeline.step import resolve
@@ -19,10 +19,10 @@ def learn_into(
     folder: Path | str,
     clip: Path | str,
     profile: str = "quick",
+    recipe: str = "ours",
     seed: int = 0,
     device: str | None = None,
     progress: Progress | None = None,
-    say: Callable[[str], None] = to_stderr,
     audio_track: int | None = None,
 ) -> Person:
     """Learn the person in a clip, or resume; see `tfhkit.talk.learn`.
@@ -33,23 +33,22 @@ def learn_into(
         folder: the person's directory.
         clip: a video file, or "sample".
         profile: "quick", "full" or "tiny".
+        recipe: "ours", "paper" or "published".
         seed: random seed.
         device: device of the person's trainings; None for the profile's.
         progress: called as progress(done, total, text).
-        say: called with each line of advice on the clip.
         audio_track: number of the clip's sound track, from 1; None chooses.
     """
-    settings = settings_of(profile)
+    settings = settings_of(profile, recipe)
     path = resolve("clip", clip, Path.cwd())
-    general = None
     if settings.motion_size != "small":
         # a bad clip is refused before the hours of a general training
         open_clip(path, audio_track=audio_track)
-        kept = cache_dir() / f"motion_{settings.motion_size}.safetensors"
-        general = load_or_train(settings.motion_size, kept, settings, progress=progress)
+        kept = cache_dir() / FILE.format(settings.motion_size)
+        load_or_train(settings.motion_size, kept, settings, progress=progress)
 
     def advise(clip: Clip, fit: Fit) -> None:
-        say_advice(clip, fit, say)
+        say_advice(clip, fit, to_stderr)
 
     opened = open_clip(path, audio_track=audio_track)
-    return learn(opened, profile, folder, seed, general, device, progress, advise)
+    return learn(opened, profile, folder, seed, recipe, device, progress, advise)

@@ -1,8 +1,8 @@
 """The manifest of a step: its inputs and outputs, and whether the result is still valid.
 
-A step's result is valid while its fingerprint (parameters, the profile's numbers, the notebook's
-code, the code of the modules it imports) is the same, and every file that it read and wrote
-still has the same content. Inputs are the files that the step really asked for.
+A step's result is valid while its fingerprint (parameters, the profile's numbers, the recipe, the
+notebook's code, the code of the modules it imports) is the same, and every file that it read and
+wrote still has the same content. Inputs are the files that the step really asked for.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tfhkit.media import atomic_path, sha256_of
-from tfhkit.profiles import settings_of
+from tfhkit.profiles import Settings
 
 FILE = "manifest.json"
 
@@ -21,19 +21,20 @@ Manifest = dict[str, Any]  # its entries are listed in `Step.finish`
 
 
 def fingerprint(
-    name: str, profile: str, seed: int, audio_track: int, own: dict[str, Any], code: str
+    name: str, settings: Settings, seed: int, audio_track: int, own: dict[str, Any], code: str
 ) -> str:
     """SHA-256 of everything that decides a step's result, except the files that it reads.
 
     Args:
         name: the step's name.
-        profile, seed, audio_track: as in the parameters cell.
+        settings: of the profile and the recipe.
+        seed, audio_track: as in the parameters cell.
         own: the notebook's own parameters, name -> value.
         code: `sources.source_hash` of the notebook.
     """
     content = {
         "name": name,
-        "settings": asdict(settings_of(profile)),
+        "settings": asdict(settings),
         "seed": seed,
         "audio_track": audio_track,
         "own": own,

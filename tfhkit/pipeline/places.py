@@ -18,7 +18,8 @@ STEPS = (
 )
 EXECUTED = "notebooks"  # folder of a run directory for the executed notebooks
 RESERVED = ("uploads",)  # folders of runs/ that are not runs
-COMMON = ("clip", "audio_track", "speech", "out", "profile", "seed")  # every notebook's parameters
+# every notebook's parameters
+COMMON = ("clip", "audio_track", "speech", "out", "profile", "recipe", "seed")
 
 
 def kit_dir() -> Path:

@@ -20,7 +20,7 @@ from tfhkit.pipeline.manifest import Manifest
 from tfhkit.pipeline.owner import claim, owner_of
 from tfhkit.pipeline.parameters import Parameter, Value, assign, own_parameters, parameters_of
 from tfhkit.pipeline.step import KEYWORDS, resolve
-from tfhkit.profiles import settings_of
+from tfhkit.profiles import Settings, settings_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class RunInputs:
         speech: a sound file, or "sentence".
         out: the run directory; None for `runs/` and the clip's name, see `run_dir`.
         profile: "quick", "full" or "tiny".
+        recipe: "ours", "paper" or "published", see `tfhkit.recipes`.
         seed: random seed.
         audio_track: number of the clip's sound track, from 1; 0 chooses.
     """
@@ -40,6 +41,7 @@ class RunInputs:
     speech: Path | str = "sentence"
     out: Path | str | None = None
     profile: str = "quick"
+    recipe: str = "ours"
     seed: int = 0
     audio_track: int = 0
 
@@ -86,12 +88,13 @@ def run_series(
     Returns:
         one dict per step: name, status ("run" or "kept"), seconds, manifest.
     Raises:
-        ParameterError: an unknown profile, notebook or parameter, or a value of the wrong type.
+        ParameterError: an unknown profile, recipe, notebook or parameter, or a value of the
+            wrong type.
         InputError: clip or speech is missing, or the run directory cannot be written, belongs to
             another clip, or is used by another process.
         StageError: a notebook stopped. The steps that were finished before are kept.
     """
-    settings_of(inputs.profile)
+    settings_of(inputs.profile, inputs.recipe)
     folder = Path(notebooks or places.notebooks_dir()).resolve()
     content = {
         name: sources.read_notebook(folder / f"{name}.ipynb") for name in _chosen(folder, only)
@@ -116,7 +119,8 @@ class _Run:
         out: the run directory.
         files: "clip" and "speech" -> file or keyword.
         hashes: "clip" and "speech" -> function that gives the file's hash.
-        profile, seed, audio_track: as in `RunInputs`.
+        settings: of the profile and the recipe.
+        seed, audio_track: as in `RunInputs`.
         course: the run's `Course`.
     """
 
@@ -124,7 +128,7 @@ class _Run:
     out: Path
     files: dict[str, str]
     hashes: dict[str, Callable[[], str]]
-    profile: str
+    settings: Settings
     seed: int
     audio_track: int
     course: Course
@@ -136,7 +140,8 @@ class _Run:
         out = inputs.run_dir()
         hashes = {what: _hash_once(what, files[what], out) for what in files}
         numbers = int(inputs.seed), int(inputs.audio_track)
-        return cls(folder, out, files, hashes, inputs.profile, *numbers, course)
+        settings = settings_of(inputs.profile, inputs.recipe)
+        return cls(folder, out, files, hashes, settings, *numbers, course)
 
     def hidden_files(self) -> Iterator[Path]:
         """Files that are hidden, in the folders that a run writes to."""
@@ -148,7 +153,8 @@ class _Run:
     def common(self) -> dict[str, Any]:
         """The parameters that all notebooks share."""
         numbers = {"seed": self.seed, "audio_track": self.audio_track}
-        return {**self.files, "out": str(self.out), "profile": self.profile, **numbers}
+        names = {"profile": self.settings.profile, "recipe": self.settings.recipe}
+        return {**self.files, "out": str(self.out), **names, **numbers}
 
     def open_clip(self) -> Clip:
         """The run's clip."""
@@ -161,7 +167,7 @@ class _Run:
         """Why a step has to run, or None."""
         code = sources.source_hash(notebook)
         numbers = self.seed, self.audio_track
-        expected = manifests.fingerprint(name, self.profile, *numbers, own, code)
+        expected = manifests.fingerprint(name, self.settings, *numbers, own, code)
         return manifests.why_stale(made, self.out, expected, self.hashes)
 
 

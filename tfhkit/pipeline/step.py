@@ -37,7 +37,7 @@ class Step:
         name: e.g. "03_lstm_training".
         out: the run directory.
         dir: this step's folder in the run directory.
-        settings: the profile's numbers.
+        settings: the profile's numbers, and the recipe.
         seed: random seed.
         audio_track: number of the clip's sound track, from 1; 0 chooses.
         own: the notebook's own parameters, name -> value.
@@ -54,7 +54,7 @@ class Step:
         self.name, self.out, self.own = name, out, dict(own)
         self.seed, self.audio_track = common["seed"], common["audio_track"]
         self.dir = out / name
-        self.settings = settings_of(common["profile"])
+        self.settings = settings_of(common["profile"], common["recipe"])
         self.progress = report_progress(name)
         self._given = {"clip": common["clip"], "speech": common["speech"]}
         self._resolved: dict[str, Path] = {}
@@ -165,8 +165,8 @@ class Step:
 
     def _fingerprint_of(self, name: str, own: dict[str, Any]) -> str:
         code = sources.source_hash(_notebook(name))
-        profile, track = self.settings.profile, self.audio_track
-        return manifests.fingerprint(name, profile, self.seed, track, own, code)
+        numbers = self.settings, self.seed, self.audio_track
+        return manifests.fingerprint(name, *numbers, own, code)
 
     def _hashes(self) -> dict[str, Callable[[], str]]:
         """Functions that hash the present clip and speech."""
@@ -179,6 +179,7 @@ class Step:
         """Run an earlier notebook in a process of its own, as `tfhkit run --only` does."""
         command = [sys.executable, "-m", "tfhkit.cli", "run", "--only", earlier, "--no-report"]
         command += ["--out", str(self.out), "--profile", self.settings.profile]
+        command += ["--recipe", self.settings.recipe]
         command += ["--audio-track", str(self.audio_track)] if self.audio_track else []
         command += ["--seed", str(self.seed), "--notebooks", str(places.notebooks_dir())]
         for what, given in self._given.items():
@@ -226,6 +227,7 @@ class Step:
             "parameters": {
                 **{what: str(given) for what, given in self._given.items()},
                 "profile": self.settings.profile,
+                "recipe": self.settings.recipe,
                 "seed": self.seed,
                 "audio_track": self.audio_track,
                 "own": self.own,
@@ -256,10 +258,10 @@ def open_step(name: str, values: Mapping[str, Any]) -> Step:
             that is missing has the default of the parameters cell. All notebooks have clip (a
             video file, or "sample"), audio_track (number of its sound track, 0 chooses), speech (a
             sound file, or "sentence"), out (the run directory, see `places.base_dir` for a relative
-            path), profile ("quick", "full", or "tiny" for tests) and seed, which also seeds NumPy's
-            and torch's global generators.
+            path), profile ("quick", "full", or "tiny" for tests), recipe (see `tfhkit.recipes`) and
+            seed, which also seeds NumPy's and torch's global generators.
     Raises:
-        ParameterError: an unknown profile or step.
+        ParameterError: an unknown profile, recipe or step.
         InputError: no such notebook or clip, or the run directory cannot be written, belongs to
             another clip, or is used by another process.
     """
@@ -269,7 +271,7 @@ def open_step(name: str, values: Mapping[str, Any]) -> Step:
     given = {key: values.get(key, parameter.default) for key, parameter in known.items()}
     own = {key: value for key, value in given.items() if key not in places.COMMON}
     common = {key: given[key] for key in places.COMMON}
-    settings_of(common["profile"])
+    settings_of(common["profile"], common["recipe"])
     if in_notebook():
         use_inline_figures()
     place = places.resolve_out(common["out"])

@@ -11,6 +11,7 @@ from jaxtyping import Bool, UInt8
 
 from tfhkit.errors import ParameterError
 from tfhkit.progress import Progress
+from tfhkit.recipes import chosen
 from tfhkit.refine.losses import LossWeights
 
 # held-out renderings, real frames, and where they are compared (None: everywhere)
@@ -93,36 +94,25 @@ class RunOptions:
     watch: Callable[[dict[str, Any]], None] | None = None
 
 
-# lambda_2 = 0.1 is the default of the published code's option; its fine-tuning command sets 2, the
-# paper's value. With 2, painting a still background anew costs less than keeping it (notebook 05).
-# The terms on edges, contrast and features are not in the paper (trials: docs/findings.md).
-_MINUTES = LossWeights(attention=0.1, gradient=50.0, contrast=200.0, perceptual=80.0)
 SIZE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "small": {"losses": _MINUTES, "lr": 2e-3},
-    "medium": {"losses": _MINUTES, "lr": 5e-4, "disc_channels": 64},
-    "paper": {
-        "lr": 2e-4,
-        "disc_lr": 2e-4,
-        "batch": 1,
-        "detail_from": 0.0,
-        "disc_channels": 64,
-        "disc_unshuffle": 1,
-        "decay": False,
-        "warm_up": 0,
-    },
+    "small": {"lr": 2e-3},
+    "medium": {"lr": 5e-4, "disc_channels": 64},
+    "paper": {"lr": 2e-4, "disc_lr": 2e-4, "batch": 1, "disc_channels": 64, "disc_unshuffle": 1},
 }
 
 
-def train_config(size: str = "small", **changes: Any) -> TrainConfig:
-    """The training that goes with a named size of generator.
+def train_config(size: str = "small", recipe: str = "ours", **changes: Any) -> TrainConfig:
+    """The training that goes with a named size of generator, for a recipe.
 
     Args:
         size: one of SIZE_DEFAULTS.
+        recipe: see `tfhkit.recipes`.
         changes: fields of `TrainConfig` that differ from it.
     Raises:
-        ParameterError: an unknown size.
+        ParameterError: an unknown size or recipe.
     """
     if size not in SIZE_DEFAULTS:
         known = f"use one of {list(SIZE_DEFAULTS)}"
         raise ParameterError("size", f"unknown generator {size!r}", known)
-    return TrainConfig(**{**SIZE_DEFAULTS[size], **changes})
+    how = {**SIZE_DEFAULTS[size], **chosen(recipe, "training")}
+    return TrainConfig(**{**how, "losses": LossWeights(**chosen(recipe, "losses")), **changes})

@@ -12,7 +12,8 @@ from tfhkit.fit import Fit
 from tfhkit.landmarks.identity import IdentityFeatures, identity_features
 from tfhkit.profiles import Settings
 from tfhkit.progress import Progress
-from tfhkit.refine.config import RunOptions, TrainConfig
+from tfhkit.recipes import chosen
+from tfhkit.refine.config import RunOptions, TrainConfig, train_config
 from tfhkit.refine.data import PairedFrames, region_weight
 from tfhkit.refine.initialise import start_from
 from tfhkit.refine.refiner import Refiner, RefinerConfig, refiner_config
@@ -29,17 +30,19 @@ class PersonalFrames:
         coarse: the training images, with real.
         points_px: landmarks in pixels of the crops.
         identity: identity features of the real frames.
+        regions: whether face, eyes and mouth weigh more in the L1 term.
     """
 
     coarse: Coarse
     points_px: Float[np.ndarray, "N 68 2"]
     identity: IdentityFeatures
+    regions: bool = True
 
     @property
     def pairs(self) -> PairedFrames:
-        """The arrays of the training; face, eyes and mouth weigh more in the L1 term."""
+        """The arrays of the training."""
         assert self.coarse.real is not None, "`training_images` gives it"
-        weight = region_weight(self.coarse.changed, self.points_px)
+        weight = region_weight(self.coarse.changed, self.points_px) if self.regions else None
         identity, frames = self.identity.features, self.coarse.frames
         return PairedFrames(self.coarse.render, self.coarse.real, identity, frames, weight)
 
@@ -56,6 +59,7 @@ def personal_frames(
     coarse: Coarse,
     encoder: str = "auto",
     arcface_file: str | Path | None = None,
+    recipe: str = "ours",
     progress: Progress | None = None,
 ) -> PersonalFrames:
     """Landmarks and identity features that belong to a person's training images.
@@ -64,6 +68,7 @@ def personal_frames(
         fit: fit of the clip.
         coarse: from `training_images`.
         encoder, arcface_file: see `identity_features`.
+        recipe: see `tfhkit.recipes`.
         progress: called as progress(done, total, text).
     """
     assert coarse.real is not None, "`training_images` gives it"
@@ -72,22 +77,35 @@ def personal_frames(
     identity = identity_features(
         coarse.real, points, encoder, arcface_file, every=every, progress=progress
     )
-    return PersonalFrames(coarse, points, identity)
+    return PersonalFrames(coarse, points, identity, chosen(recipe, "frames")["regions"])
 
 
-def personal_config(settings: Settings, own: PersonalFrames) -> RefinerConfig:
+def personal_config(settings: Settings, own: PersonalFrames, **changes: Any) -> RefinerConfig:
     """The configuration of a profile's refiner for these frames.
 
     Args:
-        settings: numbers of the profile.
+        settings: numbers of the profile, and the recipe.
         own: the training frames, for the name of their encoder.
+        changes: arguments of `refiner_config` that differ from it.
     """
-    return refiner_config(
-        settings.refine_size,
-        own.identity.encoder.name,
-        slots=settings.memory_slots,
-        size_px=settings.refine_px,
-    )
+    how = {"slots": settings.memory_slots, "size_px": settings.refine_px}
+    how |= chosen(settings.recipe, "refiner")
+    return refiner_config(settings.refine_size, own.identity.encoder.name, **{**how, **changes})
+
+
+def personal_training(settings: Settings, steps: int = 0, **changes: Any) -> TrainConfig:
+    """How a profile's refiner is trained on a person's frames.
+
+    Args:
+        settings: numbers of the profile, and the recipe.
+        steps: number of steps, however long they take; 0 takes those of the profile, and its limit
+            of minutes.
+        changes: fields of `TrainConfig` that differ from it.
+    """
+    budget_s = None if steps else 60 * settings.refine_minutes
+    how = {"steps": steps or settings.refine_steps, "batch": settings.refine_batch}
+    how |= {"budget_s": budget_s} | changes
+    return train_config(settings.refine_size, settings.recipe, **how)
 
 
 def train_personal_refiner(

@@ -48,6 +48,7 @@ def refiner_config(
     encoder: str = "dlib",
     identity: str = "memory",
     slots: int = 256,
+    top_k: int = MemoryConfig.top_k,
     smooth_s: float = 1.0,
     spatial: str = "auto",
     **generator: Any,
@@ -59,6 +60,7 @@ def refiner_config(
         encoder: "dlib" or "arcface".
         identity: see `RefinerConfig`.
         slots: pairs in the memory.
+        top_k: nearest slots in the memory's triplet loss, at most all.
         smooth_s: see `RefinerConfig`.
         spatial: see `choose_spatial`; the configuration records which "auto" is.
         generator: fields of `GeneratorConfig` that differ from the size's, such as
@@ -80,7 +82,7 @@ def refiner_config(
     memory = MemoryConfig(
         slots=slots,
         value_dim=dim,
-        top_k=min(MemoryConfig.top_k, slots),
+        top_k=min(top_k, slots),
         match=ENCODERS[encoder].match,
         feature_dim=SPATIAL[spatial].dim,
     )
