@@ -1077,9 +1077,9 @@ def moment(row):
 
 # %%
 if identity == "memory":
-    chosen = {"cosine to its key": asked.similarity, "slot (number)": asked.slots}
+    series = {"cosine to its key": asked.similarity, "slot (number)": asked.slots}
     text = "Held-out frames: rendering, attention, refined, real, and the memory's choice."
-    scrub(moment, times, chosen, video.audio, text)
+    scrub(moment, times, series, video.audio, text)
 
 # %% [markdown]
 # *White attention keeps the rendering, dark attention paints. The last picture is the newest training
