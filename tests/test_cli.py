@@ -81,6 +81,9 @@ def test_help(capfd, name):
         (["evaluate", "refine", "--clip", "nowhere.mp4"], "nowhere.mp4: there is no such clip fil"),
         (["evaluate", "refine", "--size", "huge"], "size: unknown generator 'huge'; use one of"),
         (["evaluate", "refine", "--steps", "0"], "--steps: 0 are too few; take 1 or more"),
+        (["evaluate", "face", "--written"], "--written: is not for the stage 'face'; it is for mo"),
+        (["evaluate", "memory", "--clip", "x", "--recipe", "paper"], "'memory'; it is for refine"),
+        (["evaluate", "motion", "--clip", "sample", "--frames", "0"], "--frames: 0 frames are too"),
         (["bench", "soup"], "bench soup: there is no such benchmark; choose one of"),
         (["learn", "nowhere.mp4", "-o", "me"], "nowhere.mp4: there is no such clip file"),
         (["learn", "sample", "-o", "file"], "file: is a file; name a directory"),
@@ -101,6 +104,7 @@ def test_help(capfd, name):
         (["run", "--set", "seed=1"], "--set seed: has an option of its own; use --seed"),
         (["run", "--only", "42"], "--only 42: there is no such notebook; choose one of"),
         (["run", "--seed", "x"], "argument --seed: invalid int value"),
+        (["learn", "sample", "-o", "me", "--seed", "-1"], "--seed: -1 is negative; give 0 or more"),
         (["cook"], "invalid choice: 'cook'"),
     ],
 )

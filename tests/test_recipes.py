@@ -9,6 +9,7 @@ from talk_toys import toy_person, voice
 from test_motion_train import FAST, TINY, same, toy_track
 
 from tfhkit import talk
+from tfhkit.assets import fetch
 from tfhkit.background import MatchSettings
 from tfhkit.background.images import Coarse
 from tfhkit.cli import main
@@ -196,6 +197,8 @@ def test_an_unknown_recipe_is_one_line(tmp_path, capsys):
     ):
         assert main([*command, "--recipe", "mine"]) == 2
         assert capsys.readouterr().err.strip() == f"tfhkit: {words}"
+    with pytest.raises(ParameterError, match="seed: is -1; give 0 or more"):
+        talk.learn(fetch("sample_clip"), "tiny", seed=-1)
     for fault in ({"folds": 1}, {"folds": -2}, {"schedule": "linear"}):
         with pytest.raises(ParameterError, match=next(iter(fault))):
             TrainSettings(**fault)
@@ -221,7 +224,6 @@ def test_the_notebooks_table_holds_the_parts_that_were_asked_for():
 @pytest.mark.slow
 def test_a_clip_judged_under_all_three(capsys):
     """One row for each recipe, and the rendering; the numbers are those of the parts."""
-    from tfhkit.assets import fetch
     from tfhkit.evaluate.recipes import evaluate_recipes
     from tfhkit.media import open_clip
 

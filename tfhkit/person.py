@@ -28,7 +28,7 @@ from tfhkit.media.locks import LOCK, hold, remove_leftovers
 from tfhkit.motion import MotionWeights, predict_motion
 from tfhkit.motion.general import basis_mark
 from tfhkit.motion.life import Life, learn_life
-from tfhkit.profiles import Settings
+from tfhkit.profiles import Settings, check_seed
 from tfhkit.recipes import chosen
 from tfhkit.refine import Refiner, load_refiner, save_refiner
 
@@ -201,7 +201,9 @@ def open_directory(
         Whether the directory is finished.
     Raises:
         InputError: as `start_directory`, or another process holds it.
+        ParameterError: a negative seed.
     """
+    check_seed(seed)
     if folder is None:
         yield False
         return

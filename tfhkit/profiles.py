@@ -129,6 +129,17 @@ PROFILES = {
 }
 
 
+def check_seed(seed: int) -> int:
+    """A random seed, checked.
+
+    Raises:
+        ParameterError: it is negative, which NumPy does not take.
+    """
+    if seed < 0:
+        raise ParameterError("seed", f"is {seed}", "give 0 or more")
+    return seed
+
+
 def settings_of(profile: str, recipe: str = "ours") -> Settings:
     """The numbers of a profile by its name, for a recipe.
 

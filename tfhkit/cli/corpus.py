@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tfhkit.cli.parser import Outcome
+from tfhkit.cli.parser import Outcome, seed_number
 from tfhkit.errors import ParameterError
 from tfhkit.progress import Progress
 
@@ -43,7 +43,7 @@ def add_arguments(command: ArgumentParser) -> None:
         command.add_argument(
             f"--{split}", type=int, default=count, metavar="N", help="--lrw: clips of each word"
         )
-    command.add_argument("--seed", type=int, default=0, metavar="K", help="random seed")
+    command.add_argument("--seed", type=seed_number, default=0, metavar="K", help="random seed")
     command.add_argument("--workers", type=int, default=2, metavar="W", help="number of processes")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfhkit.cli.parser import TRACK_HELP, Outcome
+from tfhkit.cli.parser import TRACK_HELP, Outcome, seed_number
 from tfhkit.errors import InputError, ParameterError
 
 TEXT = "correlate sound and head pose (App. A)"
@@ -57,7 +57,7 @@ def add_arguments(command: ArgumentParser) -> None:
         metavar="N",
         help="surrogate tracks in each null distribution",
     )
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed")
+    command.add_argument("--seed", type=seed_number, default=0, metavar="N", help="random seed")
 
 
 def call(options: Namespace) -> Outcome:

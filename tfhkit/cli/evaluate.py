@@ -6,11 +6,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tfhkit.cli.parser import RECIPE_HELP, Outcome
+from tfhkit.cli.parser import RECIPE_HELP, Outcome, seed_number
 from tfhkit.cli.scores import show
 from tfhkit.errors import ParameterError
 
 TEXT = "score one stage against ground truth and baselines"
+# options that not every stage has: their stages
+STAGES = {
+    "heads": ("face",),
+    "speakers": ("motion", "memory"),
+    "fit": ("motion", "refine", "recipes"),
+    "curve": ("motion",),
+    "written": ("motion",),
+    "person": ("motion",),
+    "steps": ("refine", "memory", "recipes"),
+    "size": ("refine", "memory", "recipes"),
+    "recipe": ("refine",),
+    "ablations": ("refine",),
+    "seed": ("motion", "refine", "memory", "recipes"),
+}
 
 
 def add_arguments(command: ArgumentParser) -> None:
@@ -72,12 +86,23 @@ def add_arguments(command: ArgumentParser) -> None:
         help="refine: also leave out each part of the method in turn",
     )
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="random seed (not for face)"
+        "--seed", type=seed_number, default=0, metavar="N", help="random seed (not for face)"
     )
+
+
+def refuse_foreign(options: Namespace) -> None:
+    """Refuse an option that the stage would not read."""
+    usual = ArgumentParser(add_help=False)
+    add_arguments(usual)
+    for name, stages in STAGES.items():
+        if options.stage not in stages and getattr(options, name) != usual.get_default(name):
+            fault = f"is not for the stage {options.stage!r}"
+            raise ParameterError(f"--{name}", fault, f"it is for {', '.join(stages)}")
 
 
 def call(options: Namespace) -> Outcome:
     """Run the command."""
+    refuse_foreign(options)
     if options.stage == "face":
         result = evaluate_face(options.clip, options.frames, options.heads)
     elif options.stage == "motion":
@@ -161,7 +186,7 @@ def evaluate_motion(
         the numbers of `evaluate_clip` and `evaluate_speakers`, seconds; with curve, its rows; with
         written, those of `tfhkit.evaluate.written.WrittenScores`.
     """
-    from tfhkit.evaluate.motion import evaluate_clip, evaluate_curve, evaluate_speakers
+    from tfhkit.evaluate.motion import evaluate_clip, evaluate_curve, evaluate_speakers, split
     from tfhkit.evaluate.written import learn_from_fit, score_written
     from tfhkit.face import load_model
     from tfhkit.media import open_clip
@@ -185,9 +210,11 @@ def evaluate_motion(
     began, progress, name = time.perf_counter(), terminal_progress(), str(clip or "sample")
     learned = Person.load(person) if person else None
     opened = learned.clip if learned else open_clip(resolve("clip", name, Path.cwd()))
+    most, settings = int(0.75 * len(opened)), TrainSettings(seed=seed)
+    n_train = max(-most, min(frames, most))
+    split(opened, n_train)  # too few frames are refused before the fit
     made = learned.fit if learned else fit_for(opened, fit, progress=progress)
-    model, most = made.load_model(), int(0.75 * len(made))
-    n_train, settings = max(-most, min(frames, most)), TrainSettings(seed=seed)
+    model = made.load_model()
     common = (made, opened.audio, general_mapping(model=model), model)
     result: dict[str, Any] = {"clip": str(person or name)}
     result |= evaluate_clip(*common, n_train, settings, seed, progress)

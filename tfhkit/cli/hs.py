@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from tfhkit.cli.parser import Outcome
+from tfhkit.cli.parser import Outcome, seed_number
 from tfhkit.errors import InputError, ParameterError
 
 TEXT = "compare how two heads move (Eq. 6), with baselines"
@@ -33,7 +33,7 @@ def add_arguments(command: ArgumentParser) -> None:
         "--fps", type=float, default=25.0, metavar="R", help="frames per second of a .mat file"
     )
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="random seed of the bootstrap"
+        "--seed", type=seed_number, default=0, metavar="N", help="random seed of the bootstrap"
     )
 
 

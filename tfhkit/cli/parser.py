@@ -18,6 +18,17 @@ TRACK_HELP = "number of the clip's sound track, from 1 (default: the one with sp
 Outcome = tuple[dict[str, Any], Callable[[dict[str, Any]], str]]  # result, how to show it
 
 
+def seed_number(text: str) -> int:
+    """The value of `--seed`: a whole number of 0 or more."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is negative; give 0 or more")
+    return number
+
+
+seed_number.__name__ = "int"  # what argparse calls it where it is no number
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from tfhkit.cli.parser import Outcome
+from tfhkit.cli.parser import Outcome, seed_number
 
 TEXT = "make one picture speak"
 
@@ -27,7 +27,7 @@ def add_arguments(command: ArgumentParser) -> None:
     )
     command.add_argument("--size", type=int, default=512, metavar="PX", help="side of the video")
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="random seed of blinks and gaze"
+        "--seed", type=seed_number, default=0, metavar="N", help="random seed of blinks and gaze"
     )
     command.add_argument(
         "--no-refine",

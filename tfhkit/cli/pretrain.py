@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from tfhkit.cli.parser import Outcome
+from tfhkit.cli.parser import Outcome, seed_number
 from tfhkit.progress import Progress
 
 TEXT = "train general weights on virtual speakers (hours)"
@@ -23,7 +23,7 @@ def add_arguments(command: ArgumentParser) -> None:
         help="file to write (default: in the kit's assets)",
     )  # fmt: skip
     command.add_argument("--speakers", type=int, default=320, metavar="N")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed")
+    command.add_argument("--seed", type=seed_number, default=0, metavar="N", help="random seed")
     command.add_argument("--workers", type=int, default=2, metavar="N", help="number of processes")
     command.add_argument("--device", default="auto", help="auto, cpu or cuda")
     mapping = command.add_argument_group("mapping")

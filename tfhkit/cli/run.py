@@ -4,7 +4,7 @@ import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from typing import Any
 
-from tfhkit.cli.parser import RECIPE_HELP, TRACK_HELP, Outcome
+from tfhkit.cli.parser import RECIPE_HELP, TRACK_HELP, Outcome, seed_number
 
 TEXT = "run the series of notebooks on a clip and a voice"
 
@@ -19,7 +19,7 @@ def add_arguments(command: ArgumentParser) -> None:
     )
     command.add_argument("--recipe", default="ours", help=RECIPE_HELP)
     command.add_argument("--out", metavar="DIR", help="run directory (default: runs/ and the clip)")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed")
+    command.add_argument("--seed", type=seed_number, default=0, metavar="N", help="random seed")
     command.add_argument("--only", default="", metavar="01,02", help="run these notebooks only")
     command.add_argument(
         "--set",

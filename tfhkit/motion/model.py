@@ -198,13 +198,13 @@ class MotionWeights:
             lag_s = float(stored.pop("lag_s", 0.0))
             arrays = {k: np.array(v, np.float32) for k, v in stored.items()}
             norm = Normalisation(**arrays, lag_s=lag_s)
+            share = float(about.get("share", 1.0))
         except (KeyError, TypeError, ValueError) as error:
             about_file = Path(path).with_suffix(".json")
             fault = f"does not describe motion weights ({error})"
             raise InputError(about_file, fault, remedy) from error
         net, linear = MotionNet(config), LinearPath() if about.get("linear") else None
         load_weights(_parts(net, linear), read_tensors(path), path)
-        share = float(about.get("share", 1.0))
         return cls(net.eval(), norm, about.get("card", {}), linear, share)
 
 

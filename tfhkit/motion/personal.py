@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from tfhkit.errors import InputError
+from tfhkit.errors import InputError, ParameterError
 from tfhkit.face.model import MorphableModel
 from tfhkit.fit import Fit
 from tfhkit.fit.eyes import with_calm_eyes
@@ -65,10 +65,14 @@ def train_personal(
         the weights, whose card says what was chosen, and the history of each fold.
     Raises:
         InputError: the parts are too short for a sequence.
+        ParameterError: `general` is a person's mapping.
     Source: averaging fine-tuned weights: Wortsman et al. 2022, "Model soups" and "Robust
         fine-tuning of zero-shot models". Not in the paper.
     """
     settings = settings or TrainSettings()
+    if general.linear is not None:
+        fault = "is a person's mapping: it has a linear path"
+        raise ParameterError("general", fault, "give general weights")
     if not settings.folds:
         on_all = replace(settings, validation_share=0.0)
         how = None, model, checkpoint, progress, device

@@ -20,7 +20,7 @@ from tfhkit.pipeline.manifest import Manifest
 from tfhkit.pipeline.owner import claim, owner_of
 from tfhkit.pipeline.parameters import Parameter, Value, assign, own_parameters, parameters_of
 from tfhkit.pipeline.step import KEYWORDS, resolve
-from tfhkit.profiles import Settings, settings_of
+from tfhkit.profiles import Settings, check_seed, settings_of
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ def run_series(
         StageError: a notebook stopped. The steps that were finished before are kept.
     """
     settings_of(inputs.profile, inputs.recipe)
+    check_seed(inputs.seed)
     folder = Path(notebooks or places.notebooks_dir()).resolve()
     content = {
         name: sources.read_notebook(folder / f"{name}.ipynb") for name in _chosen(folder, only)

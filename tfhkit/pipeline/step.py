@@ -23,7 +23,7 @@ from tfhkit.pipeline.owner import claim
 from tfhkit.pipeline.parameters import Value, own_parameters, parameters_of
 from tfhkit.pipeline.progress import report_progress
 from tfhkit.pipeline.watch import followed
-from tfhkit.profiles import settings_of
+from tfhkit.profiles import check_seed, settings_of
 
 SENTENCE = "sentence.wav"
 
@@ -272,6 +272,7 @@ def open_step(name: str, values: Mapping[str, Any]) -> Step:
     own = {key: value for key, value in given.items() if key not in places.COMMON}
     common = {key: given[key] for key in places.COMMON}
     settings_of(common["profile"], common["recipe"])
+    check_seed(common["seed"])
     if in_notebook():
         use_inline_figures()
     place = places.resolve_out(common["out"])
