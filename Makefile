@@ -1,5 +1,5 @@
 # The kit's commands. The first call sets up .venv with the exact versions of requirements.lock.
-#   make run    the whole series on a clip: CLIP= SPEECH= PROFILE= OUT= SEED=
+#   make run    the whole series on a clip: CLIP= SPEECH= PROFILE= RECIPE= OUT= SEED=
 #   make test   fast tests, then slow ones, then those in a browser
 #   make lab    JupyterLab on your copies of the notebooks, in work/
 #   make app    a page that makes a video of your own clip and voice: PORT=
@@ -19,7 +19,8 @@ export PIP_ROOT_USER_ACTION := ignore
 
 run: $(STAMP)
 	@$(BIN)/tfhkit run $(if $(CLIP),--clip "$(CLIP)") $(if $(SPEECH),--speech "$(SPEECH)") \
-	  $(if $(PROFILE),--profile "$(PROFILE)") $(if $(OUT),--out "$(OUT)") $(if $(SEED),--seed "$(SEED)")
+	  $(if $(PROFILE),--profile "$(PROFILE)") $(if $(RECIPE),--recipe "$(RECIPE)") \
+	  $(if $(OUT),--out "$(OUT)") $(if $(SEED),--seed "$(SEED)")
 
 test: test-fast test-slow test-browser
 

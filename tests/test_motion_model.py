@@ -193,6 +193,9 @@ def damage(tmp_path, kind):
         about = json.loads(json_path.read_text())
         about["config"]["hidden"] = 9
         json_path.write_text(json.dumps(about))
+    elif kind == "a share in words":
+        about = json.loads(json_path.read_text())
+        json_path.write_text(json.dumps(about | {"share": "half"}))
     elif kind == "not json":
         json_path.write_text("{")
     return path
@@ -205,6 +208,7 @@ def damage(tmp_path, kind):
         ("no weights", "no such file"),
         ("truncated", "SHA-256"),
         ("other architecture", "weights of another size"),
+        ("a share in words", "does not describe motion weights"),
         ("not json", "does not describe weights"),
     ],
 )
