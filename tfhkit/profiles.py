@@ -101,7 +101,7 @@ PROFILES = {
         refine_batch=1,
         refine_minutes=60.0,
         memory_slots=300,
-        ablation_steps=2000,
+        ablation_steps=1000,
         n_null=2000,
         video_crf=17,
     ),
