@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from tfhkit.device import choose_device
 from tfhkit.errors import InputError, ParameterError, ShapeError
 from tfhkit.refine import Refiner, refine, refiner_config, smooth_features
-from tfhkit.refine.device import train_device
 from tfhkit.refine.predict import keep_unchanged
 from tfhkit.refine.spatial import build_encoder, choose_spatial, spatial_features
 
@@ -67,7 +67,7 @@ def test_another_window_is_refused(refiner):
 
 def test_names_that_are_not_known():
     with pytest.raises(ParameterError, match="device: unknown 'gpu7'"):
-        train_device("gpu7")
+        choose_device("gpu7")
     for choose in (build_encoder, choose_spatial):
         with pytest.raises(ParameterError, match="spatial: unknown encoder 'places'; use"):
             choose("places")
@@ -80,7 +80,7 @@ def test_names_that_are_not_known():
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_cuda_where_there_is_none():
     with pytest.raises(ParameterError, match="device: torch finds no CUDA here"):
-        train_device("cuda")
+        choose_device("cuda")
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.5])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,8 @@ from torch import nn
 
 from tfhkit.errors import InputError
 from tfhkit.media import atomic_path, sha256_of
+
+CHECKPOINT_BYTES = 1e9  # that a training writes on its way; see `checkpoint_spacing`
 
 
 def save_weights(path: str | Path, module: nn.Module, about: dict, half: bool = False) -> Path:
@@ -103,6 +106,26 @@ def fingerprint(*parts: Any) -> str:
         else:
             digest.update(json.dumps(part, sort_keys=True, default=asdict).encode())
     return digest.hexdigest()[:16]
+
+
+def checkpoint_spacing(
+    total: int, modules: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer]
+) -> int:
+    """Steps from one checkpoint to the next, so that a training's stay below CHECKPOINT_BYTES.
+
+    Where not even one stays below it, this is more than `total`: the training then begins anew
+    where it is stopped.
+
+    Args:
+        total: steps of the whole training.
+        modules, optimisers: as for `save_checkpoint`; an optimiser counts as Adam's, with two
+            numbers for each parameter.
+    """
+    kept = [t for module in modules.values() for t in module.state_dict().values()]
+    groups = [group for optimiser in optimisers.values() for group in optimiser.param_groups]
+    kept += [p for group in groups for p in group["params"] for _ in range(2)]
+    size = sum(tensor.numel() * tensor.element_size() for tensor in kept)
+    return max(1, math.ceil(total * size / CHECKPOINT_BYTES))
 
 
 def save_checkpoint(

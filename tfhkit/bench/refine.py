@@ -11,11 +11,11 @@ import torch
 
 from tfhkit.bench import Row
 from tfhkit.coefficients import neutral
+from tfhkit.device import auto_precision, autocast_for, choose_device
 from tfhkit.evaluate.inference import whole_step
 from tfhkit.face import load_model
 from tfhkit.refine.config import train_config
 from tfhkit.refine.data import PairedFrames, TrainingFrames, draw_batch, training_frames
-from tfhkit.refine.device import auto_precision, autocast_for, train_device
 from tfhkit.refine.nets import build_nets
 from tfhkit.refine.refiner import Refiner, RefinerConfig, refiner_config
 from tfhkit.refine.training_steps import gan_step, memory_step
@@ -50,7 +50,7 @@ def bench_refine(
         the rows of inference: what, the parts of `whole_step` in ms per frame, step_ms, fps,
         ratio.
     """
-    place = train_device(device)
+    place = choose_device(device)
     precisions = precisions or tuple(dict.fromkeys(("float32", auto_precision(place))))
     training: list[Row] = []
     inference: list[Row] = []

@@ -67,6 +67,11 @@ class MorphableModel:
         check_shape("actions", self.actions, (len(self.action_names), N_EXP))
 
     @property
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+        return self.mean_shape.device
+
+    @property
     def n_verts(self) -> int:
         return len(self.mean_shape)
 
@@ -98,7 +103,9 @@ class MorphableModel:
         return verts[..., self.landmark_ids, :]
 
     def to(self, device: str | torch.device) -> "MorphableModel":
-        """The same model on another device."""
+        """The same model on another device, or itself."""
+        if torch.device(device) == self.device:
+            return self
         moved = {
             field.name: getattr(self, field.name).to(device)
             for field in fields(self)

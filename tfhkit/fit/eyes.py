@@ -38,7 +38,7 @@ class EyeActions:
 
     Args:
         names: of the actions.
-        coefficients: (A, 64), expression of each at full strength.
+        coefficients: (A, 64), expression of each at full strength; on the CPU, as `dual`.
         dual: (64, A), so that `exp @ dual` are an expression's strengths.
     """
 
@@ -58,7 +58,7 @@ def eye_actions(model: MorphableModel) -> EyeActions | None:
     if not set(names) <= set(model.action_names):
         return None
     rows = [model.action_names.index(name) for name in names]
-    actions = model.actions.double()
+    actions = model.actions.double().cpu()
     return EyeActions(names, actions[rows], torch.linalg.pinv(actions)[:, rows])
 
 
@@ -72,7 +72,7 @@ def fit_eyes(
     """The state with lids and gaze as the eyes' landmarks show them.
 
     Args:
-        model: the face model. state: of the clip's frames.
+        model: the face model, on the CPU. state: of the clip's frames, likewise.
         eyes_px: the subject's right and left eye in crop pixels, see `mesh_nets.find_eyes`.
         seen: frames in which they are seen; the others get what lies between.
         camera: of the crop.

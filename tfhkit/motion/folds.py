@@ -1,8 +1,7 @@
 """Cross-validated fine-tuning: one network for each fold, trained side by side."""
 
-import copy
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from tfhkit.device import explain_full_memory
 from tfhkit.face.model import MorphableModel
 from tfhkit.motion.batches import learn_mask
 from tfhkit.motion.data import MotionTrack
-from tfhkit.motion.model import MotionNet, MotionWeights
+from tfhkit.motion.model import MotionNet, MotionWeights, copy_net
 from tfhkit.motion.predict import predict_windows
 from tfhkit.motion.train import (
     TrainingSet,
@@ -21,13 +21,15 @@ from tfhkit.motion.train import (
     adam,
     initial_net,
     train_epoch,
+    training_mark,
     training_set,
     validation_loss,
 )
 from tfhkit.progress import Progress
-from tfhkit.weights import fingerprint, load_checkpoint, save_checkpoint
+from tfhkit.weights import checkpoint_spacing, fingerprint, load_checkpoint, save_checkpoint
 
 
+@explain_full_memory("training the mapping")
 def train_folds(
     track: MotionTrack, general: MotionWeights, settings: TrainSettings,
     model: MorphableModel | None = None, checkpoint: str | Path | None = None,
@@ -42,7 +44,7 @@ def train_folds(
     """
     parts = [settings.fold(k, settings.folds) for k in range(settings.folds)]
     nets = [initial_net(general, part.seed).to(device) for part in parts]
-    best = copy.deepcopy(nets)
+    best = [copy_net(net) for net in nets]
     known = [training_set([track], part, general, general.norm, model, device) for part in parts]
     optimisers = [adam(net, part) for net, part in zip(nets, parts)]
     saved = (
@@ -52,6 +54,7 @@ def train_folds(
     )  # fmt: skip
     state = first_folds_state(nets, known, parts)
     state = load_checkpoint(checkpoint, *saved, state["fingerprint"]) or state
+    spacing = checkpoint_spacing(settings.epochs, *saved)
     while state["epoch"] < min(settings.epochs, state["best_epoch"] + settings.patience):
         epoch = state["epoch"] = state["epoch"] + 1
         for k, part in enumerate(parts):
@@ -63,7 +66,7 @@ def train_folds(
             state.update(best_loss=loss, best_epoch=epoch)
             for kept, net in zip(best, nets):
                 kept.load_state_dict(net.state_dict())
-        if checkpoint is not None:
+        if checkpoint is not None and epoch % spacing == 0:
             save_checkpoint(checkpoint, *saved, state)
         if progress:
             progress(epoch, settings.epochs, f"motion: validation {loss:.3f}")
@@ -75,9 +78,9 @@ def first_folds_state(
 ) -> dict[str, Any]:
     """The state before the first epoch, with the fingerprint of the training."""
     losses = [validation_loss(net, data, part) for net, data, part in zip(nets, known, parts)]
-    what = [asdict(part) for part in parts], asdict(nets[0].config)
+    marks = [training_mark(net, data, part) for net, data, part in zip(nets, known, parts)]
     return {
-        "fingerprint": fingerprint(*what, float(known[0].data[0].exp.sum()), losses),
+        "fingerprint": fingerprint(marks),
         "epoch": 0,
         "histories": [[{"epoch": 0, "validation": loss}] for loss in losses],
         "best_loss": float(np.mean(losses)),
@@ -106,12 +109,12 @@ def average(nets: Sequence[MotionNet], shares: Sequence[float] | None = None) ->
 
     `shares` are the weights of the mean, equal by default; they sum to 1.
     """
-    net = copy.deepcopy(nets[0])
+    net = copy_net(nets[0])
     shares = shares or [1 / len(nets)] * len(nets)
     mean, states = net.state_dict(), [other.state_dict() for other in nets]
     for name, value in mean.items():
         if value.is_floating_point():
-            parts = [part * state[name] for part, state in zip(shares, states)]
+            parts = [part * state[name].to(value) for part, state in zip(shares, states)]
             mean[name] = torch.stack(parts).sum(0)
     net.load_state_dict(mean)
     return net.eval()

@@ -26,11 +26,11 @@ def mouth_points(
     motion = torch.as_tensor(np.asarray(exp, np.float32))
     check_shape("exp", motion, ("T", 64))
     person = torch.as_tensor(np.asarray(id, np.float32)).expand(len(motion), 80)
-    verts = model.landmark_ids[MOUTH].cpu()
+    verts = model.landmark_ids[MOUTH]
     points = (
-        model.mean_shape.cpu()[verts]
-        + torch.einsum("tk,kvc->tvc", person, model.id_basis.cpu()[:, verts])
-        + torch.einsum("tk,kvc->tvc", motion, model.exp_basis.cpu()[:, verts])
+        model.mean_shape[verts].cpu()
+        + torch.einsum("tk,kvc->tvc", person, model.id_basis[:, verts].cpu())
+        + torch.einsum("tk,kvc->tvc", motion, model.exp_basis[:, verts].cpu())
     )
     return points.numpy()
 

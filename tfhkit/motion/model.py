@@ -1,5 +1,6 @@
 """The network from sound to expression and pose (Eq. 1), and its weights on disk."""
 
+import copy
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -135,6 +136,13 @@ class MotionNet(nn.Module):
         if self.config.direct:
             out = out + self.direct(dropout(windows.flatten(2), _DIRECT_DROPOUT, self.training))
         return out[..., :N_EXP], out[..., N_EXP:], state
+
+
+def copy_net(net: MotionNet) -> MotionNet:
+    """A copy of a network, on the same device; cuDNN wants an LSTM's weights in one piece."""
+    twin = copy.deepcopy(net)
+    twin.lstm.flatten_parameters()
+    return twin
 
 
 def n_parameters(net: nn.Module) -> int:

@@ -112,7 +112,7 @@ def calibrate_pose(net: MotionNet, data: Sequence[Prepared], norm: Normalisation
     net.eval()
     medians, centres, spreads = [], [], []
     for d in data:
-        predicted, true = net(d.windows[None])[1][0][d.learn].cpu(), d.pose[d.learn].cpu()
+        predicted, true = net(d.windows[None])[1][0].cpu()[d.learn], d.pose.cpu()[d.learn]
         medians.append(true.median(0).values.numpy())
         centres.append(predicted.median(0).values.numpy())
         spreads.append((predicted.std(0) / true.std(0).clamp_min(1e-6)).numpy())

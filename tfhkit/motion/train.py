@@ -1,6 +1,5 @@
 """Training the motion network: one linear loop for the general and the personal mapping."""
 
-import copy
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,15 +11,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from tfhkit.device import explain_full_memory, fused_on
 from tfhkit.errors import ParameterError
 from tfhkit.face.model import MorphableModel
 from tfhkit.motion.batches import Prepared, gather, known_part, prepare, sequence_starts
 from tfhkit.motion.data import MotionTrack, Normalisation, measure_normalisation
 from tfhkit.motion.loss import LAMBDAS, landmark_map, motion_loss
-from tfhkit.motion.model import MotionConfig, MotionNet, MotionWeights
+from tfhkit.motion.model import MotionConfig, MotionNet, MotionWeights, copy_net
 from tfhkit.motion.predict import calibrate_pose
 from tfhkit.progress import Progress
-from tfhkit.weights import fingerprint, load_checkpoint, save_checkpoint
+from tfhkit.weights import checkpoint_spacing, fingerprint, load_checkpoint, save_checkpoint
 
 History = list[dict[str, float]]  # of every epoch: the terms of Eq. 2 and the validation loss
 
@@ -132,6 +132,7 @@ class TrainingSet:
         return [d for d in self.data if not d.learn.all()]
 
 
+@explain_full_memory("training the mapping")
 def train_motion(
     tracks: Sequence[MotionTrack], start: MotionWeights | MotionConfig | None = None,
     settings: TrainSettings | None = None, norm: Normalisation | None = None,
@@ -151,8 +152,9 @@ def train_motion(
         settings: None takes the defaults.
         norm: statistics of the motion; None measures them on the training frames.
         model: for `TrainSettings.landmark_share`; None takes Eq. 2 as written.
-        checkpoint: file that keeps the state after every epoch. A training of the same tracks
-            and settings resumes from it, with the result of one that never stopped.
+        checkpoint: file that keeps the state after an epoch, see `checkpoint_spacing`. A training
+            of the same tracks and settings resumes from it, with the result of one that never
+            stopped.
         progress: called after every epoch.
         device: for the training; the weights come back on the CPU.
     Returns:
@@ -165,11 +167,11 @@ def train_motion(
     net = initial_net(start, settings.seed).to(device)
     fine_tuning = isinstance(start, MotionWeights)
     known = training_set(tracks, settings, start, norm, model, device)
-    smooth, best, optimiser = copy.deepcopy(net), copy.deepcopy(net), adam(net, settings)
+    smooth, best, optimiser = copy_net(net), copy_net(net), adam(net, settings)
     saved = {"net": net, "smooth": smooth, "best": best}, {"adam": optimiser}
     state = first_state(smooth, known, settings)
     state = load_checkpoint(checkpoint, *saved, state["fingerprint"]) or state
-    began = time.monotonic()
+    began, spacing = time.monotonic(), checkpoint_spacing(settings.epochs, *saved)
 
     while state["epoch"] < min(settings.epochs, state["best_epoch"] + settings.patience):
         epoch = state["epoch"] = state["epoch"] + 1
@@ -179,7 +181,7 @@ def train_motion(
         if loss < state["best_loss"] or not known.checks:
             best.load_state_dict(smooth.state_dict())
             state.update(best_loss=loss, best_epoch=epoch)
-        if checkpoint is not None:
+        if checkpoint is not None and epoch % spacing == 0:
             save_checkpoint(checkpoint, *saved, state)
         if progress:
             told = f", validation {loss:.3f}" if known.checks else ""
@@ -193,7 +195,7 @@ def train_motion(
 def initial_net(start: MotionWeights | MotionConfig | None, seed: int) -> MotionNet:
     """A copy of the network to fine-tune, or one with random weights."""
     torch.manual_seed(seed)
-    return copy.deepcopy(start.net) if isinstance(start, MotionWeights) else MotionNet(start)
+    return copy_net(start.net) if isinstance(start, MotionWeights) else MotionNet(start)
 
 
 def training_set(
@@ -228,21 +230,27 @@ def adam(net: MotionNet, settings: TrainSettings) -> torch.optim.AdamW:
     """AdamW with two groups of parameters: the output layer, and the rest."""
     rest = [p for name, p in net.named_parameters() if not name.startswith("out.")]
     groups: list[dict[str, Any]] = [{"params": net.out.parameters()}, {"params": rest}]
-    betas = settings.beta1, 0.999
-    return torch.optim.AdamW(groups, betas=betas, weight_decay=settings.weight_decay)
+    how: dict[str, Any] = {"betas": (settings.beta1, 0.999), "fused": fused_on(net.out.weight.device)}
+    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, **how)
 
 
 def first_state(net: MotionNet, known: TrainingSet, settings: TrainSettings) -> dict[str, Any]:
     """The state before the first epoch, with the fingerprint of the training."""
     loss = validation_loss(net, known, settings)
-    what = asdict(settings), asdict(net.config), len(known.starts), float(known.data[0].exp.sum())
     return {
-        "fingerprint": fingerprint(*what, loss),
+        "fingerprint": training_mark(net, known, settings),
         "epoch": 0,
         "history": [{"epoch": 0, "validation": loss}],
         "best_loss": loss,
         "best_epoch": 0,
     }
+
+
+def training_mark(net: MotionNet, known: TrainingSet, settings: TrainSettings) -> str:
+    """What a checkpoint belongs to: settings, starting weights and all that is learned from."""
+    parts = [part for d in known.data for part in (d.windows, d.exp, d.pose, d.valid, d.learn)]
+    parts += [*net.state_dict().values(), *([] if known.exp_map is None else [known.exp_map])]
+    return fingerprint(asdict(settings), asdict(net.config), *parts)
 
 
 def train_epoch(
@@ -269,7 +277,7 @@ def train_epoch(
         group["lr"] = lr
     training_mode(net, fine_tuning and settings.keep_statistics)
     length, batch = settings.sequence_frames, settings.batch
-    sums: dict[str, float] = {}
+    sums: dict[str, Tensor] = {}
     drawn = draw_sequences(known, settings, rng)
     per_epoch = len(drawn)
     n_steps = -(-per_epoch // batch)
@@ -290,8 +298,9 @@ def train_epoch(
         if smooth is not None:
             update_average(smooth, net, min(settings.ema, (1 + step) / (10 + step)))
         for name, value in terms.items():
-            sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / per_epoch
-    return sums
+            part = value.detach().double() * len(rows) / per_epoch
+            sums[name] = sums[name] + part if name in sums else part
+    return dict(zip(sums, torch.stack([*sums.values()]).tolist()))
 
 
 def draw_sequences(
@@ -331,8 +340,9 @@ def augment(
 ) -> Float[Tensor, "B T 28 12"]:
     """Normalised windows as other microphones would have recorded them."""
     each = (len(windows), 1, 1, windows.shape[-1])
-    scale, shift = (settings.input_shift * torch.randn(each).to(windows) for _ in range(2))
-    noise = settings.input_noise * torch.randn(windows.shape).to(windows)
+    device = windows.device
+    scale, shift = (settings.input_shift * torch.randn(each, device=device) for _ in range(2))
+    noise = settings.input_noise * torch.randn(windows.shape, device=device)
     return windows * (1 + scale) + shift + noise
 
 
@@ -356,8 +366,8 @@ def validation_loss(net: MotionNet, known: TrainingSet, settings: TrainSettings)
             d.exp[None, d.check], d.pose[None, d.check], d.valid[None, d.check],
             exp_map=known.exp_map,
         )  # fmt: skip
-        losses.append((terms["exp"] + settings.lambdas[0] * terms["pose"]).item())
-    return float(np.mean(losses)) if losses else float("nan")
+        losses.append(terms["exp"] + settings.lambdas[0] * terms["pose"])
+    return float(np.mean(torch.stack(losses).tolist())) if losses else float("nan")
 
 
 def training_card(

@@ -12,7 +12,7 @@ from tfhkit.camera import Camera, project, to_world
 from tfhkit.errors import check_shape
 from tfhkit.face.model import MorphableModel
 from tfhkit.fit.bundle import BundleSettings, landmark_weights
-from tfhkit.motion.model import MotionWeights
+from tfhkit.motion.model import MotionWeights, copy_net
 
 
 def transfer_weights(weights: MotionWeights, matrix: Float[np.ndarray, "64 64"]) -> MotionWeights:
@@ -31,7 +31,7 @@ def transfer_weights(weights: MotionWeights, matrix: Float[np.ndarray, "64 64"])
     std = np.sqrt((scaled**2).sum(0))
     std = np.maximum(std, 1e-3 * std.max()) + 1e-6
     change = torch.as_tensor((scaled / std).T, dtype=torch.float32)
-    net = copy.deepcopy(weights.net)
+    net = copy_net(weights.net)
     with torch.no_grad():
         parts = [net.out.weight, net.out.bias]
         for part in parts + ([net.direct.weight] if net.config.direct else []):

@@ -180,7 +180,7 @@ def draw_batch(
     """Rows of a step's frames and its batch; they depend on the arguments alone."""
     rng = np.random.default_rng([seed, 1, step])
     rows = batch_rows(len(data.usable), train.batch, step, seed)
-    picked = data.usable[torch.as_tensor(rows, device=data.usable.device)]
+    picked = data.usable[torch.as_tensor(rows).to(data.usable.device, non_blocking=True)]
     right, down = (int(s) for s in rng.integers(-train.shift_px, train.shift_px + 1, 2))
     flip = bool(train.flip and rng.random() < 0.5)
     return picked, make_batch(data, picked, (right, down), flip)

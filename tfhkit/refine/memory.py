@@ -170,37 +170,38 @@ class Memory(nn.Module):
         check_shape("value", value, (query.shape[0], self.config.value_dim))
         frames = torch.zeros(len(query)) if frame is None else torch.as_tensor(frame)
         check_shape("frame", frames, (len(query),))
-        written: list[int] = []
-        for q, v, number in zip(query.detach(), value, frames.long().tolist()):
+        device = self.keys.device
+        frames = frames.long().to(device, non_blocking=True)
+        noise = torch.rand(len(query), self.config.slots, generator=generator) * 8 - 4
+        noise = noise.to(device, non_blocking=True)
+        # No number is read back here, so that CUDA need not wait: choices are made with `where`,
+        # and a slot is a tensor of length 1, which indexes without a look at its value.
+        mine = torch.zeros(self.config.slots, dtype=torch.bool, device=device)
+        written = [torch.zeros(0, dtype=torch.int64, device=device)]
+        for q, v, number, own in zip(query.detach(), value, frames.split(1), noise):
             similarity = (self.keys @ q).masked_fill(~self.used, -2.0)
-            slot = int(similarity.argmax())
-            alike = bool(self.used[slot]) and float(self.values[slot] @ v) > self.config.match
+            slot = similarity.argmax(0, keepdim=True)
+            alike = self.used[slot] & (self.values[slot][0] @ v > self.config.match)
             self.age += 1
-            if alike:
-                self.keys[slot] = F.normalize(self.keys[slot] + q, dim=0)
-            else:
-                slot = self._oldest(written, generator)
-                self.keys[slot], self.values[slot], self.writes[slot] = q, v, 0
-                self.writers[slot] = -1
-            self.age[slot] = 0
-            self.writes[slot] += 1
-            others = [other for other in self.writers[slot].tolist() if other not in (number, -1)]
-            row = ([number, *others] + [-1] * WRITERS)[:WRITERS]
-            self.writers[slot] = torch.tensor(row)
+            slot = torch.where(alike, slot, self._oldest(mine, own))
+            key, value_there, row = self.keys[slot][0], self.values[slot][0], self.writers[slot]
+            self.keys[slot] = torch.where(alike, F.normalize(key + q, dim=0), q)[None]
+            self.values[slot] = torch.where(alike, value_there, v)[None]
+            self.writes[slot] = torch.where(alike, self.writes[slot], 0) + 1
+            self.writers[slot] = _newest_first(torch.where(alike, row, -1)[0], number)[None]
+            self.age.index_fill_(0, slot, 0)
+            mine.index_fill_(0, slot, True)
             written.append(slot)
-        return torch.tensor(written, dtype=torch.int64)
+        return torch.cat(written)
 
-    def _oldest(self, written: list[int], generator: torch.Generator | None) -> int:
-        """An empty slot, else about the oldest of those that this batch did not write."""
-        empty = (~self.used).nonzero()
-        if len(empty):
-            return int(empty[0])
-        if len(set(written)) == self.config.slots:
-            return int(self.age.argmax())
-        noise = torch.rand(self.config.slots, generator=generator) * 8 - 4
-        age = self.age + noise.to(self.age.device)
-        age[written] = -torch.inf
-        return int(age.argmax())
+    def _oldest(self, mine: Bool[Tensor, "M"], noise: Float[Tensor, "M"]) -> Int[Tensor, "1"]:
+        """An empty slot, else about the oldest that is not `mine`, the batch's own."""
+        none, empty = self.config.slots, ~self.used
+        number = torch.arange(none, device=empty.device)
+        first_empty = torch.where(empty, number, none).amin(0, keepdim=True)
+        by_age = (self.age + noise).masked_fill(mine, -torch.inf)
+        by_age = torch.where(mine.all(), self.age, by_age).argmax(0, keepdim=True)
+        return torch.where(empty.any(), first_empty, by_age)
 
     @torch.no_grad()
     def retrieve(
@@ -221,6 +222,13 @@ class Memory(nn.Module):
         similarity = (query @ self.keys.T).masked_fill(~self.used, -2.0)
         best, slot = similarity.max(-1)
         return self.values[slot], slot, best
+
+
+def _newest_first(row: Int[Tensor, "W"], number: Int[Tensor, "1"]) -> Int[Tensor, "W"]:
+    """Writers of a slot after frame `number` wrote it: each once, -1 where there are no more."""
+    others = torch.where(row == number, -1, row)
+    others = others[(others == -1).int().argsort(stable=True)]
+    return torch.cat([number, others])[: len(row)]
 
 
 def smooth_features(

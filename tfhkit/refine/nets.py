@@ -3,11 +3,14 @@
 import copy
 import warnings
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from tfhkit.device import fused_on
 from tfhkit.efficientnet import EfficientNetLite, open_efficientnet, why_missing
 from tfhkit.errors import ParameterError
 from tfhkit.refine.config import TrainConfig
@@ -52,6 +55,21 @@ class Nets:
             for group in optimiser.param_groups:
                 group["lr"] = share * rate
 
+    def step_memory(self, loss: Float[Tensor, ""]) -> None:
+        """A step of the query layer; none where the triplet loss is 0.
+
+        On CUDA the loss is not read, which would stop the host: the fused optimiser leaves
+        everything as it is where `found_inf` is 1.
+        """
+        on_cuda = loss.device.type == "cuda"
+        if not on_cuda and float(loss.detach()) <= 0:
+            return
+        self.opt_m.zero_grad(set_to_none=True)
+        loss.backward()
+        if on_cuda:
+            self.opt_m.found_inf = (loss.detach() <= 0).float()  # type: ignore[attr-defined]
+        self.opt_m.step()
+
 
 def build_nets(
     config: RefinerConfig, train: TrainConfig, start: Refiner | None, device: torch.device
@@ -79,13 +97,13 @@ def build_nets(
     )
     for net in (refiner, discriminator):
         net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
-    betas = (0.5, 0.999)
+    adam = partial(Adam, betas=(0.5, 0.999), fused=fused_on(device))
     return Nets(
         refiner.train(),
         discriminator,
-        opt_g=Adam(refiner.generator.parameters(), train.lr, betas),
-        opt_d=Adam(discriminator.parameters(), train.disc_lr, betas),
-        opt_m=Adam(refiner.memory.fc.parameters(), train.lr, betas),
+        opt_g=adam(refiner.generator.parameters(), train.lr),
+        opt_d=adam(discriminator.parameters(), train.disc_lr),
+        opt_m=adam(refiner.memory.fc.parameters(), train.lr),
         features=_features(device) if train.losses.perceptual else None,
     )
 

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 from scipy import ndimage
 from torch import Tensor
 
+from tfhkit.device import autocast_for, explain_full_memory
 from tfhkit.errors import InputError, ParameterError, check_shape
 from tfhkit.maths import smoothstep
 from tfhkit.progress import Progress
 from tfhkit.refine.data import gather_windows, window_indices
-from tfhkit.refine.device import autocast_for
 from tfhkit.refine.memory import knot_indices, smooth_features
 from tfhkit.refine.refiner import Refiner, RefinerConfig
 
@@ -91,6 +91,7 @@ def _interpolates(config: RefinerConfig, n_frames: int) -> bool:
     return config.smooth_s > 0 and n_frames >= 3
 
 
+@explain_full_memory("refining")
 def refine(
     refiner: Refiner,
     renders: Shaped[np.ndarray, "T H W C"],
@@ -165,11 +166,13 @@ def _generate(
         identity = retrieve_identity(refiner, renders, times).identity
     identity = torch.as_tensor(identity, dtype=torch.float32, device=device)
     check_shape("identity", identity, (n, refiner.config.memory.value_dim))
-    rows = torch.as_tensor(window_indices(n, refiner.config.generator.window))
+    rows = window_indices(n, refiner.config.generator.window)
     pixels = torch.as_tensor(np.ascontiguousarray(renders))
     for start in range(0, n, batch):
         part = slice(start, min(start + batch, n))
-        window = gather_windows(pixels, rows[part]).to(device)
+        first = rows[part].min()
+        seen, own = pixels[first : part.stop].to(device), torch.as_tensor(rows[part] - first)
+        window = gather_windows(seen, own.to(device))
         window = window.contiguous(memory_format=torch.channels_last)
         with torch.no_grad(), autocast():
             answers = refiner.generator(window, identity[part])

@@ -9,23 +9,24 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from tfhkit.device import autocast_for, choose_device, explain_full_memory, fast_convolutions
 from tfhkit.errors import check_shape
 from tfhkit.metrics.image import decibel
 from tfhkit.progress import Progress
 from tfhkit.refine.config import HeldOut, RunOptions, TrainConfig
 from tfhkit.refine.data import PairedFrames, TrainingFrames, draw_batch, training_frames
-from tfhkit.refine.device import autocast_for, train_device
 from tfhkit.refine.nets import Nets, build_nets
 from tfhkit.refine.predict import refine
 from tfhkit.refine.refiner import Refiner, RefinerConfig
 from tfhkit.refine.spatial import ENCODERS
 from tfhkit.refine.training_steps import Losses, gan_step, identity_for, memory_step, mixed_seed
-from tfhkit.weights import fingerprint, load_checkpoint, save_checkpoint
+from tfhkit.weights import checkpoint_spacing, fingerprint, load_checkpoint, save_checkpoint
 
 # what a checkpoint keeps: fingerprint, step, seconds, and the entries of the history
 State = dict[str, Any]
 
 
+@explain_full_memory("training the refiner")
 def train_refiner(
     pairs: PairedFrames, config: RefinerConfig, train: TrainConfig, start: Refiner | None = None,
     seed: int = 0, run: RunOptions | None = None,
@@ -49,15 +50,17 @@ def train_refiner(
         ShapeError, InputError, ParameterError: see `training_frames`, `load_checkpoint`.
     """
     run = run or RunOptions()
-    device = train_device(run.device)
+    device = choose_device(run.device)
     data = training_frames(pairs, config, device)
     autocast = autocast_for(train.precision, device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    own_rng = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with own_rng, fast_convolutions(device):
         torch.manual_seed(seed)
         nets = build_nets(config, train, start, device)
         pool5 = _fit_to_frames(nets.refiner, data, pairs.renders, run.progress)
         state = _first_state(nets, data, train, start, seed, run)
-        first, saved = state["step"], state["seconds"]
+        due = Checkpoints(nets, train, state)
+        first = state["step"]
         clock = time.monotonic() - state["seconds"]
         for step in range(first, train.steps):
             done = _share_done(train, step, state["seconds"])
@@ -73,11 +76,10 @@ def train_refiner(
             losses |= gan_step(nets, batch, identity, terms, autocast)
             state["step"], state["seconds"] = step + 1, time.monotonic() - clock
             _record(nets.refiner, losses, state, train, run)
-            if run.checkpoint is not None and state["seconds"] - saved > train.checkpoint_s:
+            if run.checkpoint is not None and due.now(state):
                 save_checkpoint(run.checkpoint, nets.modules, nets.optimisers, state)
-                saved = state["seconds"]
             if run.progress:
-                run.progress(step + 1, train.steps, f"refiner, L1 {float(losses['l1']):.4f}")
+                run.progress(step + 1, train.steps, f"refiner, L1 {state['steps'][-1]['l1']:.4f}")
         _validate(nets.refiner, run.held_out, state)
         if run.watch:
             run.watch(state)
@@ -132,6 +134,23 @@ def _first_state(
     return found or fresh
 
 
+class Checkpoints:
+    """When the state of a training is saved: not too often, and not too many bytes in all."""
+
+    def __init__(self, nets: Nets, train: TrainConfig, state: State) -> None:
+        self.steps = checkpoint_spacing(train.steps, nets.modules, nets.optimisers)
+        self.seconds, self.total = train.checkpoint_s, train.steps
+        self.last = state["step"], state["seconds"]
+
+    def now(self, state: State) -> bool:
+        """Whether it is saved after this step; the end of a training saves its own."""
+        step, seconds = state["step"] - self.last[0], state["seconds"] - self.last[1]
+        if step < self.steps or seconds <= self.seconds or state["step"] >= self.total:
+            return False
+        self.last = state["step"], state["seconds"]
+        return True
+
+
 def _share_done(train: TrainConfig, step: int, seconds: float) -> float:
     """Share of the training that is done, by steps or by the budget of time.
 
@@ -155,8 +174,9 @@ def _record(
     """Add to the history what is due after a step."""
     step = state["step"]
     if (step - 1) % train.log_every == 0 or step == train.steps:
-        values = {name: round(float(loss), 6) for name, loss in losses.items()}
-        state["steps"].append({"step": step} | values)
+        values = torch.stack([loss.float() for loss in losses.values()]).tolist()
+        rounded = {name: round(value, 6) for name, value in zip(losses, values)}
+        state["steps"].append({"step": step} | rounded)
         if run.watch:
             run.watch(state)
     if step % train.validate_every == 0:

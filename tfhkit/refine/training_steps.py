@@ -35,10 +35,7 @@ def memory_step(
         return {}
     memory, value = nets.refiner.memory, data.identity[picked]
     loss = memory.triplet_loss(memory.query(pool5[picked]), value)
-    if loss.requires_grad and float(loss.detach()) > 0:
-        nets.opt_m.zero_grad(set_to_none=True)
-        loss.backward()
-        nets.opt_m.step()
+    nets.step_memory(loss)
     memory.update(memory.query(pool5[picked]), value, data.frames[picked], noise)
     return {"triplet": loss.detach()}
 
