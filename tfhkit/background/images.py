@@ -152,7 +152,7 @@ def training_images(
     """Renderings of frames with their own coefficients, over their own backgrounds.
 
     Args:
-        clip: the clip whose frames are read. fit: its fit. model: the fitted model, on the CPU.
+        clip: the clip whose frames are read. fit: its fit. model: the fitted model.
         size_px: side of the crops.
         frames: numbers of the frames, all below len(fit).
         look: how the face is rendered.
@@ -213,7 +213,7 @@ def open_backdrops(
     """Backdrops of some frames of a clip.
 
     Args:
-        clip: the clip whose frames are read. fit: its fit. model: the fitted model, on the CPU.
+        clip: the clip whose frames are read. fit: its fit. model: the fitted model.
         frames: frame numbers in any order, repeated or not.
         size_px: side of the crops.
         backend: rasteriser of the holes.
@@ -241,7 +241,7 @@ def driven_images(
 
     Args:
         backdrops: they hold all frames of the motion's `source_index`.
-        fit: of the clip. model: the fitted model, on the CPU.
+        fit: of the clip. model: the fitted model.
         motion: what the head does, and which frames are its backgrounds.
         look, progress: as in `training_images`.
     Returns:
@@ -345,8 +345,9 @@ def mobility(model: MorphableModel) -> Float[Tensor, "V"]:
     It compares sqrt(sum_k |B_exp,k|^2), the vertex' root mean square way for expression
     coefficients of unit variance, with `_MOVES_DM`.
     """
-    way_dm = model.exp_basis.square().sum((0, 2)).sqrt().numpy()
-    return torch.as_tensor(smoothstep(*_MOVES_DM, way_dm), dtype=torch.float32)
+    way_dm = model.exp_basis.square().sum((0, 2)).sqrt()
+    share = smoothstep(*_MOVES_DM, way_dm.cpu().numpy())
+    return torch.as_tensor(share, dtype=torch.float32, device=way_dm.device)
 
 
 def fill_hole(

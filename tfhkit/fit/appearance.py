@@ -64,13 +64,14 @@ def solve_light(
     Returns:
         (27,) channel-major, 0.8 of band 0 taken off.
     """
-    light = torch.zeros(3, 9, dtype=torch.float64)
+    light = albedo.new_zeros(3, 9, dtype=torch.float64)
+    bands = albedo.new_tensor([0.0] + [0.2] * 3 + [1.0] * 5)
     for channel in range(3):
         a = (basis * albedo[None, :, channel, None]).reshape(-1, 9).double()
         w = weight[..., channel].reshape(-1, 1).double()
         normal = a.T @ (w * a)
         right = a.T @ (w[:, 0] * colours[..., channel].reshape(-1).double())
-        pull = torch.diag(ridge * w.sum() * torch.tensor([0.0] + [0.2] * 3 + [1.0] * 5)).double()
+        pull = torch.diag(ridge * w.sum() * bands).double()
         light[channel] = torch.linalg.solve(normal + pull, right)
     light[:, 0] -= AMBIENT
     return light.reshape(27).float()
@@ -90,7 +91,7 @@ def solve_texture(
     w = weight.double()
     gain = (w * s * s).sum(0).reshape(-1)
     target = (w * s * (colours.double() - s * model.mean_tex.double())).sum(0).reshape(-1)
-    normal = basis.T @ (gain[:, None] * basis) + prior * torch.eye(n, dtype=torch.float64)
+    normal = basis.T @ (gain[:, None] * basis) + prior * torch.eye(n).to(basis)
     return torch.linalg.solve(normal, basis.T @ target).float()
 
 
@@ -117,7 +118,7 @@ def fit_appearance(
     camera = Camera(images.shape[1])
     colours, basis, seen = observe(model, coefficients, images, camera)
     weight = seen[..., None].float().expand_as(colours)
-    tex = torch.zeros(80)
+    tex = colours.new_zeros(80)
     for _ in range(iterations):
         albedo = model.texture(tex[None])[0]
         light = solve_light(colours, basis, albedo, weight)

@@ -1,6 +1,6 @@
 """The morphable model at its landmarks, and the jaw landmarks that slide along the outline."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,6 +31,10 @@ class LandmarkBasis:
     places: Int[Tensor, "68"]
     contour: Int[Tensor, "17 K"]
     surface: Int[Tensor, "D"]
+
+    def to(self, device: str | torch.device) -> "LandmarkBasis":
+        """The same on another device."""
+        return LandmarkBasis(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def shape(
         self, state: "BundleState", rows: Int[Tensor, "T R"] | None = None
@@ -84,7 +88,7 @@ def landmark_rows(basis: LandmarkBasis, state: "BundleState", camera: Camera) ->
     slides = px[:, basis.contour]  # (T, 17, K, 2)
     mean_px = project(basis.mean[basis.places[:17]], camera)[0]
     outward = torch.nn.functional.normalize(mean_px - mean_px.mean(0), dim=-1)
-    flip = torch.tensor([1.0, -1.0], dtype=torch.float64)  # pixels run down, the world up
+    flip = basis.mean.new_tensor([1.0, -1.0])  # pixels run down, the world up
     outward = torch.einsum("tij,kj->tki", state.rotation[:, :2, :2], outward * flip) * flip
     best = (slides * outward[:, :, None]).sum(-1).argmax(-1)
     rows = basis.places.expand(len(px), -1).clone()

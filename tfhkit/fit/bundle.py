@@ -131,7 +131,7 @@ def _linearise(basis, state, rows, points_px, camera):
     world = turned + state.trans[:, None]
     px, depth = project(world, camera)
     turn = state.rotation[:, None]
-    eye = torch.eye(3, dtype=torch.float64).expand(*depth.shape, 3, 3)
+    eye = torch.eye(3).to(depth).expand(*depth.shape, 3, 3)
     by_shape = turn @ torch.cat([basis.exp_basis[rows], basis.id_basis[rows]], -1)
     by_world = torch.cat([-cross_matrix(turned), eye, by_shape], -1)
     return px - points_px, (pixel_gradient(world, depth, camera) @ by_world).flatten(1, 2)
@@ -183,7 +183,7 @@ def bundle_step(
     expected, n_shared = torch.zeros_like(shared), free.n
     if free.light is not None:
         expected[2 * N_ID :] = free.light
-    prior = _priors(settings, len(points_px), n_shared)[1]
+    prior = _priors(settings, len(points_px), n_shared)[1].to(shared)
     normal, right = torch.diag(prior), prior * (expected - shared)[:n_shared]
     reduced = []
     for sums in _all_sums(basis, state, points_px, confidence, camera, settings, more, n_shared):
@@ -206,9 +206,9 @@ def _all_sums(basis, state, points_px, confidence, camera, settings, more, n_sha
     """NormalEquations of one chunk of frames after the other, priors of the frames included."""
     n_frames = len(points_px)
     rows = landmark_rows(basis, state, camera)
-    precision = landmark_weights(settings.sigma_px, points_px.shape[1])
-    prior = _priors(settings, n_frames, n_shared)[0]
-    smooth = settings.smooth_weight**2 * _SMOOTH_UNITS
+    precision = landmark_weights(settings.sigma_px, points_px.shape[1]).to(points_px)
+    prior = _priors(settings, n_frames, n_shared)[0].to(points_px)
+    smooth = settings.smooth_weight**2 * _SMOOTH_UNITS.to(points_px)
     towards = torch.cat([_neighbours(x) - x for x in (state.angles, state.trans, state.exp)], 1)
     for start in range(0, n_frames, settings.chunk):
         part = slice(start, start + settings.chunk)

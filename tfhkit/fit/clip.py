@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from tfhkit.camera import CROP_PX, Camera, project, rotation_from_angles
 from tfhkit.coefficients import Coefficients
+from tfhkit.device import explain_full_memory
 from tfhkit.errors import InputError, check_shape
 from tfhkit.face import load_model
 from tfhkit.face.model import MorphableModel
@@ -156,6 +157,7 @@ class Fit:
             ) from error
 
 
+@explain_full_memory("fitting the face")
 def fit_clip(
     clip: FrameSource,
     landmarks: Landmarks,
@@ -171,7 +173,7 @@ def fit_clip(
     Args:
         clip: Clip.
         landmarks: Landmarks of its first T frames.
-        model: MorphableModel; the open one by default.
+        model: MorphableModel; the open one on the CPU by default. The fit runs where it is.
         settings: BundleSettings.
         texture_frames: frames whose pixels decide identity, texture and light.
         photometric: PhotometricSettings; None stops after the landmarks (texture and light
@@ -186,16 +188,18 @@ def fit_clip(
         ShapeError: landmarks that are not (T, 68, 2).
     """
     model = model or load_model()
+    own = model.to("cpu")
     points = _checked_points(clip, landmarks)
     times = clip.times[: len(points)]
     settings = settings or settings_for(times)
-    crop = _checked_crop(clip, points, model, crop)
+    crop = _checked_crop(clip, points, own, crop)
     left_out = landmarks.left_out()
-    (basis, seen), camera = _observed(landmarks, points, model, crop), Camera()
+    (own_basis, seen), camera = _observed(landmarks, points, own, crop), Camera()
+    basis, seen = own_basis.to(model.device), seen.to(model.device)
     state = solve_bundle(basis, seen.points_px, seen.confidence, camera, settings, progress)
     sigma = frame_sigma(basis, state, seen.points_px, seen.confidence, camera, settings)
     shown = np.flatnonzero(~left_out)
-    chosen = shown[spread_frames(state.angles.numpy()[shown], texture_frames)]
+    chosen = shown[spread_frames(state.angles.cpu().numpy()[shown], texture_frames)]
     size_px = (photometric or PHOTOMETRIC).size_px
     crops = [crop.image(frame, size_px) for frame in read_frames(clip, chosen)]
     few, images = seen.at(chosen, crops), np.stack(crops)
@@ -203,7 +207,7 @@ def fit_clip(
     state = replace(state, tex=tex.double(), light=light.double())
     before = {
         "photometric_l1_landmarks": photometric_l1(model, state[chosen].coefficients(), images),
-        "jitter_deg_landmarks": jitter_deg(state.angles.numpy()),
+        "jitter_deg_landmarks": jitter_deg(state.angles.cpu().numpy()),
     }
     if photometric:
         *_, (state, _) = refine_shared(
@@ -216,19 +220,21 @@ def fit_clip(
         state, sigma = refine_all(
             model, basis, state, seen, frames, settings, photometric, progress
         )
+    state, sigma = state.to("cpu"), sigma.cpu()
+    if photometric:
         state = calm_pose(state, times)
     state = bridge_motion(state, left_out, times)
     if landmarks.dense_px is not None:
         seen_eyes = crop.to_crop(landmarks.dense_px[:, N_MESH:].reshape(len(points), 2, -1, 2))
-        state = fit_eyes(model, state, torch.as_tensor(seen_eyes), ~landmarks.gap, camera)
+        state = fit_eyes(own, state, torch.as_tensor(seen_eyes), ~landmarks.gap, camera)
     fitted = state.coefficients().map(lambda part: part.contiguous().numpy())
-    predicted = crop.to_frame(reproject(basis, state, camera)[:, :68].numpy())
+    predicted = crop.to_frame(reproject(own_basis, state, camera)[:, :68].numpy())
     sigma_deg = np.degrees(sigma[:, :3].numpy()).astype(np.float32)
     report = fit_report(landmark_errors(points, predicted), fitted, landmarks.gap, times, sigma_deg)
     report |= before | {"landmark_sigma_px": sigma_by_group(settings.sigma_px)}
-    report |= {"photometric_l1": photometric_l1(model, fitted[chosen], images)} | _seen(landmarks)
+    report |= {"photometric_l1": photometric_l1(own, fitted[chosen], images)} | _seen(landmarks)
     seen_px = points.astype(np.float32), landmarks.gap
-    covered = covered_share(model, fitted[chosen], images)
+    covered = covered_share(own, fitted[chosen], images)
     return Fit(fitted, *seen_px, times, crop, model.name, report, model.path, sigma_deg, covered)
 
 

@@ -1,6 +1,6 @@
 """The unknowns of a clip's fit, and where they start: the mean head's pose in every frame."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -31,6 +31,10 @@ class BundleState:
     trans: Float[Tensor, "T 3"]
     tex: Float[Tensor, "80"] = _zeros(80)
     light: Float[Tensor, "27"] = _zeros(27)
+
+    def to(self, device: str | torch.device) -> "BundleState":
+        """The same on another device."""
+        return BundleState(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     @property
     def angles(self) -> Float[Tensor, "T 3"]:
@@ -73,8 +77,8 @@ def initial_state(
     inner = slice(17, 68)
     mean = basis.mean[basis.places[inner]]
     centre = mean.mean(0)
-    flip = torch.tensor([1.0, -1.0], dtype=torch.float64)
-    y = (points_px.double()[:, inner] - torch.tensor(camera.centre_px, dtype=torch.float64)) * flip
+    flip = basis.mean.new_tensor([1.0, -1.0])
+    y = (points_px.double()[:, inner] - basis.mean.new_tensor(camera.centre_px)) * flip
     y_mean = y.mean(1, keepdim=True)
     # y = scale * (R x)_{xy} + shift: least squares for the 2 x 3 matrix, then its nearest rotation.
     solution = torch.linalg.lstsq((mean - centre).expand(n_frames, -1, -1), y - y_mean).solution
@@ -86,5 +90,6 @@ def initial_state(
     across = y_mean[:, 0] * (depth / camera.focal_px)[:, None]
     seen = torch.cat([across, (DISTANCE - depth)[:, None]], 1)
     trans = seen - (rotation @ centre)
-    zeros = torch.zeros(n_frames, 64, dtype=torch.float64)
-    return BundleState(torch.zeros(80, dtype=torch.float64), zeros, rotation, trans)
+    exp = torch.zeros(n_frames, 64, dtype=torch.float64)
+    id = torch.zeros(80, dtype=torch.float64)
+    return BundleState(id, exp, rotation, trans).to(basis.mean.device)

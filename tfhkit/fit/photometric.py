@@ -120,7 +120,7 @@ class Photometry:
         by_shape = torch.cat([by_place @ turn, by_normal @ turn], -1) @ basis
         columns = [by_turn, by_place, by_shape]
         if self.shared:
-            by_light = torch.einsum("pc,tpb,cd->tpcdb", albedo, bands, torch.eye(3))
+            by_light = torch.einsum("pc,tpb,cd->tpcdb", albedo, bands, torch.eye(3).to(bands))
             columns += [-irradiance[..., None] * points.tex_basis, -by_light.flatten(-2)]
         return colour - albedo * irradiance, torch.cat(columns, -1)
 
@@ -154,6 +154,12 @@ class Observed:
     confidence: Float[Tensor, "T"]
     images: UInt8[np.ndarray, "T S S 3"] | None = None
     left_out: Bool[Tensor, "T"] | None = None
+
+    def to(self, device: str | torch.device) -> "Observed":
+        """The same with its tensors on another device."""
+        left_out = None if self.left_out is None else self.left_out.to(device)
+        points, confidence = self.points_px.to(device), self.confidence.to(device)
+        return Observed(points, confidence, self.images, left_out)
 
     def at(
         self,
@@ -211,7 +217,7 @@ def landmark_noise(
     """
     error = points_px - reproject(basis, state, Camera())
     offset = error.median(0).values
-    distance, group = (error - offset).norm(dim=-1), groups_of(points_px.shape[1])
+    distance, group = (error - offset).norm(dim=-1).cpu(), groups_of(points_px.shape[1])
     median = [distance[:, group == k].median() for k in range(int(group.max()) + 1)]
     sigma = [2 * max(LEAST_SIGMA_PX, float(m) / 1.18) for m in median]
     return offset, (*sigma, *[sigma[-1]] * (N_GROUPS - len(sigma)))

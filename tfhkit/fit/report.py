@@ -64,7 +64,7 @@ def photometric_l1(
     with torch.no_grad():
         drawn = render(model, coefficients, Camera(images.shape[1]), region="skin")
     shown = drawn[..., 3] == 1
-    error = (drawn[..., :3] - torch.from_numpy(images) / 255)[shown]
+    error = (drawn[..., :3] - torch.from_numpy(images).to(drawn.device) / 255)[shown]
     return float(error.abs().mean()) if len(error) else 0.0
 
 

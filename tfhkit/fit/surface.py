@@ -55,12 +55,12 @@ def surface_points(model: MorphableModel, id: Float[Tensor, "80"], spacing: floa
         SurfacePoints.
     """
     part = (model.regions["face"] & ~model.any_region(*MOUTH_INSIDE)).nonzero()[:, 0]
-    cells = np.floor(model.mean_shape[part].numpy() / spacing)
+    cells = np.floor(model.mean_shape[part].cpu().numpy() / spacing)
     ids = part[np.unique(cells, axis=0, return_index=True)[1]]
     near = model.faces[torch.isin(model.faces, ids).any(1)]  # triangles that decide their normals
     used, corner = near.unique(return_inverse=True)
     place = torch.searchsorted(used, ids)
-    shape = model.shape(id[None], torch.zeros(1, 64))[:, used]
+    shape = model.shape(id[None], id.new_zeros(1, 64))[:, used]
 
     def changes(basis):
         turned = normal_changes(shape[0], corner, basis[:, used])[:, place]
@@ -135,7 +135,8 @@ def sample_with_gradient(
     size = images.shape[1]
     if blur_px:
         images = np.stack([cv2.GaussianBlur(image, (0, 0), blur_px) for image in images])
-    picture = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(points_px.device)
+    picture = pixels.permute(0, 3, 1, 2).float() / 255
     wide = torch.nn.functional.pad(picture, (1, 1, 1, 1), mode="replicate")
     across = (wide[:, :, 1:-1, 2:] - wide[:, :, 1:-1, :-2]) / 2
     down = (wide[:, :, 2:, 1:-1] - wide[:, :, :-2, 1:-1]) / 2

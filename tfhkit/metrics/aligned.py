@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from tfhkit.efficientnet import EfficientNetLite, open_efficientnet
 from tfhkit.errors import InputError, check_shape
 from tfhkit.metrics.landmarks import OUTER_EYE_CORNERS, POINTS
-from tfhkit.metrics.perceptual import as_unit
+from tfhkit.metrics.perceptual import as_unit, on_device
 from tfhkit.stats import AlignedDistance, aligned_distance, pairs_in_reach
 from tfhkit.stats.alignment import REACH_S
 
@@ -65,6 +65,7 @@ def perceptual_aligned(
     generated_times: Real[np.ndarray, "U"],
     reach_s: float = REACH_S,
     net: EfficientNetLite | None = None,
+    device: str | torch.device = "cpu",
 ) -> AlignedDistance:
     """`perceptual_distance` of every pair of frames in reach, averaged along their alignment.
 
@@ -72,6 +73,7 @@ def perceptual_aligned(
         real: (T, H, W, 3), generated: (U, H, W, 3) uint8, of faces at the same place.
         times, generated_times: seconds on one clock. reach_s: as in `aligned_distance`.
         net: another network; None takes Lite1.
+        device: where Lite1 runs; a given network runs where it is.
     Returns:
         AlignedDistance.
     Raises:
@@ -79,7 +81,7 @@ def perceptual_aligned(
     """
     check_shape("real", real, (len(times), "H", "W", 3))
     check_shape("generated", generated, (len(generated_times), *real.shape[1:]))
-    net = net or open_efficientnet("lite1")
+    net = net or on_device(open_efficientnet("lite1"), device)
     near = pairs_in_reach(times, generated_times, reach_s)
     distance = np.full(near.shape, np.inf)
     for first in range(0, len(real), _BATCH):
@@ -88,12 +90,13 @@ def perceptual_aligned(
         if len(others):
             a, b = _vectors(net, real[part]), _vectors(net, generated[others])
             # vectors of length 1: |a - b|^2 = 2 - 2 a b
-            distance[part, others] = (2 - 2 * a @ b.T).clamp(min=0).double().numpy()
+            distance[part, others] = (2 - 2 * a @ b.T).clamp(min=0).double().cpu().numpy()
     return aligned_distance(distance, times, generated_times, reach_s)
 
 
 def _vectors(net, frames):
     """(T, D) of length 1, whose squared distances are `efficientnet.feature_distance`."""
-    scales = [F.normalize(stage, dim=1) for stage in net.stages(as_unit(frames))]
+    images = as_unit(frames).to(next(net.parameters()).device)
+    scales = [F.normalize(stage, dim=1) for stage in net.stages(images)]
     parts = [s.flatten(1) / np.sqrt(s[0, 0].numel() * len(scales)) for s in scales]
     return torch.cat(parts, 1)

@@ -1,10 +1,11 @@
 """Metrics by trained networks: perceptual distance, LPIPS where it is installed, identity."""
 
+import copy
 import hashlib
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +29,8 @@ WIDTHS = (64, 192, 384, 256, 256)
 _ENDS = (2, 5, 8, 10, 12)  # in torchvision's features: behind each of the five ReLUs
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 _BATCH = 32
+_PLACED: dict[tuple[nn.Module, str], nn.Module] = {}  # shared networks' copies, see `on_device`
+Net = TypeVar("Net", bound=nn.Module)
 
 
 class LpipsNet(nn.Module):
@@ -48,7 +51,7 @@ class LpipsNet(nn.Module):
     ) -> Float[Tensor, "B"]:
         """Distances (B,) of two batches (B, 3, H, W) in [-1, 1]; mask (B, 1, H, W) float."""
         start = 0
-        shift, scale = (torch.tensor(v).view(1, 3, 1, 1) for v in (_SHIFT, _SCALE))
+        shift, scale = (first.new_tensor(v).view(1, 3, 1, 1) for v in (_SHIFT, _SCALE))
         x = (torch.cat([first, second]) - shift) / scale
         total = x.new_zeros(len(first))
         for end, weight in zip(_ENDS, self.linear):
@@ -67,6 +70,7 @@ def lpips(
     generated: np.ndarray,
     mask: Shaped[np.ndarray, "..."] | None = None,
     net: LpipsNet | None = None,
+    device: str | torch.device = "cpu",
 ) -> Float[np.ndarray, "T"]:
     """Learned perceptual distance, per frame; 0 for equal images, lower is better.
 
@@ -75,6 +79,7 @@ def lpips(
         mask: (T, H, W), where to look; each feature map is averaged over its share. None for
             everywhere, as published.
         net: LpipsNet; None takes the published weights.
+        device: where those run; a given network runs where it is.
     Returns:
         (T,) float64.
     Raises:
@@ -84,11 +89,13 @@ def lpips(
     """
     check_shape("real", real, ("T", "H", "W", 3))
     check_shape("generated", generated, real.shape)
-    net, out = net or open_lpips(), []
+    net, out = net or on_device(open_lpips(), device), []
+    place = next(net.parameters()).device
     for first in range(0, len(real), _BATCH):
         part = slice(first, first + _BATCH)
-        inside = None if mask is None else _inside(mask[part])
-        out.append(net(as_unit(real[part]), as_unit(generated[part]), inside).double().numpy())
+        inside = None if mask is None else _inside(mask[part]).to(place)
+        pair = (as_unit(frames[part]).to(place) for frames in (real, generated))
+        out.append(net(*pair, inside).double().cpu().numpy())
     return np.concatenate(out)
 
 
@@ -98,6 +105,7 @@ def perceptual_distance(
     generated: np.ndarray,
     mask: Shaped[np.ndarray, "..."] | None = None,
     net: EfficientNetLite | None = None,
+    device: str | torch.device = "cpu",
 ) -> Float[np.ndarray, "T"]:
     """How different frames look to EfficientNet-Lite1, per frame; 0 for equal images.
 
@@ -108,6 +116,7 @@ def perceptual_distance(
         real, generated: (T, H, W, 3) uint8.
         mask: (T, H, W), where to look; None for everywhere.
         net: another network; None takes Lite1.
+        device: where Lite1 runs; a given network runs where it is.
     Returns:
         (T,) float64, between 0 and 4, see `tfhkit.efficientnet.feature_distance`.
     Raises:
@@ -115,13 +124,23 @@ def perceptual_distance(
     """
     check_shape("real", real, ("T", "H", "W", 3))
     check_shape("generated", generated, real.shape)
-    net, out = net or open_efficientnet("lite1"), []
+    net, out = net or on_device(open_efficientnet("lite1"), device), []
+    place = next(net.parameters()).device
     for first in range(0, len(real), _BATCH):
         part = slice(first, first + _BATCH)
-        a, b = (net.stages(as_unit(frames[part])) for frames in (real, generated))
-        inside = None if mask is None else _inside(mask[part])
-        out.append(feature_distance(a, b, inside).double().numpy())
+        a, b = (net.stages(as_unit(frames[part]).to(place)) for frames in (real, generated))
+        inside = None if mask is None else _inside(mask[part]).to(place)
+        out.append(feature_distance(a, b, inside).double().cpu().numpy())
     return np.concatenate(out)
+
+
+def on_device(net: Net, device: str | torch.device) -> Net:
+    """A network that is shared, on a device: itself on the CPU, else a copy, which is kept."""
+    if torch.device(device).type == "cpu":
+        return net
+    if (net, str(device)) not in _PLACED:
+        _PLACED[net, str(device)] = copy.deepcopy(net).to(device)
+    return _PLACED[net, str(device)]  # type: ignore[return-value] # a copy of it
 
 
 def perceptual_available() -> bool:

@@ -74,11 +74,13 @@ def sample_bilinear(
         image: (H, W, 3) uint8.
         points_px: (V, 2), pixel centres at +0.5; outside, the border is repeated.
     Returns:
-        (V, 3) float32 in [0, 1].
+        (V, 3) float32 in [0, 1], on the device of the points.
     """
-    picture = torch.as_tensor(np.array(image)).permute(2, 0, 1)[None].float() / 255
-    size = torch.tensor([image.shape[1], image.shape[0]], dtype=torch.float32)
-    grid = (points_px.float() / size * 2 - 1)[None, None]
+    points = points_px.float()
+    picture = torch.as_tensor(np.array(image)).to(points.device)
+    picture = picture.permute(2, 0, 1)[None].float() / 255
+    size = points.new_tensor([image.shape[1], image.shape[0]])
+    grid = (points / size * 2 - 1)[None, None]
     colours = torch.nn.functional.grid_sample(
         picture, grid, padding_mode="border", align_corners=False
     )
@@ -101,7 +103,7 @@ def detailed_albedo(
     min sum_i w_i |d_i - s_i|^2 + smoothness sum_edges |d_i - d_j|^2, so that there is no seam.
 
     Args:
-        model: MorphableModel (CPU).
+        model: MorphableModel.
         coefficients: Coefficients of one frame, (1, ...) (NumPy or torch); its light is used.
         crop_image: (S, S, 3) uint8, the frame's crop.
         camera: Camera of the crop; by default of the image's size.
@@ -111,7 +113,8 @@ def detailed_albedo(
         fill: False keeps the model's albedo wherever the frame shows nothing.
         smoothness: weight of the edges in the filling, against 1 for a well-seen vertex.
     Returns:
-        (V, 3) float32 RGB, at least 0; may exceed 1 where the light was fitted too dark.
+        (V, 3) float32 RGB on the model's device, at least 0; may exceed 1 where the light was
+        fitted too dark.
     Raises:
         ShapeError: more than one frame, or an image that does not fit the camera.
     Source: paper Sec. 3.3.1. Differs from the published code: bilinear instead of truncated
@@ -119,7 +122,7 @@ def detailed_albedo(
     """
     camera = camera or Camera(crop_image.shape[0])
     check_shape("crop_image", crop_image, (camera.size_px, camera.size_px, 3))
-    frame = coefficients.map(lambda part: torch.as_tensor(part).float())
+    frame = coefficients.map(lambda part: torch.as_tensor(part).to(model.mean_shape))
     check_shape("coefficients.exp", frame.exp, (1, 64))
     with torch.no_grad():
         verts = posed_verts(model, frame)
@@ -133,15 +136,15 @@ def detailed_albedo(
         weight = _view_weight(model, verts, normals, camera)
         weight = weight * (irradiance.min(-1).values > _DARK)
         weight = weight * torch.exp(-(((sampled - smooth).norm(dim=-1) / _FOREIGN) ** 4))
-    difference = (sampled - smooth).numpy().astype(np.float64)
-    weight = weight.numpy().astype(np.float64)
+    difference = (sampled - smooth).cpu().numpy().astype(np.float64)
+    weight = weight.cpu().numpy().astype(np.float64)
     if fill:
         mirror = mirror_verts(model)
-        mirrored = (sampled[mirror] - smooth).numpy().astype(np.float64)
+        mirrored = (sampled[mirror] - smooth).cpu().numpy().astype(np.float64)
         difference = _fill(model.faces, difference, weight, mirrored, weight[mirror], smoothness)
     else:
         difference = difference * weight[:, None]
-    return (smooth + torch.from_numpy(difference).float()).clamp_min(0)
+    return (smooth + torch.from_numpy(difference).to(smooth)).clamp_min(0)
 
 
 def _view_weight(model, verts, normals, camera):
@@ -155,7 +158,7 @@ def _view_weight(model, verts, normals, camera):
 
 def mirror_verts(model: MorphableModel) -> Int[np.ndarray, "V"]:
     """(V,) for each vertex the vertex nearest to its mirror image in the mean shape."""
-    shape = model.mean_shape.numpy()
+    shape = model.mean_shape.cpu().numpy()
     return cKDTree(shape).query(shape * [-1, 1, 1])[1]
 
 
@@ -181,7 +184,7 @@ def smooth_over_mesh(
     Returns:
         x; 0 on parts of the mesh where no vertex is known.
     """
-    n_verts, corners = len(weight), faces.numpy()
+    n_verts, corners = len(weight), faces.cpu().numpy()
     start, end = corners.reshape(-1), np.roll(corners, -1, 1).reshape(-1)
     links = coo_matrix((np.ones(len(start)), (start, end)), (n_verts, n_verts)).tocsr()
     links = ((links + links.T) > 0).astype(np.float64)

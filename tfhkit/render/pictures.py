@@ -65,8 +65,9 @@ def draw_pictures(
     """
     fine = camera.at(camera.size_px * supersample)
     fragments = rasterize(verts_world, faces, fine)
-    ids, bary = fragments.pix_to_face[..., 0].numpy(), fragments.bary_coords[..., 0, :].numpy()
-    corners, out = faces.numpy().astype(np.int32), np.array(under, np.float32)
+    ids = fragments.pix_to_face[..., 0].cpu().numpy()
+    bary = fragments.bary_coords[..., 0, :].cpu().numpy()
+    corners, out = faces.cpu().numpy().astype(np.int32), np.array(under, np.float32)
     if layers is None:
         layers = Layers.empty(np.zeros(len(corners), int), len(out), 1, 0)
     layer = layers.of_face.astype(np.int32)
