@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 
+from tfhkit.device import choose_device
 from tfhkit.errors import InputError
 from tfhkit.face import MorphableModel
 from tfhkit.fit import Fit
@@ -51,6 +53,7 @@ class Person:
         train: slice of the frames that were learned from; they serve as backgrounds.
         held: slice of the held-out frames.
         scores: dict of numbers on the held-out frames.
+        device: where face model and nets are, and so where frames are made. It is not saved.
     """
 
     clip: Clip
@@ -61,11 +64,17 @@ class Person:
     train: slice
     held: slice
     scores: dict[str, float] = field(default_factory=dict)
+    device: str | torch.device = "cpu"
+
+    def __post_init__(self) -> None:
+        for net in (getattr(self.mapping, "net", None), self.refiner):
+            if net is not None:
+                net.to(self.device)
 
     @cached_property
     def model(self) -> MorphableModel:
-        """The MorphableModel that was fitted."""
-        return self.fit.load_model()
+        """The MorphableModel that was fitted, on the person's device."""
+        return self.fit.load_model().to(self.device)
 
     @cached_property
     def life(self) -> Life:
@@ -117,14 +126,17 @@ class Person:
         write_json(folder / FILE, about)
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Person":
+    def load(cls, folder: str | Path, device: str | torch.device = "auto") -> "Person":
         """Read a person's directory.
 
+        Args:
+            folder: the directory. device: where the person will live, see `choose_device`.
         Raises:
+            ParameterError: there is no such device.
             InputError: it is not one, is incomplete, was changed, is of another version, or of a
                 face model that is not the one installed.
         """
-        about = read_directory(folder)
+        device, about = choose_device(device), read_directory(folder)
         if about is None:
             fault = f"is not a person's directory (it has no {FILE})"
             raise InputError(folder, fault, "make one with `tfhkit learn CLIP -o DIR`")
@@ -145,6 +157,7 @@ class Person:
             settings,
             *settings.split(len(fit)),
             about["scores"],
+            device,
         )
         if basis_mark(person.model) != about["face_model"]:
             fault = f"was learned with another face model ({about['face_model']})"

@@ -22,6 +22,8 @@ from tfhkit.audio.speech import read_samples, read_speech
 from tfhkit.background import images, match_background
 from tfhkit.background.images import Backdrops, Coarse, Look, open_backdrops
 from tfhkit.background.match import MatchSettings
+from tfhkit.device import Device, choose_device
+from tfhkit.face import load_model
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.landmarks import detect
 from tfhkit.media import SR_HZ, Clip, open_clip
@@ -35,7 +37,6 @@ from tfhkit.person import PARTS, Motion, Person, keep_stage, open_directory, ref
 from tfhkit.profiles import Settings, settings_of
 from tfhkit.progress import Progress
 from tfhkit.refine import Refined, Refiner, RunOptions, personal, predict
-from tfhkit.refine.device import train_device
 from tfhkit.refine.general import general_refiner
 from tfhkit.refine.paste import full_frames, write_talking_head
 
@@ -56,31 +57,28 @@ def learn(
         profile: "quick" (two CPU cores, minutes) or "full" (a GPU).
         folder: the person's directory. Finished stages are kept there, and a run that was stopped
             resumes. None keeps nothing.
-        seed: random seed.
-        recipe: "ours", "paper" or "published", see `tfhkit.recipes`.
-        device: of the trainings, "cpu", "cuda" or "auto"; None is the profile's.
-        progress: called as progress(done, total, text).
-        fitted: called when the clip is fitted, minutes before the rest is done.
+        seed: random seed. recipe: "ours", "paper" or "published", see `tfhkit.recipes`.
+        device: where all stages run, see `choose_device`; None is the profile's.
+        progress: called as progress(done, total, text). fitted: called once the clip is fitted.
     Returns:
-        Person, with scores on the held-out end of the clip.
+        Person on that device, with scores on the held-out end of the clip.
     Raises:
         InputError: a clip that cannot be used, or a folder that is in use or is another person's.
     """
     settings = settings_of(profile, recipe)
     opened = clip if isinstance(clip, Clip) else open_clip(clip)
+    place = choose_device(device or settings.device)
     with open_directory(folder, opened, settings, seed) as finished:
         if folder is not None and finished:
-            return Person.load(folder)
-        place = train_device(device or settings.device)
-        fit = keep_stage(folder, PARTS[0], lambda _: fit_person(opened, settings, progress))
+            return Person.load(folder, place)
+        fit = keep_stage(folder, PARTS[0], lambda _: fit_person(opened, settings, progress, place))
         if fitted is not None:
             fitted(opened, fit)
-        person = Person(opened, fit, None, None, settings, *settings.split(len(fit)))
+        person = Person(opened, fit, None, None, settings, *settings.split(len(fit)), {}, place)
         refuse_unseen(person)
 
         def train_mapping(state: Path | None) -> MotionWeights:
-            how = {"checkpoint": state, "device": place, "progress": progress}
-            return learn_mapping(person, None, seed, **how)
+            return learn_mapping(person, None, seed, checkpoint=state, progress=progress)
 
         def train_refiner(state: Path | None) -> Refiner:
             return learn_refiner(person, seed, RunOptions(place, state, progress))
@@ -93,10 +91,12 @@ def learn(
         return person
 
 
-def fit_person(clip: Clip, settings: Settings, progress: Progress | None = None) -> Fit:
+def fit_person(
+    clip: Clip, settings: Settings, progress: Progress | None = None, device: Device = "cpu"
+) -> Fit:
     """Landmarks, and the face model fitted to every frame (Sec. 3.1): Fit."""
-    landmarks = detect(clip, progress=progress)
-    return fit_clip(clip, landmarks, texture_frames=settings.texture_frames, progress=progress)
+    landmarks, model = detect(clip, progress=progress), load_model().to(device)
+    return fit_clip(clip, landmarks, model, None, settings.texture_frames, progress=progress)
 
 
 def learn_mapping(
@@ -106,7 +106,7 @@ def learn_mapping(
     model, heard = person.model, (person.clip.audio, person.model, person.train)
     general = general or general_mapping(person.settings.motion_size, model)
     track, _ = personal_track(person.fit, *heard, **person.choices("track"))
-    how = personal_settings(person.settings, seed)
+    how, options = personal_settings(person.settings, seed), {"device": person.device} | options
     return train_personal(track, general, how, model=model, **options)[0]
 
 
@@ -115,7 +115,7 @@ def learn_refiner(person: Person, seed: int = 0, run: RunOptions | None = None) 
 
     Eq. 4 is in `refine/losses.py`; the loop of `refine/train.py` alternates the two sides of Eq. 5.
     """
-    settings, run = person.settings, run or RunOptions()
+    settings, run = person.settings, run or RunOptions(person.device)
     coarse = draw_own(person, person.train, seed, run.progress)
     own = personal.personal_frames(person.fit, coarse, recipe=settings.recipe)
     how = personal.personal_config(settings, own), personal.personal_training(settings)

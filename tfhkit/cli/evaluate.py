@@ -2,11 +2,11 @@
 
 import time
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tfhkit.cli.parser import RECIPE_HELP, Outcome, seed_number
+from tfhkit.cli.parser import DEVICES, RECIPE_HELP, Outcome, seed_number
 from tfhkit.cli.scores import show
 from tfhkit.errors import ParameterError
 
@@ -24,6 +24,7 @@ STAGES = {
     "recipe": ("refine",),
     "ablations": ("refine",),
     "seed": ("motion", "refine", "memory", "recipes"),
+    "device": ("face", "motion", "refine", "recipes"),
 }
 
 
@@ -57,17 +58,7 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--fit", metavar="FILE", help="motion, refine, recipes: the clip's fit, written by fit -o"
     )
-    command.add_argument(
-        "--curve", action="store_true", help="motion: also train with fewer and with more frames"
-    )
-    command.add_argument(
-        "--written",
-        action="store_true",
-        help="motion: also write the held-out part's video and score what is seen in it",
-    )
-    command.add_argument(
-        "--person", metavar="DIR", help="motion: whose video is written (default: learn the clip)"
-    )
+    _add_motion(command)
     command.add_argument(
         "--steps",
         type=int,
@@ -88,6 +79,22 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--seed", type=seed_number, default=0, metavar="N", help="random seed (not for face)"
     )
+    command.add_argument("--device", default="auto", help=f"not for memory: {DEVICES}")
+
+
+def _add_motion(command: ArgumentParser) -> None:
+    """Add the options of the stage motion."""
+    command.add_argument(
+        "--curve", action="store_true", help="motion: also train with fewer and with more frames"
+    )
+    command.add_argument(
+        "--written",
+        action="store_true",
+        help="motion: also write the held-out part's video and score what is seen in it",
+    )
+    command.add_argument(
+        "--person", metavar="DIR", help="motion: whose video is written (default: learn the clip)"
+    )
 
 
 def refuse_foreign(options: Namespace) -> None:
@@ -102,29 +109,30 @@ def refuse_foreign(options: Namespace) -> None:
 
 def call(options: Namespace) -> Outcome:
     """Run the command."""
+    from tfhkit.device import choose_device
+
     refuse_foreign(options)
+    device = str(choose_device(options.device))
+    footage = Footage(options.clip, options.fit, options.person, device)
     if options.stage == "face":
-        result = evaluate_face(options.clip, options.frames, options.heads)
+        result = evaluate_face(options.clip, options.frames, options.heads, device)
     elif options.stage == "motion":
         result = evaluate_motion(
-            options.clip,
+            footage,
             options.frames,
             options.speakers,
-            options.fit,
             options.curve,
             options.seed,
             options.written,
-            options.person,
         )
     elif options.stage == "recipes":
-        place = options.clip, options.fit, options.frames
-        result = evaluate_recipes(*place, options.size, options.steps, options.seed)
+        what = footage, options.frames, options.size, options.steps, options.seed
+        result = evaluate_recipes(*what)
     elif options.stage == "memory":
         result = evaluate_memory(options.speakers, options.steps, options.size, options.seed)
     else:
         result = evaluate_refine(
-            options.clip,
-            options.fit,
+            footage,
             options.frames,
             options.steps,
             options.size,
@@ -135,8 +143,28 @@ def call(options: Namespace) -> Outcome:
     return result, show
 
 
+@dataclass(frozen=True)
+class Footage:
+    """What is evaluated, and where.
+
+    Args:
+        clip: a video file, or "sample"; None is the sample.
+        fit: a fit of the whole clip written by `tfhkit fit -o` (.npz); None fits the clip.
+        person: directory of a learned person, in place of a clip.
+        device: where fits, trainings and networks run.
+    """
+
+    clip: Path | str | None = None
+    fit: Path | str | None = None
+    person: Path | str | None = None
+    device: str = "cpu"
+
+
 def evaluate_face(
-    clip: Path | str | None = None, frames: int = 300, heads: int = 20
+    clip: Path | str | None = None,
+    frames: int = 300,
+    heads: int = 20,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Score the fitting of faces; see `tfhkit.evaluate.face`.
 
@@ -144,10 +172,12 @@ def evaluate_face(
         clip: a video file to fit as well, or None.
         frames: take the first N frames of the clip.
         heads: number of virtual heads.
+        device: where the clip is fitted; the heads share the CPU's cores.
     Returns:
         the numbers of `evaluate_heads` and, with a clip, of `evaluate_clip`.
     """
     from tfhkit.evaluate.face import evaluate_clip, evaluate_heads
+    from tfhkit.face import load_model
     from tfhkit.pipeline.clip_fit import open_frames
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import rounded
@@ -155,33 +185,30 @@ def evaluate_face(
     opened = None if clip is None else open_frames(clip, frames)
     result = evaluate_heads(heads, progress=terminal_progress())
     if opened is not None:
-        result |= {"clip": str(clip), **evaluate_clip(opened, progress=terminal_progress())}
+        model = load_model().to(device)
+        result |= {"clip": str(clip), **evaluate_clip(opened, model, terminal_progress())}
     return rounded(result)
 
 
 def evaluate_motion(
-    clip: Path | str | None = None,
+    footage: Footage,
     frames: int = 300,
     speakers: int = 24,
-    fit: Path | str | None = None,
     curve: bool = False,
     seed: int = 0,
     written: bool = False,
-    person: Path | str | None = None,
 ) -> dict[str, Any]:
     """Score the mapping from sound to motion; see `tfhkit.evaluate.motion`.
 
     Args:
-        clip: a video file, or "sample"; None is the sample.
+        footage: the clip, or the person whose clip and fit are taken.
         frames: number of training frames, the first ones or, negative, the last ones; at most
             three quarters of the clip.
         speakers: virtual speakers that the general mapping was not trained on; 0 for none.
-        fit: a fit of the whole clip written by `tfhkit fit -o` (.npz); None fits the clip.
         curve: also train with fewer and with more frames.
         seed: random seed.
         written: also write the video of the held-out quarter's sound, and score what is seen.
-        person: directory of a learned person, whose clip and fit are taken; None learns the clip
-            with the quick profile if the video is asked for.
+            Where there is no person, the clip is learned with the quick profile.
     Returns:
         the numbers of `evaluate_clip` and `evaluate_speakers`, seconds; with curve, its rows; with
         written, those of `tfhkit.evaluate.written.WrittenScores`.
@@ -204,17 +231,18 @@ def evaluate_motion(
     if frames < 0 and (curve or written):
         fault = "learns from the clip's end, which goes with neither --curve nor --written"
         raise ParameterError("--frames", fault, "give a positive number")
+    clip, fit, person = footage.clip, footage.fit, footage.person
     if person and (clip or fit or not written):
         fault = "brings its own clip and fit, and is for --written"
         raise ParameterError("--person", fault, "leave out --clip and --fit, and add --written")
     began, progress, name = time.perf_counter(), terminal_progress(), str(clip or "sample")
-    learned = Person.load(person) if person else None
+    learned = Person.load(person, footage.device) if person else None
     opened = learned.clip if learned else open_clip(resolve("clip", name, Path.cwd()))
     most, settings = int(0.75 * len(opened)), TrainSettings(seed=seed)
     n_train = max(-most, min(frames, most))
     split(opened, n_train)  # too few frames are refused before the fit
-    made = learned.fit if learned else fit_for(opened, fit, progress=progress)
-    model = made.load_model()
+    made = learned.fit if learned else fit_for(opened, fit, None, progress, footage.device)
+    model = made.load_model().to(footage.device)
     common = (made, opened.audio, general_mapping(model=model), model)
     result: dict[str, Any] = {"clip": str(person or name)}
     result |= evaluate_clip(*common, n_train, settings, seed, progress)
@@ -224,16 +252,15 @@ def evaluate_motion(
         rows = evaluate_curve(*common, n_train, settings=settings, progress=progress)
         result["curve"] = rows
     if written:
-        how = replace(settings_of("quick"), max_train_frames=frames), seed
-        learned = learned or learn_from_fit(opened, made, *how, progress=progress)
+        how = replace(settings_of("quick"), max_train_frames=frames), seed, footage.device
+        learned = learned or learn_from_fit(opened, made, *how, progress)
         result |= score_written(learned, seed=seed, progress=progress).summary()
     result["seconds"] = time.perf_counter() - began
     return rounded(result)
 
 
 def evaluate_refine(
-    clip: Path | str | None = None,
-    fit: Path | str | None = None,
+    footage: Footage,
     frames: int = 300,
     steps: int | None = None,
     size: str = "small",
@@ -244,7 +271,7 @@ def evaluate_refine(
     """Score the refined frames of a clip; see `tfhkit.evaluate.refine`.
 
     Args:
-        clip, fit, frames: as in `evaluate_motion`.
+        footage: the clip, and its fit. frames: as in `evaluate_motion`.
         steps: steps of personal training; None for the profile's, which also limits the minutes.
         size: size of the generator: "small", "medium" or "paper".
         recipe: "ours", "paper" or "published", of both trainings.
@@ -268,33 +295,34 @@ def evaluate_refine(
     # an unknown size or recipe is refused before the fit
     settings, train = _refine_settings(size, steps, recipe)
     began, progress = time.perf_counter(), terminal_progress()
-    opened = open_clip(resolve("clip", str(clip or "sample"), Path.cwd()))
+    clip, device = str(footage.clip or "sample"), footage.device
+    opened = open_clip(resolve("clip", clip, Path.cwd()))
     if frames < 0:
         raise ParameterError("--frames", f"{frames} are too few to learn from", "take 16 or more")
     n_train = min(frames, int(0.75 * len(opened)))
     split(opened, n_train)  # and so is too short a clip
-    made = fit_for(opened, fit, progress=progress)
+    made = fit_for(opened, footage.fit, None, progress, device)
     general = general_refiner(size)
-    person = Person(opened, made, None, None, settings, *split(made, n_train))
+    person = Person(opened, made, None, None, settings, *split(made, n_train), device=device)
     mapping = general_mapping(settings.motion_size, made.load_model())
     numbers, material, _ = refinement.evaluate_refine(
         person, mapping, train, general, seed=seed, progress=progress
     )
-    result = {"clip": str(clip or "sample"), "size": size, "recipe": recipe, **numbers}
+    result = {"clip": clip, "size": size, "recipe": recipe, **numbers}
     if ablations:
         from tfhkit.evaluate.ablations import run_ablations
         from tfhkit.refine.personal import personal_config
 
         config = personal_config(settings, material.own)
-        rows = run_ablations(material, config, train, general, seed=seed, progress=progress)
+        how: dict[str, Any] = {"seed": seed, "device": device, "progress": progress}
+        rows = run_ablations(material, config, train, general, **how)
         result["ablations"] = [row.numbers() for row in rows]
     result["seconds"] = time.perf_counter() - began
     return rounded(result)
 
 
 def evaluate_recipes(
-    clip: Path | str | None = None,
-    fit: Path | str | None = None,
+    footage: Footage,
     frames: int = 300,
     size: str = "small",
     steps: int | None = None,
@@ -303,7 +331,7 @@ def evaluate_recipes(
     """Learn a clip under each recipe; see `tfhkit.evaluate.recipes`.
 
     Args:
-        clip, fit: as in `evaluate_motion`. frames: to learn from, the first ones.
+        footage: as in `evaluate_refine`. frames: to learn from, the first ones.
         size, steps, seed: as in `evaluate_refine`.
     Returns:
         clip, size, the rows of `evaluate_recipes`, seconds.
@@ -318,12 +346,13 @@ def evaluate_recipes(
 
     settings, train = _refine_settings(size, steps)
     began, progress = time.perf_counter(), terminal_progress()
-    opened = open_clip(resolve("clip", str(clip or "sample"), Path.cwd()))
+    clip, device = str(footage.clip or "sample"), footage.device
+    opened = open_clip(resolve("clip", clip, Path.cwd()))
     split(opened, min(frames, int(0.75 * len(opened))))
-    made = fit_for(opened, fit, progress=progress)
+    made = fit_for(opened, footage.fit, None, progress, device)
     settings = replace(settings, max_train_frames=frames, refine_steps=train.steps)
-    rows = recipes.evaluate_recipes(opened, made, settings, seed, progress=progress)
-    result = {"clip": str(clip or "sample"), "size": size, "recipes": rows}
+    rows = recipes.evaluate_recipes(opened, made, settings, seed, device, progress)
+    result = {"clip": clip, "size": size, "recipes": rows}
     return rounded(result | {"seconds": time.perf_counter() - began})
 
 

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from tfhkit.cli.parser import RECIPE_HELP, TRACK_HELP, Outcome, seed_number
+from tfhkit.cli.parser import DEVICE_HELP, RECIPE_HELP, TRACK_HELP, Outcome, seed_number
 
 TEXT = "learn a person from a clip: fit the face, fine-tune, train"
 
@@ -25,7 +25,7 @@ def add_learning(command: ArgumentParser) -> None:
     command.add_argument("--recipe", default="ours", help=RECIPE_HELP)
     command.add_argument("--seed", type=seed_number, default=0, metavar="N", help="random seed")
     command.add_argument("--audio-track", type=int, metavar="N", help=TRACK_HELP)
-    command.add_argument("--device", help="auto, cpu or cuda (default: the profile's)")
+    command.add_argument("--device", help=DEVICE_HELP)
 
 
 def call(options: Namespace) -> Outcome:

@@ -14,6 +14,8 @@ COMMANDS = (
 
 RECIPE_HELP = "ours, paper (its text) or published (its code); `tfhkit recipes` (default: ours)"
 TRACK_HELP = "number of the clip's sound track, from 1 (default: the one with speech)"
+DEVICES = "auto (a GPU where there is one), cpu, cuda or cuda:N"
+DEVICE_HELP = DEVICES + " (default: the profile's)"
 
 Outcome = tuple[dict[str, Any], Callable[[dict[str, Any]], str]]  # result, how to show it
 

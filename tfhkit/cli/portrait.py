@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from tfhkit.cli.parser import Outcome, seed_number
+from tfhkit.cli.parser import DEVICES, Outcome, seed_number
 
 TEXT = "make one picture speak"
 
@@ -34,6 +34,7 @@ def add_arguments(command: ArgumentParser) -> None:
         action="store_true",
         help="do not refine what the picture does not show (mouth, lids)",
     )
+    command.add_argument("--device", default="auto", help="where it is refined: " + DEVICES)
 
 
 def call(options: Namespace) -> Outcome:
@@ -50,7 +51,8 @@ def call(options: Namespace) -> Outcome:
         options.size,
         options.seed,
         not options.no_refine,
-        progress=terminal_progress(),
+        terminal_progress(),
+        options.device,
     )
     return result, show
 

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from tfhkit.cli.parser import Outcome, seed_number
+from tfhkit.cli.parser import DEVICES, Outcome, seed_number
 from tfhkit.progress import Progress
 
 TEXT = "train general weights on virtual speakers (hours)"
@@ -25,7 +25,7 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument("--speakers", type=int, default=320, metavar="N")
     command.add_argument("--seed", type=seed_number, default=0, metavar="N", help="random seed")
     command.add_argument("--workers", type=int, default=2, metavar="N", help="number of processes")
-    command.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    command.add_argument("--device", default="auto", help=DEVICES)
     mapping = command.add_argument_group("mapping")
     mapping.add_argument(
         "--seconds", type=float, default=60.0, metavar="S", help="speech per speaker"
@@ -64,7 +64,6 @@ def _train_mapping(options: Namespace, progress: Progress) -> dict[str, Any]:
     from tfhkit.assets import assets_dir
     from tfhkit.media import check_writable
     from tfhkit.motion.general import FILE
-    from tfhkit.refine.device import train_device
     from tfhkit.virtual.pretrain.mapping import MappingSettings, train_general
 
     path = check_writable(options.output or assets_dir() / FILE.format(options.size), SUFFIX)
@@ -79,8 +78,7 @@ def _train_mapping(options: Namespace, progress: Progress) -> dict[str, Any]:
         lrw=options.lrw,
         lrw_cache=options.cache,
     )
-    device = train_device(options.device)
-    return train_general(path, settings, options.workers, device, progress).card
+    return train_general(path, settings, options.workers, options.device, progress).card
 
 
 def _train_refiner(options: Namespace, progress: Progress) -> dict[str, Any]:

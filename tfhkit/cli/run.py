@@ -1,10 +1,11 @@
 """`tfhkit run`: run the series of notebooks on a clip and a voice."""
 
+import os
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from typing import Any
 
-from tfhkit.cli.parser import RECIPE_HELP, TRACK_HELP, Outcome, seed_number
+from tfhkit.cli.parser import DEVICE_HELP, RECIPE_HELP, TRACK_HELP, Outcome, seed_number
 
 TEXT = "run the series of notebooks on a clip and a voice"
 
@@ -18,6 +19,7 @@ def add_arguments(command: ArgumentParser) -> None:
         "--profile", default="quick", help="quick (CPU), full (GPU) or tiny (tests)"
     )
     command.add_argument("--recipe", default="ours", help=RECIPE_HELP)
+    command.add_argument("--device", help=DEVICE_HELP)
     command.add_argument("--out", metavar="DIR", help="run directory (default: runs/ and the clip)")
     command.add_argument("--seed", type=seed_number, default=0, metavar="N", help="random seed")
     command.add_argument("--only", default="", metavar="01,02", help="run these notebooks only")
@@ -38,6 +40,7 @@ def add_arguments(command: ArgumentParser) -> None:
 
 def call(options: Namespace) -> Outcome:
     """Run the command."""
+    from tfhkit.device import DEVICE, choose_device
     from tfhkit.media.locks import end_with_parent
     from tfhkit.pipeline.course import Course, closing
     from tfhkit.pipeline.report import run_and_report
@@ -46,6 +49,8 @@ def call(options: Namespace) -> Outcome:
     def say(line: str) -> None:
         print(line, file=sys.stderr if options.json else sys.stdout)
 
+    if options.device:
+        os.environ[DEVICE] = str(choose_device(options.device))  # the kernels inherit it
     if options.no_report:  # a notebook waits for an earlier one
         end_with_parent()
     shared = options.out, options.profile, options.recipe, options.seed, options.audio_track

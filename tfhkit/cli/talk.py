@@ -51,7 +51,7 @@ def call(options: Namespace) -> Outcome:
     from tfhkit.talk import talk
 
     speech, folder = _speech_of(options.speech), Path(options.person)
-    person = Person.load(folder) if folder.is_dir() else None
+    person = Person.load(folder, options.device or "auto") if folder.is_dir() else None
     output = check_writable(options.output, ".mp4")
     if options.draws < 1 or (options.mean and options.draws > 1):
         fault = f"is {options.draws}" if options.draws < 1 else "makes no sense with --mean"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from tfhkit.device import choose_device
 from tfhkit.errors import ParameterError
 from tfhkit.evaluate.frames import score_frames
 from tfhkit.evaluate.refine import Material
@@ -124,7 +125,7 @@ def run_ablations(
         start = None if row.setting == "general" else general
         if row.setting == "steps":
             assert general is not None, "`_chosen` leaves this row out"
-            refiner = general_only(general, config)
+            refiner = general_only(general, config).to(choose_device(device))
             history = {"trained_steps": row.value, "seconds": 0.0}
         else:
             run = RunOptions(device, progress=step)
@@ -137,12 +138,12 @@ def run_ablations(
             "seconds": history["seconds"],
             "parameters": sum(p.numel() for p in refiner.generator.parameters()),
         }
-    return _scored(chosen, material, answers, facts)
+    return _scored(chosen, material, answers, facts, choose_device(device))
 
 
-def _scored(chosen, material, answers, facts):
+def _scored(chosen, material, answers, facts, device):
     """The rows of all answers, with the differences to the full model."""
-    scores = score_frames(material.real, answers, material.region)
+    scores = score_frames(material.real, answers, material.region, device=device)
     full, times = scores[FULL]["psnr_frames"], material.held_out.times
     return tuple(
         AblationRow(

@@ -5,6 +5,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Int, Shaped, UInt8
 
 from tfhkit.errors import check_shape
@@ -62,6 +63,7 @@ def score_frames(
     aligned: bool = True,
     find_faces: bool = False,
     progress: Progress | None = None,
+    device: str | torch.device = "cpu",
 ) -> dict[str, dict[str, Any]]:
     """Score several answers to the same frames.
 
@@ -73,6 +75,7 @@ def score_frames(
         find_faces: also find landmarks and encode faces, about 20 and 60 ms per frame; for at most
             N_DEEP and N_IDENTITY frames, evenly spread.
         progress: called as progress(done, total, text).
+        device: where the networks run that compare the looks.
     Returns:
         For each name a dict:
         psnr: dB, mean over the frames, inside the region. psnr_frames: (T,), of each frame.
@@ -114,10 +117,11 @@ def score_frames(
         if faces is not None:
             scores[name] |= faces.compare(answer, aligned)
             if perceptual_available():
-                distance = perceptual_distance(real, answer, region)
+                distance = perceptual_distance(real, answer, region, device=device)
                 scores[name]["perceptual"] = float(distance.mean())
             if lpips_available():
-                scores[name]["lpips"] = float(lpips(real, answer, region).mean())
+                distance = lpips(real, answer, region, device=device)
+                scores[name]["lpips"] = float(distance.mean())
         if progress:
             progress(k + 1, len(answers), "scoring")
     return scores

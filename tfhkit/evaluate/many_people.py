@@ -145,7 +145,8 @@ def _score(refiner, pairs, truth) -> dict[str, Float[np.ndarray, "P"]]:
     for start in range(0, len(pairs), CHUNK * STRETCH):
         part = slice(start, start + CHUNK * STRETCH)
         for name, score in SCORES.items():
-            values = score(pairs.reals[part], answers[part], region[part])
+            how = {"device": refiner.device} if name == "perceptual" else {}
+            values = score(pairs.reals[part], answers[part], region[part], **how)
             found[name].append(np.asarray(values))
     people, row = np.unique(pairs.speaker, return_inverse=True)
     each = {name: np.concatenate(part) for name, part in found.items()}

@@ -83,7 +83,7 @@ def evaluate_clip(
 
     Args:
         fit: of the clip. audio: the clip's sound, 16 kHz.
-        general: the general mapping. model: of the fit.
+        general: the general mapping. model: of the fit; the networks learn where it is.
         n_train: number of frames to learn from, see `split`; the rest is held out.
         settings: of the fine-tuning. seed: random seed.
         progress: called as progress(done, total, text).
@@ -99,7 +99,8 @@ def evaluate_clip(
     angles, times = fit.coefficients.angles, fit.times
     track, _ = personal_track(fit, audio, model, known)
     began = time.perf_counter()
-    weights, _ = train_personal(track, general, settings, model=model, progress=progress)
+    how: dict[str, Any] = {"model": model, "device": model.device, "progress": progress}
+    weights, _ = train_personal(track, general, settings, **how)
     train_seconds = time.perf_counter() - began
     began = time.perf_counter()
     exp, _ = predict_motion(weights, audio, times)
@@ -201,7 +202,8 @@ def evaluate_curve(
         track, _ = personal_track(fit, audio, model, known)
         if len(track) < N_NETWORKS / (N_NETWORKS - 1) * settings.sequence_frames * 2:
             continue
-        weights, _ = train_personal(track, general, settings, model=model, progress=progress)
+        how: dict[str, Any] = {"model": model, "device": model.device, "progress": progress}
+        weights, _ = train_personal(track, general, settings, **how)
         ways = {
             "both": predict_motion(weights, audio, fit.times)[0],
             "personal": personal_only(track, general, audio, fit.times, settings, model, progress),
@@ -267,14 +269,15 @@ def personal_only(
         track: what is learned from.
         general: its size of network is used, but not its weights.
         audio: 16 kHz. times: seconds of the frames to predict.
-        settings: of the training. model: of the track.
+        settings: of the training. model: of the track; the networks learn where it is.
         progress: called as progress(done, total, text).
         n_networks: how many.
     """
     answers = []
+    how: dict[str, Any] = {"model": model, "device": model.device, "progress": progress}
     for k in range(n_networks):
         own = replace(settings.fold(k, n_networks), **SCRATCH)
-        weights, _ = train_motion([track], general.net.config, own, model=model, progress=progress)
+        weights, _ = train_motion([track], general.net.config, own, **how)
         answers.append(predict_motion(weights, audio, times)[0])
     return np.mean(answers, 0)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tfhkit.device import Device
 from tfhkit.evaluate.frames import score_frames
 from tfhkit.evaluate.motion import compare_lips
 from tfhkit.evaluate.written import learn_from_fit
@@ -28,7 +29,7 @@ def evaluate_recipes(
     fit: Fit,
     settings: Settings,
     seed: int = 0,
-    device: str = "auto",
+    device: Device = "auto",
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Learn a clip's first frames under each recipe, and score the held-out ones.
@@ -37,7 +38,7 @@ def evaluate_recipes(
         clip: Clip. fit: of the whole clip.
         settings: of the profile; its recipe is replaced by each of RECIPES.
         seed: random seed.
-        device: of the trainings.
+        device: where each person lives, see `choose_device`.
         progress: called as progress(done, total, text).
     Returns:
         a row for each recipe, and one ("rendering") for the rendering that nothing refined:
@@ -88,7 +89,8 @@ def picture_scores(person: Person, progress: Progress | None = None) -> dict[str
     coarse = draw_own(person, person.held)
     real, region = np.asarray(coarse.real), coarse.changed > 0
     answers = {"rendering": coarse.render, "refined": refine(person, coarse).pictures}
-    scores = score_frames(real, answers, region, find_faces=True, progress=progress)
+    how = {"find_faces": True, "progress": progress, "device": person.device}
+    scores = score_frames(real, answers, region, **how)
     _, attention = predict.refine(person.trained(), coarse.render, coarse.times)
     gain = scores["refined"]["psnr_frames"] - scores["rendering"]["psnr_frames"]
     numbers = {

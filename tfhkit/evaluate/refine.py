@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Int, UInt8
 
 from tfhkit.background.images import Coarse
@@ -89,7 +90,6 @@ def evaluate_refine(
     mapping: MotionWeights,
     train: TrainConfig,
     general: Refiner | None = None,
-    device: str = "auto",
     seed: int = 0,
     find_faces: bool = True,
     progress: Progress | None = None,
@@ -97,11 +97,11 @@ def evaluate_refine(
     """Learn from a clip's first frames, synthesise the rest, and compare with the real frames.
 
     Args:
-        person: only fitted so far: clip, fit, settings and the two parts.
+        person: only fitted so far: clip, fit, settings, device and the two parts.
         mapping: the general mapping from sound to motion.
         train: the refiner's personal training.
         general: where that training starts; None: random weights.
-        device: of the refiner. seed: random seed. find_faces: as in `score_frames`.
+        seed: random seed. find_faces: as in `score_frames`.
         progress: called as progress(done, total, text).
     Returns:
         Numbers, the material, and the frames of all answers. The numbers are the scores of
@@ -114,7 +114,7 @@ def evaluate_refine(
     material = refine_material(person, seed=seed, progress=progress)
     config = personal_config(person.settings, material.own)
     began = time.perf_counter()
-    run = RunOptions(device, progress=progress)
+    run = RunOptions(person.device, progress=progress)
     refiner, history = train_personal_refiner(material.own, config, train, general, seed, run)
     train_seconds = time.perf_counter() - began
     held_out = material.held_out
@@ -124,7 +124,7 @@ def evaluate_refine(
     answers = {
         kind: answers_to(refiner, material, content, progress) for kind, content in images.items()
     }
-    scores = score_answers(material, images, answers, find_faces, progress)
+    scores = score_answers(material, images, answers, find_faces, progress, person.device)
     after, before = (scores["psnr_frames"][name]["true"] for name in ("refined", "unrefined"))
     shown = person.fit.coefficients[held_out.frames]
     seconds, parts = whole_step(refiner, person.model, shown, shown, material.real, held_out.times)
@@ -171,6 +171,7 @@ def score_answers(
     answers: Answers,
     find_faces: bool = True,
     progress: Progress | None = None,
+    device: str | torch.device = "cpu",
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Scores of all answers against the real held-out frames.
 
@@ -183,7 +184,8 @@ def score_answers(
               stands elsewhere than it did: PSNR and SSIM say little there, lips and identity do;
             - predicted_expression: the predicted expression with the true pose and background.
         answers: frames by kind of coefficients and name.
-        find_faces: as in `score_frames`. progress: called as progress(done, total, text).
+        find_faces, device: as in `score_frames`.
+        progress: called as progress(done, total, text).
     Returns:
         For each score of `score_frames` a dict answer -> coefficients -> number.
     """
@@ -196,6 +198,7 @@ def score_answers(
             aligned=kind != "predicted",
             find_faces=find_faces,
             progress=progress,
+            device=device,
         )
         for kind, content in images.items()
     }

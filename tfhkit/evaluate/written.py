@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
 
 from tfhkit.camera import CROP_PX
+from tfhkit.device import choose_device
 from tfhkit.face import MorphableModel
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.landmarks import Landmarks, detect
@@ -34,7 +36,6 @@ from tfhkit.person import Motion, Person, refuse_unseen
 from tfhkit.profiles import Settings
 from tfhkit.progress import Progress
 from tfhkit.refine import RunOptions
-from tfhkit.refine.device import train_device
 from tfhkit.refine.paste import full_frames, write_talking_head
 from tfhkit.stats import AlignedDistance
 from tfhkit.talk import drive, learn_mapping, learn_refiner, refined_parts
@@ -119,7 +120,7 @@ def learn_from_fit(
     fit: Fit,
     settings: Settings,
     seed: int = 0,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     progress: Progress | None = None,
 ) -> Person:
     """Learn a person whose clip is fitted already.
@@ -127,15 +128,15 @@ def learn_from_fit(
     Args:
         clip: Clip. fit: of the whole clip. settings: of the profile and the recipe.
         seed: random seed.
-        device: of the trainings.
+        device: where the person lives, see `choose_device`.
         progress: called as progress(done, total, text).
     Raises:
         InputError: hardly a frame that is learned from, or held out, can be used.
     """
-    person = Person(clip, fit, None, None, settings, *settings.split(len(fit)))
+    parts, place = settings.split(len(fit)), choose_device(device)
+    person = Person(clip, fit, None, None, settings, *parts, device=place)
     refuse_unseen(person)
-    place = train_device(device)
-    mapping = learn_mapping(person, None, seed, device=place, progress=progress)
+    mapping = learn_mapping(person, None, seed, progress=progress)
     person = replace(person, mapping=mapping)
     run = RunOptions(place, progress=progress)
     return replace(person, refiner=learn_refiner(person, seed, run))
@@ -233,7 +234,7 @@ def compare(
     return WrittenScores(
         naturalness(real.motion, generated.motion, settings=DrawSettings(seed=seed)),
         lmd_aligned(real.points_px, generated.points_px, times, made_times),
-        _perceptual(real, generated) if perceptual_available() else None,
+        _perceptual(real, generated, person.device) if perceptual_available() else None,
         head_pose_report(real_rad, generated_rad, times, made_times, settings=settings),
         head_pose_report(
             first_rad, motion.pose[:, :3].astype(np.float64), times, motion.times, settings=settings
@@ -242,13 +243,14 @@ def compare(
     )
 
 
-def _perceptual(real, generated):
+def _perceptual(real, generated, device):
     """Perceptual distance of the two videos' faces, each aligned by its own landmarks."""
     return perceptual_aligned(
         aligned_faces(real),
         aligned_faces(generated),
         real.clip.times[~real.landmarks.gap],
         generated.clip.times[~generated.landmarks.gap],
+        device=device,
     )
 
 

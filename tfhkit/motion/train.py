@@ -230,7 +230,10 @@ def adam(net: MotionNet, settings: TrainSettings) -> torch.optim.AdamW:
     """AdamW with two groups of parameters: the output layer, and the rest."""
     rest = [p for name, p in net.named_parameters() if not name.startswith("out.")]
     groups: list[dict[str, Any]] = [{"params": net.out.parameters()}, {"params": rest}]
-    how: dict[str, Any] = {"betas": (settings.beta1, 0.999), "fused": fused_on(net.out.weight.device)}
+    how: dict[str, Any] = {
+        "betas": (settings.beta1, 0.999),
+        "fused": fused_on(net.out.weight.device),
+    }
     return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, **how)
 
 

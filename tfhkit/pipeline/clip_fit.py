@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tfhkit.device import Device
 from tfhkit.errors import ParameterError
 from tfhkit.fit import Fit
 from tfhkit.media import Clip, first_frames, open_clip
@@ -37,6 +38,7 @@ def fit_for(
     file: Path | str | None = None,
     frames: int | None = None,
     progress: Progress | None = None,
+    device: Device = "cpu",
 ) -> Fit:
     """The fit of a clip.
 
@@ -45,7 +47,7 @@ def fit_for(
         file: a fit written by `tfhkit fit -o` (.npz); None fits the clip.
         frames: only the clip's first N are wanted: no more are fitted, and a file that holds
             just these is accepted as well.
-        progress: called as progress(done, total, text).
+        progress: called as progress(done, total, text). device: where it is fitted.
     Returns:
         The fit of the wanted frames, or of the whole clip.
     Raises:
@@ -54,7 +56,7 @@ def fit_for(
     """
     wanted = first_frames(clip, frames)
     if file is None:
-        return fit_person(wanted, settings_of("quick"), progress)
+        return fit_person(wanted, settings_of("quick"), progress, device)
     made = Fit.load(file)
     if len(made) not in (len(clip), len(wanted)):
         fault = f"has {len(made)} frames, the clip {len(clip)}"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tfhkit.assets import cache_dir
+from tfhkit.device import choose_device
 from tfhkit.fit import Fit
 from tfhkit.media import Clip, open_clip
 from tfhkit.motion.general import FILE
@@ -35,17 +36,18 @@ def learn_into(
         profile: "quick", "full" or "tiny".
         recipe: "ours", "paper" or "published".
         seed: random seed.
-        device: device of the person's trainings; None for the profile's.
+        device: where all stages run, see `choose_device`; None for the profile's.
         progress: called as progress(done, total, text).
         audio_track: number of the clip's sound track, from 1; None chooses.
     """
     settings = settings_of(profile, recipe)
+    place = choose_device(device or settings.device)  # a wrong one is refused before all else
     path = resolve("clip", clip, Path.cwd())
     if settings.motion_size != "small":
         # a bad clip is refused before the hours of a general training
         open_clip(path, audio_track=audio_track)
         kept = cache_dir() / FILE.format(settings.motion_size)
-        load_or_train(settings.motion_size, kept, settings, progress=progress)
+        load_or_train(settings.motion_size, kept, settings, 0, place, progress)
 
     def advise(clip: Clip, fit: Fit) -> None:
         say_advice(clip, fit, to_stderr)

@@ -1,5 +1,6 @@
 """A step of the series, as a notebook opens it: inputs, folder, settings, progress, manifest."""
 
+import os
 import random
 import resource
 import subprocess
@@ -65,11 +66,10 @@ class Step:
 
     @property
     def device(self) -> str:
-        """The name "cuda" if the profile asks for it and the machine has it, else "cpu"."""
-        import torch
+        """Where the step works, such as "cuda": as `tfhkit run --device` or the profile says."""
+        from tfhkit.device import DEVICE, choose_device
 
-        wanted = self.settings.device == "auto" and torch.cuda.is_available()
-        return "cuda" if wanted else "cpu"
+        return str(choose_device(os.environ.get(DEVICE) or self.settings.device))
 
     @property
     def clip_path(self) -> Path:

@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 from scipy.ndimage import gaussian_filter1d
 
 from tfhkit.camera import angles_from_rotation, rotation_from_angles
+from tfhkit.device import choose_device
 from tfhkit.errors import ParameterError
 from tfhkit.face import MorphableModel, exp_to_actions, load_model
 from tfhkit.fit import Fit
@@ -153,6 +154,7 @@ def make_portrait(
     seed: int = 0,
     refine: bool = True,
     progress: Progress | None = None,
+    device: str = "auto",
 ) -> dict[str, Any]:
     """Let a picture speak: write a video with sound and the synthetic mark.
 
@@ -161,18 +163,18 @@ def make_portrait(
         output: the `.mp4` file. size_px: side of the video, 64 to 2048.
         seed: random seed of blinks and gaze.
         refine: let the general refiner tone what the picture does not show, see `HeadRefiner`.
-        progress: called as progress(done, total, text).
+        progress: called as progress(done, total, text). device: where the refiner runs.
     Returns:
         output, picture, refined, frames, fps, seconds, frames_per_second, nme_inner_pct,
         pose_deg, and advice: lines of `portrait_advice`.
     Raises:
         InputError: see `fit_image`, `portrait_advice`, `read_picture`, `read_audio`,
             `check_writable`.
-        ParameterError: a size out of range.
+        ParameterError: a size out of range, or no such device.
     """
     if not 64 <= size_px <= 2048:
         raise ParameterError("size", f"must be 64 to 2048 px, got {size_px}", "e.g. 512")
-    output = check_writable(output, ".mp4")
+    output, place = check_writable(output, ".mp4"), choose_device(device)
     began = time.perf_counter()
     image, name = read_portrait(picture)
     if speech == "sentence":
@@ -188,7 +190,7 @@ def make_portrait(
     motion = speaking(portrait, fit, audio, times, seed=seed)
     drawing = time.perf_counter()
     general = general_refiner() if refine else None
-    head = head_refiner(portrait, fit, general) if general else None
+    head = head_refiner(portrait, fit, general.to(place)) if general else None
     path = write_video(output, draw_portrait(portrait, motion, progress, head), FPS, audio)
     now = time.perf_counter()
     return {

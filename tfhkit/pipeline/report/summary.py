@@ -219,7 +219,7 @@ def _how(found: Mapping[str, Manifest]) -> Line:
         return Line("How", "'make run' runs the series.")
     given = list(found.values())[-1]["parameters"]
     minutes = sum(content["seconds"] for content in found.values()) / 60
-    on_gpu = any(content["device"] == "cuda" for content in found.values())
+    on_gpu = any(content["device"].startswith("cuda") for content in found.values())
     text = f"{minutes:.1f} minutes of work on {'a GPU' if on_gpu else 'the CPU'}, seed "
     return Line(
         "How", f"{text}{given.get('seed')}. {PROFILES.get(given.get('profile'), '')}".strip()

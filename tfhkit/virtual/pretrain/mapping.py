@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from tfhkit.device import choose_device
 from tfhkit.errors import ParameterError
 from tfhkit.face import MorphableModel, load_model
 from tfhkit.motion import MotionConfig, MotionTrack, MotionWeights, TrainSettings, train_motion
@@ -85,13 +86,13 @@ def train_general(
             stopped resumes from the checkpoint next to it.
         settings: what to learn from, and for how long.
         workers: number of processes that make the corpus.
-        device: torch device of the training.
+        device: of the training, see `choose_device`.
         progress: called as progress(done, total, text).
     Raises:
-        ParameterError: an unknown size.
+        ParameterError: an unknown size or device.
         InputError: `settings.lrw` is not LRW's folder, or has no clip that can be used.
     """
-    path, began = Path(path), time.monotonic()
+    path, began, device = Path(path), time.monotonic(), choose_device(device)
     config, model = MotionConfig.of_size(settings.size), load_model()
     clips, skipped = _lrw_clips(settings, workers, progress)
     speak = partial(make_motion_corpus, workers=workers, progress=progress, model=model)
@@ -114,6 +115,9 @@ def train_general(
         progress=progress,
         device=device,
     )
+    weights.net.to(device)
+    scores = speaker_scores(weights, others, model)
+    weights.net.to("cpu")
     card = {
         "what": "general mapping from sound to expression and head pose",
         "data": _about_data(settings, len(clips), len(skipped), how.sequence_frames),
@@ -123,7 +127,7 @@ def train_general(
         "seed": settings.seed,
         "total_minutes": round((time.monotonic() - began) / 60, 1),
         "device": str(device),
-        "scores": speaker_scores(weights, others, model),
+        "scores": scores,
         "basis": basis_mark(model),
         "held_out": f"{settings.held_out} virtual speakers that were not in training",
         "licence": "that of LRW's clips" if clips else "CC0",

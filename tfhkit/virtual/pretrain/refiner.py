@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from tfhkit.device import choose_device
 from tfhkit.errors import ParameterError
 from tfhkit.metrics import psnr, ssim
 from tfhkit.progress import Progress
@@ -76,12 +77,12 @@ def train_general_refiner(
             stopped resumes from the folder next to it.
         settings: what to learn from, and for how long.
         workers: number of processes that make the pairs.
-        device: of the training, see `RunOptions`.
+        device: of the training, see `choose_device`.
         progress: called as progress(done, total, text).
     Raises:
-        ParameterError: an unknown size.
+        ParameterError: an unknown size or device.
     """
-    path, began = Path(path), time.monotonic()
+    path, began, place = Path(path), time.monotonic(), choose_device(device)
     config = refiner_config(settings.size, slots=settings.slots, spatial="random")
     work = path.with_suffix(".work")
     size_px = config.generator.size_px
@@ -89,7 +90,7 @@ def train_general_refiner(
     pairs = film(settings.n_speakers, settings.stretches, size_px, 1 + 1000 * settings.seed)
     others = film(settings.held_out, settings.stretches, size_px, HELD_OUT_SEED)
     frames, painting, how = paired_frames(pairs), *_stages(settings)
-    first = RunOptions(device, work / "painting.safetensors", progress)
+    first = RunOptions(place, work / "painting.safetensors", progress)
     all_painted = replace(config, generator=replace(config.generator, attention=False))
     painter, before = train_refiner(frames, all_painted, painting, None, settings.seed, first)
     start = start_from(painter, config, settings.seed)
@@ -105,7 +106,7 @@ def train_general_refiner(
         "seed": settings.seed,
         "train_minutes": round(seconds / 60, 1),
         "total_minutes": round((time.monotonic() - began) / 60, 1),
-        "device": str(device),
+        "device": str(place),
         "scores": pair_scores(refiner, others),
         "held_out": f"{settings.held_out} virtual speakers that were not in training",
         "licence": "CC0",
