@@ -9,6 +9,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from device_toys import (
+    CONFIG,
+    LOSSES,
+    SMALL,
+    TRAIN,
+    close,
+    filmed_head,
+    steady,
+    toy_pairs,
+    toy_track,
+)
+from fit_toys import SETTINGS as PHOTOMETRIC
 from pretend_cuda import CUDA, moved, pretended
 from render_toys import toy_coefficients, toy_model
 from talk_toys import toy_person, voice
@@ -16,19 +28,18 @@ from talk_toys import toy_person, voice
 from tfhkit.camera import Camera
 from tfhkit.device import auto_precision, choose_device, explain_full_memory
 from tfhkit.errors import InputError, ParameterError
+from tfhkit.fit import Crop, fit_clip
 from tfhkit.motion import (
     MotionConfig,
     MotionNet,
-    MotionTrack,
     MotionWeights,
-    TrainSettings,
     measure_normalisation,
     predict_motion,
     train_motion,
     train_personal,
 )
 from tfhkit.motion import train as motion_training
-from tfhkit.refine import LossWeights, PairedFrames, RunOptions, TrainConfig, refiner_config
+from tfhkit.refine import LossWeights, RunOptions, TrainConfig, refiner_config
 from tfhkit.refine import train as training
 from tfhkit.refine.data import draw_batch, training_frames
 from tfhkit.refine.memory import WRITERS, Memory, MemoryConfig
@@ -39,9 +50,7 @@ from tfhkit.render.shading import draw_differentiable, posed_verts, vertex_colou
 from tfhkit.talk import draw, draw_own, drive, refine
 from tfhkit.weights import CHECKPOINT_BYTES, checkpoint_spacing
 
-PX = 32
 NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-SMALL = MotionConfig("custom", (2, 4, 6, 6, 8), (2, 2), (16, 12), 16, 2, 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -51,11 +60,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def close(a, b, tolerance=1e-5):
-    a, b = (x.detach().cpu() if isinstance(x, torch.Tensor) else torch.as_tensor(x) for x in (a, b))
-    return torch.allclose(a.double(), b.double(), rtol=tolerance, atol=tolerance)
 
 
 # Names and errors
@@ -177,25 +181,9 @@ def test_detailed_albedo():
 
 
 def test_a_clip_s_fit():
-    from types import SimpleNamespace
 
-    from fit_toys import SETTINGS, N, pictures, speaking_head, tracker_error
-
-    from tfhkit.face import load_model
-    from tfhkit.fit import Crop, fit_clip
-    from tfhkit.fit.basis import landmark_basis
-    from tfhkit.fit.bundle import reproject
-    from tfhkit.landmarks import Landmarks
-
-    model, truth = load_model(subdivide=False), speaking_head()
-    frames = pictures(model, truth, 224)
-    clip = SimpleNamespace(
-        path="head.mp4", times=np.arange(N) / 2, frames=frames,
-        iter_frames=lambda start=0, stop=None: iter(frames[start:stop]),
-    )  # fmt: skip
-    points = reproject(landmark_basis(model), truth, Camera()) + tracker_error()
-    seen = Landmarks(points.float().numpy(), np.ones(N, np.float32), np.arange(N) == 4, "toy")
-    few = replace(SETTINGS, blurs_px=(1.2, 0.0), shared_steps=1, frame_steps=1)
+    clip, seen, model = filmed_head()
+    few = replace(PHOTOMETRIC, blurs_px=(1.2, 0.0), shared_steps=1, frame_steps=1)
     how = {"photometric": few, "crop": Crop(1.0, 0.0, 0.0), "texture_frames": 3}
     expected = fit_clip(clip, seen, model, **how)
     with pretended():
@@ -206,25 +194,6 @@ def test_a_clip_s_fit():
 
 
 # Motion
-
-
-def toy_track(n_frames=100, seed=0):
-    """Motion that follows MFCC 1 and 2."""
-    rng = np.random.default_rng(seed)
-    rows = np.repeat(rng.normal(size=(n_frames + 12, 12)), 4, axis=0)
-    windows = np.stack([rows[4 * t : 4 * t + 28] for t in range(n_frames)]).astype(np.float32)
-    heard = windows[:, 13:15].mean(1)
-    exp, pose = heard[:, :1] * np.linspace(-1, 1, 64), heard[:, 1:2] * np.linspace(0.05, 0.1, 6)
-    valid, times = np.ones(n_frames, bool), np.arange(n_frames) / 25
-    return MotionTrack(windows, exp.astype(np.float32), pose.astype(np.float32), valid, times)
-
-
-def steady(epochs=2):
-    """Without drawn numbers, which come from another generator on CUDA."""
-    return TrainSettings(
-        epochs=epochs, batch=4, sequence_frames=16, sequences_per_epoch=8, lr=3e-3, out_epochs=1,
-        input_noise=0.0, input_shift=0.0, ema=0.9,
-    )  # fmt: skip
 
 
 def same_weights(a, b, tolerance=1e-4):
@@ -282,12 +251,6 @@ def test_predicting_motion():
 
 # Refinement
 
-CONFIG = refiner_config("small", size_px=PX, channels=(8, 16), slots=4, spatial="random")
-LOSSES = LossWeights(gradient=1.0, contrast=1.0, perceptual=1.0)
-TRAIN = TrainConfig(
-    steps=4, batch=3, precision="float32", detail_from=0.0, disc_channels=8, losses=LOSSES
-)
-
 
 @pytest.fixture
 def random_lite0(monkeypatch):
@@ -300,14 +263,6 @@ def random_lite0(monkeypatch):
     monkeypatch.setattr(nets, "open_efficientnet", lambda name: net)
     monkeypatch.setattr(nets, "why_missing", lambda name: "")
     return net
-
-
-def toy_pairs(n=9, seed=0):
-    rng = np.random.default_rng(seed)
-    pictures = rng.integers(0, 256, (2, n, PX, PX, 3), dtype=np.uint8)
-    identity = rng.normal(size=(n, 128)).astype(np.float32)
-    identity /= np.linalg.norm(identity, axis=1, keepdims=True)
-    return PairedFrames(*pictures, identity, weight=1 + rng.random((n, PX, PX), np.float32))
 
 
 def test_training_the_refiner_with_all_terms(random_lite0):
