@@ -204,12 +204,12 @@ def same_weights(a, b, tolerance=1e-4):
 def test_training_the_mapping_and_its_folds():
     model, track = toy_model(), toy_track()
     expected, history = train_motion([track], SMALL, steady(), model=model)
-    tuned, _ = train_personal(track, expected, steady(), folds=2, model=model)
+    tuned, _ = train_personal(track, expected, steady(), model=model)
     with pretended():
         there = model.to("cuda")
         found, again = train_motion([track], SMALL, steady(), model=there, device="cuda")
         assert next(found.net.parameters()).device.type == "cpu"
-        other, _ = train_personal(track, found, steady(), folds=2, model=there, device="cuda")
+        other, _ = train_personal(track, found, steady(), model=there, device="cuda")
     assert same_weights(found.net, expected.net) and same_weights(other.net, tuned.net, 1e-3)
     assert close(found.norm.pose_spread, expected.norm.pose_spread, 1e-3)
     assert [e["total"] for e in again[1:]] == pytest.approx([e["total"] for e in history[1:]], 1e-4)
