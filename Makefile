@@ -65,9 +65,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >/dev/null 2>&1 \
 	  || { $(PYTHON) -m venv --without-pip --clear .venv && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
 ifdef TORCH_INDEX
-	@$(PIP) install --no-deps --index-url "$(TORCH_INDEX)" "$(TORCH)"
 	@grep -v '^torch==' requirements.lock > $(CONSTRAINTS)
 	@$(PIP) install -c $(CONSTRAINTS) setuptools
+	@$(PIP) install --no-deps --index-url "$(TORCH_INDEX)" "$(TORCH)"
 	@$(PIP) install -c $(CONSTRAINTS) --no-build-isolation -e .
 else
 	@$(PIP) install -r requirements.lock
