@@ -161,7 +161,8 @@ def test_notebooks_do_not_import_the_machinery_of_tests():
 
 
 def files_of_the_project():
-    found = [KIT / "Makefile", KIT / "environment.yml", KIT / "pyproject.toml", KIT / ".ci/run"]
+    found = [KIT / "Makefile", KIT / "environment.yml", KIT / "pyproject.toml", KIT / ".ci/run",
+             KIT / ".ci/gpu_check"]  # fmt: skip
     found += [path for path in (KIT / "README.md", KIT / "CHANGELOG.md") if path.exists()]
     for pattern in ("tfhkit/**/*.py", "tests/*.py", "notebooks/src/*.py", "notebooks/**/*.ipynb",
                     "assets/*.json", ".github/**/*.yml"):  # fmt: skip
