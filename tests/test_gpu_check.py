@@ -37,7 +37,6 @@ def test_parts_are_put_together_again(tool, tmp_path, rng_bytes=b"\x07\x91\xfe" 
         ("plotly/package_data/plotly.min.js", True),
         ("espeakng_loader/espeak-ng-data/fr_dict", True),
         ("espeakng_loader/espeak-ng-data/en_dict", False),
-        ("ai_edge_litert/libpywrap_litert_common.so", False),
         ("IPython/testing", False),
     ],
 )

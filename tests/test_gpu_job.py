@@ -130,11 +130,11 @@ def test_a_machine_without_libgl_gets_one_line(monkeypatch, capfd):
 TESTS = """
 import pytest
 
-@pytest.mark.gpu
+@pytest.mark.{gpu}
 @pytest.mark.skipif(True, reason="no such part")
 def test_by_mark(): ...
 
-@pytest.mark.gpu
+@pytest.mark.{gpu}
 def test_inside():
     pytest.skip("too little memory")
 
@@ -158,7 +158,7 @@ class cuda: is_available = staticmethod(lambda: {found})
 )
 def test_gpu_tests_are_not_skipped_where_a_gpu_is_required(tmp_path, required, found, code, words):
     (tmp_path / "torch.py").write_text(TORCH.format(found=found))
-    (tmp_path / "test_toy.py").write_text(TESTS)
+    (tmp_path / "test_toy.py").write_text(TESTS.replace("{gpu}", "gpu"))
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = gpu\n")
     path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent)])
     env = os.environ | {"TFHKIT_REQUIRE_GPU": required, "PYTHONPATH": path,

@@ -1,5 +1,6 @@
 """Scores of generated frames against the real ones, and the baselines to beat."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Int, Shaped, UInt8
 
+from tfhkit.assets import present
 from tfhkit.errors import check_shape
 from tfhkit.landmarks.regions import feature_masks
 from tfhkit.metrics import (
@@ -31,6 +33,9 @@ SCORES = ("psnr", "ssim", "lmd", "lmd_not_found", "identity_similarity", "percep
 JUDGED_PX = 256  # crops are enlarged to this for the landmarks, which come in whole pixels
 N_DEEP, N_IDENTITY = 48, 16  # frames whose landmarks are found; those of them that are encoded
 _THUMBNAIL_PX = 32
+_NO_FACES = dict.fromkeys(
+    ("lmd", "lmd_not_found", "identity_similarity", "detail_eyes", "detail_mouth")
+)
 
 
 def nearest_frames(
@@ -71,7 +76,8 @@ def score_frames(
         region: (T, S, S), where to look (true or non-zero).
         aligned: whether the heads are meant to be where the real one is.
         find_faces: also find landmarks and encode faces, about 20 and 60 ms per frame; for at most
-            N_DEEP and N_IDENTITY frames, evenly spread.
+            N_DEEP and N_IDENTITY frames, evenly spread. Their scores are None, with a warning,
+            where dlib's landmarks are not installed.
         progress: called as progress(done, total, text).
     Returns:
         For each name a dict:
@@ -97,7 +103,7 @@ def score_frames(
     check_shape("real", real, ("T", "S", "S", 3))
     check_shape("region", region, real.shape[:3])
     motion = motion_between(real) if aligned else None
-    faces = _Faces(real, progress) if find_faces else None
+    faces = _Faces(real, progress) if find_faces and _landmarks_are_there() else None
     scores: dict[str, dict[str, Any]] = {}
     for k, (name, answer) in enumerate(answers.items()):
         each = np.asarray(psnr(real, answer, region))
@@ -111,8 +117,8 @@ def score_frames(
             else None,
             "detail": detail_ratio(real, answer, region),
         }
-        if faces is not None:
-            scores[name] |= faces.compare(answer, aligned)
+        if find_faces:
+            scores[name] |= dict(_NO_FACES) if faces is None else faces.compare(answer, aligned)
             if perceptual_available():
                 distance = perceptual_distance(real, answer, region)
                 scores[name]["perceptual"] = float(distance.mean())
@@ -121,6 +127,14 @@ def score_frames(
         if progress:
             progress(k + 1, len(answers), "scoring")
     return scores
+
+
+def _landmarks_are_there():
+    """Whether faces can be found; a warning where dlib's landmarks are not installed."""
+    there = present("dlib_landmarks")
+    if not there:
+        warnings.warn("dlib's landmarks are not installed: faces are not scored", stacklevel=3)
+    return there
 
 
 class _Faces:
