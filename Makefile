@@ -3,6 +3,7 @@
 #   make test   fast tests, then slow ones, then those in a browser
 #   make lab    JupyterLab on your copies of the notebooks, in work/
 #   make app    a page that makes a video of your own clip and voice: PORT=
+# For a machine without a GPU, TORCH_INDEX=URL beside any of them names an index of CPU builds of torch.
 
 SHELL := /bin/bash
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
@@ -10,9 +11,13 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
+TOOLS := .venv/.tools
 PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 export PIP_ROOT_USER_ACTION := ignore
+# the exact torch, its CPU build from TORCH_INDEX; TORCH=torch==2.13.0 for another one
+TORCH ?= $(shell grep -o '^torch==[0-9.]*' requirements.lock)
+CONSTRAINTS := .venv/constraints.txt
 
 .PHONY: run test test-fast test-slow test-browser lab app lint bench notebooks setup clean
 .DEFAULT_GOAL := run
@@ -24,13 +29,13 @@ run: $(STAMP)
 
 test: test-fast test-slow test-browser
 
-test-fast: $(STAMP)
+test-fast: $(TOOLS)
 	$(PYTEST) --dist worksteal -m "not slow and not gpu and not browser"
 
-test-slow: $(STAMP)
+test-slow: $(TOOLS)
 	$(PYTEST) --dist loadfile -m "slow and not gpu and not browser"
 
-test-browser: $(STAMP)
+test-browser: $(TOOLS)
 	$(PYTEST) --dist loadfile --no-loadscope-reorder -m "browser and not gpu"
 
 lab: $(STAMP)
@@ -39,7 +44,7 @@ lab: $(STAMP)
 app: $(STAMP)
 	@$(BIN)/tfhkit app $(if $(PORT),--port "$(PORT)")
 
-lint: $(STAMP)
+lint: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m tfhkit.teach.build --check
@@ -57,17 +62,30 @@ setup: $(STAMP)
 $(STAMP): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' || \
 	  { echo "Python 3.11 or 3.12 is needed; name one: make PYTHON=/path/to/python3.12"; exit 2; }
-	@echo "setting up .venv (about 6 GB; some minutes, once)"
+	@echo "setting up .venv (about $(if $(TORCH_INDEX),2.3,6.7) GB; some minutes, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >/dev/null 2>&1 \
 	  || { $(PYTHON) -m venv --without-pip --clear .venv && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
+ifdef TORCH_INDEX
+	@grep -v '^torch==' requirements.lock > $(CONSTRAINTS)
+	@$(PIP) install -c $(CONSTRAINTS) setuptools
+	@$(PIP) install --no-deps --index-url "$(TORCH_INDEX)" "$(TORCH)"
+	@$(PIP) install -c $(CONSTRAINTS) --no-build-isolation -e .
+else
 	@$(PIP) install -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $(TOOLS)
+endif
 	@mkdir -p .venv/etc/jupyter/jupyter_server_config.d
 	@cp tfhkit/teach/static/lab/tfhkit.json .venv/etc/jupyter/jupyter_server_config.d/
 	@$(BIN)/jupyter trust notebooks/*.ipynb >/dev/null
 	@$(BIN)/python -c "from tfhkit.assets import fetch_for_the_series as f; f()" 2>/dev/null \
 	  || echo "the sample clip, the landmarks' networks or the image features could not be fetched now; they are fetched when they are needed"
 	@touch $(STAMP)
+
+# Beside a CPU build of torch, the tests' tools are installed when they are first needed.
+$(TOOLS): $(STAMP)
+	@test ! -f $(CONSTRAINTS) || $(PIP) install -c $(CONSTRAINTS) --no-build-isolation -e '.[dev]'
+	@touch $(TOOLS)
 
 clean:
 	rm -rf runs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

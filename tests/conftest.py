@@ -12,6 +12,7 @@ import shutil
 from contextlib import contextmanager
 
 import pytest
+from gpu_required import pytest_runtest_makereport, pytest_sessionstart  # noqa: F401
 from hypothesis import settings
 from model_folders import write_bfm, write_ict
 

@@ -196,3 +196,13 @@ def test_the_command_on_the_sample(capfd, monkeypatch, tmp_path):
     assert result["lmd"]["unrefined"]["true"] < result["lmd"]["nearest_frame"]["true"]
     assert result["psnr"]["unrefined"]["true"] > result["psnr"]["unrefined"]["predicted"]
     assert 0.5 < result["peak_memory_gb"] < 16 and result["fps"] > 0
+
+
+def test_faces_are_not_scored_where_no_landmarks_are_installed(monkeypatch):
+    monkeypatch.setattr("tfhkit.evaluate.frames.present", lambda name: False)
+    monkeypatch.setattr("tfhkit.evaluate.frames.perceptual_available", lambda: False)
+    real = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
+    with pytest.warns(UserWarning, match="landmarks are not installed: faces are not scored"):
+        scores = score_frames(real, {"same": real}, np.ones(real.shape[:3]), find_faces=True)
+    assert scores["same"]["lmd"] is scores["same"]["detail_eyes"] is None
+    assert scores["same"]["ssim"] == pytest.approx(1)

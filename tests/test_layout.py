@@ -26,8 +26,8 @@ from tfhkit.teach.build import MAX_BYTES, check_stored, out_of_step, sources_in
 KIT = kit_dir()
 ROWS = (
     "errors device progress palette maths stats recipes profiles coefficients camera media assets "
-    "weights efficientnet face landmarks render fit audio metrics motion background refine person "
-    "talk virtual portrait evaluate bench pipeline teach cli"
+    "weights efficientnet resnet face landmarks render fit audio metrics motion background refine "
+    "person talk virtual portrait evaluate bench pipeline teach cli"
 ).split()
 MODULES = sorted((KIT / "tfhkit").rglob("*.py"))
 NOTEBOOKS = sorted((KIT / "notebooks").glob("*.ipynb"))
@@ -161,7 +161,8 @@ def test_notebooks_do_not_import_the_machinery_of_tests():
 
 
 def files_of_the_project():
-    found = [KIT / "Makefile", KIT / "environment.yml", KIT / "pyproject.toml", KIT / ".ci/run"]
+    found = [KIT / "Makefile", KIT / "environment.yml", KIT / "pyproject.toml", KIT / ".ci/run",
+             KIT / ".ci/gpu_check"]  # fmt: skip
     found += [path for path in (KIT / "README.md", KIT / "CHANGELOG.md") if path.exists()]
     for pattern in ("tfhkit/**/*.py", "tests/*.py", "notebooks/src/*.py", "notebooks/**/*.ipynb",
                     "assets/*.json", ".github/**/*.yml"):  # fmt: skip
@@ -177,10 +178,25 @@ def test_no_paths_of_a_machine():
             assert not found, f"{path.relative_to(KIT)} names {found.group()}"
 
 
+def project():
+    return tomllib.loads((KIT / "pyproject.toml").read_text())["project"]
+
+
 def requirements():
-    project = tomllib.loads((KIT / "pyproject.toml").read_text())["project"]
-    texts = project["dependencies"] + project["optional-dependencies"]["dev"]
+    extras = project()["optional-dependencies"]
+    texts = extras["gpu"] + project()["dependencies"] + extras["dev"]
     return {Requirement(text).name: Requirement(text) for text in texts}
+
+
+def test_the_gpu_extra_allows_no_more_than_the_package():
+    """Its narrower range of torch is the one that the lock file keeps to."""
+    narrow = {Requirement(text).name: Requirement(text) for text in
+              project()["optional-dependencies"]["gpu"]}["torch"].specifier  # fmt: skip
+    wide = requirements()["torch"].specifier
+    minors = [f"2.{minor}.0" for minor in range(20)]
+    assert set(narrow.filter(minors)) < set(wide.filter(minors))
+    pinned = re.search(r"^torch==(\S+)", (KIT / "requirements.lock").read_text(), re.M)
+    assert pinned and narrow.contains(pinned[1])
 
 
 def test_environment_yml_is_in_step():

@@ -6,12 +6,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from torchvision.models import resnet18
 
 from tfhkit.errors import AssetError, InputError
 from tfhkit.refine import Refiner, load_refiner, refiner_config, retrieve_identity, save_refiner
 from tfhkit.refine import spatial as encoders
 from tfhkit.refine.spatial import IMAGENET_FILE, build_encoder, choose_spatial, spatial_features
+from tfhkit.resnet import ResNet18
 
 SMALL = {"size_px": 32, "channels": (4, 8), "slots": 8}
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
@@ -56,17 +56,16 @@ def test_resnet18_comes_first_where_its_file_is_right(no_resnet, monkeypatch):
     file.write_bytes(b"something else")
     with pytest.raises(AssetError, match="SHA-256 starts with"):
         refiner_config("small", **SMALL)
-    net = resnet18(weights=None)
+    net = ResNet18()
     torch.save(net.state_dict(), file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     monkeypatch.setattr(encoders, "IMAGENET_SHA256_START", digest[:8])
     assert choose_spatial() == "imagenet"
-    net.fc = torch.nn.Identity()
     white = np.full((1, 128, 128, 3), 255, np.uint8)
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406),
                                                             (0.229, 0.224, 0.225)))  # fmt: skip
     with torch.no_grad():
-        wanted = net.eval()((torch.ones(1, 3, 128, 128) - mean) / std)
+        wanted = net.eval().pooled((torch.ones(1, 3, 128, 128) - mean) / std)
     torch.testing.assert_close(spatial_features(build_encoder("imagenet"), white, 128), wanted)
 
 

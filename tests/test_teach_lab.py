@@ -52,6 +52,19 @@ def test_fresh_copies_are_trusted(kit):
     assert NotebookNotary().check_signature(copied)
 
 
+def test_readers_of_one_installation_have_their_own_folders(kit, tmp_path, monkeypatch):
+    monkeypatch.delenv("TFHKIT_NOTEBOOKS", raising=False)
+    monkeypatch.setattr(places, "STEPS", ("00_first", "01_second"))
+    for reader in ("ada", "bo"):
+        mine = tmp_path / reader
+        mine.mkdir()
+        assert len(prepare_copies(kit, mine)[0]) == 2
+        for inside in (mine, mine / FOLDER):  # where the command and where a notebook runs
+            monkeypatch.chdir(inside)
+            assert places.base_dir() == mine and places.resolve_out("runs/a") == mine / "runs/a"
+    assert not (kit / FOLDER).exists()
+
+
 def test_a_folder_that_cannot_be_written(kit):
     (kit / FOLDER).write_text("a file")
     with pytest.raises(InputError, match="cannot be written"):

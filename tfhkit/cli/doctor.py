@@ -51,8 +51,11 @@ def examine(
         problems (list of stage, fault, remedy, stops); exit_code is 0 where all is well, 1 where
         a clip can be used with advice, 2 where the series would stop.
     Raises:
-        ParameterError: a report without a clip.
+        ParameterError: a report without a clip. InputError: OpenCV cannot be imported.
     """
+    from tfhkit.evaluate.gpu_job import check_opencv
+
+    check_opencv()
     from tfhkit.evaluate.footage import advice_lines, examine_clip
     from tfhkit.evaluate.installation import FAULT, check_parts, environment
     from tfhkit.media import check_writable

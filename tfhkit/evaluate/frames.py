@@ -1,5 +1,6 @@
 """Scores of generated frames against the real ones, and the baselines to beat."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Int, Shaped, UInt8
 
+from tfhkit.assets import present
 from tfhkit.errors import check_shape
 from tfhkit.landmarks.regions import feature_masks
 from tfhkit.metrics import (
@@ -32,6 +34,9 @@ SCORES = ("psnr", "ssim", "lmd", "lmd_not_found", "identity_similarity", "percep
 JUDGED_PX = 256  # crops are enlarged to this for the landmarks, which come in whole pixels
 N_DEEP, N_IDENTITY = 48, 16  # frames whose landmarks are found; those of them that are encoded
 _THUMBNAIL_PX = 32
+_NO_FACES = dict.fromkeys(
+    ("lmd", "lmd_not_found", "identity_similarity", "detail_eyes", "detail_mouth")
+)
 
 
 def nearest_frames(
@@ -73,7 +78,8 @@ def score_frames(
         region: (T, S, S), where to look (true or non-zero).
         aligned: whether the heads are meant to be where the real one is.
         find_faces: also find landmarks and encode faces, about 20 and 60 ms per frame; for at most
-            N_DEEP and N_IDENTITY frames, evenly spread.
+            N_DEEP and N_IDENTITY frames, evenly spread. Their scores are None, with a warning,
+            where dlib's landmarks are not installed.
         progress: called as progress(done, total, text).
         device: where the networks run that compare the looks.
     Returns:
@@ -100,7 +106,7 @@ def score_frames(
     check_shape("real", real, ("T", "S", "S", 3))
     check_shape("region", region, real.shape[:3])
     motion = motion_between(real) if aligned else None
-    faces = _Faces(real, progress) if find_faces else None
+    faces = _Faces(real, progress) if find_faces and _landmarks_are_there() else None
     scores: dict[str, dict[str, Any]] = {}
     for k, (name, answer) in enumerate(answers.items()):
         each = np.asarray(psnr(real, answer, region))
@@ -114,8 +120,8 @@ def score_frames(
             else None,
             "detail": detail_ratio(real, answer, region),
         }
-        if faces is not None:
-            scores[name] |= faces.compare(answer, aligned)
+        if find_faces:
+            scores[name] |= dict(_NO_FACES) if faces is None else faces.compare(answer, aligned)
             if perceptual_available():
                 distance = perceptual_distance(real, answer, region, device=device)
                 scores[name]["perceptual"] = float(distance.mean())
@@ -125,6 +131,14 @@ def score_frames(
         if progress:
             progress(k + 1, len(answers), "scoring")
     return scores
+
+
+def _landmarks_are_there():
+    """Whether faces can be found; a warning where dlib's landmarks are not installed."""
+    there = present("dlib_landmarks")
+    if not there:
+        warnings.warn("dlib's landmarks are not installed: faces are not scored", stacklevel=3)
+    return there
 
 
 class _Faces:

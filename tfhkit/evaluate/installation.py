@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tfhkit.errors import InputError, TfhkitError
+from tfhkit.evaluate.gpu_job import gpu_parts
 
 OK, ABSENT, FAULT = "ok", "absent", "fault"
 
@@ -51,8 +52,7 @@ def _parts():
     """Checks: name, function that returns a text or raises, whether the part may be absent."""
     return (
         ("face model: open", _model, False),
-        ("rasterizer: numba", lambda: _rasterizer("numba"), False),
-        ("rasterizer: pytorch3d", lambda: _rasterizer("pytorch3d"), True),
+        ("rasterizer: numba", _rasterizer, False),
         ("landmarks: mesh", _mesh, True),
         ("landmarks: dlib", lambda: _asset("dlib_landmarks"), False),
         ("landmarks: face-alignment", _fan, True),
@@ -62,6 +62,7 @@ def _parts():
         ("video: H.264", _encoder, False),
         ("sample clip", lambda: _asset("sample_clip"), True),
         ("Jupyter kernel", _kernel, False),
+        *gpu_parts(),
     )
 
 
@@ -79,10 +80,10 @@ def _model():
     return f"{len(model.mean_shape):,} vertices, verified"
 
 
-def _rasterizer(name):
+def _rasterizer():
     from tfhkit.render.fragments import choose_backend
 
-    return choose_backend(name, "cpu") and "can be imported"
+    return choose_backend("numba", "cpu") and "can be imported"
 
 
 def _asset(name):

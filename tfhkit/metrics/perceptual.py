@@ -26,7 +26,10 @@ TRUNK_FILE = "alexnet-owt-7be5be79.pth"  # torchvision's AlexNet_Weights.IMAGENE
 TRUNK_SHA256 = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"
 LINEAR_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
 WIDTHS = (64, 192, 384, 256, 256)
-_ENDS = (2, 5, 8, 10, 12)  # in torchvision's features: behind each of the five ReLUs
+_ENDS = (2, 5, 8, 10, 12)  # in AlexNet's layers: behind each of the five ReLUs
+# channels in and out, kernel, stride, padding
+_CONVOLUTIONS = ((3, 64, 11, 4, 2), (64, 192, 5, 1, 2), (192, 384, 3, 1, 1), (384, 256, 3, 1, 1),
+                 (256, 256, 3, 1, 1))  # fmt: skip
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 _BATCH = 32
 _PLACED: dict[tuple[nn.Module, str], nn.Module] = {}  # shared networks' copies, see `on_device`
@@ -37,10 +40,8 @@ class LpipsNet(nn.Module):
     """AlexNet's five feature maps and one weight per channel; random until weights are loaded."""
 
     def __init__(self) -> None:
-        from torchvision.models import alexnet
-
         super().__init__()
-        self.features = alexnet(weights=None).features
+        self.features = _alexnet()
         self.linear = nn.ParameterList(nn.Parameter(torch.rand(width)) for width in WIDTHS)
 
     def forward(
@@ -62,6 +63,19 @@ class LpipsNet(nn.Module):
             apart = ((a - b).square() * weight.view(1, -1, 1, 1)).sum(1)
             total = total + mean_inside(apart, mask)
         return total
+
+
+def _alexnet():
+    """The convolutions of AlexNet, numbered as torchvision's `alexnet().features` are."""
+    first, second, *others = (
+        nn.Conv2d(n_in, n_out, kernel_size, stride, padding)
+        for n_in, n_out, kernel_size, stride, padding in _CONVOLUTIONS
+    )
+    layers: list[nn.Module] = [first, nn.ReLU(), nn.MaxPool2d(3, 2), second, nn.ReLU()]
+    layers.append(nn.MaxPool2d(3, 2))
+    for convolution in others:
+        layers += [convolution, nn.ReLU()]
+    return nn.Sequential(*layers)
 
 
 @torch.no_grad()
@@ -168,7 +182,7 @@ def open_lpips() -> LpipsNet:
     if not lpips_available():
         remedy = (
             "'pip install --no-deps lpips' brings the linear layers, and "
-            "torchvision.models.alexnet(weights='IMAGENET1K_V1') fetches the trunk once"
+            "torchvision's alexnet(weights='IMAGENET1K_V1') fetches the trunk once"
         )
         raise MissingBackend("perceptual distance", "lpips", remedy)
     trunk, linear = (

@@ -17,6 +17,7 @@ STEPS = (
     "07_your_own_clip",
 )
 EXECUTED = "notebooks"  # folder of a run directory for the executed notebooks
+COPIES = "work"  # folder of a reader's own copies of the notebooks
 RESERVED = ("uploads",)  # folders of runs/ that are not runs
 # every notebook's parameters
 COMMON = ("clip", "audio_track", "speech", "out", "profile", "recipe", "seed")
@@ -34,15 +35,21 @@ def notebooks_dir() -> Path:
     named, here = os.environ.get("TFHKIT_NOTEBOOKS"), Path.cwd()
     if named:
         return Path(named)
-    copies = all((here / f"{name}.ipynb").is_file() for name in STEPS)
-    return here if copies else kit_folder("notebooks")
+    return here if _holds_series(here) else kit_folder("notebooks")
 
 
 def base_dir() -> Path:
     """The folder that relative paths start from: the kit's for all that runs inside it (so that a
-    notebook in `notebooks/` and `make run` at the top mean the same), else the current folder."""
+    notebook in `notebooks/` and `make run` at the top mean the same), else the current folder,
+    or the one around it where the current one is a reader's `work/`."""
     here = Path.cwd().resolve()
-    return kit_dir() if here.is_relative_to(kit_dir()) else here
+    if here.is_relative_to(kit_dir()):
+        return kit_dir()
+    return here.parent if here.name == COPIES and _holds_series(here) else here
+
+
+def _holds_series(folder: Path) -> bool:
+    return all((folder / f"{name}.ipynb").is_file() for name in STEPS)
 
 
 def resolve_input(path: Path | str, what: str) -> Path:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from tfhkit.efficientnet import POOLED_DIM, open_efficientnet, why_missing
 from tfhkit.errors import AssetError, ParameterError, check_shape
+from tfhkit.resnet import ResNet18
 
 IMAGENET_FILE = "resnet18-f37072fd.pth"  # torchvision's ResNet18_Weights.IMAGENET1K_V1
 IMAGENET_SHA256_START = "f37072fd"  # torchvision names its files by their hash
@@ -43,7 +44,7 @@ class Encoder:
     build: Callable[[int], nn.Module]
 
 
-class ResNet18(nn.Module):
+class Pool5(nn.Module):
     """ResNet18's pool5 of RGB pictures in [-1, 1].
 
     Args:
@@ -55,21 +56,18 @@ class ResNet18(nn.Module):
     std: Float[Tensor, "1 3 1 1"]
 
     def __init__(self, path: Path | None, seed: int = 0) -> None:
-        from torchvision.models import resnet18
-
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.net = resnet18(weights=None)
+            self.net = ResNet18()
         if path is not None:
             self.net.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
-        self.net.fc = nn.Identity()
         for name, values in (("mean", _MEAN), ("std", _STD)):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1))
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 512"]:
         """Mean over the picture of the last features."""
-        return self.net(((images + 1) / 2 - self.mean) / self.std)
+        return self.net.pooled(((images + 1) / 2 - self.mean) / self.std)
 
 
 class Lite0(nn.Module):
@@ -90,9 +88,9 @@ def _imagenet(seed: int) -> nn.Module:
         raise AssetError(
             IMAGENET_FILE,
             "not in torch's cache (torch.hub.get_dir())",
-            "run torchvision's resnet18(weights='IMAGENET1K_V1') once, or use 'lite0' or 'random'",
+            "torchvision's resnet18(weights='IMAGENET1K_V1') brings it; or use 'lite0', 'random'",
         )
-    return ResNet18(path)
+    return Pool5(path)
 
 
 ENCODERS = {
@@ -100,7 +98,7 @@ ENCODERS = {
     "lite0": Encoder(
         "EfficientNet-Lite0, ImageNet weights", POOLED_DIM, FACE_PX, lambda seed: Lite0()
     ),
-    "random": Encoder("ResNet18, random weights", 512, FACE_PX, lambda seed: ResNet18(None, seed)),
+    "random": Encoder("ResNet18, random weights", 512, FACE_PX, lambda seed: Pool5(None, seed)),
 }
 
 

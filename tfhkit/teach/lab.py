@@ -18,21 +18,25 @@ from tfhkit.pipeline.sources import read_notebook
 from tfhkit.pipeline.trust import trust
 from tfhkit.teach.display import MARK
 
-FOLDER = "work"
+FOLDER = places.COPIES
 
 
-def prepare_copies(kit: str | Path | None = None) -> tuple[list[str], list[str]]:
+def prepare_copies(
+    kit: str | Path | None = None, base: str | Path | None = None
+) -> tuple[list[str], list[str]]:
     """Copy each stored notebook to `work/`, unless a copy is there; copies are never overwritten.
 
     Args:
         kit: the folder that holds `notebooks/`; None for the kit's own.
+        base: the folder that gets `work/`; None for `kit`, or `places.base_dir` without one: a
+            reader who is not in the kit's folder has the copies in their own.
     Returns:
         copied: names of the notebooks that were copied now. outdated: names of those whose copy was
         made from an earlier edition.
     Raises:
         InputError: the folder cannot be written.
     """
-    folder, copied, outdated = Path(kit or places.kit_dir()) / FOLDER, [], []
+    folder, copied, outdated = Path(base or kit or places.base_dir()) / FOLDER, [], []
     source = Path(kit) / "notebooks" if kit else kit_folder("notebooks")
     for name in places.names_of(source):
         stored, copy = source / f"{name}.ipynb", folder / f"{name}.ipynb"
@@ -43,7 +47,8 @@ def prepare_copies(kit: str | Path | None = None) -> tuple[list[str], list[str]]
                     shutil.copyfile(stored, temporary)
             except OSError as error:
                 fault = f"cannot be written ({error.strerror or error})"
-                raise InputError(folder, fault, "free its disk, or check its rights") from None
+                remedy = "free its disk, check its rights, or start in a folder of your own"
+                raise InputError(folder, fault, remedy) from None
             copied.append(name)
         elif _edition(copy) != _edition(stored):
             outdated.append(name)
@@ -59,7 +64,7 @@ def _edition(path: Path) -> Any:
 
 
 def open_lab(options: Sequence[str] = (), say: Callable[[str], None] = print) -> int:
-    """Open JupyterLab on the copies in `work/`; its root is the kit's folder, so runs can be seen.
+    """Open JupyterLab on the copies in `work/`; its root is the folder around, so runs can be seen.
 
     Args:
         options: further options of `jupyter lab`.
@@ -67,6 +72,7 @@ def open_lab(options: Sequence[str] = (), say: Callable[[str], None] = print) ->
     Returns:
         JupyterLab's exit code.
     """
+    root = places.base_dir()
     copied, outdated = prepare_copies()
     if copied:
         say(f"{len(copied)} notebooks copied to {FOLDER}/; your changes and answers stay there")
@@ -74,9 +80,9 @@ def open_lab(options: Sequence[str] = (), say: Callable[[str], None] = print) ->
         say(f"{FOLDER}/{name}.ipynb was made from an earlier edition and stays as it is; to get "
             "the new one, rename yours and start again")  # fmt: skip
     first = f"{FOLDER}/{places.STEPS[0]}.ipynb"
-    command = [sys.executable, "-m", "jupyterlab", *lab_options(places.kit_dir()),
+    command = [sys.executable, "-m", "jupyterlab", *lab_options(root),
                f"--LabApp.default_url=/lab/tree/{first}", *options]  # fmt: skip
-    return run_until_ended(command, places.kit_dir())
+    return run_until_ended(command, root)
 
 
 def run_until_ended(command: list[str], folder: Path) -> int:

@@ -126,7 +126,7 @@ def _link(path):
     text = f"full size: {html.escape(inside)}"
     if not is_live():  # executed by the runner: the notebook lies in the run directory
         return f'<p><a {RUN_LINK}../{inside}">{text}</a></p>'
-    if not run.is_relative_to(places.kit_dir()):  # JupyterLab cannot open what lies outside
+    if not run.is_relative_to(places.base_dir()):  # JupyterLab cannot open what lies outside
         return f"<p>{text}, in {html.escape(places.shown(run))}</p>"
     return f'<p><a {RUN_LINK}{Path(os.path.relpath(path)).as_posix()}">{text}</a></p>'
 
