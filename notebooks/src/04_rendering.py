@@ -65,7 +65,8 @@ if albedo not in ("low", "detailed"):
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
 mapping = MotionWeights.load(step.input("03_lstm_training", "mapping.safetensors"))
 train, held = step.settings.split(len(fit))
-person = Person(step.open_clip(), fit, mapping, None, step.settings, train, held)
+parts = train, held
+person = Person(step.open_clip(), fit, mapping, None, step.settings, *parts, device=step.device)
 model, video = person.model, person.clip
 
 # %% [markdown]

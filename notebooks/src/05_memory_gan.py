@@ -77,7 +77,7 @@ from tfhkit.person import Person
 fit = Fit.load(step.input("01_3dmm_fitting", "fit.npz"))
 mapping = MotionWeights.load(step.input("03_lstm_training", "mapping.safetensors"))
 parts = settings.split(len(fit))  # frames to learn from, and those held out
-person = Person(step.open_clip(), fit, mapping, None, settings, *parts)
+person = Person(step.open_clip(), fit, mapping, None, settings, *parts, device=step.device)
 images = {
     name: Coarse.load(step.input("04_rendering", f"coarse_{name}.npz"))
     for name in ("train", "held_back", "speech")

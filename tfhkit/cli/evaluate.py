@@ -1,5 +1,6 @@
 """`tfhkit evaluate`: score one stage against ground truth and baselines."""
 
+import math
 import time
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, replace
@@ -350,7 +351,9 @@ def evaluate_recipes(
     opened = open_clip(resolve("clip", clip, Path.cwd()))
     split(opened, min(frames, int(0.75 * len(opened))))
     made = fit_for(opened, footage.fit, None, progress, device)
-    settings = replace(settings, max_train_frames=frames, refine_steps=train.steps)
+    minutes = math.inf if steps else settings.refine_minutes  # steps that were asked for are done
+    how = {"refine_steps": train.steps, "refine_minutes": minutes}
+    settings = replace(settings, max_train_frames=frames, **how)
     rows = recipes.evaluate_recipes(opened, made, settings, seed, device, progress)
     result = {"clip": clip, "size": size, "recipes": rows}
     return rounded(result | {"seconds": time.perf_counter() - began})
