@@ -104,6 +104,7 @@ def test_help(capfd, name):
         (["run", "--set", "seed=1"], "--set seed: has an option of its own; use --seed"),
         (["run", "--only", "42"], "--only 42: there is no such notebook; choose one of"),
         (["run", "--seed", "x"], "argument --seed: invalid int value"),
+        (["correlate", "sample", "--seed", "-1"], "--seed: -1 is negative; give 0 or more"),
         (["learn", "sample", "-o", "me", "--seed", "-1"], "--seed: -1 is negative; give 0 or more"),
         (["cook"], "invalid choice: 'cook'"),
     ],

@@ -65,7 +65,6 @@ def test_table_and_json(fit_file, tmp_path, capsys):
         (["--axis", "nod"], "--axis: unknown 'nod'"),
         (["--radius", "nan"], "--radius: is nan"),
         (["--min-gap", "-1"], "--min-gap: is -1.0"),
-        (["--seed", "-1"], "--seed: is -1"),
         (["--fit", "none.npz"], "none.npz"),
     ],
 )

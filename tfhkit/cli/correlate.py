@@ -104,8 +104,6 @@ class CorrelateSettings:
         if self.axis not in ("all", *AXES):
             fault = f"unknown {self.axis!r}"
             raise ParameterError("--axis", fault, "choose all, pitch, yaw or roll")
-        if self.seed < 0:
-            raise ParameterError("--seed", f"is {self.seed}", "give 0 or more")
         if self.n_null < 19:
             fault = f"{self.n_null} surrogate tracks cannot give p = 0.05"
             raise ParameterError("--nulls", fault, "take 19 or more")

@@ -87,6 +87,7 @@ _MOTION = {
     "lip_r_personal_only": score("The same without general training"),
     "lip_r_ridge": score("The same from ridge regression"),
     "lip_r_network": score("The same from the network without the linear path"),
+    "lip_r_paper": score("The same by the paper's recipe"),
     "cv_lip_r": score("The kit's estimate of it, by cross-validation in the training part"),
     "mouth_mm": Label("Error of the mouth's landmarks", "mm", 2),
     "mouth_mm_frozen": Label("The same of a frozen mouth", "mm", 2),
