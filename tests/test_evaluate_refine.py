@@ -82,7 +82,9 @@ def test_mouths_and_people_are_compared_where_both_faces_are_found(real, monkeyp
     monkeypatch.setattr(judging, "detect_crops", see)
     monkeypatch.setattr(judging, "identity_similarity", alike)
     monkeypatch.setattr(judging, "perceptual_available", lambda: True)
-    monkeypatch.setattr(judging, "perceptual_distance", lambda a, b, mask, **_: (a != b).mean((1, 2, 3)))
+    monkeypatch.setattr(
+        judging, "perceptual_distance", lambda a, b, mask, **_: (a != b).mean((1, 2, 3))
+    )
     monkeypatch.setattr(judging, "lpips_available", lambda: True)
     monkeypatch.setattr(judging, "lpips", lambda a, b, mask, **_: (a != b).mean((1, 2, 3)))
     shut = real.copy()
