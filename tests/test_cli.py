@@ -170,6 +170,7 @@ def test_a_refused_person_leaves_no_directory(capfd, monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_two_learnings_into_one_directory(capfd, tmp_path):
     with hold(tmp_path / "me", "tfhkit learn"):
         code = (

@@ -201,6 +201,7 @@ def same_weights(a, b, tolerance=1e-4):
     return all(close(x, y, tolerance) for x, y in pairs)
 
 
+@pytest.mark.slow
 def test_training_the_mapping_and_its_folds():
     model, track = toy_model(), toy_track()
     expected, history = train_motion([track], SMALL, steady(), model=model)
@@ -265,6 +266,7 @@ def random_lite0(monkeypatch):
     return net
 
 
+@pytest.mark.slow
 def test_training_the_refiner_with_all_terms(random_lite0):
     pairs = toy_pairs()
     held_out = pairs.renders[:2], pairs.reals[:2], None
@@ -390,6 +392,7 @@ def test_a_person_who_lives_on_the_gpu_speaks_alike(tmp_path):
     assert np.abs(beside.render.astype(int) - own.render).max() <= 2
 
 
+@pytest.mark.slow
 def test_judging_by_networks():
     from tfhkit.efficientnet import EfficientNetLite
     from tfhkit.metrics import perceptual

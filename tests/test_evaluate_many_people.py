@@ -63,6 +63,7 @@ def small(monkeypatch):
     torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 def test_known_people_are_judged_on_frames_that_were_not_trained_on(small):
     result = evaluate_many_people(4, 3, train=TRAIN)
     assert len(small) == len({(v.identity, v.spatial) for v in VARIANTS})
@@ -80,6 +81,7 @@ def test_known_people_are_judged_on_frames_that_were_not_trained_on(small):
             assert row["change"] == row["low"] == row["high"] == 0
 
 
+@pytest.mark.slow
 def test_the_change_is_the_mean_over_people_of_the_difference(small, monkeypatch):
     """Answers of known error: the first half of the people right, the others off by 10 levels."""
 
@@ -115,6 +117,7 @@ def test_the_oracle_is_given_the_frames_own_identity(small, monkeypatch):
     assert len(given) == 4 and all(identity.shape == (STRETCH, DIM) for identity in given)
 
 
+@pytest.mark.slow
 def test_the_command_shows_the_rows(small, monkeypatch):
     monkeypatch.setattr("tfhkit.cli.evaluate._refine_settings", lambda size, steps: (None, TRAIN))
     result = evaluate_memory(4)

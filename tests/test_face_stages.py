@@ -87,6 +87,7 @@ def fit(model, truth, clip):
     return fit_clip(clip, landmarks, model, texture_frames=4)
 
 
+@pytest.mark.slow
 def test_the_fit_finds_pose_and_colours(model, truth, fit):
     assert fit.report["nme_inner_pct"] < 1.0
     degrees = np.degrees(np.abs(fit.coefficients.angles - truth.angles))

@@ -157,6 +157,7 @@ def results(out):
     return told, files
 
 
+@pytest.mark.slow
 def test_the_second_of_two_runs_is_refused_and_nothing_mixed(place, tmp_path):
     out = tmp_path / "run"
     with hold(out, "a test"):

@@ -32,6 +32,7 @@ def run(place, out="run", profile="quick", **options):
     return [line.split(maxsplit=1) for line in said]
 
 
+@pytest.mark.slow
 def test_the_chain(place):
     # an unforeseen error in the second notebook: the first one's work stays
     with pytest.raises(StageError, match="^01_second: stopped with AssertionError: an unf") as info:
@@ -234,6 +235,7 @@ def test_a_fault_of_an_earlier_notebook_comes_through(place, step):
         step.input("00_first", "size.txt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [
