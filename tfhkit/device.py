@@ -31,8 +31,9 @@ def choose_device(name: str | torch.device) -> torch.device:
     if str(name) == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
-        fault, remedy = why_no_cuda()
+        fault, _ = why_no_cuda()
         if os.environ.get(REQUIRE_GPU) == "1":
+            remedy = "unset it, or run on a machine with a GPU"
             raise ParameterError("device", f"{fault}, and {REQUIRE_GPU}=1", remedy)
         if "driver is too old" in fault:
             warnings.warn(f"{fault}; the CPU is used", stacklevel=2)
