@@ -140,7 +140,7 @@ plt.show()
 # %% [markdown]
 # *Frame by frame: PSNR and SSIM inside the face, for the three candidates.*
 #
-# **What to see.** With lips from the sound and a drawn head, the oracle wins on every count: on the sample clip 23.4 dB on the face against 22.0 dB for the refined
+# **What to see.** With lips from the sound and a drawn head, the oracle wins on every count: on the sample clip 23.2 dB on the face against 22.2 dB for the refined
 # frames, and the unrefined rendering has 21.4 dB. The reason is the pose: both metrics
 # compare pixel by pixel. A correct head that is 2 px too far left
 # loses many dB, and the drawn head *is* somewhere else. Notebook 05 measures the
@@ -894,9 +894,9 @@ check("time score", time_score, [((nod, nod), 1.0), ((nod, shuffled), low_enough
 # - HS depends on neither time nor sound. Speeds and spectra depend on time; notebook 02 looks at the sound.
 #
 # **What the paper says.** HS is 0.859 on average over 15 clips, 0.702 to 0.956, and the correlation with people's ratings (1 to 5, 300 ratings of 15 pairs) is
-# 0.65 (Sec. 4.4). **What we found.** The sample's generated head has HS = 0.81 (0.49 to 1.00), a still head at the training part's mean 0.65; on 2 s this difference is within chance. Seen in the written video it is 0.84. With the same
+# 0.65 (Sec. 4.4). **What we found.** The sample's generated head has HS = 0.81 (0.49 to 1.00), a still head at the training part's mean 0.65; on 2 s this difference is within chance. Seen in the written video it is 0.83. With the same
 # divisor virtual people reach 0.87 against themselves over 10 s and 0.96 over 80 s, other people 0.56 and 0.73. None of these values can be compared with the paper's 0.859, because
-# its divisor is unknown. The refined frames lose to the nearest training frame, an oracle, in PSNR and SSIM, and have about its mouth error (1.14 against 1.12 px).
+# its divisor is unknown. The refined frames lose to the nearest training frame, an oracle, in PSNR and SSIM, and have about its mouth error (1.12 against 1.17 px).
 #
 # **Written here**, in a run of the sample clip: [`metrics.json`](../runs/sample/06_hs_metric/metrics.json), all numbers of this notebook.
 #
