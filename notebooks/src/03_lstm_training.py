@@ -19,7 +19,7 @@
 # - compare the result with baselines (a frozen mouth, other sounds, ridge regression, a network without
 #   general training), with a confidence interval.
 #
-# **Before**: notebooks 01, 02. **Time**: two minutes (quick), more where the paper's network is
+# **Before**: notebooks 01, 02. **Time**: two to three minutes (quick), more where the paper's network is
 # trained (full).
 # **In**: `fit.npz` (01), the clip's sound, the new speech.
 # **Out**: `mapping.safetensors` with `.json`, the person's mapping from sound to motion.

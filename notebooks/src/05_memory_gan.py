@@ -20,7 +20,7 @@
 #   held-out frames, with baselines and a confidence interval;
 # - repeat the ablations of Sec. 4.2, and say what they can show at this size and what they cannot.
 #
-# **Before**: notebook 04. **Time**: about five minutes (quick), depends on the GPU (full).
+# **Before**: notebook 04. **Time**: up to fifteen minutes (quick), depends on the GPU (full).
 # **In**: `coarse_*.npz` (04), `mapping.safetensors` (03), `fit.npz` (01), the clip, the speech.
 # **Out**: `refiner.safetensors` with `.json`, `refined_held_back.npz`, `refined_speech.npz`,
 # `talking_head_held_back.mp4`, `talking_head_speech.mp4`, `side_by_side.mp4`.

@@ -14,7 +14,7 @@ from tfhkit.pipeline.progress import Lines, report_progress
 # Seconds of each notebook on the sample clip, two cores, with its kernel's start; measured
 # for quick and tiny. Other clips and machines differ from it: `Course` measures by how much.
 WEIGHTS_S = {
-    "quick": {"00": 4, "01": 40, "02": 30, "03": 35, "04": 17, "05": 290, "06": 10, "07": 30},
+    "quick": {"00": 7, "01": 50, "02": 55, "03": 85, "04": 28, "05": 480, "06": 28, "07": 48},
     "tiny": {"00": 9, "01": 40, "02": 32, "03": 47, "04": 19, "05": 38, "06": 16, "07": 32},
     "full": {"00": 5, "01": 60, "02": 60, "03": 120, "04": 30, "05": 4000, "06": 20, "07": 40},
 }
