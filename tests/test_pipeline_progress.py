@@ -159,20 +159,21 @@ def test_a_live_cell_gets_a_bar_and_keeps_one_line(monkeypatch, clock):
 
 def test_the_share_of_a_run_learns_this_machines_pace(clock):
     course = Course()
+    first, second, last = (courses.WEIGHTS_S["quick"][number] for number in ("00", "01", "05"))
     course.plan(["00_start_here", "01_3dmm_fitting", "05_memory_gan"], "quick")
-    assert course.left_s() == 4 + 40 + 290
+    assert course.left_s() == first + second + last
     course.begin("00_start_here")
     clock.t += 8
     course.end("00_start_here", ran=True)
-    pace = (courses.PRIOR_S + 8) / (courses.PRIOR_S + 4)
-    assert course.left_s() == pytest.approx(330 * pace)
+    pace = (courses.PRIOR_S + 8) / (courses.PRIOR_S + first)
+    assert course.left_s() == pytest.approx((second + last) * pace)
     course.begin("01_3dmm_fitting")
     course.end("01_3dmm_fitting", ran=False)  # kept: says nothing of the pace
     course.begin("05_memory_gan")
     clock.t += 29
-    assert course.left_s() == pytest.approx(290 * pace - 29)
+    assert course.left_s() == pytest.approx(last * pace - 29)
     share = course.share()
-    assert share == pytest.approx(37 / (37 + 290 * pace - 29))
+    assert share == pytest.approx(37 / (37 + last * pace - 29))
     course.tell(1, 1000, "refiner, L1 0.1")
     clock.t += 1
     course.tell(2, 1000, "refiner, L1 0.1")
