@@ -1263,7 +1263,8 @@ if ablations:
 
 # %%
 answers_by_recipe, kept_by_recipe = {}, {}
-for name in ("ours", "paper", "published") if n_ablation > 0 else ():
+compared = ("paper",) if settings.profile == "tiny" else ("ours", "paper", "published")
+for name in compared if n_ablation > 0 else ():
     its = replace(settings, recipe=name)
     its_own = replace(own, regions=chosen(name, "frames")["regions"])
     its_how = personal_config(its, its_own), personal_training(its, n_ablation)
