@@ -236,16 +236,16 @@ def test_a_clip_judged_under_recipes(monkeypatch):
     from tfhkit.evaluate import recipes
     from tfhkit.media import open_clip
 
-    monkeypatch.setattr(recipes, "RECIPES", ("ours", "published"))
+    monkeypatch.setattr(recipes, "RECIPES", ("published",))
 
     clip = open_clip(fetch("sample_clip"))
     settings = replace(settings_of("tiny"), refine_steps=2, motion_epochs=1, held_back=0.12)
     fit = fit_clip(clip, detect(clip), photometric=None)
     rows = recipes.evaluate_recipes(clip, fit, settings)
-    assert [row["recipe"] for row in rows] == ["rendering", "ours", "published"]
+    assert [row["recipe"] for row in rows] == ["rendering", "published"]
     assert rows[0]["lip_corr"] is None and rows[0]["psnr"] > 15
     for row in rows[1:]:
         low, high = row["gain_db_interval"]
         assert low <= row["psnr"] - rows[0]["psnr"] <= high
         assert -1 <= row["lip_corr"] <= 1 and 0 < row["hs"] <= 1 and 0 <= row["kept"] <= 1
-    assert len({row["psnr"] for row in rows}) == 3
+    assert len({row["psnr"] for row in rows}) == 2
