@@ -81,6 +81,7 @@ def test_help(capfd, name):
         (["evaluate", "refine", "--clip", "nowhere.mp4"], "nowhere.mp4: there is no such clip fil"),
         (["evaluate", "refine", "--size", "huge"], "size: unknown generator 'huge'; use one of"),
         (["evaluate", "refine", "--steps", "0"], "--steps: 0 are too few; take 1 or more"),
+        (["evaluate", "recipes", "--frames", "-300"], "--frames: -300 are too few to learn from"),
         (["evaluate", "face", "--written"], "--written: is not for the stage 'face'; it is for mo"),
         (["evaluate", "memory", "--clip", "x", "--recipe", "paper"], "'memory'; it is for refine"),
         (["evaluate", "motion", "--clip", "sample", "--frames", "0"], "--frames: 0 frames are too"),

@@ -10,13 +10,19 @@ import torch
 from tfhkit.errors import InputError, ParameterError
 
 Device = str | torch.device
-REQUIRE_GPU = "TFHKIT_REQUIRE_GPU"  # where it is 1, "auto" is an error on a machine without CUDA
+REQUIRE_GPU = "TFHKIT_REQUIRE_GPU"  # see `gpu_required`
+BFLOAT16_FROM = (8, 0)  # compute capability that multiplies bfloat16 natively
 DEVICE = "TFHKIT_DEVICE"  # overrides the profile's device in the notebooks of a run
 NAMES = "use auto, cpu, cuda or cuda:N"
 SMALLER = (
     "lower refine_px, refine_batch or the refiner's size, or take the profile quick; "
     "finished stages are kept"
 )
+
+
+def gpu_required() -> bool:
+    """Whether TFHKIT_REQUIRE_GPU is set: what falls back to the CPU is then an error."""
+    return os.environ.get(REQUIRE_GPU, "") not in ("", "0")
 
 
 def choose_device(name: str | torch.device) -> torch.device:
@@ -32,7 +38,7 @@ def choose_device(name: str | torch.device) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         fault, _ = why_no_cuda()
-        if os.environ.get(REQUIRE_GPU) == "1":
+        if gpu_required():
             remedy = "unset it, or run on a machine with a GPU"
             raise ParameterError("device", f"{fault}, and {REQUIRE_GPU}=1", remedy)
         if "driver is too old" in fault:
@@ -125,7 +131,7 @@ def auto_precision(device: torch.device) -> str:
     step of the small generator takes 0.7 of the time, refining half of it.
     """
     if device.type == "cuda":
-        has = torch.cuda.get_device_capability(device) >= (8, 0)
+        has = torch.cuda.get_device_capability(device) >= BFLOAT16_FROM
     else:
         has = bool({"avx512_bf16", "amx_bf16"} & set(_cpu_flags()))
     return "bfloat16" if has else "float32"

@@ -283,13 +283,9 @@ def evaluate_refine(
         ablations, their rows.
     """
     from tfhkit.evaluate import refine as refinement
-    from tfhkit.evaluate.motion import split
-    from tfhkit.media import open_clip
     from tfhkit.motion.general import general_mapping
     from tfhkit.person import Person
-    from tfhkit.pipeline.clip_fit import fit_for
     from tfhkit.pipeline.progress import terminal_progress
-    from tfhkit.pipeline.step import resolve
     from tfhkit.pipeline.tables import rounded
     from tfhkit.refine.general import general_refiner
 
@@ -297,14 +293,9 @@ def evaluate_refine(
     settings, train = _refine_settings(size, steps, recipe)
     began, progress = time.perf_counter(), terminal_progress()
     clip, device = str(footage.clip or "sample"), footage.device
-    opened = open_clip(resolve("clip", clip, Path.cwd()))
-    if frames < 0:
-        raise ParameterError("--frames", f"{frames} are too few to learn from", "take 16 or more")
-    n_train = min(frames, int(0.75 * len(opened)))
-    split(opened, n_train)  # and so is too short a clip
-    made = fit_for(opened, footage.fit, None, progress, device)
+    opened, made, known, held = _open_and_fit(footage, frames, progress)
     general = general_refiner(size)
-    person = Person(opened, made, None, None, settings, *split(made, n_train), device=device)
+    person = Person(opened, made, None, None, settings, known, held, device=device)
     mapping = general_mapping(settings.motion_size, made.load_model())
     numbers, material, _ = refinement.evaluate_refine(
         person, mapping, train, general, seed=seed, progress=progress
@@ -338,24 +329,17 @@ def evaluate_recipes(
         clip, size, the rows of `evaluate_recipes`, seconds.
     """
     from tfhkit.evaluate import recipes
-    from tfhkit.evaluate.motion import split
-    from tfhkit.media import open_clip
-    from tfhkit.pipeline.clip_fit import fit_for
     from tfhkit.pipeline.progress import terminal_progress
-    from tfhkit.pipeline.step import resolve
     from tfhkit.pipeline.tables import rounded
 
     settings, train = _refine_settings(size, steps)
     began, progress = time.perf_counter(), terminal_progress()
-    clip, device = str(footage.clip or "sample"), footage.device
-    opened = open_clip(resolve("clip", clip, Path.cwd()))
-    split(opened, min(frames, int(0.75 * len(opened))))
-    made = fit_for(opened, footage.fit, None, progress, device)
+    opened, made, *_ = _open_and_fit(footage, frames, progress)
     minutes = math.inf if steps else settings.refine_minutes  # steps that were asked for are done
     how = {"refine_steps": train.steps, "refine_minutes": minutes}
     settings = replace(settings, max_train_frames=frames, **how)
-    rows = recipes.evaluate_recipes(opened, made, settings, seed, device, progress)
-    result = {"clip": clip, "size": size, "recipes": rows}
+    rows = recipes.evaluate_recipes(opened, made, settings, seed, footage.device, progress)
+    result = {"clip": str(footage.clip or "sample"), "size": size, "recipes": rows}
     return rounded(result | {"seconds": time.perf_counter() - began})
 
 
@@ -384,6 +368,20 @@ def evaluate_memory(
         speakers, speakers // 2, size, train, seed, progress=terminal_progress()
     )
     return rounded({"size": size, **result, "seconds": time.perf_counter() - began})
+
+
+def _open_and_fit(footage, frames, progress):
+    """Clip, fit, slices to learn from and held out; too few frames are refused before the fit."""
+    from tfhkit.evaluate.motion import split
+    from tfhkit.media import open_clip
+    from tfhkit.pipeline.clip_fit import fit_for
+    from tfhkit.pipeline.step import resolve
+
+    opened = open_clip(resolve("clip", str(footage.clip or "sample"), Path.cwd()))
+    if frames < 0:
+        raise ParameterError("--frames", f"{frames} are too few to learn from", "take 16 or more")
+    parts = split(opened, min(frames, int(0.75 * len(opened))))
+    return opened, fit_for(opened, footage.fit, None, progress, footage.device), *parts
 
 
 def _refine_settings(size, steps, recipe="ours"):

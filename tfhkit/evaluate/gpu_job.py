@@ -1,19 +1,19 @@
 """What a job on a GPU would lack here: driver, build of torch, pytorch3d, bfloat16."""
 
 import ctypes
-import os
 from collections.abc import Callable
 from importlib import import_module
 
 from tfhkit.errors import InputError
 
-BFLOAT16_FROM = (8, 0)  # compute capability that multiplies bfloat16 natively
 Row = tuple[str, Callable[[], str], bool]  # name, function that returns a text or raises, may lack
 
 
 def gpu_parts() -> tuple[Row, ...]:
     """Checks for `installation.check_parts`; none may fail where TFHKIT_REQUIRE_GPU is set."""
-    lenient = os.environ.get("TFHKIT_REQUIRE_GPU", "") in ("", "0")
+    from tfhkit.device import gpu_required
+
+    lenient = not gpu_required()
     return (
         ("GPU: driver", _driver, lenient),
         ("GPU: torch", _torch, lenient),
@@ -72,6 +72,8 @@ def _torch():
 
 def _capability():
     import torch
+
+    from tfhkit.device import BFLOAT16_FROM
 
     if not torch.cuda.is_available():
         raise InputError("CUDA", "no device to ask", "see above")

@@ -17,7 +17,6 @@ from tfhkit.person import Person
 from tfhkit.profiles import Settings
 from tfhkit.progress import Progress
 from tfhkit.recipes import RECIPES
-from tfhkit.refine import predict
 from tfhkit.stats import mean_interval
 from tfhkit.talk import draw_own, drive, refine
 
@@ -88,13 +87,13 @@ def picture_scores(person: Person, progress: Progress | None = None) -> dict[str
     """Held-out frames with their true coefficients: scores of "rendering" and "refined"."""
     coarse = draw_own(person, person.held)
     real, region = np.asarray(coarse.real), coarse.changed > 0
-    answers = {"rendering": coarse.render, "refined": refine(person, coarse).pictures}
+    refined = refine(person, coarse)
+    answers = {"rendering": coarse.render, "refined": refined.pictures}
     scores = score_frames(real, answers, region, True, True, progress, person.device)
-    _, attention = predict.refine(person.trained(), coarse.render, coarse.times)
     gain = scores["refined"]["psnr_frames"] - scores["rendering"]["psnr_frames"]
     numbers = {
         name: {k: value[k] for k in PICTURES if k in value} for name, value in scores.items()
     }
     numbers["refined"]["gain_db_interval"] = list(mean_interval(gain, coarse.times))
-    numbers["refined"]["kept"] = float(attention[region].mean())
+    numbers["refined"]["kept"] = float(refined.attention[region].mean() / 255)
     return numbers

@@ -96,8 +96,8 @@ def train_personal(
         "settings": asdict(settings),
     }
     if settings.linear and track.bands is not None:
-        tuned, chosen = mix(track, track.bands, general, tuned, nets, model)
-        card |= chosen
+        tuned, told = mix(track, track.bands, general, tuned, nets, model)
+        card |= told
     whole = prepare([track], norm, tuned.net.config.mfcc_scope, share=0.0)
     units = calibrate_pose(tuned.net, whole, tuned.norm) if settings.calibrate else tuned.norm
     card["minutes"] = round((time.monotonic() - began) / 60, 2)

@@ -42,15 +42,13 @@ def learn_into(
     """
     settings = settings_of(profile, recipe)
     place = choose_device(device or settings.device)  # a wrong one is refused before all else
-    path = resolve("clip", clip, Path.cwd())
+    # so is a bad clip, before the hours of a general training
+    opened = open_clip(resolve("clip", clip, Path.cwd()), audio_track=audio_track)
     if settings.motion_size != "small":
-        # a bad clip is refused before the hours of a general training
-        open_clip(path, audio_track=audio_track)
         kept = cache_dir() / FILE.format(settings.motion_size)
         load_or_train(settings.motion_size, kept, settings, 0, place, progress)
 
     def advise(clip: Clip, fit: Fit) -> None:
         say_advice(clip, fit, to_stderr)
 
-    opened = open_clip(path, audio_track=audio_track)
-    return learn(opened, profile, folder, seed, recipe, device, progress, advise)
+    return learn(opened, profile, folder, seed, recipe, str(place), progress, advise)
