@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 from tfhkit import __version__
 
 COMMANDS = (
-    "run learn talk portrait fit correlate hs evaluate corpus pretrain recipes doctor bench lab "
-    "app notebooks"
+    "run learn talk portrait fit correlate hs evaluate study corpus pretrain recipes doctor bench "
+    "lab app notebooks"
 ).split()
 
 RECIPE_HELP = "ours, paper (its text) or published (its code); `tfhkit recipes` (default: ours)"

@@ -74,7 +74,7 @@ def examine_clip(
         problems.append(_problem("landmarks (notebook 01)", fault, error.remedy, True))
     facts = footage_facts(clip, landmarks)
     if landmarks is not None:
-        facts |= _pose(clip, landmarks) | _lag(clip, landmarks)
+        facts |= _pose(clip, landmarks) | lag_facts(clip, landmarks)
     return Examination(clip, landmarks, facts, problems + advice(facts))
 
 
@@ -104,11 +104,14 @@ def _pose(clip, landmarks):
     return {name: [round(v, 1) for v in report[name]] for name in _ANGLES}
 
 
-def _lag(clip, landmarks):
-    """How late the sound is, where that is sure, and how well it predicts the lips (lip_r)."""
-    found = measure_lag(
-        mouth_opening(landmarks.points_px), clip.times, clip.audio, clip.sr_hz, landmarks.gap
-    )
+def lag_facts(clip: Clip, seen: Landmarks | Fit) -> dict[str, Any]:
+    """How late the sound is, where that is sure, and how well it predicts the lips (lip_r).
+
+    Args:
+        clip: the clip. seen: its landmarks, or the fit that has them.
+    """
+    points_px = seen.landmarks_px if isinstance(seen, Fit) else seen.points_px
+    found = measure_lag(mouth_opening(points_px), clip.times, clip.audio, clip.sr_hz, seen.gap)
     return {
         "sound_lag_s": round(found.lag_s, 3) if found.sure else None,
         "sound_lag_interval_s": [round(found.low_s, 3), round(found.high_s, 3)],

@@ -1,0 +1,1 @@
+"""Many clips measured alike, on one machine or a cluster: the paper's tables with our numbers."""

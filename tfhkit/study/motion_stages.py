@@ -1,0 +1,170 @@
+"""A study's stages without pictures: facts, correlation, lips from sound, head motion."""
+
+from typing import Any
+
+import numpy as np
+
+from tfhkit.audio import correlate, mfcc_windows, motion_series, prosody, sound_series
+from tfhkit.evaluate.footage import advice, advice_lines, facts_of_fit, lag_facts
+from tfhkit.evaluate.heads import read_truth
+from tfhkit.evaluate.motion import compare_lips, shifted_sounds
+from tfhkit.evaluate.ridge import log_mel_windows, ridge_predict
+from tfhkit.media import SR_HZ, write_table
+from tfhkit.metrics import HsSettings, head_pose_report
+from tfhkit.metrics.baselines import (
+    COMPANIONS,
+    FROZEN,
+    FROZEN_TRAINING,
+    HALVES,
+    REPLAY,
+    SHUFFLED,
+)
+from tfhkit.motion import correlation, lip_opening, predict_motion
+from tfhkit.stats import (
+    CorrelationReport,
+    LaggedCorrelation,
+    PairSettings,
+    correlation_interval,
+    lagged_correlation,
+    tidy_rows,
+)
+from tfhkit.study.tracks import HeadTracks
+from tfhkit.study.work import ClipWork, Row, between, row
+from tfhkit.talk import drive
+
+FACTS = ("seconds", "fps", "face_px", "face_share", "lip_r")  # of the doctor, for the table
+MAX_LAG_S, MIN_GAP_S = 1.0, 1.0
+OURS, MEAN = "ours, drawn", "ours, mean prediction"
+PAIRS, APART, LAGGED = "pairs (App. A)", "pairs, no neighbours in time", "lagged, largest |r|"
+OTHERS, RIGHT = "another person", "right person before another"  # of all clips of a study
+CIRCULAR, PHASES = "circular shift", "phase randomisation"
+LIP_R, LIP_MM = "lip opening, r", "mouth error, mm"
+RIDGE, FROZEN_MOUTH, SHIFTED = "ridge regression", "frozen mouth", "shifted sound"
+
+
+def examine(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
+    """Facts on the clip, and how far the fit of a virtual person is from the truth."""
+    facts = facts_of_fit(work.clip, work.fit) | lag_facts(work.clip, work.fit)
+    rows = [row(name, "clip", facts.get(name)) for name in FACTS]
+    if work.truth is not None:
+        true = np.degrees(read_truth(work.truth)[0].angles)
+        found = np.degrees(work.fit.coefficients.angles)
+        error = np.abs(found - true)[~work.fit.gap].mean(0)
+        rows += [
+            row(f"{name} error, deg", "fit", float(value))
+            for name, value in zip(("pitch", "yaw", "roll"), error)
+        ]
+    return rows, {"facts": facts, "advice": advice_lines(advice(facts))}
+
+
+def correlate_clip(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
+    """App. A: pairs as stated, without temporal neighbours, lagged; all estimates go to a table."""
+    report, lagged = _estimates(work)
+    write_table(work.folder / "correlation.csv", tidy_rows(report, lagged))
+    rows = []
+    for measure, found in ((PAIRS, report.paper), (APART, report.no_neighbours)):
+        rows.append(
+            row(
+                measure,
+                "clip",
+                found.r,
+                **between(found.interval),
+                p=found.p_shift,
+                n=found.n_pairs,
+            )  # fmt: skip
+        )
+        for method, null, p in (
+            (CIRCULAR, found.shift_null, found.p_shift),
+            (PHASES, found.phase_null, found.p_phase),
+        ):
+            rows.append(
+                row(
+                    measure,
+                    method,
+                    float(np.mean(null)),
+                    p=p,
+                    n=len(null),
+                    **between(np.percentile(null, (2.5, 97.5)).tolist()),
+                )  # fmt: skip
+            )
+    best = max(lagged.rows(), key=lambda found: abs(found["r"]))
+    rows.append(row(LAGGED, "clip", abs(best["r"]), p=best["p_corrected"], n=len(work.fit.times)))
+    rows.append(row(LAGGED, CIRCULAR, lagged.chance_95, n=work.settings.n_null))
+    about = {name: best[name] for name in ("sound", "motion", "lag_s", "r")}
+    return rows, {"strongest_lagged": about}
+
+
+def _estimates(work: ClipWork) -> tuple[CorrelationReport, LaggedCorrelation]:
+    fit = work.fit
+    times, angles = fit.times, fit.coefficients.angles.astype(np.float64)
+    audio = work.clip.audio[: int((times[-1] + 1) * SR_HZ)]
+    n, seed = work.settings.n_null, work.settings.seed
+    how = PairSettings(min_gap_s=MIN_GAP_S, n_null=n, n_bootstrap=n, seed=seed)
+    report = correlate(audio, angles, times, settings=how, progress=work.progress)
+    lagged = lagged_correlation(
+        sound_series(mfcc_windows(audio, times), prosody(audio, times)),
+        motion_series(angles, times),
+        times,
+        max_lag_s=min(MAX_LAG_S, float(times[-1] - times[0]) / 8),
+        n_null=n,
+        n_bootstrap=0,
+        seed=seed,
+    )
+    return report, lagged
+
+
+def judge_mapping(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
+    """Lips of the held-out part, from its sound, compared with baselines."""
+    person, fit, audio = work.person, work.fit, work.clip.audio
+    mapping, held, known = person.learned_mapping(), person.held, person.train
+    own, true = (person.model, fit.coefficients.id[0]), fit.coefficients.exp
+    ours = predict_motion(mapping, audio, fit.times)[0]
+    windows = log_mel_windows(audio, fit.times + mapping.norm.lag_s)
+    answers = {
+        "ours": ours,
+        RIDGE: ridge_predict(windows, true, known),
+        FROZEN_MOUTH: np.repeat(true[known].mean(0)[None], len(fit), 0),
+    }
+    scores = {name: compare_lips(*own, exp[held], true[held]) for name, exp in answers.items()}
+    others = [predict_motion(mapping, sound, fit.times)[0] for sound in shifted_sounds(audio)]
+    shifted = np.array([compare_lips(*own, exp[held], true[held]) for exp in others])
+    scores[SHIFTED] = tuple(shifted.mean(0))
+    opening, real = (lip_opening(*own, exp[held]) for exp in (ours, true))
+    interval = correlation_interval(
+        opening, real, fit.times[held], work.settings.n_null, seed=work.settings.seed
+    )
+    rows = []
+    for name, (r, mm) in scores.items():
+        if name != FROZEN_MOUTH:  # it has no correlation
+            rows.append(row(LIP_R, name, float(r), **(between(interval) if name == "ours" else {})))
+        rows.append(row(LIP_MM, name, float(mm)))
+    return rows, {"card": mapping.card, "correlation_of_shifted": shifted[:, 0].tolist()}
+
+
+def judge_heads(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
+    """Eq. 6 of the held-out part's head motion, as driven by its sound, with baselines.
+
+    The tracks are kept: who moves like whom is asked of the whole study.
+    """
+    person, fit = work.person, work.fit
+    held, known, times = person.held, person.train, fit.times
+    angles = fit.coefficients.angles.astype(np.float64)
+    seed = work.settings.seed
+    made = {
+        name: drive(person, work.clip.audio, times[held], seed=how).pose[:, :3].astype(np.float64)
+        for name, how in ((OURS, seed), (MEAN, None))
+    }
+    tracks = HeadTracks(times[held], angles[held], made[OURS], made[MEAN], angles[known])
+    tracks.save(work.folder / "heads.npz")
+    rows = []
+    for method, track in made.items():
+        report = head_pose_report(
+            angles[held], track, times[held],
+            training_rad=angles[known], settings=HsSettings(seed=seed),
+        )  # fmt: skip
+        rows.append(row("HS", method, report.score.hs, **between(report.interval)))
+        rows += [row(name, method, report.rows[0][name]) for name in COMPANIONS]
+    for name in (FROZEN_TRAINING, FROZEN, REPLAY, HALVES, SHUFFLED):
+        rows.append(row("HS", name, report.row(name)["hs"]))
+    pitch, yaw, roll = (correlation(made[MEAN][:, k], angles[held, k]) for k in range(3))
+    return rows, {"pose_r_of_mean": [pitch, yaw, roll]}

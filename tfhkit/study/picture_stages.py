@@ -1,0 +1,147 @@
+"""A study's stages with pictures: refined frames, ablations, lengths, few frames, one frame."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from tfhkit.camera import CROP_PX
+from tfhkit.evaluate.ablations import FULL, run_ablations
+from tfhkit.evaluate.frames import score_frames
+from tfhkit.evaluate.refine import Material, answers_to, predicted_images
+from tfhkit.evaluate.written import score_written
+from tfhkit.media import frames_at
+from tfhkit.refine import refine
+from tfhkit.refine.general import general_refiner
+from tfhkit.refine.personal import personal_config, personal_frames
+from tfhkit.render import choose_albedo_frame, detailed_albedo
+from tfhkit.study.work import ClipWork, Row, between, row
+from tfhkit.talk import draw_own
+
+SCORES = {
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+    "perceptual": "perceptual distance",
+    "lmd": "mouth distance, share of the eyes'",
+    "detail_mouth": "detail of the mouth",
+}
+METHODS = {"refined": "ours", "unrefined": "rendering", "nearest_frame": "nearest frame"}
+LENGTHS = (100, 200, 300, 500, 800)  # App. B
+FEW = (1, 10, 30)
+DETAILED, LOW = "detailed albedo", "low-frequency albedo"
+Pictures = UInt8[np.ndarray, "M S S 3"]
+
+
+def judge_frames(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
+    """Refined held-out frames compared with the real ones, the rendering and the nearest frame."""
+    person, material = work.looked_at(work.learned), work.material
+    content = {"true": material.held_out}
+    content |= predicted_images(person, material.held_out.frames, work.progress)
+    rows: list[Row] = []
+    for kind in ("true", "predicted_expression"):
+        answers = answers_to(person.trained(), material, content[kind], work.progress)
+        named = {METHODS[name]: answers[name] for name in METHODS}
+        mark = "" if kind == "true" else ", lips from sound"
+        changed = np.maximum(material.held_out.changed, content[kind].changed) > 0
+        rows += _scored(work, material, named, changed, mark)
+    return rows, {"train_frames": len(material.own.coarse), "held_frames": len(material.held_out)}
+
+
+def judge_written(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
+    """The video of the held-out sound, looked at as any video (Sec. 4)."""
+    person = work.looked_at(work.learned)
+    found = score_written(person, seed=work.settings.seed, progress=work.progress)
+    natural, numbers = found.naturalness, found.summary()
+    rows = [row("naturalness", "ours", natural.mean, **between(natural.interval))]
+    rows.append(row("naturalness", "real, half against half", natural.spread))
+    for name, part in natural.parts.items():
+        rows.append(row(f"{name}, closeness", "ours", part.closeness, **between(part.interval)))
+        rows.append(row(f"{name}, closeness", "real, half against half", part.spread))
+    rows.append(row("HS of the written video", "ours", numbers["hs_written"]))
+    rows.append(row("HS of the written video", "real, found twice", numbers["hs_repeated"]))
+    for name in ("frame_wise", "aligned"):
+        rows.append(row("mouth distance, eyes' distances", name, getattr(found.lmd_mouth, name)))
+    return rows, numbers
+
+
+def ablate(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
+    """Sec. 4.2: the refiner without each of its parts, with the same training."""
+    material, sizes = work.material, work.settings.of_profile
+    config, train = personal_config(sizes, material.own), work.training
+    if not work.settings.refine_steps:
+        train = replace(train, steps=sizes.ablation_steps, budget_s=None)
+    general = general_refiner(sizes.refine_size)
+    found = run_ablations(
+        material, config, train, general, None, work.settings.seed, work.device, work.progress
+    )
+    rows = []
+    for each in found:
+        rows.append(row("PSNR, dB", each.ablation.name, each.psnr))
+        rows.append(row("SSIM", each.ablation.name, each.ssim))
+        rows.append(row("flicker", each.ablation.name, each.flicker_ratio))
+        if each.ablation.name != FULL:
+            change = row("PSNR minus full model, dB", each.ablation.name, each.change)
+            rows.append(change | between(each.interval))
+    return rows, {"steps": train.steps}
+
+
+def judge_lengths(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
+    """App. B: pictures after learning from more and more frames, all right before the same end."""
+    held_from = int(0.75 * len(work.clip))
+    lengths = [n for n in LENGTHS if n <= held_from]
+    return _after(work, [(n, f"N = {n}", None) for n in lengths], held_from)
+
+
+def judge_few(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
+    """1, 10 and 30 frames with the texture of the model, and with the detailed albedo of one."""
+    held_from = int(0.75 * len(work.clip))
+    kinds = [(n, f"{n} frames, {name}", name) for n in FEW for name in (LOW, DETAILED)]
+    return _after(work, kinds, held_from)
+
+
+def _after(work, kinds, held_from):
+    """Rows for trainings on some frames before the held-out part: (frames, method, albedo)."""
+    rows: list[Row] = []
+    for k, (n, method, kind) in enumerate(kinds):
+        person = work.looked_at(work.person_of(n, held_from))
+        albedo = _detailed(work, person) if kind == DETAILED else None
+        own, held_out = (
+            draw_own(person, part, work.settings.seed, albedo=albedo)
+            for part in (person.train, person.held)
+        )
+        frames = personal_frames(work.fit, own, recipe=work.settings.recipe)
+        material = Material(frames, held_out)
+        answer = refine(work.refiner_of(material), held_out.render, held_out.times)[0]
+        rows += _scored(work, material, {method: answer}, material.region, "")
+        if work.progress:
+            work.progress(k + 1, len(kinds), "trainings")
+    return rows, {"held_from": held_from}
+
+
+def _detailed(work, person):
+    """The albedo of the frame of the training part that shows the face best (Sec. 3.3.1)."""
+    part = work.fit.coefficients[person.train]
+    best = choose_albedo_frame(part)
+    _, frame = next(frames_at(work.clip, np.array([person.train.start + best])))
+    return detailed_albedo(person.model, part[best : best + 1], work.fit.crop.image(frame, CROP_PX))
+
+
+def _scored(
+    work: ClipWork,
+    material: Material,
+    answers: Mapping[str, Pictures],
+    region: np.ndarray,
+    mark: str,
+) -> list[Row]:
+    """Rows of SCORES for answers to the held-out frames."""
+    found = score_frames(
+        material.real, answers, region, find_faces=True, progress=work.progress, device=work.device
+    )
+    rows = []
+    for name, scores in found.items():
+        for score, measure in SCORES.items():
+            if scores.get(score) is not None:
+                rows.append(row(measure + mark, name, scores[score]))
+    return rows

@@ -1,0 +1,239 @@
+"""A study from beginning to end: clips to workers, results to tables; what is finished is kept."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tfhkit.cluster import TOPIC, Workers, connect, spread
+from tfhkit.errors import InputError, ParameterError
+from tfhkit.media import write_json, write_table
+from tfhkit.media.locks import hold
+from tfhkit.progress import Progress
+from tfhkit.study.clips import StudyClip
+from tfhkit.study.motion_stages import OTHERS, OURS, RIGHT
+from tfhkit.study.report import write_report
+from tfhkit.study.settings import STAGES, StudySettings
+from tfhkit.study.tables import summarise
+from tfhkit.study.task import FAILURE, ClipTask, measure_clip, read_json
+from tfhkit.study.tracks import HeadTracks, cross_scores, wins_over_others
+from tfhkit.study.work import COLUMNS, Row
+
+FORMAT = "tfhkit study 1"
+FILE, TABLE, REPORT = "study.json", "study.csv", "study.html"
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What is known of many clips.
+
+    Args:
+        name: of its folder or file.
+        settings: how each clip was measured.
+        rows: one per clip and measure, see `work.COLUMNS`.
+        summary: over clips, see `summarise`.
+        failures: clip, stage and reason of each clip that failed.
+        about: clip -> stage -> what else the stage said.
+        seconds: clip -> stage -> how long it took.
+    """
+
+    name: str
+    settings: StudySettings
+    rows: list[Row]
+    summary: list[dict[str, Any]]
+    failures: list[dict[str, Any]]
+    about: dict[str, dict[str, Any]]
+    seconds: dict[str, dict[str, float]]
+
+    @property
+    def clips(self) -> tuple[str, ...]:
+        """Names of the clips that were measured, in order."""
+        return tuple(self.about)
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """How a study is run; nothing of this changes what is measured.
+
+    Args:
+        workers: where clips are measured. device: of each worker.
+        limit_s: seconds that one clip may take.
+        progress: called as progress(done, total, text).
+    """
+
+    workers: Workers = Workers()
+    device: str = "cpu"
+    limit_s: float = 3600.0
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        if not self.limit_s > 0:
+            raise ParameterError("--time-limit", f"is {self.limit_s / 60:g}", "give minutes")
+
+
+def run_study(
+    clips: Sequence[StudyClip],
+    folder: str | Path,
+    stages: Sequence[str],
+    settings: StudySettings,
+    run: StudyRun,
+) -> Study:
+    """Measure clips, and write `study.csv`, `study.json` and `study.html`.
+
+    Each clip has a folder of its own with what its stages found. Clips and stages that are there
+    are not repeated, so that a study that was stopped resumes, and one that grows computes what is
+    new. A clip that fails is listed with its reason. One that ran out of time, or whose worker
+    died, is tried again by the next call; one that was refused is not.
+
+    Args:
+        clips: as from `find_clips`.
+        folder: of the study.
+        stages: as from `asked_stages`.
+        settings: how each clip is measured.
+        run: where, and for how long.
+    Returns:
+        Study, of all clips that the folder has.
+    Raises:
+        InputError: the folder holds something else, or a study with other settings; no scheduler
+            answers; the disk is full.
+    """
+    folder = Path(folder)
+    with _opened(folder, settings):
+        tasks = [
+            ClipTask(clip, folder.absolute(), tuple(stages), settings, run.device, run.limit_s)
+            for clip in clips
+        ]
+        to_do = [task for task in tasks if task.missing()]
+        done = len(tasks) - len(to_do)
+        if to_do:
+            with connect(run.workers) as client:
+                _measure(client, to_do, done, run.progress)
+        study = read_study(folder)
+        write_table(folder / TABLE, study.rows or [dict.fromkeys(COLUMNS)])
+        _write_index(folder, settings, study)
+        write_report(study, folder / REPORT)
+        return study
+
+
+def read_study(place: str | Path) -> Study:
+    """A study, as far as it is finished.
+
+    Args:
+        place: its folder, or a `study.json` that was kept elsewhere.
+    Raises:
+        InputError: it is neither.
+    """
+    place = Path(place)
+    index = read_json(place / FILE if place.is_dir() else place)
+    if index is None or index.get("format") != FORMAT:
+        fault = "is not a study" if index is None else "is a study of another version of the kit"
+        raise InputError(place, fault, "make one with `tfhkit study CLIPS... -o DIR`")
+    settings = StudySettings(**index["settings"])
+    if not place.is_dir():
+        names = "rows", "summary", "failures", "about", "seconds"
+        return Study(place.stem, settings, *(index[name] for name in names))
+    rows: list[Row] = []
+    failures, about, seconds = [], {}, {}
+    for own in sorted(path for path in (place / "clips").glob("*") if path.is_dir()):
+        found, failure = _stages_of(own), read_json(own / FAILURE)
+        if failure:
+            failures.append({"clip": own.name, **failure})
+        if found:
+            about[own.name] = {stage: part["about"] for stage, part in found.items()}
+            seconds[own.name] = {stage: part["seconds"] for stage, part in found.items()}
+        for stage, part in found.items():
+            rows += [_in_order(own.name, stage, one) for one in part["rows"]]
+    rows += _across(place, tuple(about))
+    return Study(place.name, settings, rows, summarise(rows), failures, about, seconds)
+
+
+def _measure(client, tasks: Sequence[ClipTask], done: int, progress: Progress | None) -> None:
+    """Send the tasks to the workers, and say how far they are."""
+    total, now = done + len(tasks), "clips"
+
+    def hear(event: tuple[float, str]) -> None:
+        if progress:
+            progress(done, total, f"clips ({event[1]})")
+
+    client.subscribe_topic(TOPIC, hear)
+    try:
+        for number, result in spread(client, measure_clip, [(task,) for task in tasks]):
+            done += 1
+            if isinstance(result, InputError):  # of the disk, or of another study here
+                raise result
+            if isinstance(result, Exception):
+                failure = {"stage": None, "reason": str(result), "refused": False}
+                write_json(tasks[number].own_folder / FAILURE, failure)
+            if progress:
+                progress(done, total, now)
+    finally:
+        client.unsubscribe_topic(TOPIC)
+
+
+@contextmanager
+def _opened(folder: Path, settings: StudySettings) -> Iterator[None]:
+    """Hold the study's folder; its settings are those that it began with."""
+    with hold(folder, "tfhkit study"):
+        index = read_json(folder / FILE)
+        if index is None:
+            if any(not path.name.startswith(".") for path in folder.iterdir()):
+                raise InputError(folder, "holds something else already", "name another folder")
+            write_json(folder / FILE, {"format": FORMAT, "settings": asdict(settings)})
+        elif index.get("format") != FORMAT:
+            fault = "holds a study of another version of the kit"
+            raise InputError(folder, fault, "name another folder")
+        elif index["settings"] != asdict(settings):
+            mine = asdict(settings)
+            apart = [f"{k} {v} (here {mine.get(k)})" for k, v in index["settings"].items()
+                     if mine.get(k) != v]  # fmt: skip
+            fault = f"holds a study with other settings: {', '.join(apart)}"
+            raise InputError(folder, fault, "use the same settings, or name another folder")
+        yield
+
+
+def _write_index(folder: Path, settings: StudySettings, study: Study) -> None:
+    content = {
+        "format": FORMAT,
+        "settings": asdict(settings),
+        "clips": list(study.clips),
+        "failures": study.failures,
+        "summary": study.summary,
+        "rows": study.rows,
+        "about": study.about,
+        "seconds": study.seconds,
+    }
+    write_json(folder / FILE, content)
+
+
+def _stages_of(place: Path) -> dict[str, dict[str, Any]]:
+    found = {stage: read_json(place / f"{stage}.json") for stage in STAGES}
+    return {stage: part for stage, part in found.items() if part is not None}
+
+
+def _in_order(clip: str, stage: str, one: Row) -> Row:
+    whole = {"clip": clip, "stage": stage, **one}
+    return {name: whole.get(name) for name in COLUMNS}
+
+
+def _across(folder: Path, clips: Sequence[str]) -> list[Row]:
+    """What only several clips can say: does HS tell the right person from another one?"""
+    places = {clip: folder / "clips" / clip / "heads.npz" for clip in clips}
+    places = {clip: path for clip, path in places.items() if path.is_file()}
+    if len(places) < 2:
+        return []
+    tracks = [HeadTracks.load(path) for path in places.values()]
+    rows: list[Row] = []
+    for centred in (False, True):
+        scores = cross_scores(tracks, centred)
+        wins = wins_over_others(scores)
+        mark = ", each around its own mean" if centred else ""
+        for k, clip in enumerate(places):
+            others = [scores[k, j] for j in range(len(tracks)) if j != k]
+            if not centred:
+                mean = {"measure": "HS", "method": OTHERS, "value": sum(others) / len(others)}
+                rows.append(_in_order(clip, "head-pose", mean))
+            right = {"measure": f"{RIGHT}{mark}", "method": OURS,
+                     "value": float(wins[k])}  # fmt: skip
+            rows.append(_in_order(clip, "head-pose", right))
+    return rows

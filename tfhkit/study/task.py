@@ -1,0 +1,149 @@
+"""The task of a study: one clip passes its stages; each is kept, and none is repeated."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tfhkit.cluster import tell
+from tfhkit.errors import InputError, TfhkitError
+from tfhkit.media import open_clip, sha256_of, write_json
+from tfhkit.media.files import disk_fault
+from tfhkit.media.locks import hold, remove_leftovers
+from tfhkit.progress import Progress
+from tfhkit.study import motion_stages, picture_stages
+from tfhkit.study.clips import StudyClip
+from tfhkit.study.one_frame import judge_one_frame
+from tfhkit.study.people import make_person_clip
+from tfhkit.study.settings import StudySettings
+from tfhkit.study.work import ClipWork
+
+CLIP, FAILURE = "clip.json", "failure.json"
+VIRTUAL = "virtual"  # folder of the clips of virtual people
+MEASURES = {
+    "doctor": motion_stages.examine,
+    "correlation": motion_stages.correlate_clip,
+    "mapping": motion_stages.judge_mapping,
+    "head-pose": motion_stages.judge_heads,
+    "refinement": picture_stages.judge_frames,
+    "naturalness": picture_stages.judge_written,
+    "ablations": picture_stages.ablate,
+    "length": picture_stages.judge_lengths,
+    "few-frames": picture_stages.judge_few,
+    "one-frame": judge_one_frame,
+}
+
+
+@dataclass(frozen=True)
+class ClipTask:
+    """What a worker is told about a clip.
+
+    Args:
+        clip: the clip. folder: of the study.
+        stages: names of the stages that are asked for, in order.
+        settings: of the study.
+        device: where it runs. limit_s: seconds after which it is stopped.
+    """
+
+    clip: StudyClip
+    folder: Path
+    stages: tuple[str, ...]
+    settings: StudySettings
+    device: str = "cpu"
+    limit_s: float = 3600.0
+
+    @property
+    def own_folder(self) -> Path:
+        """The clip's folder in the study."""
+        return self.folder / "clips" / self.clip.name
+
+    def missing(self) -> list[str]:
+        """Stages that are not finished; none for a clip that was refused for good."""
+        failure = read_json(self.own_folder / FAILURE)
+        if failure and failure["refused"] and failure["stage"] in (None, *self.stages):
+            return []
+        return [s for s in self.stages if not (self.own_folder / f"{s}.json").is_file()]
+
+
+class TimeLimit(TfhkitError):
+    """A clip took longer than it was given."""
+
+
+def measure_clip(task: ClipTask) -> None:
+    """Pass a clip through its missing stages, and leave `STAGE.json` for each, or `failure.json`.
+
+    Args:
+        task: the clip and what is asked.
+    Raises:
+        InputError: the disk is full, or another process works on the clip.
+    """
+    with hold(task.own_folder, "tfhkit study"):
+        remove_leftovers(task.own_folder, task.own_folder.glob(".tfhkit-*"))
+        stage: str | None = None
+        try:
+            work = _begin(task)
+            for stage in task.missing():
+                tell(f"{task.clip.name}: {stage}")
+                began = time.monotonic()
+                rows, about = MEASURES[stage](work)
+                content = {"rows": rows, "about": about, "seconds": time.monotonic() - began}
+                write_json(task.own_folder / f"{stage}.json", content)
+            (task.own_folder / FAILURE).unlink(missing_ok=True)
+        except Exception as error:
+            _note(task, stage, error)
+
+
+def _note(task, stage, error):
+    """Write down why a clip failed; a fault of the disk ends the study instead."""
+    fault = disk_fault(error) or disk_fault(error.__cause__ or error)
+    if fault is not None:
+        where = getattr(error, "where", task.own_folder)
+        remedy = "free some space, and run the same command again; what is finished is kept"
+        raise InputError(where, f"cannot be written ({fault})", remedy) from error
+    known = isinstance(error, TfhkitError)
+    text = str(error) if known else f"unexpected {type(error).__name__}: {error}"
+    refused = isinstance(error, InputError)  # the same file would be refused again
+    content = {"stage": stage, "reason": " ".join(text.split()), "refused": refused}
+    write_json(task.own_folder / FAILURE, content)
+
+
+def _begin(task: ClipTask) -> ClipWork:
+    """The opened clip; a virtual person's is made first."""
+    progress = _limited(task.limit_s)
+    clip, truth = task.clip, None
+    path = clip.path
+    if path is None:
+        tell(f"{clip.name}: filming")
+        path = task.folder / VIRTUAL / f"{clip.name}.mp4"
+        make_person_clip(path, clip.number, clip.seconds, progress)
+        truth = path.with_suffix(".truth.npz")
+    mine = {"clip": path.name, "sha256": sha256_of(path), "settings": asdict(task.settings)}
+    found = read_json(task.own_folder / CLIP)
+    if found is not None and found != mine:
+        fault = "is not the file that was measured before under this name"
+        remedy = f"delete {task.own_folder}, or give the study another folder"
+        raise InputError(path, fault, remedy)
+    write_json(task.own_folder / CLIP, mine)
+    opened = open_clip(path)
+    return ClipWork(opened, task.own_folder, task.settings, task.device, truth, progress)
+
+
+def _limited(limit_s: float) -> Progress:
+    """A progress callable that ends the work when its time is over."""
+    deadline = time.monotonic() + limit_s
+
+    def check(done: int, total: int, text: str = "") -> None:
+        if time.monotonic() > deadline:
+            fault = f"took longer than {limit_s / 60:g} min (at: {text} {done} of {total})"
+            raise TimeLimit(f"{fault}; give more with --time-limit, or trim the clip")
+
+    return check
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON file's content; None where it is not there, or cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
