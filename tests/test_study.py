@@ -1,0 +1,358 @@
+"""Studies of many clips: which clips, resuming, failures, tables over clips, the page."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tfhkit import cluster
+from tfhkit.cluster import LostTask, Workers, connect, spread
+from tfhkit.errors import InputError, ParameterError
+from tfhkit.stats import mean_interval
+from tfhkit.study.clips import StudyClip, find_clips
+from tfhkit.study.paper import TABLES, paper_tables
+from tfhkit.study.report import write_report
+from tfhkit.study.run import FORMAT, Study, StudyRun, read_study, run_study
+from tfhkit.study.settings import STAGES, USUAL, StudySettings, asked_stages
+from tfhkit.study.tables import differences, pooled_p, summarise
+from tfhkit.study.task import MEASURES, ClipTask, TimeLimit, _limited
+from tfhkit.study.tracks import HeadTracks, cross_scores, wins_over_others
+
+TINY = StudySettings(profile="tiny", train_frames=60, n_null=19)
+
+
+def touch(folder, *names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(b"no video")
+    return folder
+
+
+# which clips
+
+
+def test_clips_of_a_folder_a_pattern_a_list_and_virtual_people(tmp_path):
+    folder = touch(tmp_path / "clips", "b.mp4", "a.MOV", "notes.md", ".hidden.mp4")
+    assert [clip.name for clip in find_clips([str(folder)])] == ["a", "b"]
+    assert [clip.name for clip in find_clips([f"{folder}/*.mp4"])] == ["b"]
+    listed = tmp_path / "all.txt"
+    listed.write_text("# mine\n\nclips/b.mp4\nvirtual:2x10s\n")
+    found = find_clips([str(listed)])
+    assert [clip.name for clip in found] == ["b", "virtual_01_10s", "virtual_02_10s"]
+    assert found[0].path == (folder / "b.mp4").absolute() and found[2].seconds == 10
+    assert [clip.number for clip in find_clips(["virtual:3"])] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("nowhere", "no such file or folder; check the name"),
+        ("empty", r"no video in this folder; put videos there \(.mp4"),
+        ("deep", 'no video in this folder; name ".*deep/\\*/\\*"'),
+        ("*.avi", "no file fits this pattern"),
+        ("virtual:0", "from 1 to 1000"),
+        ("virtual:many", 'write "virtual:15"'),
+        ("virtual:2x3s", "asks for clips of 3 s; take 8 to 600 s"),
+        ("loop.txt", "line 1: names the list itself"),
+        ("bad.txt", "bad.txt, line 2: .*gone.mp4: there is no such file"),
+        ("none.txt", "names no clip"),
+    ],
+)
+def test_sources_that_hold_no_clip(tmp_path, monkeypatch, source, words):
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path / "empty", "notes.md")
+    touch(tmp_path / "deep" / "inner", "a.mp4")
+    (tmp_path / "loop.txt").write_text("loop.txt\n")
+    (tmp_path / "bad.txt").write_text("sample\ngone.mp4\n")
+    (tmp_path / "none.txt").write_text("# nothing\n")
+    given = str(tmp_path / "bad.txt") if source == "bad.txt" else source
+    with pytest.raises(InputError, match=words):
+        find_clips([given])
+
+
+def test_two_clips_of_one_name_are_refused_with_both_paths(tmp_path):
+    touch(tmp_path / "one", "Anna.mp4")
+    touch(tmp_path / "two", "anna.mov")
+    with pytest.raises(ParameterError, match=r"name 'anna'.*one/Anna.mp4 and .*two/anna.mov"):
+        find_clips([str(tmp_path / "one"), str(tmp_path / "two")])
+    with pytest.raises(ParameterError, match="there are none"):
+        find_clips([])
+
+
+# settings
+
+
+def test_stages_come_in_order_and_unknown_ones_are_refused():
+    assert asked_stages(["head-pose", "correlation"]) == ("doctor", "correlation", "head-pose")
+    assert asked_stages(None) == USUAL
+    assert set(MEASURES) == set(STAGES)
+    with pytest.raises(ParameterError, match="no stage 'pose'; choose among doctor"):
+        asked_stages(["pose"])
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [({"train_frames": 3}, "16 or more"), ({"n_null": 5}, "19 or more"), ({"seed": -1}, "0 or")],
+)
+def test_settings_out_of_range(values, words):
+    with pytest.raises(ParameterError, match=words):
+        StudySettings(**values)
+
+
+def test_workers_that_cannot_be():
+    with pytest.raises(ParameterError, match="started with it"):
+        Workers("tcp://host:8786", count=2)
+    with pytest.raises(ParameterError, match="give 1 or more"):
+        Workers(count=0)
+    with pytest.raises(ParameterError, match="GB per worker"):
+        Workers(memory_gb=0.1)
+    with pytest.raises(ParameterError, match="give minutes"):
+        StudyRun(limit_s=0)
+
+
+# tables
+
+
+def rows_of(values, method="ours", p=None):
+    return [
+        {"clip": f"c{k}", "stage": "head-pose", "measure": "HS", "method": method, "value": v,
+         "low": None, "high": None, "p": p, "n": None}
+        for k, v in enumerate(values)
+    ]  # fmt: skip
+
+
+def test_means_are_over_clips_and_a_failed_one_does_not_count():
+    values = [0.8, 0.9, None, 0.7, 0.6]
+    line = summarise(rows_of(values))[0]
+    known = np.array([0.8, 0.9, 0.7, 0.6])
+    assert (line["clips"], line["min"], line["max"]) == (4, 0.6, 0.9)
+    assert line["mean"] == pytest.approx(known.mean())
+    assert (line["low"], line["high"]) == mean_interval(known, np.arange(4))
+    assert line["p"] is None
+    assert summarise(rows_of([0.5, 0.6]))[0]["low"] is None  # two clips have no interval
+
+
+def test_p_values_of_clips_are_pooled_as_fisher_does():
+    # -2 (ln 0.1 + ln 0.2) = 7.824, chi-squared with 4 degrees of freedom
+    assert pooled_p([0.1, 0.2]) == pytest.approx(0.0982, abs=2e-4)
+    assert summarise(rows_of([1, 2, 3], p=0.5))[0]["p"] == pytest.approx(pooled_p([0.5] * 3))
+    assert pooled_p([]) is None
+
+
+def test_differences_are_paired_by_clip():
+    rows = rows_of([0.9, 0.8, 0.7]) + rows_of([0.8, 0.7, 0.6], "still")
+    found = differences(rows, "head-pose", "HS", "ours")[0]
+    assert found["method"] == "still" and found["clips"] == 3
+    assert [found[k] for k in ("difference", "low", "high")] == pytest.approx([0.1] * 3)
+
+
+def head_tracks(mean_deg, seed, generated_deg=None):
+    rng = np.random.default_rng(seed)
+    means = mean_deg, mean_deg if generated_deg is None else generated_deg
+    turned = [np.radians(mean + rng.normal(0, 3, (200, 3))) for mean in means]
+    return HeadTracks(np.arange(200) / 25, turned[0], turned[1], turned[1], turned[0])
+
+
+def test_hs_tells_people_apart_who_hold_their_heads_differently(tmp_path):
+    people = [head_tracks(m, k) for k, m in enumerate((-10, 0, 10))]
+    scores = cross_scores(people)
+    assert (np.diag(scores)[:, None] >= scores).all() and np.diag(scores).min() > 0.9
+    assert wins_over_others(scores).tolist() == [1, 1, 1]
+    # the same heads around their means move alike: only chance is left
+    assert np.abs(wins_over_others(np.full((3, 3), 0.7)) - 0.5).max() < 1e-9
+    assert np.ptp(cross_scores(people, centred=True)) < 0.1
+    swapped = [head_tracks(-10, 1, 10), head_tracks(10, 2, -10)]
+    assert wins_over_others(cross_scores(swapped)).tolist() == [0, 0]
+    people[0].save(tmp_path / "heads.npz")
+    assert np.array_equal(HeadTracks.load(tmp_path / "heads.npz").real, people[0].real)
+
+
+def made_study(rows=None):
+    rows = rows or [
+        {**one, "stage": table.stage, "measure": line.measure, "method": line.method}
+        for table in TABLES
+        for line in table.lines
+        for one in rows_of([0.5, 0.6, 0.7])
+    ]
+    about = {f"c{k}": {"doctor": {"facts": {"fps": 25.0}, "advice": ["advice: <b>"]}}
+             for k in range(3)}  # fmt: skip
+    failures = [{"clip": "c9", "stage": "fit", "reason": "no face <i>", "refused": True}]
+    seconds = {clip: {"doctor": 60.0} for clip in about}
+    return Study("mine", StudySettings(), rows, summarise(rows), failures, about, seconds)
+
+
+def test_the_papers_tables_have_its_numbers_and_ours():
+    text = paper_tables([made_study()])
+    assert "| ours, drawn | 0.600 [" in text and "| 0.859 (0.702 to 0.956) |" in text
+    assert "| pairs, as stated | 0.600 [" in text and "| 0.45 (0.24 to 0.58) |" in text
+    assert "mine, 3 clips" in text and "63.6 % of 11 people" in text
+    for table in TABLES:
+        assert table.title in text
+
+
+def test_the_page_shows_tables_failures_and_a_page_per_clip(tmp_path):
+    write_report(made_study(), tmp_path / "study.html")
+    page = (tmp_path / "study.html").read_text()
+    assert "no face &lt;i&gt;" in page and "<svg" in page and "1 clip failed" in page
+    own = (tmp_path / "clips" / "c1.html").read_text()
+    assert "advice: &lt;b&gt;" in own and 'href="../study.html"' in own
+    assert "src=" not in page and 'href="http' not in page  # nothing is fetched
+
+
+# running
+
+
+def test_a_clip_that_takes_too_long_says_where():
+    check = _limited(0.0)
+    time.sleep(0.01)
+    with pytest.raises(TimeLimit, match="took longer than 0 min .at: fitting 3 of 9.; give more"):
+        check(3, 9, "fitting")
+    _limited(60)(3, 9, "fitting")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_clips_that_fail_are_listed_and_not_tried_again(tmp_path, monkeypatch):
+    clips = find_clips([str(touch(tmp_path / "clips", "a.mp4", "b.mp4"))])
+    folder, run = tmp_path / "study", StudyRun(Workers(count=1))
+    study = run_study(clips, folder, asked_stages(["correlation"]), TINY, run)
+    assert [one["clip"] for one in study.failures] == ["a", "b"]
+    assert all(one["refused"] and one["stage"] is None for one in study.failures)
+    for name in ("study.csv", "study.json", "study.html"):
+        assert (folder / name).is_file()
+
+    def refuse(_):
+        raise AssertionError("nothing is left to do")
+
+    monkeypatch.setattr("tfhkit.study.run.connect", refuse)
+    again = run_study(clips, folder, asked_stages(["correlation"]), TINY, run)
+    assert again.failures == study.failures
+    with pytest.raises(InputError, match=r"other settings: n_null 19 \(here 20\)"):
+        run_study(clips, folder, USUAL, StudySettings(profile="tiny", n_null=20,
+                                                      train_frames=60), run)  # fmt: skip
+    kept = read_study(folder / "study.json")
+    assert kept.failures == study.failures and kept.name == "study"
+
+
+def test_folders_that_are_no_study(tmp_path):
+    touch(tmp_path / "full", "a.txt")
+    with pytest.raises(InputError, match="holds something else already"):
+        run_study([], tmp_path / "full", USUAL, TINY, StudyRun())
+    with pytest.raises(InputError, match="is not a study"):
+        read_study(tmp_path)
+    (tmp_path / "study.json").write_text(json.dumps({"format": "tfhkit study 0"}))
+    with pytest.raises(InputError, match="of another version"):
+        read_study(tmp_path)
+    assert FORMAT != "tfhkit study 0"
+
+
+def test_what_is_missing_of_a_clip(tmp_path):
+    task = ClipTask(StudyClip("a"), tmp_path, ("doctor", "correlation"), TINY)
+    assert task.missing() == ["doctor", "correlation"]
+    task.own_folder.mkdir(parents=True)
+    (task.own_folder / "doctor.json").write_text("{}")
+    assert task.missing() == ["correlation"]
+    for failure, missing in (
+        ({"stage": "correlation", "reason": "", "refused": True}, []),
+        ({"stage": "naturalness", "reason": "", "refused": True}, ["correlation"]),
+        ({"stage": "correlation", "reason": "time", "refused": False}, ["correlation"]),
+    ):
+        (task.own_folder / "failure.json").write_text(json.dumps(failure))
+        assert task.missing() == missing
+
+
+# Dask
+
+
+def _leave_a_mark(folder, number, deadly):
+    """Write a file; where it is deadly, kill this worker the first time."""
+    place = folder / f"{number}-{os.getpid()}-{time.monotonic_ns()}"
+    place.touch()
+    if deadly and len(list(folder.glob(f"{number}-*"))) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number * number
+
+
+def _die(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_killed_worker_costs_only_its_own_task(tmp_path):
+    with connect(Workers(count=2)) as client:
+        jobs = [(tmp_path, k, k == 3) for k in range(8)]
+        assert dict(spread(client, _leave_a_mark, jobs)) == {k: k * k for k in range(8)}
+        times = {k: len(list(tmp_path.glob(f"{k}-*"))) for k in range(8)}
+        assert times[3] == 2 and sum(times.values()) <= 8 + 2  # at most one more was in its hands
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_task_that_kills_its_workers_is_given_up():
+    with connect(Workers(count=1)) as client:
+        ((_, result),) = spread(client, _die, [(0,)])
+    assert isinstance(result, LostTask) and "lack of memory" in str(result)
+
+
+def test_a_scheduler_that_does_not_answer(monkeypatch):
+    monkeypatch.setattr(cluster, "ANSWER_S", 0.5)
+    with (
+        pytest.raises(InputError, match="no Dask scheduler answers there; start one with"),
+        connect(Workers("tcp://127.0.0.1:9")),
+    ):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_workers_of_another_version_and_none_at_all(monkeypatch):
+    with connect(Workers(count=1)) as client:
+        address = client.scheduler.address
+        with connect(Workers(address)) as other:
+            assert dict(spread(other, abs, [(-3,)])) == {0: 3}
+        monkeypatch.setattr(cluster, "kit_mark", lambda: "0.0.0, code 0")
+        with (
+            pytest.raises(InputError, match=r"another version of tfhkit.*install the same"),
+            connect(Workers(address)),
+        ):
+            pass
+
+
+# the whole, on real footage
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_study_is_killed_resumes_and_grows(tmp_path):
+    """The sample under two names: the client is killed; the same call does only the rest."""
+    from tfhkit.assets import fetch
+
+    folder, clips = tmp_path / "study", touch(tmp_path / "clips")
+    (clips / "first.mp4").write_bytes(fetch("sample_clip").read_bytes())
+    command = [sys.executable, "-m", "tfhkit.cli", "study", str(clips), "-o", str(folder), "--only",
+               "correlation,mapping,head-pose", "--profile", "tiny", "--frames", "60", "--nulls",
+               "19", "--workers", "2", "--json"]  # fmt: skip
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = folder / "clips" / "first" / "doctor.json"
+    while not done.is_file():
+        assert first.poll() is None, "it ended before it was killed"
+        time.sleep(0.2)
+    first.kill()
+    first.wait()
+    stamp = done.stat().st_mtime_ns
+    (clips / "second.mp4").write_bytes(fetch("sample_clip").read_bytes())
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stat().st_mtime_ns == stamp, "what was finished is not repeated"
+    found = json.loads(ended.stdout)
+    assert (found["clips"], found["failed"]) == (2, 0)
+    study = read_study(folder)
+    alike = {}
+    for one in study.rows:
+        alike.setdefault((one["stage"], one["measure"], one["method"]), []).append(one["value"])
+    for key, values in alike.items():
+        assert len(values) == 2, key
+        if values[0] is not None and key[1] != "right person before another":
+            assert values[0] == pytest.approx(values[1], rel=1e-3, abs=1e-6), key
