@@ -26,6 +26,10 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument("--profile", default="quick", help="sizes: quick or full (default: quick)")
     command.add_argument("--recipe", default="ours", help=RECIPE_HELP)
     command.add_argument(
+        "--fit", default="coarse",
+        help="pixels that the face is fitted to: coarse, or fine as in learn (default: coarse)",
+    )  # fmt: skip
+    command.add_argument(
         "--frames", type=int, default=300, metavar="N", help="first frames to learn from"
     )
     command.add_argument(
@@ -70,7 +74,7 @@ def call(options: Namespace) -> Outcome:
         raise ParameterError("--output", "no folder is named", "add -o DIR")
     names = options.only.split(",") if options.only else None
     settings = StudySettings(
-        options.profile, options.recipe, options.frames, refine_steps=options.steps,
+        options.profile, options.recipe, options.fit, options.frames, refine_steps=options.steps,
         n_null=options.nulls, seed=options.seed,
     )  # fmt: skip
     workers = Workers(options.scheduler, options.workers, options.memory)

@@ -71,6 +71,7 @@ def _front_page(study: "Study") -> Iterable[str]:
     settings = study.settings
     yield (
         f"<p>Profile {escape(settings.profile)}, recipe {escape(settings.recipe)}, "
+        f"{escape(settings.fit)} fit, "
         f"{settings.train_frames} frames to learn from, seed {settings.seed}. Intervals are 95 % "
         "by a bootstrap over clips: the unit is the clip, not the frame. The pooled p-value "
         "combines those of the clips (Fisher).</p>"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tfhkit.errors import ParameterError
+from tfhkit.fit.photometric import PhotometricSettings
 from tfhkit.profiles import Settings, check_seed, settings_of
 
 # in the order in which a clip passes them: name -> what it measures
@@ -21,6 +22,11 @@ STAGES = {
 }
 USUAL = ("doctor", "correlation", "mapping", "head-pose", "refinement", "naturalness")
 LEAST_NULL = 19
+# the pixels that a clip's pose and expression are fitted to: as `tfhkit learn` does, or fewer
+FITS = {
+    "fine": PhotometricSettings(),
+    "coarse": PhotometricSettings(spacing=0.08, points_per_fact=7.5, frame_steps=2),
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class StudySettings:
 
     Args:
         profile: sizes, see `tfhkit.profiles`. recipe: see `tfhkit.recipes`.
+        fit: a key of FITS; "coarse" takes a fraction of the time, finds the pose as well, and the
+            lips less exactly.
         train_frames: first frames of each clip to learn from, at most three quarters of it.
         image_frames: held-out frames whose pictures are compared, the first ones.
         refine_steps: steps of each refiner's training; 0 takes the profile's, and its limit of
@@ -41,6 +49,7 @@ class StudySettings:
 
     profile: str = "quick"
     recipe: str = "ours"
+    fit: str = "coarse"
     train_frames: int = 300
     image_frames: int = 200
     refine_steps: int = 0
@@ -50,6 +59,8 @@ class StudySettings:
     def __post_init__(self) -> None:
         settings_of(self.profile, self.recipe)
         check_seed(self.seed)
+        if self.fit not in FITS:
+            raise ParameterError("--fit", f"unknown {self.fit!r}", "choose coarse or fine")
         for name, value, least in (
             ("train_frames", self.train_frames, 16),
             ("image_frames", self.image_frames, 16),

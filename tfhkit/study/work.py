@@ -8,15 +8,17 @@ from typing import Any
 
 from tfhkit.evaluate.motion import split
 from tfhkit.evaluate.refine import Material, refine_material
-from tfhkit.fit import Fit
+from tfhkit.face import load_model
+from tfhkit.fit import Fit, fit_clip
+from tfhkit.landmarks import detect
 from tfhkit.media import Clip
 from tfhkit.person import PARTS, Person, keep_stage, refuse_unseen
 from tfhkit.progress import Progress
 from tfhkit.refine import Refiner, RunOptions, TrainConfig
 from tfhkit.refine.general import general_refiner
 from tfhkit.refine.personal import personal_config, personal_training, train_personal_refiner
-from tfhkit.study.settings import StudySettings
-from tfhkit.talk import fit_person, learn_mapping
+from tfhkit.study.settings import FITS, StudySettings
+from tfhkit.talk import learn_mapping
 
 Row = dict[str, Any]  # one line of the study's table
 COLUMNS = "clip stage measure method value low high p n".split()
@@ -43,12 +45,13 @@ class ClipWork:
     @cached_property
     def fit(self) -> Fit:
         """The fit of the whole clip."""
-        sizes = self.settings.of_profile
-        return keep_stage(
-            self.folder,
-            PARTS[0],
-            lambda _: fit_person(self.clip, sizes, self.progress, self.device),
-        )
+        return keep_stage(self.folder, PARTS[0], lambda _: self._fitted())
+
+    def _fitted(self) -> Fit:
+        model = load_model().to(self.device)
+        landmarks = detect(self.clip, progress=self.progress)
+        how = self.settings.of_profile.texture_frames, FITS[self.settings.fit]
+        return fit_clip(self.clip, landmarks, model, None, *how, progress=self.progress)
 
     @cached_property
     def fitted(self) -> Person:
