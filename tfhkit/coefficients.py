@@ -4,6 +4,7 @@ Order of the vector, as in Deep3D: identity 80, expression 64, texture 80, angle
 translation 3. Light is channel-major, (3, 9), and 0.8 is added to its band 0 when it is used.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,6 +18,8 @@ from tfhkit.errors import InputError, check_shape
 SIZES = {"id": 80, "exp": 64, "tex": 80, "angles": 3, "light": 27, "trans": 3}
 N_COEFFICIENTS = sum(SIZES.values())
 SLICES = {}
+TORCH_KEYS = ("id", "exp", "tex", "angle", "gamma", "trans")  # of Deep3D's PyTorch version
+MAX_ANGLE = 1.6  # rad: a face that is turned farther away is not seen
 _start = 0
 for _name, _size in SIZES.items():
     SLICES[_name] = slice(_start, _start + _size)
@@ -116,17 +119,100 @@ def mat_content(path: str | Path, remedy: str) -> dict:
 
     if not Path(path).is_file():
         raise InputError(path, "no such file", remedy)
-    faults = MatReadError, ValueError, TypeError, LookupError, NotImplementedError, OSError
+    faults = MatReadError, ValueError, TypeError, LookupError, OSError
     try:
         with open(path, "rb") as file:
             return loadmat(file)
+    except NotImplementedError as fault:
+        words = "is a .mat file of version 7.3 (HDF5), which SciPy does not read"
+        raise InputError(path, words, "save it in MATLAB with the option '-v7'") from fault
     except faults as fault:
         raise InputError(path, f"cannot be read as a .mat file ({fault})", remedy) from fault
 
 
 def read_mat(path: str | Path) -> Coefficients:
-    """Read Coefficients (T, 257) from a `.mat` with key `coeff`."""
+    """Read the coefficients of a tracker: the kit's, Deep3D's or R-Net's.
+
+    All three have one order and one camera, and turn the head by R = Rz Ry Rx with the positive
+    directions of `tfhkit.camera`. (Deep3D's code multiplies row vectors by the transpose, which
+    is the same.) So angles are taken as they are.
+
+    Args:
+        path: a `.mat` with key `coeff`, (T, 257), or with the keys `id`, `exp`, `tex`, `angle`,
+            `gamma`, `trans` that Deep3D's PyTorch version writes; or a folder with such a file for
+            every frame, whose names end with the frame's number (`frame0.mat`, `frame1.mat`).
+    Returns:
+        Coefficients of T frames, NumPy float32.
+    Raises:
+        InputError: no such file, one that cannot be read, another key or size, values that are
+            not numbers, angles in degrees, a folder that lacks a frame.
+    """
+    path = Path(path)
+    if path.is_dir():
+        rows = [_vectors(file) for file in _frame_files(path)]
+        if any(len(row) != 1 for row in rows):
+            fault = "has files of more than one frame"
+            raise InputError(path, fault, "give one file with all frames, or a file per frame")
+        vectors = np.concatenate(rows)
+    else:
+        vectors = _vectors(path)
+    bad = ~np.isfinite(vectors).all(1)
+    if bad.any():
+        where = f"{path}, frame {int(np.argmax(bad))}"
+        raise InputError(where, "is not a number (NaN or infinite)", "track this frame again")
+    largest = np.abs(vectors[:, SLICES["angles"]]).max(1)
+    if largest.max() > MAX_ANGLE:
+        frame = int(np.argmax(largest))
+        fault = f"has an angle of {largest[frame]:.1f}, which no face in view has in radians"
+        remedy = "convert degrees to radians, columns 224 to 226 counted from 0"
+        raise InputError(f"{path}, frame {frame}", fault, remedy)
+    return Coefficients.from_vector(vectors)
+
+
+def _vectors(path):
+    """(T, 257) of one file."""
     content = mat_content(path, "give a .mat file with key 'coeff'")
-    if "coeff" not in content:
-        raise InputError(path, "has no key 'coeff'", "write it as (T, 257) under that key")
-    return Coefficients.from_vector(np.atleast_2d(content["coeff"]).astype(np.float32))
+    try:
+        if "coeff" in content:
+            vectors = np.atleast_2d(content["coeff"]).astype(np.float32)
+        elif set(TORCH_KEYS) <= set(content):
+            parts = [np.atleast_2d(content[key]).astype(np.float32) for key in TORCH_KEYS]
+            vectors = np.concatenate(parts, 1)
+        else:
+            raise InputError(path, "has no key 'coeff'", "write it as (T, 257) under that key")
+    except (ValueError, TypeError) as fault:
+        remedy = "write it as (T, 257) under the key 'coeff'"
+        raise InputError(path, f"contains values that are not numbers ({fault})", remedy) from fault
+    if vectors.ndim != 2 or vectors.shape[1] != N_COEFFICIENTS or not len(vectors):
+        fault = f"has coefficients of shape {vectors.shape}, expected (T, {N_COEFFICIENTS})"
+        parts_text = ", ".join(f"{name} {size}" for name, size in SIZES.items())
+        raise InputError(path, fault, f"a row is a frame: {parts_text}")
+    return vectors
+
+
+def _frame_files(folder):
+    """The `.mat` files of a folder in the order of their numbers, without a gap."""
+    numbers = {}
+    for path in folder.glob("*.mat"):
+        number = re.search(r"\d+$", path.stem)
+        if number is None or int(number[0]) in numbers:
+            fault = "has no number of a frame" if number is None else "is a second file of a frame"
+            raise InputError(path, fault, "name the files by frame: frame0.mat, frame1.mat ...")
+        numbers[int(number[0])] = path
+    if not numbers:
+        raise InputError(folder, "holds no .mat file", "give the folder of the frames' .mat files")
+    for number in range(min(numbers), max(numbers)):
+        if number not in numbers:
+            fault = f"has no file of frame {number}"
+            raise InputError(folder, fault, "track this frame, or cut the clip before it")
+    return [numbers[number] for number in sorted(numbers)]
+
+
+def check_frames(path: str | Path, coefficients: Coefficients, n_frames: int) -> None:
+    """Raise InputError unless a tracker's file has as many frames as the clip."""
+    found = len(coefficients)
+    if found != n_frames:
+        remedy = "track every frame of the clip, at its own frame rate"
+        if found < n_frames:
+            remedy += f", or cut the clip to its first {found} frames"
+        raise InputError(path, f"has {found} frames, the clip {n_frames}", remedy)

@@ -108,7 +108,8 @@ class Person:
         """
         parts = self.fit, self.learned_mapping(), self.trained()
         with hold(folder, "Person.save"):
-            start_directory(folder, self.clip, self.settings, seed)
+            tracked = self.fit.report.get("tracked")
+            start_directory(folder, self.clip, self.settings, seed, tracked)
             for name, part in zip(PARTS, parts):
                 _save_part(part, Path(folder) / name)
             self.finish(folder)
@@ -203,13 +204,18 @@ class Motion:
 
 @contextmanager
 def open_directory(
-    folder: str | Path | None, clip: Clip, settings: Settings, seed: int
+    folder: str | Path | None,
+    clip: Clip,
+    settings: Settings,
+    seed: int,
+    tracked: str | None = None,
 ) -> Iterator[bool]:
     """Hold a person's directory while the person is learned; see `start_directory`.
 
     Args:
         folder: the directory; None keeps nothing and holds nothing.
         clip: the clip. settings: of the profile. seed: random seed.
+        tracked: the mark of another tracker's coefficients, see `tfhkit.fit.tracked.Tracked`.
     Yields:
         Whether the directory is finished.
     Raises:
@@ -221,16 +227,23 @@ def open_directory(
         yield False
         return
     with hold(folder, "tfhkit learn"):
-        finished = start_directory(folder, clip, settings, seed)
+        finished = start_directory(folder, clip, settings, seed, tracked)
         remove_leftovers(folder, Path(folder).glob(".*"))
         yield finished
 
 
-def start_directory(folder: str | Path, clip: Clip, settings: Settings, seed: int | None) -> bool:
+def start_directory(
+    folder: str | Path,
+    clip: Clip,
+    settings: Settings,
+    seed: int | None,
+    tracked: str | None = None,
+) -> bool:
     """Make a person's directory, or find the unfinished one of the same learning.
 
     Args:
         folder: the directory. clip: Clip. settings: Settings. seed: random seed.
+        tracked: the mark of another tracker's coefficients.
     Returns:
         Whether the directory is finished.
     Raises:
@@ -243,10 +256,14 @@ def start_directory(folder: str | Path, clip: Clip, settings: Settings, seed: in
         "settings": asdict(settings),
         "seed": seed,
         "audio_track": clip.asked_track,
+        "tracked": tracked,
     }
     found = read_directory(folder)
     if found is not None and {k: found.get(k) for k in mine} != mine:
-        fault = "holds another person, or one learned with another profile, recipe, seed or sound"
+        fault = (
+            "holds another person, or one learned with another profile, recipe, seed, sound or "
+            "tracker's coefficients"
+        )
         raise InputError(folder, fault, "name another directory, or delete this one")
     folder = Path(folder)
     if found is None:

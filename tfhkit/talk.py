@@ -24,7 +24,7 @@ from tfhkit.background.images import Backdrops, Coarse, Look, open_backdrops
 from tfhkit.background.match import MatchSettings
 from tfhkit.device import Device, choose_device
 from tfhkit.face import load_model
-from tfhkit.fit import Fit, fit_clip
+from tfhkit.fit import Fit, Tracked, fit_clip, fit_tracked
 from tfhkit.landmarks import detect
 from tfhkit.media import SR_HZ, Clip, open_clip
 from tfhkit.metrics import psnr
@@ -46,14 +46,14 @@ PART_FRAMES = 200  # of a long speech that are in memory at a time
 
 
 def learn(
-    clip: str | Path | Clip, profile: str = "quick", folder: str | Path | None = None,
+    clip: str | Path | Clip | Tracked, profile: str = "quick", folder: str | Path | None = None,
     seed: int = 0, recipe: str = "ours", device: str | None = None,
     progress: Progress | None = None, fitted: Callable[[Clip, Fit], None] | None = None,
 ) -> Person:  # fmt: skip
     """Learn a person from a clip: fit the face, fine-tune the mapping, train the refiner.
 
     Args:
-        clip: video file of one person who speaks, 8 s or more, or such a Clip.
+        clip: video of one speaker, 8 s or more: a file, a Clip, or what another tracker Tracked.
         profile: "quick" (two CPU cores, minutes) or "full" (a GPU).
         folder: the person's directory. Finished stages are kept there, and a run that was stopped
             resumes. None keeps nothing.
@@ -66,12 +66,13 @@ def learn(
         InputError: a clip that cannot be used, or a folder that is in use or is another person's.
     """
     settings = settings_of(profile, recipe)
-    opened = clip if isinstance(clip, Clip) else open_clip(clip)
+    source = clip if isinstance(clip, Clip | Tracked) else open_clip(clip)
+    opened, mark = (source.clip, source.mark) if isinstance(source, Tracked) else (source, None)
     place = choose_device(device or settings.device)
-    with open_directory(folder, opened, settings, seed) as finished:
+    with open_directory(folder, opened, settings, seed, mark) as finished:
         if folder is not None and finished:
             return Person.load(folder, place)
-        fit = keep_stage(folder, PARTS[0], lambda _: fit_person(opened, settings, progress, place))
+        fit = keep_stage(folder, PARTS[0], lambda _: fit_person(source, settings, progress, place))
         if fitted is not None:
             fitted(opened, fit)
         person = Person(opened, fit, None, None, settings, *settings.split(len(fit)), {}, place)
@@ -92,9 +93,12 @@ def learn(
 
 
 def fit_person(
-    clip: Clip, settings: Settings, progress: Progress | None = None, device: Device = "cpu"
-) -> Fit:
-    """Landmarks, and the face model fitted to every frame (Sec. 3.1): Fit."""
+    clip: Clip | Tracked, settings: Settings, progress: Progress | None = None,
+    device: Device = "cpu",
+) -> Fit:  # fmt: skip
+    """Landmarks, and the face model fitted to every frame (Sec. 3.1), or Tracked placed: Fit."""
+    if isinstance(clip, Tracked):
+        return fit_tracked(clip, detect(clip.clip, progress=progress))
     landmarks, model = detect(clip, progress=progress), load_model().to(device)
     return fit_clip(clip, landmarks, model, None, settings.texture_frames, progress=progress)
 
@@ -191,9 +195,8 @@ def refine(
     progress: Progress | None = None,
 ) -> Refined:  # fmt: skip
     """Frames from renderings: Refined (Eq. 3 is in `refine/generator.py`)."""
-    answer = predict.refine(
-        person.trained(), coarse.render, coarse.times, identity, progress=progress
-    )
+    seen = coarse.render, coarse.times, identity
+    answer = predict.refine(person.trained(), *seen, progress=progress)
     if person.choices("frames")["keep_background"]:
         answer = predict.keep_unchanged(*answer, coarse.render, coarse.changed)
     kept = np.rint(255 * answer[1]).astype(np.uint8)
@@ -207,10 +210,9 @@ def film(
     """Write refined faces into the clip's full frames, with sound, marked as synthetic: Path.
 
     Args:
-        person: Person. refined: Refined. audio: sound file, or (N,) float at 16 kHz; sample 0
-            belongs to the first frame.
-        path: the `.mp4`. visible_mark: draw the mark; the metadata say "synthetic" in any case.
-        progress: called as progress(done, total, text).
+        person: Person. refined: Refined. path: the `.mp4`. progress: as in `learn`.
+        audio: sound file, or (N,) float at 16 kHz; sample 0 belongs to the first frame.
+        visible_mark: draw the mark; the metadata say "synthetic" in any case.
     """
     how = visible_mark, person.settings.video_crf, progress
     frames = full_frames(person.clip, person.fit.crop, [refined])
@@ -236,8 +238,7 @@ def refined_parts(
 ) -> Iterator[Refined]:
     """Yield a long Motion's Refined in parts: the pictures of one piece, to a grey level."""
     refiner, size_px = person.trained(), person.settings.refine_px
-    place = person.fit, person.model, motion.source_index, size_px
-    backdrops = open_backdrops(person.clip, *place)
+    backdrops = open_backdrops(person.clip, person.fit, person.model, motion.source_index, size_px)
     looked = predict.frames_to_look_up(refiner.config, motion.times)
     asked = draw(person, motion[looked], backdrops=backdrops).render
     identity = predict.retrieve_identity(refiner, asked, motion.times, looked).identity

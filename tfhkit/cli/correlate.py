@@ -26,6 +26,9 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--fit", metavar="FILE", help="the fit of the whole clip, written by fit -o"
     )
+    command.add_argument(
+        "--coefficients", metavar="FILE.mat", help="or another tracker's coefficients of the clip"
+    )
     command.add_argument("--audio-track", type=int, metavar="N", help=TRACK_HELP)
     command.add_argument("--frames", type=int, metavar="N", help="the first N frames only")
     command.add_argument(
@@ -71,7 +74,8 @@ def call(options: Namespace) -> Outcome:
         seed=options.seed,
     )
     files = options.clip, options.output, options.fit
-    result = correlate_file(*files, options.frames, settings, options.audio_track)
+    how = options.frames, settings, options.audio_track, options.coefficients
+    result = correlate_file(*files, *how)
     return result, show
 
 
@@ -122,6 +126,7 @@ def correlate_file(
     frames: int | None = None,
     settings: CorrelateSettings | None = None,
     audio_track: int | None = None,
+    coefficients: Path | str | None = None,
 ) -> dict[str, Any]:
     """Correlate sound and head pose of a clip (App. A), with null distributions.
 
@@ -132,6 +137,8 @@ def correlate_file(
         frames: take the first N only.
         settings: None for the defaults.
         audio_track: number of the clip's sound track, from 1; None chooses.
+        coefficients: another tracker's `.mat` of the clip, whose angles are taken instead of a fit;
+            its face model is not needed.
     Returns:
         clip, frames, seconds, the numbers of `CorrelationReport.summary` (`p_value` is that of the
         estimate without temporal neighbours, against circularly shifted tracks), estimates_found
@@ -141,7 +148,7 @@ def correlate_file(
     Raises:
         InputError: the clip is silent or too short; `output` is not a .csv file or cannot be
             written.
-        ParameterError: too few frames, or a fit of another clip.
+        ParameterError: too few frames, a fit of another clip, or both a fit and coefficients.
     """
     from tfhkit.media import check_writable, write_table
     from tfhkit.pipeline.tables import rounded
@@ -151,7 +158,9 @@ def correlate_file(
         raise ParameterError("--frames", f"{frames} are too few", f"take {MIN_FRAMES} or more")
     if output is not None:
         output = check_writable(output, ".csv")
-    audio, times, angles = _pose(clip, fit, frames, audio_track)
+    if fit is not None and coefficients is not None:
+        raise ParameterError("--coefficients", "is given beside --fit", "give one of them")
+    audio, times, angles = _pose(clip, fit, coefficients, frames, audio_track)
     report, lagged = _estimates(audio, times, angles, settings or CorrelateSettings())
     rows = tidy_rows(report, lagged)
     if output is not None:
@@ -222,11 +231,11 @@ def show(result: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _pose(clip, fit, frames, audio_track):
-    """Sound (N,), times (T,) and angles (T, 3) of a clip, from a fit or fitted now."""
+def _pose(clip, fit, coefficients, frames, audio_track):
+    """Sound (N,), times (T,) and angles (T, 3) of a clip, from a file or fitted now."""
     from tfhkit.audio.mfcc import SR_HZ, checked_audio
     from tfhkit.media import first_frames, open_clip
-    from tfhkit.pipeline.clip_fit import fit_for
+    from tfhkit.pipeline.clip_fit import fit_for, track_for
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
 
@@ -238,7 +247,9 @@ def _pose(clip, fit, frames, audio_track):
         span_s = times[-1] - times[0] if len(times) else 0.0
         fault = f"{len(times)} frames ({span_s:.1f} s) are too few to correlate"
         raise InputError(clip, fault, f"use {MIN_FRAMES} frames and {MIN_SECONDS} s or more")
+    heard = opened.audio[: int((times[-1] + 1) * SR_HZ)]  # windows reach beyond the last frame
+    if coefficients is not None:
+        return heard, times, track_for(opened, coefficients, frames).angles_rad
     made = fit_for(opened, fit, frames, terminal_progress())
     angles = made.coefficients.angles[: len(times)].astype(float)
-    heard = opened.audio[: int((times[-1] + 1) * SR_HZ)]  # windows reach beyond the last frame
     return heard, made.times[: len(times)], angles

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from tfhkit.cli.parser import DEVICE_HELP, RECIPE_HELP, TRACK_HELP, Outcome, seed_number
+from tfhkit.errors import ParameterError
 
 TEXT = "learn a person from a clip: fit the face, fine-tune, train"
 
@@ -14,6 +15,13 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "-o", "--output", required=True, metavar="DIR", help="the person's directory"
     )
+    command.add_argument(
+        "--coefficients",
+        metavar="FILE.mat",
+        help="another tracker's coefficients of the clip (Deep3D, R-Net), or their folder",
+    )
+    command.add_argument("--model", help="their face model: bfm09 (default), open or ict")
+    command.add_argument("--model-path", default="", metavar="P", help="its file or folder")
     add_learning(command)
 
 
@@ -30,11 +38,18 @@ def add_learning(command: ArgumentParser) -> None:
 
 def call(options: Namespace) -> Outcome:
     """Run the command."""
+    from tfhkit.pipeline.clip_fit import open_tracked
     from tfhkit.pipeline.learning import learn_into
     from tfhkit.pipeline.progress import terminal_progress
 
+    clip, track = options.clip, options.audio_track
+    if options.coefficients:
+        clip = open_tracked(clip, options.coefficients, options.model, options.model_path, track)
+    elif options.model or options.model_path:
+        fault = "belongs to --coefficients"
+        raise ParameterError("--model", fault, "give both, or neither")
     how = options.profile, options.recipe, options.seed, options.device, terminal_progress()
-    person = learn_into(options.output, options.clip, *how, audio_track=options.audio_track)
+    person = learn_into(options.output, clip, *how, audio_track=track)
     return {"person": options.output, **person.scores}, show_scores
 
 

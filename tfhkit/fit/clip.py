@@ -189,10 +189,10 @@ def fit_clip(
     """
     model = model or load_model()
     own = model.to("cpu")
-    points = _checked_points(clip, landmarks)
+    points = checked_points(clip, landmarks)
     times = clip.times[: len(points)]
     settings = settings or settings_for(times)
-    crop = _checked_crop(clip, points, own, crop)
+    crop = checked_crop(clip, points, own, crop)
     left_out = landmarks.left_out()
     (own_basis, seen), camera = _observed(landmarks, points, own, crop), Camera()
     basis, seen = own_basis.to(model.device), seen.to(model.device)
@@ -232,7 +232,8 @@ def fit_clip(
     sigma_deg = np.degrees(sigma[:, :3].numpy()).astype(np.float32)
     report = fit_report(landmark_errors(points, predicted), fitted, landmarks.gap, times, sigma_deg)
     report |= before | {"landmark_sigma_px": sigma_by_group(settings.sigma_px)}
-    report |= {"photometric_l1": photometric_l1(own, fitted[chosen], images)} | _seen(landmarks)
+    report |= {"photometric_l1": photometric_l1(own, fitted[chosen], images)}
+    report |= seen_faces(landmarks)
     seen_px = points.astype(np.float32), landmarks.gap
     covered = covered_share(own, fitted[chosen], images)
     return Fit(fitted, *seen_px, times, crop, model.name, report, model.path, sigma_deg, covered)
@@ -250,7 +251,7 @@ def _observed(landmarks, points, model, crop):
     return landmark_basis(model, places), seen
 
 
-def _seen(landmarks):
+def seen_faces(landmarks: Landmarks) -> dict[str, Any]:
     """What the fit's report says of its landmarks."""
     return {
         "landmark_backend": landmarks.backend,
@@ -260,7 +261,7 @@ def _seen(landmarks):
     }
 
 
-def _checked_points(clip, landmarks):
+def checked_points(clip: FrameSource, landmarks: Landmarks) -> Float[np.ndarray, "T 68 2"]:
     """The landmarks (T, 68, 2) in float64, refused where nothing can be fitted to them."""
     points = np.asarray(landmarks.points_px, np.float64)
     check_shape("landmarks.points_px", points, ("T", 68, 2))
@@ -283,7 +284,12 @@ def _checked_points(clip, landmarks):
     return points
 
 
-def _checked_crop(clip, points, model, crop):
+def checked_crop(
+    clip: FrameSource,
+    points: Float[np.ndarray, "T 68 2"],
+    model: MorphableModel,
+    crop: Crop | None = None,
+) -> Crop:
     """The crop given, or the clip's own; refused where most landmarks lie outside."""
     mean_px, _ = project(model.mean_shape[model.landmark_ids], Camera())
     crop = crop or clip_crop(points, mean_px.numpy().astype(np.float64))

@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from tfhkit.coefficients import check_frames, read_mat
 from tfhkit.device import Device
 from tfhkit.errors import ParameterError
-from tfhkit.fit import Fit
+from tfhkit.fit import Fit, Tracked, read_tracked
 from tfhkit.media import Clip, first_frames, open_clip
+from tfhkit.metrics.tracks import PoseTrack
+from tfhkit.pipeline.places import resolve_model
 from tfhkit.pipeline.step import resolve
 from tfhkit.profiles import settings_of
 from tfhkit.progress import Progress
@@ -31,6 +36,47 @@ def open_frames(
     found = resolve("clip", str(path), Path.cwd())
     clip = open_clip(found, need_sound=False, audio_track=audio_track)
     return first_frames(clip, frames)
+
+
+def open_tracked(
+    clip: Path | str,
+    coefficients: Path | str,
+    model: str | None = None,
+    model_path: str = "",
+    audio_track: int | None = None,
+) -> Tracked:
+    """A clip with another tracker's coefficients, to learn a person from.
+
+    Args:
+        clip: a video file, or "sample".
+        coefficients: a `.mat`, or a folder of one per frame, see `tfhkit.coefficients.read_mat`.
+        model: face model that they belong to; None for "bfm09", that of Deep3D and R-Net.
+        model_path: its file or folder.
+        audio_track: number of the clip's sound track, from 1; None chooses.
+    Raises:
+        InputError: as `read_tracked`, or no such file.
+    """
+    opened = open_clip(resolve("clip", str(clip), Path.cwd()), audio_track=audio_track)
+    path = resolve_model(model_path)
+    return read_tracked(opened, Path(coefficients).expanduser(), model or "bfm09", path)
+
+
+def track_for(clip: Clip, file: Path | str, frames: int | None = None) -> PoseTrack:
+    """The head pose of a clip by another tracker; its face model is not needed.
+
+    Args:
+        clip: the whole clip.
+        file: its coefficients, see `tfhkit.coefficients.read_mat`.
+        frames: only the clip's first N are wanted; a file that holds just these is accepted too.
+    Returns:
+        PoseTrack of the wanted frames, at the clip's own times.
+    Raises:
+        InputError: the file cannot be used, or has another number of frames.
+    """
+    found, times = read_mat(Path(file).expanduser()), first_frames(clip, frames).times
+    if len(found) != len(times):
+        check_frames(file, found, len(clip))
+    return PoseTrack(str(file), found.angles[: len(times)].astype(np.float64), times)
 
 
 def fit_for(
