@@ -184,9 +184,9 @@ def _vectors(path):
         remedy = "write it as (T, 257) under the key 'coeff'"
         raise InputError(path, f"contains values that are not numbers ({fault})", remedy) from fault
     if vectors.ndim != 2 or vectors.shape[1] != N_COEFFICIENTS or not len(vectors):
-        fault = f"has coefficients of shape {vectors.shape}, expected (T, {N_COEFFICIENTS})"
-        parts_text = ", ".join(f"{name} {size}" for name, size in SIZES.items())
-        raise InputError(path, fault, f"a row is a frame: {parts_text}")
+        words = f"has coefficients of shape {vectors.shape}, expected (T, {N_COEFFICIENTS})"
+        order = ", ".join(f"{name} {size}" for name, size in SIZES.items())
+        raise InputError(path, words, f"write a row for each frame: {order}")
     return vectors
 
 

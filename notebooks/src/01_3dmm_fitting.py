@@ -39,6 +39,7 @@ landmark_backend: str = "auto"  # auto, mesh, face-alignment or dlib
 smooth_weight: float = 0.5  # weight of the smoothness between neighbouring frames
 face_model: str = "open"  # open, bfm09 or ict; the later notebooks use the model fitted here
 face_model_path: str = ""  # BFM_model_front.mat, or the folder FaceXModel
+coefficients: str = ""  # another tracker's .mat of the clip, with face_model; open: the pose alone
 
 # %%
 from dataclasses import replace
@@ -762,14 +763,16 @@ show_difference(after, 4, "after")
 # %%
 from tfhkit.fit import Fit, fit_clip
 
-kept = step.finished("fit.npz")
+theirs_file = step.coefficients_path(coefficients)
+name = "fit.npz" if theirs_file is None else "own_fit.npz"  # see section 12
+kept = step.finished(name)
 if kept:
     fit = Fit.load(kept)
     print("an earlier run's fit of this clip")
 else:
     few = step.settings.texture_frames
     fit = fit_clip(video, landmarks, model, settings, few, crop=crop, progress=step.progress)
-    fit.save(step.path("fit.npz"))
+    fit.save(step.path(name))
 for name in ("nme_inner_pct", "nme_mouth_pct", "id_rms", "exp_rms"):
     print(f"{name:16s} {fit.report[name]:.3f}")
 
@@ -976,7 +979,64 @@ drawn = [overlay(model, fit, image, i)[1] for image, i in zip(read_frames(video,
 show_frames(drawn, [f"frame {i}: {doubtful[i]}" for i in order], None, len(order), 1.6)
 plt.show()
 
+# %% [markdown]
+# ## 12 · Another tracker's coefficients
+#
+# Deep3D and R-Net (the tracker of the published code) give the same 257 numbers by a network, every
+# frame in a crop of its own. Shape, texture, light and rotation do not depend on the crop; the
+# translation does, so it is solved again in the crop of the clip: three unknowns per frame that put the
+# face onto the landmarks (exercise 3 is one step of it). Name such a file in `coefficients` and its model in
+# `face_model`, and the later notebooks use it. Without one, the fit above stands in, with a translation that jumps
+# as crops per frame make it jump.
+
 # %%
+from tfhkit.coefficients import read_mat, write_mat
+from tfhkit.pipeline.clip_fit import track_for
+
+if theirs_file is None:
+    theirs_file = str(step.path("own_crops.mat"))
+    jumps = np.random.default_rng(seed).normal(0, 0.3, (len(fit), 3)).astype(np.float32)
+    jumping = replace(fit.coefficients, trans=fit.coefficients.trans + jumps)
+    write_mat(theirs_file, jumping)
+theirs = track_for(video, theirs_file)  # its angles; they need no face model
+off_deg = np.degrees(theirs.angles_rad - fit.coefficients.angles)
+for axis, name in enumerate(ANGLES):
+    mean, spread = off_deg[:, axis].mean(), off_deg[:, axis].std()
+    print(f"{name:5s} theirs minus ours: {mean:5.2f} degrees, varying by {spread:.2f}")
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.4), layout="constrained")
+ours_deg, theirs_deg = np.degrees(fit.coefficients.angles), np.degrees(theirs.angles_rad)
+for axis, (name, colour), k in zip(axes, ANGLES.items(), range(3)):
+    axis.plot(video.times, ours_deg[:, k], color=colour, label="ours")
+    axis.plot(video.times, theirs_deg[:, k], "--", color="k", lw=1, label="theirs")
+    axis.set(xlabel="time (s)", title=f"{name} (degrees)")
+    axis.spines[["top", "right"]].set_visible(False)
+axes[0].legend(frameon=False)
+plt.show()
+
+# %%
+from tfhkit.fit import Tracked, fit_tracked
+
+if coefficients and face_model == "open":
+    print("without their face model there is no face to show: set face_model and face_model_path")
+else:
+    placed = fit_tracked(Tracked(video, read_mat(theirs_file), model, theirs_file), landmarks)
+    rows = [[overlay(model, one, *pair)[1] for pair in zip(frames, shown)] for one in (fit, placed)]
+    show_frames([image for row in rows for image in row], ["ours"] * 4 + ["theirs"] * 4, width=1.8)
+    plt.show()
+    off_pct = [one.report["nme_inner_pct"] for one in (placed, fit)]
+    print("landmarks off by {:.2f} % of the eyes' distance, ours by {:.2f} %".format(*off_pct))
+
+# %% [markdown]
+# *Above our fit, below the placed coefficients.* **What to see.** Two trackers differ by a constant of some degrees, most in pitch,
+# since each has its own idea of a level head; what counts for the later notebooks is that both move together. A
+# file with a wrong sign, shifted in time, or of another clip or face model is refused with a reason.
+
+# %%
+if coefficients:
+    fit = fit if face_model == "open" else placed
+    fit.save(step.path("fit.npz"))
 numbers = "frames", "nme_inner_pct", "nme_mouth_pct", "photometric_l1", "jitter_deg"
 step.finish({name: fit.report[name] for name in numbers})
 
@@ -1167,7 +1227,7 @@ check(
 # **What the paper says.** It takes the coefficients from a network (Deng et al., its ref. 39; Sec. 3.1). **What the published code does.** It runs the network
 # frame by frame, with a crop per frame. **What we do.** We minimise landmark and pixel errors over
 # the whole clip: slower per frame than a network, but with no weights to download, one identity by
-# construction, and no jitter from the crop. `fit.npz` can be exchanged with Deep3D's `.mat` files
-# (`tfhkit.coefficients.read_mat`, `write_mat`).
+# construction, and no jitter from the crop. Deep3D's `.mat` files can be used instead of `fit.npz`
+# (section 12).
 #
 # **Next**: [02](02_mfcc_pose_correlation.ipynb) asks how the voice and the head pose are related.

@@ -57,8 +57,8 @@ def open_tracked(
         InputError: as `read_tracked`, or no such file.
     """
     opened = open_clip(resolve("clip", str(clip), Path.cwd()), audio_track=audio_track)
-    path = resolve_model(model_path)
-    return read_tracked(opened, Path(coefficients).expanduser(), model or "bfm09", path)
+    file, path = _tracker_file(coefficients), resolve_model(model_path)
+    return read_tracked(opened, file, model or "bfm09", path)
 
 
 def track_for(clip: Clip, file: Path | str, frames: int | None = None) -> PoseTrack:
@@ -73,10 +73,18 @@ def track_for(clip: Clip, file: Path | str, frames: int | None = None) -> PoseTr
     Raises:
         InputError: the file cannot be used, or has another number of frames.
     """
-    found, times = read_mat(Path(file).expanduser()), first_frames(clip, frames).times
+    found, times = read_mat(_tracker_file(file)), first_frames(clip, frames).times
     if len(found) != len(times):
         check_frames(file, found, len(clip))
     return PoseTrack(str(file), found.angles[: len(times)].astype(np.float64), times)
+
+
+def _tracker_file(given):
+    """Absolute path of a tracker's file, or of its folder."""
+    found = resolve_model(str(given), "file of coefficients")
+    if found is None:
+        raise ParameterError("--coefficients", "is empty", "name a file")
+    return found
 
 
 def fit_for(

@@ -79,9 +79,11 @@ def input_or_keyword(path: str, what: str, keyword: str) -> Path | str:
     return keyword if path == keyword else resolve_input(path, what)
 
 
-def resolve_model(path: str) -> str | None:
+def resolve_model(path: str, what: str = "face model") -> str | None:
     """Absolute path of a face model's file or folder, found as by `resolve_input`; None for "".
 
+    Args:
+        path: the file or folder. what: what it is, for the message.
     Raises:
         InputError: there is no such file or folder.
     """
@@ -91,7 +93,7 @@ def resolve_model(path: str) -> str | None:
     for candidate in (Path.cwd() / given, base_dir() / given):
         if candidate.exists():
             return str(candidate.resolve())
-    raise InputError(path, "there is no such face model", "check the path")
+    raise InputError(path, f"there is no such {what}", "check the path")
 
 
 def resolve_out(out: Path | str) -> Path:

@@ -89,6 +89,10 @@ class Step:
         """Path of a face model's file or folder, as an input of this step; None for ""."""
         return self._noted(places.resolve_model(given))
 
+    def coefficients_path(self, given: str) -> str | None:
+        """Path of a tracker's file or folder of frames, as an input of this step; None for ""."""
+        return self._noted(places.resolve_model(given, "file of coefficients"))
+
     def picture_path(self, given: str) -> Path | str:
         """A picture's path as an input of this step; "astronaut" stays as it is."""
         return self._noted(places.input_or_keyword(given, "picture", "astronaut"))
