@@ -53,9 +53,9 @@ def in_own_crops(coefficients, seed=0):
 class Scene:
     """A virtual clip: its file, what its tracker wrote, the landmarks."""
 
-    def __init__(self, folder, model, seed=0):
+    def __init__(self, folder, model, seed=0, text=TEXT):
         speaker = random_speaker(seed=seed, language="en-us")
-        performance = perform(speaker, TEXT, model=model)
+        performance = perform(speaker, text, model=model)
         truth = truth_of(performance, speaker, random_scene(seed), model)
         self.points, self.model = truth["landmarks_px"], model
         self.coefficients = Coefficients.from_vector(truth["coefficients"])
@@ -249,7 +249,7 @@ def test_correlating_needs_the_angles_only(tmp_path, capsys):
 
 def test_a_person_learned_from_coefficients_is_kept_with_them(folder, bfm, tmp_path, monkeypatch):
     """Saved, loaded, resumed with the same file alone; the general mapping is transferred."""
-    scene, toy = Scene(folder, bfm, seed=1), toy_person(tmp_path)
+    scene, toy = Scene(folder, bfm, 1, [TEXT] * 2), toy_person(tmp_path)
     monkeypatch.setattr(talk, "detect", lambda clip, progress=None: scene.landmarks)
     monkeypatch.setattr(talk, "learn_refiner", lambda *_: toy.refiner)
     monkeypatch.setattr(talk, "held_out_scores", lambda _: {"lip_r": 0.5})
