@@ -1,5 +1,6 @@
-"""Statistics of time series: alignment, block bootstrap, nulls, p-values, correlations."""
+"""Statistics: time series (bootstrap, nulls, correlations, alignment) and people's votes."""
 
+from tfhkit.stats.agreement import MEASURES, alpha_interval, krippendorff_alpha
 from tfhkit.stats.alignment import (
     AlignedDistance,
     SoftAlignment,
@@ -8,6 +9,7 @@ from tfhkit.stats.alignment import (
     soft_dtw,
 )
 from tfhkit.stats.bootstrap import LEVELS, block_weights, correlation_interval, mean_interval
+from tfhkit.stats.crossed import crossed_correlation, crossed_mean_interval, crossed_weights
 from tfhkit.stats.estimates import COLUMNS, CorrelationReport, PairCorrelation, tidy_rows
 from tfhkit.stats.lagged import LaggedCorrelation, lagged_correlation
 from tfhkit.stats.pair_correlation import PairSettings, pair_correlation
@@ -21,14 +23,20 @@ __all__ = [
     "LEVELS",
     "CorrelationReport",
     "LaggedCorrelation",
+    "MEASURES",
     "PairCorrelation",
     "PairSettings",
     "SoftAlignment",
     "aligned_distance",
+    "alpha_interval",
     "block_weights",
     "circular_shifts",
     "corrected_p_values",
     "correlation_interval",
+    "crossed_correlation",
+    "crossed_mean_interval",
+    "crossed_weights",
+    "krippendorff_alpha",
     "lagged_correlation",
     "mean_interval",
     "p_value",
