@@ -8,22 +8,12 @@ from tfhkit.errors import InputError, ParameterError, ShapeError
 from tfhkit.media import read_picture
 from tfhkit.teach.ballot import ballot_html, ballot_text, refresh_ballots, show_ballot
 from tfhkit.teach.film import pack_film
-from tfhkit.teach.viewing import (
-    Experiment,
-    contact_sheet,
-    make_trials,
-    simulated_votes,
-    viewing_test,
-)
+from tfhkit.teach.user_study import analyse_votes, interval_of_r
+from tfhkit.teach.user_study_simulated import simulated_votes
+from tfhkit.teach.viewing import viewing_experiment, viewing_test
 from tfhkit.teach.viewing_session import Session
-from tfhkit.teach.votes import (
-    CATCH,
-    analyse_votes,
-    interval_of_r,
-    read_votes,
-    record_vote,
-    score_against_votes,
-)
+from tfhkit.teach.viewing_trials import contact_sheet, make_trials
+from tfhkit.teach.votes import CATCH, SIDES, read_votes, record_vote
 
 REAL, OTHER = np.full((6, 20, 24, 3), 200, np.uint8), np.full((6, 20, 24, 3), 60, np.uint8)
 PAIRS = {"a": (REAL, OTHER), "b": (REAL, OTHER)}
@@ -33,10 +23,10 @@ def test_trials_show_the_real_one_on_its_side_and_both_sides_alike():
     trials = make_trials(PAIRS, 10, seed=1, repeats=4)
     assert len(trials) == 8
     for trial in trials:
-        assert getattr(trial, trial.real_side).mean() == 200
-        assert sorted((trial.left.mean(), trial.right.mean())) == [60, 200]
+        assert trial.views[SIDES.index(trial.real_side)].mean() == 200
+        assert sorted(view.mean() for view in trial.views) == [60, 200]
     for name in PAIRS:
-        sides = [trial.real_side for trial in trials if trial.name == name]
+        sides = [trial.real_side for trial in trials if trial.clip == name]
         assert sides.count("left") == 2
     sides = {make_trials({"a": PAIRS["a"]}, 10, seed)[0].real_side for seed in range(12)}
     assert sides == {"left", "right"}
@@ -45,10 +35,10 @@ def test_trials_show_the_real_one_on_its_side_and_both_sides_alike():
 def test_catch_trials_are_among_them_but_never_first():
     for seed in range(20):
         trials = make_trials(PAIRS, 10, seed, repeats=2, easy={"bad": (REAL, OTHER)})
-        names = [trial.name for trial in trials]
+        names = [trial.clip for trial in trials]
         assert len(names) == 5 and names.count(CATCH + "bad") == 1 and names[0] in PAIRS
     places = {
-        [t.name for t in make_trials(PAIRS, 10, k, 2, PAIRS)].index(CATCH + "a") for k in range(30)
+        [t.clip for t in make_trials(PAIRS, 10, k, 2, PAIRS)].index(CATCH + "a") for k in range(30)
     }
     assert len(places) >= 4
 
@@ -56,8 +46,8 @@ def test_catch_trials_are_among_them_but_never_first():
 def test_repeats_of_a_long_clip_show_other_parts():
     real = np.arange(100, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
     trials = make_trials({"a": (real, real)}, 10, 0, repeats=3)
-    assert sorted(int(trial.left[0, 0, 0, 0]) for trial in trials) == [0, 20, 40]
-    assert {len(trial.left) for trial in trials} == {60}
+    assert sorted(int(trial.views[0][0, 0, 0, 0]) for trial in trials) == [0, 20, 40]
+    assert {len(trial.views[0]) for trial in trials} == {60}
 
 
 def test_a_film_is_a_run_of_pictures(tmp_path):
@@ -74,20 +64,20 @@ def test_votes_survive_a_row_that_was_cut_short(tmp_path):
     path = tmp_path / "new" / "votes.csv"
     trials = make_trials(PAIRS, 10, seed=3)
     for trial in trials:
-        record_vote(path, "x", trial, trial.real_side, 2.5)
+        record_vote(path, "x", trial, [SIDES.index(trial.real_side)], 2.5)
     with path.open("a") as file:
         file.write("2026-01-01,x,a,re")
-    wrong = "left" if trials[0].real_side == "right" else "right"
-    record_vote(path, "x", trials[0], wrong, 1.0)
+    record_vote(path, "x", trials[0], [1 - SIDES.index(trials[0].real_side)], 1.0)
     votes, left_out = read_votes(path)
-    assert [vote["correct"] for vote in votes] == [True, True, False] and left_out == 1
+    assert [vote.correct for vote in votes] == [True, True, False]
+    assert left_out == ["votes.csv, row 4: does not have 9 cells; correct or delete the row"]
     assert path.read_text().count("time,viewer") == 1
-    assert read_votes(tmp_path / "none.csv") == ([], 0)
+    assert read_votes(tmp_path / "none.csv") == ([], [])
 
 
 def test_shares_are_exact():
     trials = make_trials(PAIRS, 10)
-    votes = simulated_votes(trials, {"a": 1.0, "b": 0.0}, n_viewers=9)
+    votes = simulated_votes(lambda _: trials, {"real": {"a": 1.0, "b": 0.0}}, n_viewers=9)
     result = analyse_votes(votes)
     assert result["simulated"] and result["votes"] == 18 and result["viewers"] == 9
     assert result["share"] == 0.5 and result["p_value"] == pytest.approx(1)
@@ -98,23 +88,18 @@ def test_shares_are_exact():
     assert analyse_votes([])["share"] is None and analyse_votes([])["votes"] == 0
 
 
-def test_scores_against_votes():
-    found = score_against_votes([0.1, 0.2, 0.3, 0.4, 0.5], [1, 3, 2, 5, 4])
-    assert found["r"] == pytest.approx(0.8) and found["interval"] == pytest.approx(
-        interval_of_r(0.8, 5)
-    )
+def test_the_interval_of_a_published_correlation():
     assert interval_of_r(0.65, 15) == pytest.approx((0.21, 0.87), abs=0.01)
 
 
 def test_catch_trials_are_counted_apart():
     trials = make_trials(PAIRS, 10, 0, 2, {"bad": (REAL, OTHER)})
-    votes = simulated_votes(trials, {"a": 0.0, "b": 0.0, CATCH + "bad": 1.0}, n_viewers=3)
+    chances = {"real": {"a": 0.0, "b": 0.0, CATCH + "bad": 1.0}}
+    votes = simulated_votes(lambda _: trials, chances, n_viewers=3)
     result = analyse_votes(votes)
     assert result["votes"] == 15 and result["share"] == 0 and result["overall"]["votes"] == 12
     assert [row["trial"] for row in result["trials"]] and result["catch"][0]["share"] == 1
-    assert (
-        analyse_votes([vote for vote in votes if vote["trial"] == CATCH + "bad"])["share"] is None
-    )
+    assert analyse_votes([v for v in votes if v.clip == CATCH + "bad"])["share"] is None
 
 
 def test_a_headless_run_shows_one_trial(tmp_path, monkeypatch):
@@ -133,7 +118,7 @@ class Browser:
     def __init__(self):
         self.screen, self.film, self.fault = {}, b"", ""
 
-    def __call__(self, message, film):
+    def __call__(self, message, film, sound):
         if message["kind"] == "fault":
             self.fault = message["text"]
         else:
@@ -144,14 +129,16 @@ class Browser:
 def session(tmp_path):
     """A session on its first screen, and what it shows."""
     browser = Browser()
-    experiment = Experiment(PAIRS, 10, tmp_path / "v.csv", {"bad": (REAL, OTHER)}, 2, 0)
+    experiment = viewing_experiment(PAIRS, 10, tmp_path / "v.csv", {"bad": (REAL, OTHER)})
     made = Session(experiment, browser)
     made.show()
     return made, browser
 
 
-def vote(session, browser, side="left"):
-    session.hear({"kind": "vote", "side": side, "number": browser.screen["number"], "seconds": 2})
+def vote(session, browser, *answer):
+    number = browser.screen["number"]
+    message = {"kind": "vote", "answer": answer or (0,), "number": number, "seconds": 2}
+    session.hear(message)
 
 
 def test_a_viewers_way_through_the_trials(session):
@@ -160,8 +147,8 @@ def test_a_viewers_way_through_the_trials(session):
     assert browser.screen["kind"] == "intro" and browser.screen["total"] == 5
     session.hear({"kind": "begin", "viewer": "  a   b "})
     assert browser.screen["number"] == -1 and len(browser.film) > 100  # the training trial
-    real_side = session.experiment.training().real_side
-    vote(session, browser, real_side)
+    real_side = session.experiment.practice.real_side
+    vote(session, browser, SIDES.index(real_side))
     assert browser.screen["text"].startswith(f"Right: the {real_side} clip was filmed")
     session.hear({"kind": "go"})
     for number in range(5):
@@ -169,10 +156,10 @@ def test_a_viewers_way_through_the_trials(session):
         assert f"Votes so far: {number}" in browser.screen["tally"]
         assert not {"text", "table"} & set(browser.screen)  # nothing is told
         vote(session, browser)
-        session.hear({"kind": "vote", "side": "left", "number": number, "seconds": 2})  # twice
+        session.hear({"kind": "vote", "answer": [0], "number": number, "seconds": 2})  # twice
     votes, _ = read_votes(path)
-    assert len(votes) == 5 and {v["viewer"] for v in votes} == {"a b"}
-    assert [v["trial"] for v in votes] == [t.name for t in session.experiment.trials("a b")]
+    assert len(votes) == 5 and {v.viewer for v in votes} == {"a b"}
+    assert [v.clip for v in votes] == [t.clip for t in session.experiment.trials("a b")]
     # both sides equally often: who always says "left" is right half the time
     assert browser.screen["text"].startswith(
         "Thank you. 2 of your 4 votes were right; tossing a coin gets 2"
@@ -199,8 +186,8 @@ def test_a_viewer_goes_on_after_a_restart(session):
     assert browser.screen["number"] == 2  # no training a second time
     for _ in range(3):
         vote(again, browser)
-    trials = [v["trial"] for v in read_votes(first.experiment.path)[0]]
-    assert trials == [trial.name for trial in first.experiment.trials("x")]
+    trials = [v.clip for v in read_votes(first.experiment.path)[0]]
+    assert trials == [trial.clip for trial in first.experiment.trials("x")]
 
 
 def test_a_file_that_cannot_be_written_is_said_in_the_widget(session):
@@ -235,17 +222,14 @@ def test_the_ballot_follows_the_votes(tmp_path, monkeypatch):
     path = tmp_path / "v.csv"
     show_ballot(path)
     trial = make_trials(PAIRS, 10, 0)[0]
-    record_vote(path, "<x>", trial, trial.real_side, 2)
+    record_vote(path, "<x>", trial, [SIDES.index(trial.real_side)], 2)
     refresh_ballots(path, "<x>")
     refresh_ballots(path)
-    assert "No votes yet" in shown[0] and "1.00" not in shown[1] and "not counted yet" in shown[1]
-    assert "right 1.00 (0.03 to 1.00)" in shown[2]
+    assert "No votes yet" in shown[0] and "100 %" not in shown[1] and "not counted yet" in shown[1]
+    assert shown[2].splitlines()[-1].split() == "a 1 100 % 3 to 100 %".split()
     votes, _ = read_votes(path)
     assert "&lt;x&gt;" in ballot_html(votes, "<x>") and "3 to 100 %" in ballot_html(votes)
-    assert (
-        ballot_text([])
-        == "No votes yet: run the viewing test above in JupyterLab, and ask somebody."
-    )
+    assert ballot_text([]) == "No votes yet: run the cell above in JupyterLab, and ask somebody."
 
 
 @pytest.mark.parametrize(
@@ -257,12 +241,10 @@ def test_the_ballot_follows_the_votes(tmp_path, monkeypatch):
         (lambda: make_trials(PAIRS, 0), ParameterError, "give a positive rate"),
         (lambda: viewing_test({}, 10, "x.csv"), InputError, "pairs: are none"),
         (
-            lambda: record_vote("x", "v", make_trials(PAIRS, 9)[0], "up", 1),
+            lambda: record_vote("x", "v", make_trials(PAIRS, 9)[0], [2], 1),
             ParameterError,
-            "choose",
+            "choose one of",
         ),
-        (lambda: score_against_votes([1, 2, 3], [1, 2, 3]), InputError, "four clips or more"),
-        (lambda: score_against_votes([1] * 4, [1, 2, 3, 4]), InputError, "do not vary"),
         (lambda: interval_of_r(1.0, 9), ParameterError, "4 pairs or more"),
     ],
 )

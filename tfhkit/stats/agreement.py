@@ -61,7 +61,7 @@ def alpha_interval(
     if len(ratings) < 2 or rated_twice.sum() < 2:
         return np.nan, np.nan
     chosen, values = _one_hot(ratings)
-    weights = crossed_weights(*ratings.shape, n, seed)
+    weights = crossed_weights(len(ratings), ratings.shape[1], n, seed)
     alphas = _alphas(chosen, values, measure, *weights)
     alphas = alphas[np.isfinite(alphas)]
     if not len(alphas):

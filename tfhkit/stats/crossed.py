@@ -48,7 +48,7 @@ def crossed_mean_interval(
     if votes.size < 2:
         return np.nan, np.nan
     there = np.isfinite(votes)
-    voters, clips = crossed_weights(*votes.shape, n, seed)
+    voters, clips = crossed_weights(len(votes), votes.shape[1], n, seed)
     number = np.einsum("dc,dc->d", voters @ there, clips)
     sums = np.einsum("dc,dc->d", voters @ np.where(there, votes, 0), clips)
     low, high = np.percentile(sums[number > 0] / number[number > 0], LEVELS)
@@ -82,7 +82,8 @@ def crossed_correlation(
     votes = votes - np.nanmean(votes)
     ones = tuple(np.ones((1, size)) for size in votes.shape)
     point, draws = (
-        _correlations(votes, scores, *w) for w in (ones, crossed_weights(*votes.shape, n, seed))
+        _correlations(votes, scores, *w)
+        for w in (ones, crossed_weights(len(votes), votes.shape[1], n, seed))
     )
     found = {}
     for name, r in draws.items():

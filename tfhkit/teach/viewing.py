@@ -1,144 +1,87 @@
-"""A blind viewing test: which of two moving pictures is the real one? Votes go to a file."""
+"""Blind viewing tests and user studies in a notebook: people look, and their votes go to a file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-from jaxtyping import UInt8
 
-from tfhkit.errors import InputError, ParameterError, check_shape
+from tfhkit.errors import InputError
 from tfhkit.media import jpeg_bytes
 from tfhkit.pipeline.front_end import is_live
 from tfhkit.teach.display import picture_html, show_widget
-from tfhkit.teach.votes import CATCH, REAL, SIDES, SIMULATED, Vote, read_votes
+from tfhkit.teach.viewing_trials import Ballot, Pairs, Trial, contact_sheet, make_trials
+from tfhkit.teach.votes import read_votes
 
-Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]  # by name: (real, generated)
-GAP_PX = 12
-MOST_S = 6.0  # longest part of a clip in one trial
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One pair to judge.
-
-    Args:
-        name: name of the pair; the viewer does not see it.
-        left, right: frames of the two clips.
-        real_side: "left" or "right".
-        fps: frames a second.
-    """
-
-    name: str
-    left: UInt8[np.ndarray, "T H W 3"]
-    right: UInt8[np.ndarray, "T H W 3"]
-    real_side: str
-    fps: float
-
-    def frames(self) -> UInt8[np.ndarray, "T H _ 3"]:
-        """Both clips side by side, so that they are always in step."""
-        return np.concatenate([self.left, self.right], axis=2)
-
-
-def make_trials(
-    pairs: Pairs,
-    fps: float,
-    seed: int | Sequence[int] = 0,
-    repeats: int = 1,
-    easy: Pairs | None = None,
-) -> tuple[Trial, ...]:
-    """Pairs in random order, the real one on a random side.
-
-    Args:
-        pairs: by name, (real, generated): (T, H, W, 3) uint8 each, without sound.
-        fps: frames a second.
-        seed: random seed of the order and the sides; give each viewer another one.
-        repeats: how often each pair is shown. Over the repeats the real clip is on both sides
-            equally often; of a long clip each repeat shows another part.
-        easy: pairs that anybody can tell apart. Each is shown once as a catch trial, named "catch:
-            ...", to find viewers who do not look; never first.
-    Raises:
-        ShapeError: the two of a pair differ in shape. InputError: not uint8, or a pair that is
-            called "real". ParameterError: fps or repeats.
-    """
-    if not fps > 0 or repeats < 1:
-        fault = f"fps {fps}, repeats {repeats}"
-        raise ParameterError("trials", fault, "give a positive rate and one repeat or more")
-    rng, trials = np.random.default_rng(seed), []
-    for name, (real, generated) in pairs.items():
-        _check_pair(name, real, generated)
-        first = rng.integers(2)
-        for k in range(repeats):
-            part = _part(len(real), fps, k / max(repeats - 1, 1))
-            trials.append(_trial(name, (real[part], generated[part]), (first + k) % 2, fps))
-    ordered = [trials[i] for i in rng.permutation(len(trials))]
-    for name, (real, generated) in (easy or {}).items():
-        _check_pair(name, real, generated)
-        part = _part(len(real), fps, 0)
-        catch = _trial(CATCH + name, (real[part], generated[part]), rng.integers(2), fps)
-        ordered.insert(rng.integers(min(1, len(ordered)), len(ordered) + 1), catch)
-    return tuple(ordered)
-
-
-def _check_pair(name, real, generated):
-    if name == REAL:
-        raise InputError("pairs", f"one is called {REAL!r}", "name it after what it shows")
-    check_shape(f"{name}: real", real, ("T", "H", "W", 3))
-    check_shape(f"{name}: generated", generated, real.shape)
-    if not (real.dtype == generated.dtype == np.uint8):
-        raise InputError(name, "is not uint8", "scale it to 0..255 first")
-
-
-def _part(n_frames, fps, place):
-    """Rows of a part of at most MOST_S; `place` in [0, 1] says where it lies."""
-    n = min(n_frames, max(1, round(MOST_S * fps)))
-    start = round(place * (n_frames - n))
-    return slice(start, start + n)
-
-
-def _trial(name, pair, side, fps):
-    real, generated = pair
-    both = (real, generated) if SIDES[side] == "left" else (generated, real)
-    return Trial(name, *both, SIDES[side], float(fps))
-
-
-def contact_sheet(trial: Trial, n: int = 5) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Some moments of a trial as one picture; the left clip is above, the right one below.
-
-    Args:
-        trial: the trial.
-        n: number of moments, from left to right.
-    """
-    shown = np.linspace(0, len(trial.left) - 1, n).astype(int)
-    rows = [np.concatenate(list(side[shown]), axis=1) for side in (trial.left, trial.right)]
-    gap = np.full((GAP_PX, rows[0].shape[1], 3), 255, np.uint8)
-    return np.concatenate([rows[0], gap, rows[1]])
+SECONDS_EACH = 12  # that a vote takes, roughly
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of the versions on the screen
 
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """What a viewing test shows, and where its votes go; see `viewing_test`."""
+    """What a widget shows, and where its votes go.
 
-    pairs: Pairs
-    fps: float
+    Args:
+        make: the trials from a seed.
+        path: the `.csv` file of the votes.
+        seed: random seed, used together with the viewer's name.
+        intro: what a viewer reads before the first trial.
+        practice: a trial that does not count and tells which clip was real, or None.
+    """
+
+    make: Callable[[tuple[int, int]], tuple[Trial, ...]]
     path: str | Path
-    easy: Pairs
-    repeats: int
     seed: int
+    intro: str
+    practice: Trial | None = None
 
     def trials(self, viewer: str) -> tuple[Trial, ...]:
         """The trials of a viewer, always the same ones in the same order."""
-        seed = (self.seed, crc32(viewer.encode()))
-        return make_trials(self.pairs, self.fps, seed, self.repeats, self.easy)
+        return self.make((self.seed, crc32(viewer.encode())))
 
-    def training(self) -> Trial | None:
-        """The first trial, which does not count and tells which clip was real; or None."""
-        if not self.easy:
-            return None
-        (name, pair), *_ = self.easy.items()
-        return make_trials({name: pair}, self.fps, self.seed)[0]
+
+def viewing_experiment(
+    pairs: Pairs,
+    fps: float,
+    path: str | Path,
+    easy: Pairs | None = None,
+    repeats: int = 2,
+    seed: int = 0,
+) -> Experiment:
+    """Which of two clips is real: see `viewing_test`."""
+    if not pairs:
+        raise InputError("pairs", "are none", "give a dict of name -> (real, generated)")
+    practice = None
+    if easy:
+        (name, pair), *_ = easy.items()
+        practice = make_trials({name: pair}, fps, seed)[0]
+    intro = "Two clips play side by side, without sound. One was filmed, one was made: which one "
+    intro += "is real? "
+    if practice:
+        intro += "Before the trials comes one for training, which does not count. "
+
+    def make(seeds: tuple[int, int]) -> tuple[Trial, ...]:
+        return make_trials(pairs, fps, seeds, repeats, easy)
+
+    make((seed, 0))  # so that a fault is told now
+    return Experiment(make, path, seed, intro, practice)
+
+
+def study_experiment(ballots: Sequence[Ballot], path: str | Path, seed: int = 0) -> Experiment:
+    """Questions about some clips: see `user_study`."""
+    if not ballots:
+        raise InputError("ballots", "are none", "give one or more")
+
+    def make(seeds: tuple[int, int]) -> tuple[Trial, ...]:
+        rng = np.random.default_rng(seeds)
+        return tuple(trial for ballot in ballots for trial in ballot.trials(rng))
+
+    intro = "Clips play side by side, in random order and without names. "
+    if any(ballot.audio for ballot in ballots):
+        intro += "Some have sound: turn it on. "
+    return Experiment(make, path, seed, intro)
 
 
 def viewing_test(
@@ -165,21 +108,61 @@ def viewing_test(
     Raises:
         InputError: no pairs, or the file is not a table of votes. Others: see `make_trials`.
     """
-    if not pairs:
-        raise InputError("pairs", "are none", "give a dict of name -> (real, generated)")
-    experiment = Experiment(pairs, fps, path, easy or {}, repeats, seed)
-    votes, _ = read_votes(path)
+    experiment = viewing_experiment(pairs, fps, path, easy, repeats, seed)
+    _show(experiment, experiment.trials("paper")[:1])
+
+
+def user_study(ballots: Sequence[Ballot], path: str | Path, seed: int = 0) -> None:
+    """Let people answer questions about clips, one at a time, in a live front end.
+
+    As in the paper: the best of some clips (Table 1), a rating of two clips from 1 to 5
+    (Sec. 4.4), and all that are best (App. B). The order of clips and versions is random and
+    follows from the seed and the viewer's name; the screen shows no names. Each vote is written
+    at once, so a viewer whose kernel was restarted resumes where they stopped. A headless run
+    shows the first trial of each ballot as a picture.
+
+    Args:
+        ballots: what is asked about which clips, part by part.
+        path: the `.csv` file that votes are appended to.
+        seed: random seed, used together with the viewer's name.
+    Raises:
+        InputError: no ballots, or the file is not a table of votes.
+    """
+    experiment = study_experiment(ballots, path, seed)
     trials = experiment.trials("paper")
-    alt = (
-        f"One trial of the viewing test on paper: {min(5, len(trials[0].left))} moments, the left "
-        "clip above, the right one below."
-    )
-    here = "To vote, open this notebook in JupyterLab and run this cell."
-    caption = f"<figcaption><small>{alt} {here} Votes so far: {len(votes)}.</small></figcaption>"
-    picture = picture_html(jpeg_bytes(contact_sheet(trials[0]), 85), alt, "image/jpeg")
-    static = f'<figure style="margin:0">{picture}{caption}</figure>'
+    firsts = np.cumsum([0, *(len(b.clips) * len(b.questions) for b in ballots[:-1])])
+    _show(experiment, [trials[first] for first in firsts])
+
+
+def _show(experiment, trials):
+    """The widget in a live front end, with trials on paper as its static picture."""
+    n_votes = len(read_votes(experiment.path)[0])
+    here = "To vote, open this notebook in JupyterLab and run this cell. "
+    here += f"Votes so far: {n_votes}."
+    figures, texts = "", []
+    for trial in trials:
+        alt = describe_trial(trial)
+        picture = picture_html(jpeg_bytes(contact_sheet(trial), 80), alt, "image/jpeg")
+        figures += f"{picture}<figcaption><small>{alt}</small></figcaption>"
+        texts.append(alt)
+    static = f'<figure style="margin:0">{figures}<p><small>{here}</small></p></figure>'
     widget = _widget_class()(experiment) if is_live() else None
-    show_widget(widget, static, f"{alt} {here} Votes so far: {len(votes)}.")
+    show_widget(widget, static, " ".join([*texts, here]))
+
+
+def describe_trial(trial: Trial) -> str:
+    """A sentence on a trial's picture on paper; it does not tell which version is which."""
+    n = min(5, len(trial.views[0]))
+    if trial.question.kind == "real":
+        rows = "the left clip above, the right one below"
+    elif trial.question.kind == "rating":
+        rows = "one clip above, the other one below"
+    else:
+        rows = f"clips {LETTERS[0]} to {LETTERS[len(trial.views) - 1]} from the top"
+    if trial.reference is not None:
+        rows = f"the real clip above, below it {rows}"
+    moments = f"{n} moment{'s' * (n > 1)}"
+    return f"One trial of the viewing test on paper, {trial.question.text!r}: {moments}, {rows}."
 
 
 @cache
@@ -195,6 +178,7 @@ def _widget_class():
         _esm, _css = script("film", "viewing"), style("viewing")
         screen = traitlets.Dict().tag(sync=True)
         film = traitlets.Bytes().tag(sync=True)
+        sound = traitlets.Bytes().tag(sync=True)
         fault = traitlets.Dict().tag(sync=True)
 
         def __init__(self, experiment):
@@ -204,7 +188,7 @@ def _widget_class():
             self.on_msg(lambda _, message, __: self.session.hear(message))
             self.session.show()
 
-        def tell(self, message, film):
+        def tell(self, message, film, sound):
             """Show a screen, or a fault on the current one."""
             self.serial += 1  # so that the same words arrive a second time, too
             message = message | {"serial": self.serial}
@@ -212,34 +196,7 @@ def _widget_class():
                 if message["kind"] == "fault":
                     self.fault = message
                 else:
-                    self.screen, self.film, self.fault = message, film, {}
+                    self.screen, self.film, self.sound = message, film, sound
+                    self.fault = {}
 
     return ViewingTest
-
-
-def simulated_votes(
-    trials: Sequence[Trial], chances: Mapping[str, float], n_viewers: int = 12, seed: int = 0
-) -> list[Vote]:
-    """Votes that nobody cast, to try the analysis on; their viewers are called "simulated-1" ...
-
-    Args:
-        trials: what the viewers see.
-        chances: by name of the trial, the probability of a correct vote.
-        n_viewers: number of simulated viewers.
-        seed: random seed of their votes.
-    Returns:
-        Votes as from `read_votes`.
-    """
-    rng = np.random.default_rng(seed)
-    votes: list[Vote] = []
-    for k in range(n_viewers):
-        for trial in trials:
-            right = rng.random() < chances[trial.name]
-            other = SIDES[trial.real_side == "left"]
-            names = {"left": trial.name, "right": trial.name, trial.real_side: REAL}
-            votes.append({
-                "time": "", "viewer": f"{SIMULATED}-{k + 1}", "trial": trial.name, **names,
-                "choice": trial.real_side if right else other, "correct": bool(right),
-                "seconds": round(float(rng.gamma(4, 2)), 1),
-            })  # fmt: skip
-    return votes

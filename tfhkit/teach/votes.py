@@ -1,63 +1,142 @@
-"""Votes of a blind viewing test: written row by row, read back, and what they say."""
+"""Votes of viewing tests and user studies: one table for all kinds, row by row, and merged."""
 
 import csv
 import io
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-from scipy.stats import binomtest, pearsonr
-
 from tfhkit.errors import InputError, ParameterError
 
 if TYPE_CHECKING:  # its own module imports this one
-    from tfhkit.teach.viewing import Trial
+    from tfhkit.teach.viewing_trials import Trial
 
-Vote = dict[str, Any]  # one row of COLUMNS
-
-COLUMNS = ("time", "viewer", "trial", "left", "right", "choice", "correct", "seconds")
+COLUMNS = ("time", "viewer", "kind", "question", "clip", "shown", "choice", "rating", "seconds")
+# which of two is real; the best of some; a rating from 1 to 5; all that are best
+KINDS = ("real", "best", "rating", "several")
+LEVELS = (1, 2, 3, 4, 5)  # of a rating
+BETWEEN = " | "  # between the names in one cell
 SIDES = ("left", "right")
 REAL = "real"
 SIMULATED = "simulated"  # beginning of the names of viewers who do not exist
 CATCH = "catch: "  # beginning of the names of trials that are easy for all who look
 
 
-def record_vote(path: str | Path, viewer: str, trial: "Trial", choice: str, seconds: float) -> Vote:
+@dataclass(frozen=True)
+class Vote:
+    """One answer of one viewer; a row of the table.
+
+    Args:
+        time: when, ISO 8601 in UTC; empty for a simulated vote.
+        viewer: who voted; a made-up name will do.
+        kind: one of KINDS.
+        question: name of the question.
+        clip: name of the clip, or of the pair.
+        shown: names of the versions, in the order in which they were shown.
+        choice: names of those that were chosen; none for a rating.
+        rating: 1 to 5, or None.
+        seconds: how long the viewer took.
+    """
+
+    time: str
+    viewer: str
+    kind: str
+    question: str
+    clip: str
+    shown: tuple[str, ...]
+    choice: tuple[str, ...]
+    rating: int | None
+    seconds: float
+
+    @property
+    def correct(self) -> bool:
+        """Whether the real version was chosen, and nothing else."""
+        return self.choice == (REAL,)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What was asked about what: kind, question, clip."""
+        return self.kind, self.question, self.clip
+
+    def row(self) -> dict[str, Any]:
+        """Its cells of the table."""
+        return {
+            "time": self.time,
+            "viewer": self.viewer,
+            "kind": self.kind,
+            "question": self.question,
+            "clip": self.clip,
+            "shown": BETWEEN.join(self.shown),
+            "choice": BETWEEN.join(self.choice),
+            "rating": "" if self.rating is None else self.rating,
+            "seconds": self.seconds,
+        }
+
+
+def make_vote(
+    viewer: str, trial: "Trial", answer: Sequence[int], seconds: float, time: str = ""
+) -> Vote:
+    """A viewer's answer to a trial.
+
+    Args:
+        viewer: who voted.
+        trial: what the viewer saw.
+        answer: a rating (one number from 1 to 5), else the chosen places, from 0 on the left:
+            one of them, or for the kind "several" one or more.
+        seconds: how long the viewer took.
+        time: when.
+    Raises:
+        ParameterError: not an answer to this kind of question.
+    """
+    kind, places = trial.question.kind, sorted(set(answer))
+    allowed = LEVELS if kind == "rating" else tuple(range(len(trial.shown)))
+    few = len(places) >= 1 if kind == "several" else len(places) == 1
+    if not few or not set(places) <= set(allowed):
+        fault = f"{list(answer)} does not answer a question of the kind {kind!r}"
+        number = "one or more" if kind == "several" else "one"
+        raise ParameterError("choice", fault, f"choose {number} of {list(allowed)}")
+    rated = kind == "rating"
+    return Vote(
+        time=time,
+        viewer=viewer,
+        kind=kind,
+        question=trial.question.name,
+        clip=trial.clip,
+        shown=trial.shown,
+        choice=() if rated else tuple(trial.shown[place] for place in places),
+        rating=places[0] if rated else None,
+        seconds=round(float(seconds), 1),
+    )
+
+
+def record_vote(
+    path: str | Path, viewer: str, trial: "Trial", answer: Sequence[int], seconds: float
+) -> Vote:
     """Append one vote to a table, as a whole row even if several people write at once.
 
     Args:
         path: the `.csv` file; created, with its header, if it is not there.
-        viewer: who voted; a made-up name will do.
-        trial: what the viewer saw.
-        choice: "left" or "right", the side that the viewer took for the real one.
-        seconds: how long the viewer took.
+        viewer, trial, answer, seconds: as in `make_vote`.
     Returns:
-        The row.
+        The vote.
     Raises:
-        ParameterError: another choice. InputError: the file cannot be written.
+        ParameterError: not an answer. InputError: the file cannot be written.
     """
-    if choice not in SIDES:
-        raise ParameterError("choice", f"unknown {choice!r}", "choose 'left' or 'right'")
-    names = {"left": trial.name, "right": trial.name, trial.real_side: REAL}
-    row = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "viewer": viewer,
-        "trial": trial.name,
-        **names,
-        "choice": choice,
-        "correct": int(choice == trial.real_side),
-        "seconds": round(float(seconds), 1),
-    }
-    write_rows(path, [row])
-    return row
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    vote = make_vote(viewer, trial, answer, seconds, now)
+    append_votes(path, [vote])
+    return vote
 
 
-def write_rows(path: str | Path, rows: Iterable[Vote]) -> None:
-    """Append rows in one piece, after a header if the file is new."""
+def append_votes(path: str | Path, votes: Iterable[Vote]) -> None:
+    """Append votes in one piece, after a header if the file is new.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +150,7 @@ def write_rows(path: str | Path, rows: Iterable[Vote]) -> None:
             writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
             if head:
                 writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows(vote.row() for vote in votes)
             file.write((b"\n" if broken else b"") + text.getvalue().encode())
             file.flush()
             os.fsync(file.fileno())
@@ -80,122 +159,118 @@ def write_rows(path: str | Path, rows: Iterable[Vote]) -> None:
         raise InputError(path, fault, "choose another file") from error
 
 
-def read_votes(path: str | Path) -> tuple[list[Vote], int]:
-    """The votes of a file; incomplete rows are left out.
+def read_votes(path: str | Path) -> tuple[list[Vote], list[str]]:
+    """The votes of a file; rows that are no votes are left out.
 
     Returns:
-        votes (`correct` as bool, `seconds` as float), and how many rows were left out. A file that
-        does not exist has no votes.
+        The votes, and one line for each row that was left out: its number (as a spreadsheet
+        counts), the fault, and what to do. A file that does not exist has no votes.
     Raises:
         InputError: not a table of votes.
     """
-    path = Path(path)
+    numbered, faults = _read(Path(path))
+    return [vote for _, vote in numbered], faults
+
+
+def _read(path):
+    """Votes with the numbers of their rows, and the faults."""
     if not path.is_file():
-        return [], 0
+        return [], []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets add a mark
             table = csv.DictReader(file)
             rows, head = list(table), tuple(table.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(path, f"cannot be read ({error})", "give a table of votes") from error
     if head != COLUMNS:
         raise InputError(path, "is not a table of votes", f"its columns are {', '.join(COLUMNS)}")
-    votes = [vote for row in rows if (vote := _vote(row))]
-    return votes, len(rows) - len(votes)
+    votes, faults = [], []
+    for number, row in enumerate(rows, 2):
+        try:
+            votes.append((number, _vote(row)))
+        except ValueError as fault:
+            faults.append(f"{path.name}, row {number}: {fault}; correct or delete the row")
+    return votes, faults
 
 
-def _vote(row: dict[str, Any]) -> Vote | None:
-    """A row with its types, or None if it is incomplete."""
-    sides = [side for side in SIDES if row["left" if side == "left" else "right"] == REAL]
-    if None in row or row["choice"] not in SIDES or len(sides) != 1:
-        return None
+def _vote(row: dict[str, Any]) -> Vote:
+    """A row with its types; ValueError says what is wrong with it."""
+    if None in row or None in row.values():
+        raise ValueError(f"does not have {len(COLUMNS)} cells")
+    if row["kind"] not in KINDS:
+        raise ValueError(f"unknown kind {row['kind']!r}")
+    if not row["viewer"].strip():
+        raise ValueError("has no viewer")
+    shown, choice = (
+        tuple(name for name in row[key].split(BETWEEN) if name) for key in ("shown", "choice")
+    )
+    if len(shown) < 2 or not set(choice) <= set(shown):
+        raise ValueError(f"the choice {row['choice']!r} was not among what was shown")
+    rated, several = row["kind"] == "rating", row["kind"] == "several"
+    if rated and row["rating"] not in map(str, LEVELS):
+        raise ValueError(f"the rating {row['rating']!r} is not one of 1 to 5")
+    if not rated and (not choice or len(choice) > 1 and not several):
+        raise ValueError(f"{len(choice)} versions are chosen")
     try:
         seconds = float(row["seconds"])
-    except (TypeError, ValueError):
-        return None
-    # counted again from the sides: `correct` is for those who open the file elsewhere
-    return row | {"correct": row["choice"] == sides[0], "seconds": seconds}
+    except ValueError:
+        raise ValueError(f"the seconds {row['seconds']!r} are not a number") from None
+    typed = {"shown": shown, "choice": choice, "seconds": seconds}
+    return Vote(**row | typed | {"rating": int(row["rating"]) if rated else None})
 
 
-def analyse_votes(votes: Sequence[Vote]) -> dict[str, Any]:
-    """Could the viewers tell? Shares of correct votes with exact intervals, against chance (0.5).
-
-    Votes of one viewer are not independent, so the intervals are too narrow where few people
-    voted often: see `viewers`. Catch trials are counted separately.
+@dataclass(frozen=True)
+class Merged:
+    """Votes of several files; see `merge_votes`.
 
     Args:
-        votes: from `read_votes`.
-    Returns:
-        dict: votes, viewers (counts, catch trials included), simulated (whether all were), share
-        (correct), interval (low, high; 95 %, Clopper-Pearson), p_value (two-sided, against 0.5),
-        seconds (median), overall (a row), trials (rows of the trials that count) and catch (rows
-        of the catch trials). A row is a dict: trial, votes, share, low, high, p_value. Without
-        votes that count, share, interval, p_value, seconds and overall are None.
+        votes: all votes, each once, in the order of the files.
+        n_files: number of files with votes.
+        n_duplicates: number of rows that were dropped because they had been read before.
+        faults: one line for each row or file that was left out, with what to do.
     """
-    counted = [vote for vote in votes if not vote["trial"].startswith(CATCH)]
-    viewers = {vote["viewer"] for vote in votes}
-    result: dict[str, Any] = {"votes": len(votes), "viewers": len(viewers)}
-    result["simulated"] = bool(votes) and all(name.startswith(SIMULATED) for name in viewers)
-    result["trials"] = _rows(counted)
-    result["catch"] = _rows([vote for vote in votes if vote["trial"].startswith(CATCH)])
-    if not counted:
-        nothing = dict.fromkeys(("share", "interval", "p_value", "seconds", "overall"))
-        return result | nothing
-    overall = _share("all that count", counted)
-    return result | {
-        "share": overall["share"],
-        "interval": (overall["low"], overall["high"]),
-        "p_value": overall["p_value"],
-        "seconds": float(np.median([vote["seconds"] for vote in counted])),
-        "overall": overall,
-    }
+
+    votes: tuple[Vote, ...]
+    n_files: int
+    n_duplicates: int
+    faults: tuple[str, ...]
 
 
-def _rows(votes):
-    names = dict.fromkeys(vote["trial"] for vote in votes)
-    return [_share(name, [vote for vote in votes if vote["trial"] == name]) for name in names]
+def merge_votes(paths: Iterable[str | Path]) -> Merged:
+    """The votes of a class: one file from each computer, read together.
 
-
-def _share(name, votes):
-    test = binomtest(sum(vote["correct"] for vote in votes), len(votes))
-    ends = test.proportion_ci(method="exact")
-    row = {"trial": name, "votes": len(votes), "share": test.statistic}
-    return row | {"low": float(ends.low), "high": float(ends.high), "p_value": float(test.pvalue)}
-
-
-def score_against_votes(scores: ArrayLike, votes: ArrayLike) -> dict[str, Any]:
-    """Does a score correlate with what people see? Pearson r over clips, as in Sec. 4.4 (0.65).
+    A row that was read before (a file that was copied, or handed in twice) is dropped. Where a
+    viewer answers a question a second time, in another file, the first answer stays and the
+    second is named as a fault: two people may have chosen the same name.
 
     Args:
-        scores: (N,) score of each clip, such as HS.
-        votes: (N,) the share of viewers who took the clip for the real one, or its mean rank.
-    Returns:
-        dict: r, interval (low, high; 95 %, Fisher's z), p_value, n.
-    Raises:
-        InputError: fewer than four clips, different counts, or nothing varies.
+        paths: `.csv` files of votes.
     """
-    scores, votes = np.asarray(scores, float), np.asarray(votes, float)
-    if scores.shape != votes.shape or scores.ndim != 1 or len(scores) < 4:
-        fault = f"{len(scores)} scores and {len(votes)} votes"
-        raise InputError("votes", fault, "give four clips or more, one score and one vote each")
-    if not (np.isfinite(scores).all() and np.isfinite(votes).all()):
-        raise InputError("votes", "are not all numbers", "leave clips without votes out")
-    if np.ptp(scores) == 0 or np.ptp(votes) == 0:
-        raise InputError("votes", "do not vary", "r needs clips that differ")
-    found = pearsonr(scores, votes)
-    low, high = found.confidence_interval()
-    return {
-        "r": float(found.statistic),
-        "interval": (float(low), float(high)),
-        "p_value": float(found.pvalue),
-        "n": len(scores),
-    }
-
-
-def interval_of_r(r: float, n: int) -> tuple[float, float]:
-    """95 % interval (low, high) of a published Pearson r over n pairs, by Fisher's z."""
-    if n < 4 or not -1 < r < 1:
-        raise ParameterError("r", f"{r} over {n} pairs", "give -1 < r < 1 over 4 pairs or more")
-    ends = np.arctanh(r) + np.array([-1, 1]) * 1.959964 / np.sqrt(n - 3)
-    low, high = np.tanh(ends)
-    return float(low), float(high)
+    votes: dict[Vote, str] = {}  # -> name of the file
+    answered: dict[tuple, str] = {}
+    n_files, n_duplicates, faults = 0, 0, []
+    for path in map(Path, paths):
+        try:
+            if not path.is_file():
+                raise InputError(path, "is not there", "check its name")
+            found, bad = _read(path)
+        except InputError as error:
+            faults.append(f"{path.name}: {error.fault}; {error.remedy}")
+            continue
+        faults += bad
+        n_files += bool(found)
+        here = {}
+        for number, vote in found:
+            answer = (vote.viewer, *vote.key)
+            if vote in votes:
+                n_duplicates += 1
+            elif answer in answered:
+                faults.append(
+                    f"{path.name}, row {number}: {vote.viewer!r} answered {vote.question!r} on "
+                    f"{vote.clip!r} in {answered[answer]}, too; if these are two people, rename one"
+                )
+            else:
+                votes[vote] = path.name
+                here[answer] = path.name
+        answered |= here
+    return Merged(tuple(votes), n_files, n_duplicates, tuple(faults))
