@@ -215,6 +215,10 @@ def test_several_can_be_the_best():
     assert shares == {"100": 0, "200": 0, "300": 0.5, "500": 0.25, "800": 0.75}
     (row,) = agreement(votes)
     assert (row["viewers"], row["units"]) == (8, 5) and 0 < row["alpha"] < 1
+    chances = {"100": 0.0, "200": 0.0, "300": 0.364, "500": 0.364, "800": 0.636}
+    drawn = simulated_votes(study.trials, {ALL_THAT_ARE_BEST.name: chances}, 300)
+    for row in choice_shares(drawn, 10):
+        assert row["share"] == pytest.approx(chances[row["version"]], abs=0.08)
     same = [make_vote(f"v{k}", trial, [0, 1], 1) for k in range(3)]
     assert agreement(same)[0]["alpha"] == 1
 

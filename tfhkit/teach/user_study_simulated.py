@@ -27,19 +27,19 @@ def simulated_votes(
 
     Args:
         trials: what a viewer of this name sees, such as `Experiment.trials`.
-        preferences: what is known, by the question's name. "best" and "several": a weight for
-            each version; a version is chosen as the best in proportion to it, and is among the
-            best if its noisy weight is at least half the highest. "rating": mean rating of each
-            clip, with noise of one level. "real": probability of a correct vote for each clip.
+        preferences: what is known, by the question's name. "best": a weight for each
+            version, which is chosen in proportion to it. "several": the probability that a version
+            is among the best; their sum is at least 1. "rating": mean rating of each clip, with
+            noise of one level. "real": probability of a correct vote for each clip.
         n_viewers: number of simulated viewers.
         seed: random seed of their votes.
-        spread: standard deviation of each viewer's own taste for a version, and of each clip's
-            luck with it (in the logarithm of the weight), or of a viewer's generosity (in levels).
-            Above 0 it moves the expected shares towards each other.
+        spread: standard deviation of each viewer's own taste for a version ("best"), and of each
+            clip's luck with it (in the logarithm of the weight), or of a viewer's generosity
+            ("rating", in levels). Above 0 it moves the expected shares.
     Returns:
         Votes as from `read_votes`, without a time.
     Raises:
-        InputError: no preference for a version or a clip that is shown.
+        InputError: no preference for a version or a clip that is shown, or a sum below 1.
     """
     votes = []
     for k in range(n_viewers):
@@ -66,14 +66,23 @@ def _answer(trial, preferences, rng, who, spread):
     if question.kind == "rating":
         taste = spread * _lasting(seed, viewer, question.name)
         return [int(np.clip(np.rint(value[0] + taste + rng.standard_normal()), 1, 5))]
+    if question.kind == "several":
+        return _among_the_best(value, rng)
     with np.errstate(divide="ignore"):
         liking = np.log(value) + rng.gumbel(size=len(value))
     for place, name in enumerate(names):
         tastes = [_lasting(seed, part, question.name, name) for part in (viewer, trial.clip)]
         liking[place] += spread * sum(tastes)
-    if question.kind == "best":
-        return [int(np.argmax(liking))]
-    return [int(place) for place in np.flatnonzero(liking >= liking.max() - np.log(2))]
+    return [int(np.argmax(liking))]
+
+
+def _among_the_best(chances, rng):
+    """Places that are drawn with just these chances, at least one (systematic sampling)."""
+    if chances.sum() < 1 or chances.max() > 1:
+        fault = f"add up to {chances.sum():.2f}, the largest is {chances.max():.2f}"
+        raise InputError("preferences", fault, "give chances up to 1 with a sum of 1 or more")
+    steps = np.floor(np.cumsum([0, *chances]) - rng.random())
+    return [int(place) for place in np.flatnonzero(np.diff(steps))]
 
 
 def _lasting(seed, *names):

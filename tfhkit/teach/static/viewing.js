@@ -92,7 +92,7 @@ function render({ model, el }) {
   // the number of columns at which the clips are largest; whole multiples of their size stay sharp
   function arrange(n, width, height, named) {
     const room = {
-      width: Math.max(160, (el.clientWidth || 700) - AROUND_PX.width),
+      width: Math.max(160, (root.clientWidth || 700) - AROUND_PX.width),
       height: Math.max(200, window.innerHeight - AROUND_PX.height),
     };
     let best = { scale: 0 };
