@@ -14,13 +14,13 @@ from tfhkit import cluster
 from tfhkit.cluster import LostTask, Workers, connect, spread
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.stats import mean_interval
-from tfhkit.study.clips import StudyClip, find_clips
+from tfhkit.study.clips import StudyClip, find_clips, with_coefficients
 from tfhkit.study.paper import TABLES, paper_tables
 from tfhkit.study.report import write_report
 from tfhkit.study.run import FORMAT, Study, StudyRun, read_study, run_study
 from tfhkit.study.settings import STAGES, USUAL, StudySettings, asked_stages
 from tfhkit.study.tables import differences, pooled_p, summarise
-from tfhkit.study.task import MEASURES, ClipTask, TimeLimit, _limited
+from tfhkit.study.task import MEASURES, ClipTask, TimeLimit, Watch
 from tfhkit.study.tracks import HeadTracks, cross_scores, wins_over_others
 
 TINY = StudySettings(profile="tiny", train_frames=60, n_null=19)
@@ -208,11 +208,25 @@ def test_the_page_shows_tables_failures_and_a_page_per_clip(tmp_path):
 
 
 def test_a_clip_that_takes_too_long_says_where():
-    check = _limited(0.0)
-    time.sleep(0.01)
-    with pytest.raises(TimeLimit, match="took longer than 0 min .at: fitting 3 of 9.; give more"):
-        check(3, 9, "fitting")
-    _limited(60)(3, 9, "fitting")
+    watch = Watch("a", time.monotonic() - 1, 120.0)
+    with pytest.raises(TimeLimit, match="took longer than 2 min .at: fitting 3 of 9.; give more"):
+        watch(3, 9, "fitting")
+    Watch("a", time.monotonic() + 60, 60.0)(3, 9, "fitting")
+
+
+def test_a_tracker_file_for_each_clip(tmp_path):
+    clips = find_clips([str(touch(tmp_path / "clips", "a.mp4", "b.mp4"))])
+    folder = touch(tmp_path / "tracked", "a.mat")
+    with pytest.raises(InputError, match="has no b.mat for the clip b; track that clip"):
+        with_coefficients(clips, folder)
+    (folder / "b").mkdir()  # a file per frame
+    found = with_coefficients(clips, folder)
+    assert [clip.coefficients.name for clip in found] == ["a.mat", "b"]
+    assert with_coefficients(clips[:1], folder / "a.mat")[0].coefficients == folder / "a.mat"
+    with pytest.raises(InputError, match="is one file for 2 clips"):
+        with_coefficients(clips, folder / "a.mat")
+    with pytest.raises(InputError, match="no such file or folder; check --coefficients"):
+        with_coefficients(clips, folder / "none")
 
 
 @pytest.mark.filterwarnings("ignore")

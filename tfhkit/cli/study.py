@@ -2,10 +2,14 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfhkit.cli.parser import DEVICES, RECIPE_HELP, Outcome, seed_number
 from tfhkit.errors import ParameterError
+
+if TYPE_CHECKING:
+    from tfhkit.study.run import StudyRun
+    from tfhkit.study.settings import StudySettings
 
 TEXT = "measure many clips, on one machine or a cluster: the paper's tables"
 
@@ -29,6 +33,15 @@ def add_arguments(command: ArgumentParser) -> None:
         "--fit", default="coarse",
         help="pixels that the face is fitted to: coarse, or fine as in learn (default: coarse)",
     )  # fmt: skip
+    command.add_argument(
+        "--coefficients", metavar="PLACE",
+        help="other trackers' coefficients (Deep3D, R-Net): FILE.mat of the only clip, or a folder "
+        "with NAME.mat for each; without their face model for correlation alone",
+    )  # fmt: skip
+    command.add_argument(
+        "--model", default="bfm09", help="their face model: bfm09 (default), open or ict"
+    )
+    command.add_argument("--model-path", default="", metavar="P", help="its file or folder")
     command.add_argument(
         "--frames", type=int, default=300, metavar="N", help="first frames to learn from"
     )
@@ -74,36 +87,47 @@ def call(options: Namespace) -> Outcome:
         raise ParameterError("--output", "no folder is named", "add -o DIR")
     names = options.only.split(",") if options.only else None
     settings = StudySettings(
-        options.profile, options.recipe, options.fit, options.frames, refine_steps=options.steps,
-        n_null=options.nulls, seed=options.seed,
+        options.profile, options.recipe, options.fit, options.model, options.model_path,
+        train_frames=options.frames, refine_steps=options.steps, n_null=options.nulls,
+        seed=options.seed,
     )  # fmt: skip
     workers = Workers(options.scheduler, options.workers, options.memory)
     run = StudyRun(workers, options.device, 60 * options.time_limit, terminal_progress())
-    return measure(options.clips, options.output, names, settings, run), show
+    sources = options.clips, options.coefficients
+    return measure(*sources, options.output, names, settings, run), show
 
 
 def measure(
-    sources: list[str], output: str | Path, names: list[str] | None, settings: Any, run: Any
+    sources: list[str],
+    coefficients: str | None,
+    output: str | Path,
+    names: list[str] | None,
+    settings: "StudySettings",
+    run: "StudyRun",
 ) -> dict[str, Any]:
     """Measure clips; see `tfhkit.study.run.run_study`.
 
     Args:
-        sources: see `find_clips`. output: folder of the study.
+        sources: see `find_clips`. coefficients: see `with_coefficients`, or None.
+        output: folder of the study.
         names: stages; None for the usual ones.
-        settings: StudySettings. run: StudyRun.
+        settings: how each clip is measured. run: where, and for how long.
     Returns:
         folder, clips and failed (numbers), failures, summary (rows), report (the page), and
         exit_code 1 where a clip failed.
     """
     from tfhkit.device import choose_device
     from tfhkit.pipeline.tables import rounded
-    from tfhkit.study.clips import find_clips
+    from tfhkit.study.clips import find_clips, with_coefficients
     from tfhkit.study.run import REPORT, run_study
     from tfhkit.study.settings import asked_stages
 
     stages = asked_stages(None if names is None else [name.strip() for name in names])
     choose_device(run.device)
-    study = run_study(find_clips(sources), output, stages, settings, run)
+    clips = find_clips(sources)
+    if coefficients:
+        clips = with_coefficients(clips, coefficients)
+    study = run_study(clips, output, stages, settings, run)
     return rounded(
         {
             "folder": str(output),

@@ -3,7 +3,7 @@
 import glob
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfhkit.assets import fetch
@@ -24,12 +24,14 @@ class StudyClip:
         path: the video file; None for a virtual person, whose clip the study makes.
         number: of the virtual person, from 1; 0 for a file.
         seconds: length of the virtual person's clip; 0 for a file.
+        coefficients: another tracker's file of this clip, or its folder; None fits the clip.
     """
 
     name: str
     path: Path | None = None
     number: int = 0
     seconds: float = 0.0
+    coefficients: Path | None = None
 
 
 def find_clips(sources: Sequence[str]) -> tuple[StudyClip, ...]:
@@ -57,6 +59,34 @@ def find_clips(sources: Sequence[str]) -> tuple[StudyClip, ...]:
                 fault += f": {before.path} and {clip.path}"
             raise ParameterError("CLIPS", fault, "rename one of them, or name it only once")
     return tuple(clips)
+
+
+def with_coefficients(clips: Sequence[StudyClip], place: str | Path) -> tuple[StudyClip, ...]:
+    """The clips with what another tracker found in them.
+
+    Args:
+        clips: as from `find_clips`.
+        place: the tracker's `.mat` of the only clip; or a folder with NAME.mat, or a folder NAME
+            of one file per frame, for every clip.
+    Raises:
+        InputError: a clip without coefficients, or no such file.
+    """
+    place = Path(place).expanduser().absolute()
+    if not place.exists():
+        raise InputError(place, "there is no such file or folder", "check --coefficients")
+    if place.is_file():
+        if len(clips) > 1:
+            fault = f"is one file for {len(clips)} clips"
+            raise InputError(place, fault, "give a folder with NAME.mat for each clip")
+        return (replace(clips[0], coefficients=place),)
+    found = []
+    for clip in clips:
+        own = [path for path in (place / f"{clip.name}.mat", place / clip.name) if path.exists()]
+        if not own:
+            fault = f"has no {clip.name}.mat for the clip {clip.name}"
+            raise InputError(place, fault, "track that clip as well, or leave it out")
+        found.append(replace(clip, coefficients=own[0]))
+    return tuple(found)
 
 
 def _clips_of(source):

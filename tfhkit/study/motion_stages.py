@@ -9,6 +9,7 @@ from tfhkit.evaluate.footage import advice, advice_lines, facts_of_fit, lag_fact
 from tfhkit.evaluate.heads import read_truth
 from tfhkit.evaluate.motion import compare_lips, shifted_sounds
 from tfhkit.evaluate.ridge import log_mel_windows, ridge_predict
+from tfhkit.landmarks import footage_facts
 from tfhkit.media import SR_HZ, write_table
 from tfhkit.metrics import HsSettings, head_pose_report
 from tfhkit.metrics.baselines import (
@@ -44,6 +45,10 @@ RIDGE, FROZEN_MOUTH, SHIFTED = "ridge regression", "frozen mouth", "shifted soun
 
 def examine(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
     """Facts on the clip, and how far the fit of a virtual person is from the truth."""
+    if work.only_pose:
+        facts = footage_facts(work.clip)
+        rows = [row(name, "clip", facts[name]) for name in FACTS if name in facts]
+        return rows, {"facts": facts, "advice": []}
     facts = facts_of_fit(work.clip, work.fit) | lag_facts(work.clip, work.fit)
     rows = [row(name, "clip", facts.get(name)) for name in FACTS]
     if work.truth is not None:
@@ -88,15 +93,14 @@ def correlate_clip(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
                 )  # fmt: skip
             )
     best = max(lagged.rows(), key=lambda found: abs(found["r"]))
-    rows.append(row(LAGGED, "clip", abs(best["r"]), p=best["p_corrected"], n=len(work.fit.times)))
+    rows.append(row(LAGGED, "clip", abs(best["r"]), p=best["p_corrected"], n=len(work.clip)))
     rows.append(row(LAGGED, CIRCULAR, lagged.chance_95, n=work.settings.n_null))
     about = {name: best[name] for name in ("sound", "motion", "lag_s", "r")}
     return rows, {"strongest_lagged": about}
 
 
 def _estimates(work: ClipWork) -> tuple[CorrelationReport, LaggedCorrelation]:
-    fit = work.fit
-    times, angles = fit.times, fit.coefficients.angles.astype(np.float64)
+    times, angles = work.clip.times, work.angles
     audio = work.clip.audio[: int((times[-1] + 1) * SR_HZ)]
     n, seed = work.settings.n_null, work.settings.seed
     how = PairSettings(min_gap_s=MIN_GAP_S, n_null=n, n_bootstrap=n, seed=seed)

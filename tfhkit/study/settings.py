@@ -37,6 +37,8 @@ class StudySettings:
         profile: sizes, see `tfhkit.profiles`. recipe: see `tfhkit.recipes`.
         fit: a key of FITS; "coarse" takes a fraction of the time, finds the pose as well, and the
             lips less exactly.
+        model, model_path: face model of other trackers' coefficients, see `read_tracked`. Without a
+            path for "bfm09" only pose is known: the stages doctor and correlation.
         train_frames: first frames of each clip to learn from, at most three quarters of it.
         image_frames: held-out frames whose pictures are compared, the first ones.
         refine_steps: steps of each refiner's training; 0 takes the profile's, and its limit of
@@ -50,6 +52,8 @@ class StudySettings:
     profile: str = "quick"
     recipe: str = "ours"
     fit: str = "coarse"
+    model: str = "bfm09"
+    model_path: str = ""
     train_frames: int = 300
     image_frames: int = 200
     refine_steps: int = 0

@@ -11,7 +11,6 @@ from tfhkit.errors import InputError, TfhkitError
 from tfhkit.media import open_clip, sha256_of, write_json
 from tfhkit.media.files import disk_fault
 from tfhkit.media.locks import hold, remove_leftovers
-from tfhkit.progress import Progress
 from tfhkit.study import motion_stages, picture_stages
 from tfhkit.study.clips import StudyClip
 from tfhkit.study.one_frame import judge_one_frame
@@ -21,6 +20,7 @@ from tfhkit.study.work import ClipWork
 
 CLIP, FAILURE = "clip.json", "failure.json"
 VIRTUAL = "virtual"  # folder of the clips of virtual people
+TOLD_EVERY_S = 10.0
 MEASURES = {
     "doctor": motion_stages.examine,
     "correlation": motion_stages.correlate_clip,
@@ -70,6 +70,35 @@ class TimeLimit(TfhkitError):
     """A clip took longer than it was given."""
 
 
+class Watch:
+    """The progress callable of a task: tells the client, and ends what takes too long.
+
+    Args:
+        name: of the clip.
+        deadline: on the monotonic clock, seconds.
+        limit_s: seconds that the clip was given, for the message.
+    """
+
+    def __init__(self, name: str, deadline: float, limit_s: float) -> None:
+        self.name, self.deadline, self.limit_s = name, deadline, limit_s
+        self.stage, self.told = "", 0.0
+
+    def enter(self, stage: str) -> None:
+        """Say which stage begins."""
+        self.stage, self.told = stage, time.monotonic()
+        tell(f"{self.name}: {stage}")
+
+    def __call__(self, done: int, total: int, text: str = "") -> None:
+        """Called as any progress; raises TimeLimit when the time is over."""
+        now = time.monotonic()
+        if now > self.deadline:
+            fault = f"took longer than {self.limit_s / 60:g} min (at: {text} {done} of {total})"
+            raise TimeLimit(f"{fault}; give more with --time-limit, or trim the clip")
+        if now > self.told + TOLD_EVERY_S:
+            self.told = now
+            tell(f"{self.name}: {self.stage}, {text} {done} of {total}")
+
+
 def measure_clip(task: ClipTask) -> None:
     """Pass a clip through its missing stages, and leave `STAGE.json` for each, or `failure.json`.
 
@@ -81,10 +110,11 @@ def measure_clip(task: ClipTask) -> None:
     with hold(task.own_folder, "tfhkit study"):
         remove_leftovers(task.own_folder, task.own_folder.glob(".tfhkit-*"))
         stage: str | None = None
+        watch = Watch(task.clip.name, time.monotonic() + task.limit_s, task.limit_s)
         try:
-            work = _begin(task)
+            work = _begin(task, watch)
             for stage in task.missing():
-                tell(f"{task.clip.name}: {stage}")
+                watch.enter(stage)
                 began = time.monotonic()
                 rows, about = MEASURES[stage](work)
                 content = {"rows": rows, "about": about, "seconds": time.monotonic() - began}
@@ -108,37 +138,25 @@ def _note(task, stage, error):
     write_json(task.own_folder / FAILURE, content)
 
 
-def _begin(task: ClipTask) -> ClipWork:
+def _begin(task: ClipTask, watch: Watch) -> ClipWork:
     """The opened clip; a virtual person's is made first."""
-    progress = _limited(task.limit_s)
     clip, truth = task.clip, None
     path = clip.path
     if path is None:
-        tell(f"{clip.name}: filming")
+        watch.enter("filming")
         path = task.folder / VIRTUAL / f"{clip.name}.mp4"
-        make_person_clip(path, clip.number, clip.seconds, progress)
+        make_person_clip(path, clip.number, clip.seconds, watch)
         truth = path.with_suffix(".truth.npz")
     mine = {"clip": path.name, "sha256": sha256_of(path), "settings": asdict(task.settings)}
+    mine |= {"coefficients": clip.coefficients and str(clip.coefficients)}
     found = read_json(task.own_folder / CLIP)
     if found is not None and found != mine:
         fault = "is not the file that was measured before under this name"
         remedy = f"delete {task.own_folder}, or give the study another folder"
         raise InputError(path, fault, remedy)
     write_json(task.own_folder / CLIP, mine)
-    opened = open_clip(path)
-    return ClipWork(opened, task.own_folder, task.settings, task.device, truth, progress)
-
-
-def _limited(limit_s: float) -> Progress:
-    """A progress callable that ends the work when its time is over."""
-    deadline = time.monotonic() + limit_s
-
-    def check(done: int, total: int, text: str = "") -> None:
-        if time.monotonic() > deadline:
-            fault = f"took longer than {limit_s / 60:g} min (at: {text} {done} of {total})"
-            raise TimeLimit(f"{fault}; give more with --time-limit, or trim the clip")
-
-    return check
+    how = task.settings, task.device, clip.coefficients, truth, watch
+    return ClipWork(open_clip(path), task.own_folder, *how)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

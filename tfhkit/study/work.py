@@ -6,10 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
+from tfhkit.coefficients import check_frames, read_mat
 from tfhkit.evaluate.motion import split
 from tfhkit.evaluate.refine import Material, refine_material
 from tfhkit.face import load_model
-from tfhkit.fit import Fit, fit_clip
+from tfhkit.fit import Fit, fit_clip, fit_tracked, read_tracked
 from tfhkit.landmarks import detect
 from tfhkit.media import Clip
 from tfhkit.person import PARTS, Person, keep_stage, refuse_unseen
@@ -31,6 +35,7 @@ class ClipWork:
     Args:
         clip: Clip. folder: where fit, mapping and refiner are kept.
         settings: of the study. device: where everything runs.
+        coefficients: another tracker's file of the clip; None fits the clip.
         truth: the `.truth.npz` of a virtual person; None for a real one.
         progress: called as progress(done, total, text).
     """
@@ -39,6 +44,7 @@ class ClipWork:
     folder: Path
     settings: StudySettings
     device: str = "cpu"
+    coefficients: Path | None = None
     truth: Path | None = None
     progress: Progress | None = None
 
@@ -47,7 +53,26 @@ class ClipWork:
         """The fit of the whole clip."""
         return keep_stage(self.folder, PARTS[0], lambda _: self._fitted())
 
+    @property
+    def only_pose(self) -> bool:
+        """Whether a tracker's coefficients came without their face model."""
+        no_model = self.settings.model == "bfm09" and not self.settings.model_path
+        return self.coefficients is not None and no_model
+
+    @cached_property
+    def angles(self) -> Float[np.ndarray, "T 3"]:
+        """Pitch, yaw and roll of every frame in radians, fitted or as another tracker found."""
+        if self.coefficients is None or not self.only_pose:
+            return self.fit.coefficients.angles.astype(np.float64)
+        found = read_mat(self.coefficients)
+        check_frames(self.coefficients, found, len(self.clip))
+        return found.angles.astype(np.float64)
+
     def _fitted(self) -> Fit:
+        if self.coefficients is not None:
+            how = self.settings.model, self.settings.model_path or None
+            tracked = read_tracked(self.clip, self.coefficients, *how)
+            return fit_tracked(tracked, detect(self.clip, progress=self.progress))
         model = load_model().to(self.device)
         landmarks = detect(self.clip, progress=self.progress)
         how = self.settings.of_profile.texture_frames, FITS[self.settings.fit]
