@@ -1029,8 +1029,9 @@ else:
     print("landmarks off by {:.2f} % of the eyes' distance, ours by {:.2f} %".format(*off_pct))
 
 # %% [markdown]
-# *Above our fit, below the placed coefficients.* **What to see.** Two trackers differ by a constant of some degrees, most in pitch,
-# since each has its own idea of a level head; what counts for the later notebooks is that both move together. A
+# *Above our fit, below the placed coefficients.* **What to see.** Without a file the two curves are the same, and the
+# faces lie where they lay: the landmarks gave back what the jumping translation had lost. Two real trackers
+# may differ by a constant, since each has its own idea of a level head; for the later notebooks it counts that both move together. A
 # file with a wrong sign, shifted in time, or of another clip or face model is refused with a reason.
 
 # %%
