@@ -21,6 +21,7 @@ from tfhkit.fit.bundle import reproject
 from tfhkit.fit.initialise import BundleState
 from tfhkit.landmarks import Landmarks
 from tfhkit.media import open_clip, write_video
+from tfhkit.motion.general import general_mapping
 from tfhkit.person import Person, start_directory
 from tfhkit.pipeline.clip_fit import open_tracked, track_for
 from tfhkit.virtual.footage import truth_of
@@ -251,6 +252,8 @@ def test_a_person_learned_from_coefficients_is_kept_with_them(folder, bfm, tmp_p
     """Saved, loaded, resumed with the same file alone; the general mapping is transferred."""
     scene, toy = Scene(folder, bfm, 1, [TEXT] * 2), toy_person(tmp_path)
     monkeypatch.setattr(talk, "detect", lambda clip, progress=None: scene.landmarks)
+    general = lambda person, *_, **__: general_mapping("small", person.model)  # noqa: E731
+    monkeypatch.setattr(talk, "learn_mapping", general)
     monkeypatch.setattr(talk, "learn_refiner", lambda *_: toy.refiner)
     monkeypatch.setattr(talk, "held_out_scores", lambda _: {"lip_r": 0.5})
     write_mat(tmp_path / "x.mat", in_own_crops(scene.coefficients))
