@@ -327,7 +327,8 @@ def test_workers_of_another_version_and_none_at_all(monkeypatch):
         address = client.scheduler.address
         with connect(Workers(address)) as other:
             assert dict(spread(other, abs, [(-3,)])) == {0: 3}
-        monkeypatch.setattr(cluster, "kit_mark", lambda: "0.0.0, code 0")
+        theirs = {"tcp://other:1": "0.0.0, code 0"}
+        monkeypatch.setattr(cluster.Client, "run", lambda *given, **how: theirs)
         with (
             pytest.raises(InputError, match=r"another version of tfhkit.*install the same"),
             connect(Workers(address)),
