@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,21 @@ def place(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def whole(place):
+    """The directory of a run of clip and voice "a" that nothing disturbed; do not change it."""
+    process = kit(place, place / "whole")
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    return place / "whole"
+
+
+@pytest.fixture
+def made(whole, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(whole, tmp_path / "made")
+
+
 def run(place, clip="a", voice="a", out=None, only=()):
     inputs = RunInputs(place / clip / "video.mp4", place / voice / "voice.wav", out)
     return run_and_report(inputs, only, notebooks=place / "nb", say=lambda line: None)
@@ -42,22 +58,19 @@ def statuses(report):
 
 
 @pytest.mark.slow
-def test_another_clip_is_refused_with_a_way_out(place, tmp_path):
-    out = tmp_path / "run"
-    run(place, out=out)
-    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+def test_another_clip_is_refused_with_a_way_out(place, made):
+    before = {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
     words = r"belongs to another clip \(another clip of that name, or an earlier video.mp4\); name"
     for only in ((), ("00",)):
         with pytest.raises(InputError, match=words):
-            run(place, clip="b", out=out, only=only)
-    assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+            run(place, clip="b", out=made, only=only)
+    assert before == {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
 
 
-@pytest.mark.slow
 def test_a_clip_that_was_changed_at_its_place_is_another_one(place, tmp_path):
     (tmp_path / "video.mp4").write_bytes(b"one")
     inputs = RunInputs(tmp_path / "video.mp4", place / "a" / "voice.wav", tmp_path / "run")
-    run_and_report(inputs, notebooks=place / "nb", say=lambda line: None)
+    claim(tmp_path / "run", inputs.clip_file())  # as a run does
     (tmp_path / "moved.mp4").write_bytes(b"one")
     check_owner(tmp_path / "run", tmp_path / "moved.mp4")  # the same content
     (tmp_path / "video.mp4").write_bytes(b"another")
@@ -80,14 +93,13 @@ def test_default_directories_of_clips_of_one_name_differ(place, tmp_path, monkey
 
 
 @pytest.mark.slow
-def test_without_its_note_the_manifests_tell_the_owner(place, tmp_path):
-    run(place, out=tmp_path)
-    (tmp_path / FILE).unlink()
+def test_without_its_note_the_manifests_tell_the_owner(place, made):
+    (made / FILE).unlink()
     with pytest.raises(InputError, match="belongs to another clip"):
-        check_owner(tmp_path, place / "b" / "video.mp4")
-    assert owner_of(tmp_path / "nowhere") is None
-    (tmp_path / FILE).write_text("{")
-    check_owner(tmp_path, place / "a" / "video.mp4")
+        check_owner(made, place / "b" / "video.mp4")
+    assert owner_of(made / "nowhere") is None
+    (made / FILE).write_text("{")
+    check_owner(made, place / "a" / "video.mp4")
 
 
 def test_a_notebook_of_another_clip_is_refused(place, tmp_path, monkeypatch):
@@ -106,21 +118,19 @@ def test_a_job_of_another_clip_is_refused(place, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_steps_of_another_speech_are_not_called_kept(place, tmp_path):
-    run(place, out=tmp_path)
-    report = run(place, voice="b", out=tmp_path, only=("00",))
+def test_steps_of_another_speech_are_not_called_kept(place, made):
+    report = run(place, voice="b", out=made, only=("00",))
     assert statuses(report) == {"00_first": "kept"} and len(report["notebooks"]) == 1
     assert report["outdated"] == {"01_second": "another speech"}
-    report = run(place, voice="b", out=tmp_path)
+    report = run(place, voice="b", out=made)
     assert statuses(report) == {"00_first": "kept", "01_second": "run"} and not report["outdated"]
-    assert (tmp_path / "01_second" / "text.txt").read_text() == "25 0.5 so 7"
+    assert (made / "01_second" / "text.txt").read_text() == "25 0.5 so 7"
 
 
 @pytest.mark.slow
-def test_steps_of_another_series_are_not_shown(place, tmp_path):
-    run(place, out=tmp_path)
-    (tmp_path / "01_second").rename(tmp_path / "01_other")
-    report = run(place, out=tmp_path, only=("00",))
+def test_steps_of_another_series_are_not_shown(place, made):
+    (made / "01_second").rename(made / "01_other")
+    report = run(place, out=made, only=("00",))
     assert report["outdated"] == {"01_other": "another series"}
 
 
@@ -171,44 +181,52 @@ def test_the_second_of_two_runs_is_refused_and_nothing_mixed(place, tmp_path):
     assert done.stderr.count("\n") == 1 and not out.exists()
 
 
-def kill_and_repeat(place, out, whole, moment):
-    """Kill a run after some seconds; the same command then gives what `whole` has."""
-    first = kit(place, out)
-    time.sleep(moment)
-    first.send_signal(signal.SIGKILL)
-    first.communicate()
-    again = kit(place, out)
-    _, said = again.communicate()
-    assert again.returncode == 0, (moment, said)
-    assert results(out) == whole, moment
+def killed(place, out, moment, wait_s=0.0):
+    """A run that is killed some seconds after a file appeared in its directory, or is through."""
+    process = kit(place, out)
+    while process.poll() is None and not (out / moment).exists():
+        time.sleep(0.005)
+    time.sleep(wait_s)
+    process.kill()
+    _, said = process.communicate()
+    assert process.returncode in (-signal.SIGKILL, 0), (moment, said)
+
+
+def finished(place, out, whole):
+    """The same command then gives what a run has that nothing disturbed."""
+    process = kit(place, out)
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    assert results(out) == results(whole)
     assert not (out / LOCK).exists()
 
 
-def undisturbed(place, out):
-    began = time.monotonic()
-    process = kit(place, out)
-    assert process.communicate()[1] is not None and process.returncode == 0
-    return results(out), time.monotonic() - began
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["notebooks/.00_first.unfinished.ipynb", "01_second/text.txt"])
+def test_a_killed_run_is_made_whole_by_the_same_command(place, whole, tmp_path, moment):
+    killed(place, tmp_path / "run", moment)
+    finished(place, tmp_path / "run", whole)
+
+
+MOMENTS = (
+    LOCK, "notebooks/.00_first.unfinished.ipynb", "00_first/size.txt", "00_first/manifest.json",
+    "notebooks/00_first.ipynb", "notebooks/.01_second.unfinished.ipynb", "01_second/text.txt",
+    "01_second/manifest.json", "notebooks/01_second.ipynb", "report.html",
+)  # fmt: skip
 
 
 @pytest.mark.slow
-def test_a_killed_run_is_made_whole_by_the_same_command(place, tmp_path):
-    whole, seconds = undisturbed(place, tmp_path / "whole")
-    kill_and_repeat(place, tmp_path / "killed", whole, 0.7 * seconds)
-
-
-@pytest.mark.slow
-def test_a_run_that_is_killed_at_twenty_moments(place, tmp_path):
-    whole, seconds = undisturbed(place, tmp_path / "whole")
+def test_a_run_that_is_killed_at_every_moment(place, whole, tmp_path):
+    """Each of these runs goes on from what the one before left, a step further."""
     chance = random.Random(13)
-    for k in range(20):
-        kill_and_repeat(place, tmp_path / str(k), whole, chance.uniform(0.1, 1.0) * seconds)
+    for moment in MOMENTS:
+        killed(place, tmp_path / "run", moment, chance.uniform(0.0, 0.2))
+    finished(place, tmp_path / "run", whole)
 
 
 @pytest.mark.slow
-def test_a_step_whose_notebook_was_not_finished_runs_again(place, tmp_path):
+def test_a_step_whose_notebook_was_not_finished_runs_again(place, made):
     """It may have written its manifest: exercises follow."""
-    run(place, out=tmp_path)
-    (tmp_path / "notebooks" / ".00_first.unfinished.ipynb").write_text("{")
-    assert statuses(run(place, out=tmp_path)) == {"00_first": "run", "01_second": "kept"}
-    assert not (tmp_path / "notebooks" / ".00_first.unfinished.ipynb").exists()
+    (made / "notebooks" / ".00_first.unfinished.ipynb").write_text("{")
+    assert statuses(run(place, out=made)) == {"00_first": "run", "01_second": "kept"}
+    assert not (made / "notebooks" / ".00_first.unfinished.ipynb").exists()

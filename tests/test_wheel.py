@@ -44,24 +44,27 @@ def installed(tmp_path_factory):
 
 def run(python, *arguments, cwd):
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([python, "-m", "tfhkit.cli", *map(str, arguments)], cwd=cwd, env=env,
-                          capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run([python, *map(str, arguments)], cwd=cwd, env=env, capture_output=True,
+                          text=True)  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def kit(python, *arguments, cwd):
+    return json.loads(run(python, "-m", "tfhkit.cli", *arguments, "--json", cwd=cwd))
 
 
 def test_a_person_speaks_from_any_folder(installed, tmp_path):
     (tmp_path / "toy").mkdir()
     toy_person(tmp_path / "toy").save(tmp_path / "me")
     write_wav(tmp_path / "voice.wav", voice())
-    said = json.loads(run(installed, "talk", "me", "voice.wav", "-o", "out.mp4", "--json",
-                          cwd=tmp_path))  # fmt: skip
+    said = kit(installed, "talk", "me", "voice.wav", "-o", "out.mp4", cwd=tmp_path)
     assert said["video"] == "out.mp4" and said["seconds_of_speech"] == pytest.approx(2.5)
     assert len(open_clip(tmp_path / "out.mp4", min_seconds=0)) == 25
 
 
 def test_weights_and_notebooks_are_there(installed, tmp_path):
-    assert list(json.loads(run(installed, "notebooks", "--json", cwd=tmp_path))) == list(STEPS)
+    assert list(kit(installed, "notebooks", cwd=tmp_path)) == list(STEPS)
     code = """
 from tfhkit.face import load_model
 from tfhkit.motion.general import general_mapping
@@ -69,6 +72,5 @@ from tfhkit.refine.general import general_refiner
 import tfhkit
 print(tfhkit.__file__, load_model().name, general_mapping().card["licence"], general_refiner())
 """
-    done = subprocess.run([installed, "-c", code], cwd=tmp_path, check=True, capture_output=True,
-                          text=True)  # fmt: skip
-    assert str(installed.parent.parent) in done.stdout and "open CC0 Refiner(" in done.stdout
+    said = run(installed, "-c", code, cwd=tmp_path)
+    assert str(installed.parent.parent) in said and "open CC0 Refiner(" in said
