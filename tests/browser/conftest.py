@@ -18,6 +18,7 @@ from watch import background, watch
 from tfhkit.pipeline.places import kit_dir
 
 SCREENSHOTS = kit_dir() / ".cache" / "browser"
+LONG_MS = 120_000  # a busy machine is no fault; what never comes still fails
 _numbers = itertools.count(1)
 _contexts = []  # of the browser now open
 
@@ -67,7 +68,7 @@ def chromium():
 def context(chromium):
     """The browser's context that all tests share, so that JupyterLab's files are loaded once."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(45_000)
+    context.set_default_timeout(LONG_MS)
     _contexts.append(context)
     yield context
     _contexts.remove(context)
@@ -95,7 +96,7 @@ def _opener(context, lab):
     """A function that opens a notebook of code cells; all are closed at the end."""
     opened = []
 
-    def open_cells(cells, run=True, timeout_s=60):
+    def open_cells(cells, run=True, timeout_s=LONG_MS / 1000):
         """A notebook of these code cells, open and (unless run=False) run.
 
         Args:

@@ -66,7 +66,7 @@ class Notebook:
         page.add_init_script(PANEL_JS)
         room = f"doc/workspaces/t{secrets.token_hex(4)}/tree"
         page.goto(f"{lab.url}/{room}/{path}?token={lab.token}", wait_until="commit")
-        page.wait_for_function(READY_JS, timeout=60_000)
+        page.wait_for_function(READY_JS, timeout=120_000)
 
     # --- running
 
@@ -94,21 +94,21 @@ class Notebook:
             raise CellFailed(f"{self.path.name}: {state['fault'] or 'its kernel is gone'}")
         return state["done"] and state["kernel"] == "idle"
 
-    def wait(self, timeout_s=60, may_fail=False):
+    def wait(self, timeout_s=120, may_fail=False):
         """Wait until the command is through; an error in a cell ends it at once."""
         until = time.monotonic() + timeout_s
         while not self.check(may_fail):
             if time.monotonic() > until:
                 raise CellFailed(f"{self.path.name}: not through after {timeout_s} s; "
                                  f"{self.state()}")  # fmt: skip
-            self.page.wait_for_timeout(50 if timeout_s <= 60 else 250)
+            self.page.wait_for_timeout(50)
 
     def run_all(self, timeout_s=120, may_fail=False):
         """Run all cells and wait for them."""
         self.start()
         self.wait(timeout_s, may_fail)
 
-    def run_cell(self, index, timeout_s=60, may_fail=False):
+    def run_cell(self, index, timeout_s=120, may_fail=False):
         """Run one cell; returns its outputs."""
         self.select(index)
         self.start("notebook:run-cell")
@@ -171,7 +171,7 @@ class Notebook:
     def show_cell(self, index):
         """Scroll a cell into view; returns its locator."""
         cell = self.cell(index)
-        cell.scroll_into_view_if_needed(timeout=5000)
+        cell.scroll_into_view_if_needed()
         return cell
 
     def errors(self):

@@ -13,7 +13,7 @@ from tfhkit.teach.build import notebook_from, sources_in, write_notebook
 
 SOURCES = sources_in(kit_dir() / "notebooks")
 AT_ONCE = 2  # that run; the one that a test looks at is not counted
-LONGEST_S = 300  # of one notebook
+LONGEST_S = 600  # of one notebook
 
 
 def with_parameters(notebook, **values):

@@ -88,7 +88,7 @@ class LabServer:
             **more,
         }
 
-    def _wait(self, patience_s=60):
+    def _wait(self, patience_s=120):
         until = time.monotonic() + patience_s
         while time.monotonic() < until and self._process.poll() is None:
             try:

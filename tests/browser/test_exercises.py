@@ -4,6 +4,7 @@ import re
 
 import jupytext
 import pytest
+from playwright.sync_api import expect
 from series import SOURCES
 
 from tfhkit.pipeline.sources import EXERCISE_TAGS
@@ -59,6 +60,6 @@ def test_stub_wrong_right(notebook, name):
 
 def shown(notebook, number):
     """Text of a cell's outputs as a reader sees them."""
-    notebook.page.wait_for_timeout(50)
     outputs = notebook.cell(number).locator(".jp-OutputArea-output")
+    expect(outputs).to_have_count(len(notebook.outputs(number)))
     return "\n".join(outputs.all_inner_texts())

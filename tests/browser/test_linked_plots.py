@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 from lab import Notebook
 from watch import errors_in
+from widgets import PATIENCE_S
 
 from tfhkit.pipeline.places import kit_dir
 
@@ -52,6 +54,13 @@ show_slots(small_memory()[0], answers([2, 1, 1, 1, 2]), *small_memory()[1:], yaw
 """
 CELLS = [TOYS, PAIRS, HEAD, CURVES, MENU, SLOTS]
 PIXELS = "(canvas) => canvas.toDataURL()"
+OTHER_PIXELS = "([canvas, old]) => canvas.toDataURL() !== old"
+ANSWERED = """
+() => {
+  const root = document.querySelector('.tfhkit-brushing');
+  return root.dataset.shown || root.querySelector('.fault').textContent;
+}
+"""
 SHOWN = "() => document.querySelector('.tfhkit-brushing').dataset.shown"
 SIZE = """
 ([low, high, height]) => {
@@ -104,14 +113,13 @@ def test_everything_is_drawn_without_a_fault(notebook):
 
 def test_the_next_pair_is_shown_and_heard(notebook, linked):
     page, before = notebook.page, linked.get_attribute("data-shown")
-    time, dots = (linked.locator(f"canvas.{name}") for name in ("time", "pairs"))
-    pixels = time.evaluate(PIXELS), dots.evaluate(PIXELS)
+    drawn = [linked.locator(f"canvas.{name}") for name in ("time", "pairs")]
+    pixels = [canvas.evaluate(PIXELS) for canvas in drawn]
     press(linked, "Next pair")
     page.wait_for_function(f"() => ({SHOWN})() && ({SHOWN})() !== '{before}'")
     page.wait_for_function(LOADED)
-    page.wait_for_timeout(100)
-    assert (time.evaluate(PIXELS), dots.evaluate(PIXELS))[0] != pixels[0]
-    assert dots.evaluate(PIXELS) != pixels[1]
+    for canvas, old in zip(drawn, pixels):
+        page.wait_for_function(OTHER_PIXELS, arg=[canvas.element_handle(), old])
     frames = linked.get_attribute("data-shown").split()
     assert [figure.inner_text().split()[2].strip(",") for figure in
             linked.locator("figcaption").all()] == frames  # fmt: skip
@@ -171,7 +179,7 @@ def test_a_fault_in_python_is_said_in_the_widget(notebook, linked):
     notebook.run_cell(0)
     for _ in range(12):  # a pair with a frame that was not seen before
         press(linked, "Next pair")
-        notebook.page.wait_for_timeout(80)
+        notebook.page.wait_for_function(ANSWERED)
         if linked.locator(".fault").inner_text():
             break
     assert linked.locator(".fault").inner_text() == "ZeroDivisionError: division by zero"
@@ -202,9 +210,10 @@ def test_the_head_turns_says_its_numbers_and_changes_colour(notebook):
     mouse.down()
     mouse.move(x + 60, y + 70, steps=3)
     mouse.up()
-    page.wait_for_timeout(200)
     mouse.move(5, 5)
-    assert canvas.screenshot() != before
+    until = time.monotonic() + PATIENCE_S
+    while canvas.screenshot() == before:
+        assert time.monotonic() < until, "the head does not turn"
     page.set_viewport_size({"width": 900, "height": 900})
     page.wait_for_function(SIZE, arg=[0, box["width"] - 200, box["height"]])
     page.set_viewport_size({"width": 1280, "height": 900})
@@ -227,8 +236,9 @@ def test_a_menu_changes_a_curve(notebook):
     before = line.get_attribute("d")
     cell.locator(".updatemenu-header").click()
     cell.locator(".updatemenu-dropdown-button").nth(1).click()
-    notebook.page.wait_for_timeout(200)
-    assert line.get_attribute("d") != before
+    notebook.page.wait_for_function(
+        "([line, old]) => line.getAttribute('d') !== old", arg=[line.element_handle(), before]
+    )
 
 
 # --- the memory

@@ -1,6 +1,7 @@
 """The panel in Chromium, on its page and in JupyterLab: key, uploads, recordings, runs; bars."""
 
 import os
+import re
 import subprocess
 import sys
 import urllib.error
@@ -67,7 +68,7 @@ def address(chromium, place):
     assert line.startswith("the page is at http://127.0.0.1:")
     yield line.split()[4]
     server.terminate()
-    server.wait(20)
+    server.wait(120)
     server.stdout.close()
 
 
@@ -79,7 +80,7 @@ def open_page(chromium, address):
     def open_one(granted=True, **options):
         context = chromium.new_context(**{"viewport": {"width": 1000, "height": 900}, **options})
         contexts.append(context)
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(120_000)
         if granted:
             context.grant_permissions(["camera", "microphone"])
         page = watch(context.new_page())
@@ -150,7 +151,7 @@ def test_recording_waits_for_consent_and_gives_a_clip(page):
     clip.get_by_label("Everyone whom I record").check()
     assert record.is_enabled() and voice.locator(".consent input").is_checked()
     record.click()
-    wait_text(clip.locator(".length"), "recording 0:01 of at most 10:00")
+    wait_text(clip.locator(".length"), re.compile("recording 0:0[1-9] of at most 10:00"))
     assert clip.locator("video.preview").evaluate("v => v.muted && v.videoWidth > 0")
     press(clip, "Stop recording")
     wait_text(clip.locator(".length"), "recorded")
@@ -159,7 +160,7 @@ def test_recording_waits_for_consent_and_gives_a_clip(page):
     press(clip, "Skip")
 
     press(voice, "Record")
-    wait_text(voice.locator(".length"), "recording 0:01")
+    wait_text(voice.locator(".length"), re.compile("recording 0:0[1-9]"))
     assert voice.get_by_label("loudness").is_visible()
     press(voice, "Stop recording")
     press(voice, "Use this recording")
@@ -245,7 +246,9 @@ def notebook(module_notebook, place):
          "from tfhkit.teach.studio import studio\n\nstudio()",
          "import time\nfrom tfhkit.pipeline.progress import report_progress\n"
          "progress = report_progress('x')",
-         "for i in range(25):\n    time.sleep(0.1)\n    progress(i + 1, 25, 'counting')"],
+         "for i in range(25):\n    time.sleep(0.1)\n    progress(i + 1, 25, 'counting')\n"
+         "    while i == 20 and not os.path.exists('seen'):\n        time.sleep(0.1)\n"
+         "        progress(i + 1, 25, 'counting')"],
         run=False,
     )  # fmt: skip
 
@@ -255,10 +258,11 @@ def test_a_bar_in_a_live_cell_ends_as_one_line(notebook):
     bar = notebook.page.locator("progress[aria-label=counting]")
     bar.wait_for()
     wait_text(notebook.page.locator(".tfhkit-progress"), " left")
+    (notebook.lab.root / "seen").touch()
     notebook.wait()
     assert bar.count() == 0
-    lines = [output["data"]["text/plain"] for output in notebook.outputs(3)]
-    assert lines in (["counting: 25 of 25, 2 s"], ["counting: 25 of 25, 3 s"])
+    (line,) = [output["data"]["text/plain"] for output in notebook.outputs(3)]
+    assert re.fullmatch(r"counting: 25 of 25, \d+ s", line)
     cells = notebook.save()["cells"]
     assert len(cells[3]["outputs"]) == 1 and "progress aria" not in str(cells[3])
     panel = cells[1]["outputs"][0]["data"]
@@ -274,7 +278,7 @@ def test_a_restarted_kernel_loses_nothing(notebook):
     press(job, "Make the video")
     wait_text(job.locator(".words"), "other: ")
     page.evaluate("() => window.tfhkitPanel().sessionContext.session.kernel.restart()")
-    page.locator(f"{PANEL} .banner").filter(has_text="does not answer").wait_for(timeout=30_000)
+    page.locator(f"{PANEL} .banner").filter(has_text="does not answer").wait_for()
     forget_errors(page)
     notebook.run_all()
     wait_text(job, "other: ")  # the run goes on, or is finished by now

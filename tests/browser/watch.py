@@ -89,7 +89,7 @@ def watch(page):
     return page
 
 
-def errors_in(page, patience_s=10):
+def errors_in(page, patience_s=60):
     """All that is wrong in a page now, as lines; empty where nothing is.
 
     Messages of the browser since the page was opened, error outputs and stderr of a notebook,

@@ -34,7 +34,7 @@ async (root) => {
 }
 """
 IDLE_JS = "(root) => root.dataset.busy !== 'true'"
-PATIENCE_S = 20  # other notebooks may be running
+PATIENCE_S = 60  # other notebooks may be running
 
 
 class Widget:
@@ -48,7 +48,7 @@ class Widget:
         """What there is to see: dict with "picture" (all pixels), "alt" and "text"."""
         return self.root.evaluate(LOOK_JS)
 
-    def still(self, patience_s=3):
+    def still(self, patience_s=10):
         """Wait until nothing moves by itself; returns the last look, or None."""
         until, before = time.monotonic() + patience_s, self.look()
         while time.monotonic() < until:
