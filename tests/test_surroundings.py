@@ -12,6 +12,8 @@ from pipeline_toys import PARAMETERS, toy_notebooks
 
 from tfhkit.cli import surroundings
 from tfhkit.cli.surroundings import private_folder, provide_home
+from tfhkit.pipeline import execution, front_end
+from tfhkit.pipeline.course import Course
 from tfhkit.pipeline.places import kit_dir
 from tfhkit.pipeline.sources import read_notebook
 from tfhkit.teach.build import build
@@ -61,12 +63,24 @@ def pictures(notebook):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["Agg", "agg", "TkAgg", "no such backend"])
+@pytest.mark.parametrize("backend", ["TkAgg", "no such backend"])
 def test_a_run_has_its_figures_whatever_the_shell_has_set(drawing, tmp_path, backend):
     command = ["run", "--notebooks", drawing, "--out", tmp_path / "run", "--no-report"]
     code, _, said = kit(command, tmp_path, MPLBACKEND=backend)
     assert code == 0, said
     assert pictures(tmp_path / "run" / "notebooks" / "00_drawing.ipynb") == 1
+
+
+@pytest.mark.parametrize("backend", ["Agg", "agg", "TkAgg", "no such backend"])
+def test_a_run_tells_its_kernels_the_backend(drawing, tmp_path, monkeypatch, backend):
+    """Whatever the shell has set; the kernels' figures are in the tests above."""
+    told = []
+    monkeypatch.setenv("MPLBACKEND", backend)
+    monkeypatch.setattr(
+        "papermill.execute_notebook", lambda *_, **__: told.append(os.environ["MPLBACKEND"])
+    )
+    execution.execute(drawing / "00_drawing.ipynb", tmp_path, {}, Course())
+    assert told == [front_end.INLINE] and os.environ["MPLBACKEND"] == backend
 
 
 @pytest.mark.parametrize("first", ["matplotlib", "tfhkit"])
@@ -88,8 +102,6 @@ def test_a_notebook_that_somebody_opens_has_its_figures(drawing, tmp_path, monke
 
 
 def test_a_chosen_widget_backend_stays(monkeypatch):
-    from tfhkit.pipeline import front_end
-
     monkeypatch.setenv("MPLBACKEND", "module://ipympl.backend_nbagg")
     front_end.use_inline_figures()
     assert os.environ["MPLBACKEND"] == "module://ipympl.backend_nbagg"
@@ -174,7 +186,7 @@ def test_a_run_without_home_and_temporary_folder(tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"12345")
     (tmp_path / "speech.wav").write_bytes(b"123")
     command = ["run", "--notebooks", tmp_path / "nb", "--out", tmp_path / "run", "--no-report"]
-    command += ["--clip", "clip.mp4", "--speech", "speech.wav"]
+    command += ["--clip", "clip.mp4", "--speech", "speech.wav", "--only", "00"]
     code, _, err = kit(command, tmp_path, HOME="/nowhere", TMPDIR=str(tmp_path / "missing"))
     assert code == 0, err
     assert not (tmp_path / "missing").exists() and not (tmp_path / "~").exists()
