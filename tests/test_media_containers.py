@@ -122,6 +122,6 @@ def test_random_containers(recipe):
 
 @pytest.mark.slow
 @given(recipes())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_many_random_containers(recipe):
     check(recipe)
