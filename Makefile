@@ -33,7 +33,7 @@ test-fast: $(TOOLS)
 	$(PYTEST) --dist worksteal -m "not slow and not gpu and not browser"
 
 test-slow: $(TOOLS)
-	$(PYTEST) --dist loadfile -m "slow and not gpu and not browser"
+	$(PYTEST) --dist loadfile --no-loadscope-reorder -m "slow and not gpu and not browser"
 
 test-browser: $(TOOLS)
 	$(PYTEST) --dist loadfile --no-loadscope-reorder -m "browser and not gpu"

@@ -21,6 +21,8 @@ from tfhkit.pipeline.places import kit_dir
 settings.register_profile("kit", deadline=None)  # a timing is never asserted
 settings.load_profile("kit")
 
+# of long tests: taken up first, so that no worker ends long after the others
+LONGEST = ("test_pipeline_chain.py", "test_sample_person.py", "test_pipeline_owner.py")
 TINY = kit_dir() / ".cache" / "tests" / "tiny"
 
 
@@ -57,6 +59,10 @@ def tiny_run(request):
             shutil.rmtree(TINY, ignore_errors=True)
             lock.write_text(session)
         return TINY, run_and_report(RunInputs(out=TINY, profile="tiny"))
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: (*LONGEST, item.path.name).index(item.path.name))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """A person who was never really learned: all parts are there, small and random."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import torch
@@ -48,3 +48,9 @@ def toy_person(folder):
     refiner.memory.update(random[0], random[1, :, :128])
     settings = replace(settings_of("tiny"), refine_px=SIZE_PX)
     return Person(clip, fit, mapping, refiner.eval(), settings, *settings.split(N), {"lip_r": 0.0})
+
+
+def same(first, second):
+    return all(
+        np.array_equal(getattr(first, f.name), getattr(second, f.name)) for f in fields(first)
+    )

@@ -1,6 +1,5 @@
 """Judging refined frames: known errors, the copies to beat, intervals, the command end to end."""
 
-import json
 from pathlib import Path
 
 import cv2
@@ -16,12 +15,10 @@ from tfhkit.evaluate import inference
 from tfhkit.evaluate.frames import nearest_frames, score_frames
 from tfhkit.evaluate.inference import peak_memory_gb, whole_step
 from tfhkit.face import load_model
-from tfhkit.fit import Crop, Fit, fit_clip
-from tfhkit.landmarks import detect
+from tfhkit.fit import Crop, Fit
 from tfhkit.media import open_clip
-from tfhkit.metrics import perceptual_available
 from tfhkit.pipeline.step import resolve
-from tfhkit.refine import Refiner, general, refiner_config
+from tfhkit.refine import Refiner, refiner_config
 
 N, SIZE = 12, 32
 SCORES = {"psnr", "psnr_frames", "ssim", "flicker_ratio", "flicker_ratio_warped", "detail"}
@@ -172,32 +169,6 @@ def test_scores_become_a_table():
     assert lines[4].split() == ["true", "refined", "1", "1"]
     assert lines[7].split() == ["predicted", "unrefined", "-", "-"]
     assert "no memory" in lines[-1]
-
-
-@pytest.mark.slow
-def test_the_command_on_the_sample(capfd, monkeypatch, tmp_path):
-    clip = sample()
-    fit = fit_clip(clip, detect(clip, "dlib"), photometric=None)
-    fit.save(tmp_path / "fit.npz")
-    asked = []
-    monkeypatch.setattr(general, "general_refiner", asked.append)
-    options = ["--fit", str(tmp_path / "fit.npz"), "--steps", "12", "--json"]
-    assert main(["evaluate", "refine", *options]) == 0
-    result = json.loads(capfd.readouterr().out)
-    assert asked == ["small"] and result["from_general"] is False
-    assert result["steps"] == 12 and result["train_frames"] + result["held_frames"] <= len(clip)
-    kinds = {"true", "predicted", "predicted_expression"}
-    names = ["psnr", "ssim", "lmd", "flicker_ratio", "identity_similarity"]
-    for name in [*names, "perceptual"] if perceptual_available() else names:
-        assert set(result[name]) == {"refined", "unrefined", "nearest_frame"}
-        assert all(set(part) == kinds for part in result[name].values())
-    low, high = result["psnr_gain_db_interval"]
-    assert low < result["psnr_gain_db"] < high
-    assert result["lmd_not_found"]["unrefined"]["true"] < 0.1
-    # where the head stood, the rendering's mouth is nearer to the real one than another frame's
-    assert result["lmd"]["unrefined"]["true"] < result["lmd"]["nearest_frame"]["true"]
-    assert result["psnr"]["unrefined"]["true"] > result["psnr"]["unrefined"]["predicted"]
-    assert 0.5 < result["peak_memory_gb"] < 16 and result["fps"] > 0
 
 
 def test_faces_are_not_scored_where_no_landmarks_are_installed(monkeypatch):

@@ -11,11 +11,9 @@ from tfhkit import talk
 from tfhkit.cli import evaluate as command
 from tfhkit.cli import main
 from tfhkit.evaluate import written
-from tfhkit.evaluate.written import PUBLISHED, Seen, compare, part_of, score_written
+from tfhkit.evaluate.written import PUBLISHED, Seen, compare, part_of
 from tfhkit.landmarks import Landmarks
-from tfhkit.media import open_clip, video_metadata
 from tfhkit.metrics import MEASURES
-from tfhkit.pipeline.step import resolve
 
 
 @pytest.fixture(scope="module")
@@ -90,16 +88,3 @@ def test_a_person_brings_the_clip(capfd, tmp_path):
         assert main(["evaluate", "motion", "--person", str(tmp_path), *options]) == 2
         said = capfd.readouterr().err
         assert said.count("\n") == 1 and "leave out --clip and --fit, and add --written" in said
-
-
-@pytest.mark.slow
-def test_a_written_video_of_the_sample_is_scored(tmp_path):
-    learned = talk.learn(open_clip(resolve("clip", "sample", tmp_path)), "tiny")
-    numbers = score_written(learned, tmp_path / "out.mp4").summary()
-    film = open_clip(tmp_path / "out.mp4", min_seconds=0)
-    held = learned.fit.times[learned.held]
-    assert np.allclose(film.times, held - held[0], atol=2e-3)
-    assert "ynthetic" in str(video_metadata(tmp_path / "out.mp4"))
-    assert 0 < numbers["naturalness"]["mean"] < 1
-    assert 0 < numbers["lmd_mouth_aligned"] <= numbers["lmd_mouth_written"] < 0.2
-    assert numbers["hs_repeated"] > 0.9 and 0 < numbers["hs_written"] < 1

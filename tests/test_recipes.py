@@ -14,8 +14,6 @@ from tfhkit.background import MatchSettings
 from tfhkit.background.images import Coarse
 from tfhkit.cli import main
 from tfhkit.errors import ParameterError
-from tfhkit.fit import fit_clip
-from tfhkit.landmarks import detect
 from tfhkit.motion import TrainSettings, train_motion, train_personal
 from tfhkit.motion.linear import LinearPath
 from tfhkit.motion.personal import personal_settings, personal_track
@@ -228,24 +226,3 @@ def test_the_notebooks_table_holds_the_parts_that_were_asked_for():
     assert table.count("<tr>") == 1 + sum(row.part == "losses" for row in CHOICES)
     assert "nonsaturating" in table and "<td>no</td>" not in table
     assert recipe_table().data.count("<tr>") == 1 + len(CHOICES)
-
-
-@pytest.mark.slow
-def test_a_clip_judged_under_recipes(monkeypatch):
-    """One row for each recipe, and the rendering; the numbers are those of the parts."""
-    from tfhkit.evaluate import recipes
-    from tfhkit.media import open_clip
-
-    monkeypatch.setattr(recipes, "RECIPES", ("published",))
-
-    clip = open_clip(fetch("sample_clip"))
-    settings = replace(settings_of("tiny"), refine_steps=2, motion_epochs=1, held_back=0.12)
-    fit = fit_clip(clip, detect(clip), photometric=None)
-    rows = recipes.evaluate_recipes(clip, fit, settings)
-    assert [row["recipe"] for row in rows] == ["rendering", "published"]
-    assert rows[0]["lip_corr"] is None and rows[0]["psnr"] > 15
-    for row in rows[1:]:
-        low, high = row["gain_db_interval"]
-        assert low <= row["psnr"] - rows[0]["psnr"] <= high
-        assert -1 <= row["lip_corr"] <= 1 and 0 < row["hs"] <= 1 and 0 <= row["kept"] <= 1
-    assert len({row["psnr"] for row in rows}) == 2

@@ -2,12 +2,12 @@
 
 import json
 import shutil
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
-from talk_toys import SIZE_PX, N, toy_person, voice, write_clip
+from talk_toys import SIZE_PX, N, same, toy_person, voice, write_clip
 
 from tfhkit import talk
 from tfhkit.audio import read_speech
@@ -39,12 +39,6 @@ def motion(person):
 @pytest.fixture(scope="module")
 def refined(person, motion):
     return talk.refine(person, talk.draw(person, motion))
-
-
-def same(first, second):
-    return all(
-        np.array_equal(getattr(first, f.name), getattr(second, f.name)) for f in fields(first)
-    )
 
 
 def test_the_sound_decides_the_motion(person, motion):
@@ -246,20 +240,3 @@ def test_learning_is_resumed_stage_by_stage(person, tmp_path, monkeypatch):
         assert len(made) == 6 + min(number + 1, 2)
     with pytest.raises(InputError, match="holds another person"):
         talk.learn(clip, "tiny", tmp_path / "me", seed=1)
-
-
-@pytest.mark.slow
-def test_a_person_is_learned_from_the_sample_clip(tmp_path):
-    from tfhkit.assets import fetch
-
-    person = talk.learn(fetch("sample_clip"), "tiny", tmp_path / "me")
-    assert person.scores["psnr_db"] > person.scores["psnr_db_unrefined"] > 15
-    assert sorted(p.name for p in (tmp_path / "me").iterdir()) == [
-        "clip.mp4", "fit.npz", "mapping.json", "mapping.safetensors", "person.json",
-        "refiner.json", "refiner.safetensors",
-    ]  # fmt: skip
-    again = Person.load(tmp_path / "me")
-    first, second = (talk.drive(p, voice()) for p in (person, again))
-    assert same(first, second)
-    pictures = [talk.refine(p, talk.draw(p, first[:3])).pictures for p in (person, again)]
-    assert np.array_equal(*pictures)
