@@ -86,8 +86,10 @@ def choice_shares(votes: Sequence[Vote], n_draws: int = DRAWS, seed: int = 0) ->
         n_draws, seed: of the bootstrap over voters and clips.
     Returns:
         One dict for each question and version: kind, question, version, votes, viewers, clips,
-        share (of the votes in which it was shown), low, high (95 %). The shares of a question of
-        the kind "best" sum to 1 if all versions are shown each time.
+        share (of the votes in which it was shown), low, high (95 %; exact for a single clip, on
+        which each voter votes once). The shares of a question of the kind "best" sum to 1 if all
+        versions are shown each time. A bootstrap cannot see beyond the votes: if nobody ever
+        chose a version on several clips, its interval is 0 to 0.
     """
     rows = []
     for (kind, question), part in _by_question(votes, ("best", "several")).items():
@@ -97,10 +99,13 @@ def choice_shares(votes: Sequence[Vote], n_draws: int = DRAWS, seed: int = 0) ->
                 return float(version in vote.choice) if version in vote.shown else np.nan
 
             grid = _grid(part, value)
+            there = grid[np.isfinite(grid)]
             low, high = crossed_mean_interval(grid, n_draws, seed)
+            if grid.shape[1] == 1:  # each voter once, so the votes are independent
+                low, high = exact_interval(int(there.sum()), len(there))
             rows.append({
                 "kind": kind, "question": question, "version": version,
-                "votes": int(np.isfinite(grid).sum()), "viewers": len(grid),
+                "votes": len(there), "viewers": len(grid),
                 "clips": grid.shape[1], "share": float(np.nanmean(grid)), "low": low, "high": high,
             })  # fmt: skip
     return rows
