@@ -27,7 +27,7 @@ KIT = kit_dir()
 ROWS = (
     "errors cluster device progress palette maths stats recipes profiles coefficients camera media assets "
     "weights efficientnet resnet face landmarks render fit audio metrics motion background refine "
-    "person talk virtual portrait evaluate study bench pipeline teach cli"
+    "corpus person talk virtual portrait evaluate study bench pipeline teach cli"
 ).split()
 MODULES = sorted((KIT / "tfhkit").rglob("*.py"))
 NOTEBOOKS = sorted((KIT / "notebooks").glob("*.ipynb"))

@@ -1,7 +1,7 @@
-"""`tfhkit corpus`: make a corpus of virtual speakers."""
+"""`tfhkit corpus`: make a corpus of virtual speakers, or prepare LRW's clips."""
 
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from tfhkit.cli.parser import Outcome, seed_number
 from tfhkit.errors import ParameterError
 from tfhkit.progress import Progress
 
-TEXT = "make a corpus of virtual speakers"
+TEXT = "make a corpus of virtual speakers, or prepare LRW's clips for the general trainings"
 
 
 def add_arguments(command: ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add_arguments(command: ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="FILE.npz",
-        help="write sound features, expression and pose for training",
+        help="write sound features, expression and pose for training; --lrw: folder of shards",
     )
     command.add_argument(
         "--speakers", type=int, default=40, metavar="N", help="number of virtual speakers"
@@ -36,15 +36,41 @@ def add_arguments(command: ArgumentParser) -> None:
         "rough recordings, open mouths in pauses",
     )  # fmt: skip
     command.add_argument(
-        "--lrw", metavar="DIR", help="write clips of single words, laid out like LRW"
+        "--make-lrw", metavar="DIR", help="write clips of single words, laid out like LRW"
     )
-    command.add_argument("--words", metavar="A,B", help="--lrw: English words")
     for split, count in (("train", 4), ("val", 1), ("test", 1)):
         command.add_argument(
-            f"--{split}", type=int, default=count, metavar="N", help="--lrw: clips of each word"
-        )
+            f"--{split}", type=int, default=count, metavar="N",
+            help="--make-lrw: clips of each word",
+        )  # fmt: skip
     command.add_argument("--seed", type=seed_number, default=0, metavar="K", help="random seed")
-    command.add_argument("--workers", type=int, default=2, metavar="W", help="number of processes")
+    command.add_argument(
+        "--workers", type=int, metavar="W",
+        help="number of processes (default: 2; --lrw: one per core, as far as the memory allows)",
+    )  # fmt: skip
+    command.add_argument("--words", metavar="A,B", help="--make-lrw, --lrw: English words")
+    _add_lrw(command.add_argument_group("preparing LRW's clips"))
+
+
+def _add_lrw(group: _ArgumentGroup) -> None:
+    group.add_argument(
+        "--lrw", metavar="DIR",
+        help="fit LRW's clips and write them to -o OUT; the same command resumes",
+    )  # fmt: skip
+    group.add_argument("--split", default="train", metavar="S", help="train, val or test")
+    group.add_argument("--per-word", type=int, metavar="N", help="the first N clips of each word")
+    group.add_argument(
+        "--pictures", type=int, nargs="?", const=8, default=0, metavar="N",
+        help="also N frames of each clip for the refiner (without a number: 8)",
+    )  # fmt: skip
+    group.add_argument(
+        "--picture-px", type=int, default=128, metavar="PX", help="side of these frames"
+    )
+    group.add_argument("--shard", type=int, default=100, metavar="N", help="clips in a file")
+    group.add_argument(
+        "--scheduler", metavar="ADDR", help="a running Dask scheduler, tcp://HOST:8786"
+    )
+    group.add_argument("--memory", type=float, metavar="GB", help="of each process")
 
 
 def call(options: Namespace) -> Outcome:
@@ -52,18 +78,39 @@ def call(options: Namespace) -> Outcome:
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import table
 
-    if (options.output is None) == (options.lrw is None):
-        fault = "one of --output and --lrw says what to make"
-        raise ParameterError("corpus", fault, "give -o FILE.npz, or --lrw DIR")
+    if options.lrw is not None and options.make_lrw is None:
+        return _prepare(options, terminal_progress()), table
+    if (options.output is None) == (options.make_lrw is None) or options.lrw is not None:
+        fault = "one of --output, --make-lrw and --lrw says what to make"
+        remedy = "give -o FILE.npz, --make-lrw DIR, or --lrw DIR -o OUT"
+        raise ParameterError("corpus", fault, remedy)
     began = time.perf_counter()
-    how = options.seed, options.workers, terminal_progress()
-    if options.lrw is not None:
+    workers = 2 if options.workers is None else options.workers
+    how = options.seed, workers, terminal_progress()
+    if options.make_lrw is not None:
         counts = options.train, options.val, options.test
-        result = write_word_clips(options.lrw, options.words, *counts, *how)
+        result = write_word_clips(options.make_lrw, options.words, *counts, *how)
     else:
         given = options.speakers, options.seconds, options.language
         result = write_motion_corpus(options.output, *given, *how, wide=options.wide)
     return {**result, "seconds": round(time.perf_counter() - began, 1)}, table
+
+
+def _prepare(options: Namespace, progress: Progress) -> dict[str, Any]:
+    from tfhkit.cluster import Workers
+    from tfhkit.corpus.clip import ClipSettings
+    from tfhkit.corpus.layout import LrwChoice
+    from tfhkit.corpus.work import prepare_lrw
+    from tfhkit.landmarks import choose_backend
+
+    if options.output is None:
+        raise ParameterError("--output", "is missing", "give a folder for the prepared clips")
+    words = None if options.words is None else tuple(w.strip() for w in options.words.split(","))
+    choice = LrwChoice(words, options.split, options.per_word)
+    settings = ClipSettings(choose_backend(), options.pictures, options.picture_px)
+    workers = Workers(options.scheduler, options.workers, options.memory)
+    where = options.lrw, options.output
+    return prepare_lrw(*where, choice, settings, options.shard, workers, progress)
 
 
 def write_motion_corpus(

@@ -1,4 +1,4 @@
-"""`tfhkit pretrain`: train one of the two general networks on virtual speakers."""
+"""`tfhkit pretrain`: train one of the two general networks on virtual speakers, and on LRW."""
 
 from argparse import ArgumentParser, Namespace
 from typing import Any
@@ -26,6 +26,11 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument("--seed", type=seed_number, default=0, metavar="N", help="random seed")
     command.add_argument("--workers", type=int, default=2, metavar="N", help="number of processes")
     command.add_argument("--device", default="auto", help=DEVICES)
+    command.add_argument(
+        "--lrw", metavar="OUT",
+        help="also learn from LRW's clips that `tfhkit corpus --lrw DIR -o OUT` prepared "
+        "(refiner: with --pictures)",
+    )  # fmt: skip
     mapping = command.add_argument_group("mapping")
     mapping.add_argument(
         "--seconds", type=float, default=60.0, metavar="S", help="speech per speaker"
@@ -40,8 +45,6 @@ def add_arguments(command: ArgumentParser) -> None:
         help="voices of espeak-ng only, not those of flite and festival "
         "(apt-get install flite festival festvox-kdlpc16k festvox-us-slt-hts)",
     )  # fmt: skip
-    mapping.add_argument("--lrw", metavar="DIR", help="also learn from LRW's training split")
-    mapping.add_argument("--cache", metavar="DIR", help="folder for the fits of LRW's clips")
     refiner = command.add_argument_group("refiner")
     refiner.add_argument("--stretches", type=int, default=2, metavar="N", help="pieces per speaker")
     refiner.add_argument(
@@ -76,7 +79,6 @@ def _train_mapping(options: Namespace, progress: Progress) -> dict[str, Any]:
         recorded=not options.no_recorded,
         corpus=options.corpus,
         lrw=options.lrw,
-        lrw_cache=options.cache,
     )
     return train_general(path, settings, options.workers, options.device, progress).card
 
@@ -98,6 +100,7 @@ def _train_refiner(options: Namespace, progress: Progress) -> dict[str, Any]:
         steps=options.steps,
         batch=options.batch,
         seed=options.seed,
+        lrw=options.lrw,
     )
     train_general_refiner(path, settings, options.workers, options.device, progress)
     return json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["card"]

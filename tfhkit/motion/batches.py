@@ -95,9 +95,15 @@ def prepare(
     return prepared
 
 
-def sequence_starts(data: Sequence[Prepared], length: int) -> Int[np.ndarray, "n 2"]:
+def sequence_starts(
+    data: Sequence[Prepared], length: int, more: Int[np.ndarray, "n"] | None = None
+) -> Int[np.ndarray, "n 2"]:
     """Track and first frame of every training sequence of `length` frames.
 
+    Args:
+        data: tracks.
+        length: frames of a sequence.
+        more: lengths of further tracks, whose numbers follow; training may see all of them.
     Raises:
         InputError: no training part is as long as a sequence.
     """
@@ -105,23 +111,28 @@ def sequence_starts(data: Sequence[Prepared], length: int) -> Int[np.ndarray, "n
     for i, d in enumerate(data):
         allowed = np.convolve(d.learn, np.ones(length), "valid") > length - 0.5
         starts += [(i, int(t)) for t in np.flatnonzero(allowed)] if len(d.learn) >= length else []
-    if not starts:
-        longest = max((int(d.learn.sum()) for d in data), default=0)
+    others = np.zeros(0, int) if more is None else np.maximum(more - length + 1, 0)
+    if not starts and not others.any():
+        longest = max([int(d.learn.sum()) for d in data] + ([] if more is None else more.tolist()))
         raise InputError(
             "motion tracks",
             f"the longest training part has {longest} frames at 25 Hz, a sequence needs {length}",
             "give more footage or a smaller sequence_frames",
         )
-    return np.array(starts)
+    if more is None:
+        return np.array(starts)
+    track = np.repeat(len(data) + np.arange(len(others)), others)
+    first = np.arange(len(track)) - np.repeat(np.cumsum(others) - others, others)
+    return np.concatenate([np.array(starts, int).reshape(-1, 2), np.stack([track, first], 1)])
 
 
 def gather(
-    data: Sequence[Prepared], rows: Int[np.ndarray, "B 2"], length: int
+    tracks: Sequence[Prepared], starts: Int[np.ndarray, "B"], length: int
 ) -> tuple[
     Float[Tensor, "B T 28 12"], Float[Tensor, "B T 64"], Float[Tensor, "B T 6"], Bool[Tensor, "B T"]
 ]:
-    """Windows, expression, pose and validity of the sequences that start at `rows`."""
-    pieces = [(data[i], slice(t, t + length)) for i, t in rows]
+    """Windows, expression, pose and validity of one sequence of each track."""
+    pieces = [(track, slice(t, t + length)) for track, t in zip(tracks, starts)]
     return (
         torch.stack([d.windows[part] for d, part in pieces]),
         torch.stack([d.exp[part] for d, part in pieces]),

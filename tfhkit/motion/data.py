@@ -210,6 +210,40 @@ def measure_normalisation(tracks: Sequence[MotionTrack]) -> Normalisation:
     )
 
 
+def pool_normalisations(
+    parts: tuple[Normalisation, Normalisation], speakers: tuple[int, int], frames: tuple[int, int]
+) -> Normalisation:
+    """Statistics of two sets of tracks together, from those of each, not calibrated.
+
+    Args:
+        parts: statistics of both sets.
+        speakers, frames: how many each has; no speaker is in both.
+    """
+
+    def mean(name: str, weights: tuple[int, int]) -> Float[np.ndarray, "..."]:
+        return np.average([getattr(part, name) for part in parts], 0, weights)
+
+    def around(name: str) -> Float[np.ndarray, "..."]:
+        squares = [getattr(part, name).astype(np.float64) ** 2 for part in parts]
+        return np.sqrt(np.average(squares, 0, frames))
+
+    sound = mean("mfcc_mean", frames)
+    apart = np.average([(part.mfcc_mean - sound) ** 2 for part in parts], 0, frames)
+    found = Normalisation(
+        sound,
+        np.sqrt(around("mfcc_std") ** 2 + apart),
+        mean("exp_mean", speakers),
+        around("exp_std"),
+        mean("pose_mean", speakers),
+        around("pose_std"),
+        np.zeros(6),
+        np.ones(6),
+    )
+    as_saved = {n: v.astype(np.float32) for n, v in vars(found).items() if n != "lag_s"}
+    lag_s = float(np.average([part.lag_s for part in parts], weights=frames))
+    return Normalisation(**as_saved, lag_s=lag_s)
+
+
 def _spread(parts: list[Float[np.ndarray, "_ D"]]) -> Float[np.ndarray, "D"]:
     """Deviation around each part's own mean."""
     return np.sqrt(np.mean(np.concatenate([(p - p.mean(0)) ** 2 for p in parts]), 0))

@@ -13,10 +13,10 @@ from tfhkit.device import explain_full_memory
 from tfhkit.face.model import MorphableModel
 from tfhkit.motion.batches import learn_mask
 from tfhkit.motion.data import MotionTrack
+from tfhkit.motion.known import TrainingSet
 from tfhkit.motion.model import MotionNet, MotionWeights, copy_net
 from tfhkit.motion.predict import predict_windows
 from tfhkit.motion.train import (
-    TrainingSet,
     TrainSettings,
     adam,
     initial_net,

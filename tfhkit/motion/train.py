@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from tfhkit.device import explain_full_memory, fused_on
 from tfhkit.errors import ParameterError
 from tfhkit.face.model import MorphableModel
-from tfhkit.motion.batches import Prepared, gather, known_part, prepare, sequence_starts
-from tfhkit.motion.data import MotionTrack, Normalisation, measure_normalisation
+from tfhkit.motion.batches import gather
+from tfhkit.motion.data import MotionTrack, Normalisation
+from tfhkit.motion.known import TrackLibrary, TrainingSet, known_tracks
 from tfhkit.motion.loss import LAMBDAS, landmark_map, motion_loss
 from tfhkit.motion.model import MotionConfig, MotionNet, MotionWeights, copy_net
 from tfhkit.motion.predict import calibrate_pose
@@ -103,38 +104,9 @@ class TrainSettings:
         return replace(self, validation_share=1 / n, validation_end=(k + 1) / n, seed=self.seed + k)
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingSet:
-    """What a training reads.
-
-    Args:
-        data: the tracks in the network's units.
-        n_speakers: whose tracks they are.
-        starts: track and first frame of every sequence that may be drawn.
-        norm: statistics of all tracks, saved with the weights.
-        exp_map: see `motion_loss`.
-    """
-
-    data: list[Prepared]
-    n_speakers: int
-    starts: Int[np.ndarray, "n 2"]
-    norm: Normalisation
-    exp_map: Float[Tensor, "64 64"] | None
-
-    @property
-    def n_known(self) -> int:
-        """Frames that training may see."""
-        return int(sum(d.learn.sum() for d in self.data))
-
-    @property
-    def checks(self) -> list[Prepared]:
-        """Tracks that have a validation part."""
-        return [d for d in self.data if not d.learn.all()]
-
-
 @explain_full_memory("training the mapping")
 def train_motion(
-    tracks: Sequence[MotionTrack], start: MotionWeights | MotionConfig | None = None,
+    tracks: Sequence[MotionTrack] | TrackLibrary, start: MotionWeights | MotionConfig | None = None,
     settings: TrainSettings | None = None, norm: Normalisation | None = None,
     model: MorphableModel | None = None, checkpoint: str | Path | None = None,
     progress: Progress | None = None, device: str | torch.device = "cpu",
@@ -146,7 +118,7 @@ def train_motion(
     with the weights: they make the mapping personal even before anything is fine-tuned.
 
     Args:
-        tracks: what to learn from.
+        tracks: what to learn from, in memory or partly on the disk.
         start: weights to fine-tune, or the architecture of a network with random weights (None:
             the small one).
         settings: None takes the defaults.
@@ -188,7 +160,7 @@ def train_motion(
             progress(epoch, settings.epochs, f"motion: {terms['total']:.3f}{told}")
 
     card = training_card(known, settings, state, fine_tuning, time.monotonic() - began)
-    units = calibrate_pose(best, known.data, known.norm) if settings.calibrate else known.norm
+    units = calibrate_pose(best, known.sample(), known.norm) if settings.calibrate else known.norm
     return MotionWeights(best.to("cpu").eval(), units, card), state["history"]
 
 
@@ -199,7 +171,7 @@ def initial_net(start: MotionWeights | MotionConfig | None, seed: int) -> Motion
 
 
 def training_set(
-    tracks: Sequence[MotionTrack], settings: TrainSettings,
+    tracks: Sequence[MotionTrack] | TrackLibrary, settings: TrainSettings,
     start: MotionWeights | MotionConfig | None, norm: Normalisation | None,
     model: MorphableModel | None, device: str | torch.device,
 ) -> TrainingSet:  # fmt: skip
@@ -211,19 +183,14 @@ def training_set(
         InputError: no training part is as long as a sequence.
     """
     part = settings.validation_share, settings.validation_end
-    units = norm or measure_normalisation([k for t in tracks for k in known_part(t, *part)])
     config = start.net.config if isinstance(start, MotionWeights) else start or MotionConfig()
-    if isinstance(start, MotionWeights):
-        units = units.with_sound_of(start.norm)
-    data = prepare(tracks, units, config.mfcc_scope, *part, device, norm)
-    exp_map = None
-    if model is not None and settings.landmark_share > 0:
-        exp_map = landmark_map(model, units.exp_std, settings.landmark_share).to(device)
-    starts, n_speakers = (
-        sequence_starts(data, settings.sequence_frames),
-        len({t.speaker for t in tracks}),
-    )
-    return TrainingSet(data, n_speakers, starts, units, exp_map)
+    sound_of = start.norm if isinstance(start, MotionWeights) else None
+    how = settings.sequence_frames, config.mfcc_scope, sound_of, norm, device
+    known = known_tracks(tracks, part, *how)
+    if model is None or settings.landmark_share <= 0:
+        return known
+    exp_map = landmark_map(model, known.norm.exp_std, settings.landmark_share).to(device)
+    return replace(known, exp_map=exp_map)
 
 
 def adam(net: MotionNet, settings: TrainSettings) -> torch.optim.AdamW:
@@ -253,6 +220,7 @@ def training_mark(net: MotionNet, known: TrainingSet, settings: TrainSettings) -
     """What a checkpoint belongs to: settings, starting weights and all that is learned from."""
     parts = [part for d in known.data for part in (d.windows, d.exp, d.pose, d.valid, d.learn)]
     parts += [*net.state_dict().values(), *([] if known.exp_map is None else [known.exp_map])]
+    parts += [known.mark] if known.mark else []
     return fingerprint(asdict(settings), asdict(net.config), *parts)
 
 
@@ -286,7 +254,8 @@ def train_epoch(
     n_steps = -(-per_epoch // batch)
     for first in range(0, per_epoch, batch):
         rows = drawn[first : first + batch]
-        windows, exp, pose, valid = gather(known.data, rows, length)
+        drawn_tracks = [known.track(i) for i in rows[:, 0].tolist()]
+        windows, exp, pose, valid = gather(drawn_tracks, rows[:, 1], length)
         pred_exp, pred_pose, _ = net(augment(windows, settings))
         terms = motion_loss(
             pred_exp, pred_pose, exp, pose, valid,

@@ -2,7 +2,7 @@
 
 from tfhkit.refine.adain import adain
 from tfhkit.refine.config import RunOptions, TrainConfig, train_config
-from tfhkit.refine.data import PairedFrames, region_weight
+from tfhkit.refine.data import FrameBlocks, PairedFrames, region_weight
 from tfhkit.refine.discriminator import PatchDiscriminator
 from tfhkit.refine.generator import SIZES, Generator, GeneratorConfig, generator_config
 from tfhkit.refine.initialise import start_from
@@ -22,6 +22,7 @@ from tfhkit.refine.train import train_refiner
 __all__ = [
     "SIZES",
     "Generator",
+    "FrameBlocks",
     "GeneratorConfig",
     "LossWeights",
     "Memory",

@@ -1,5 +1,6 @@
 """Training frames: windows of renderings, batches that depend on seed and step alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -79,6 +80,21 @@ class PairedFrames:
     identity: Float[np.ndarray, "_ _"]
     frames: Int[np.ndarray, "_"] | None = None
     weight: Float[np.ndarray, "_ _ _"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FrameBlocks:
+    """Training frames that are too many for the memory: a training takes block after block.
+
+    Args:
+        read: gives the frames of a block; its number counts from 0 on, without end.
+        steps: steps that a training stays with a block.
+        mark: names what the blocks hold, for checkpoints.
+    """
+
+    read: Callable[[int], PairedFrames]
+    steps: int
+    mark: str
 
 
 @dataclass(frozen=True, eq=False)

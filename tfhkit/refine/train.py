@@ -14,7 +14,13 @@ from tfhkit.errors import check_shape
 from tfhkit.metrics.image import decibel
 from tfhkit.progress import Progress
 from tfhkit.refine.config import HeldOut, RunOptions, TrainConfig
-from tfhkit.refine.data import PairedFrames, TrainingFrames, draw_batch, training_frames
+from tfhkit.refine.data import (
+    FrameBlocks,
+    PairedFrames,
+    TrainingFrames,
+    draw_batch,
+    training_frames,
+)
 from tfhkit.refine.nets import Nets, build_nets
 from tfhkit.refine.predict import refine
 from tfhkit.refine.refiner import Refiner, RefinerConfig
@@ -28,8 +34,8 @@ State = dict[str, Any]
 
 @explain_full_memory("training the refiner")
 def train_refiner(
-    pairs: PairedFrames, config: RefinerConfig, train: TrainConfig, start: Refiner | None = None,
-    seed: int = 0, run: RunOptions | None = None,
+    pairs: PairedFrames | FrameBlocks, config: RefinerConfig, train: TrainConfig,
+    start: Refiner | None = None, seed: int = 0, run: RunOptions | None = None,
 ) -> tuple[Refiner, dict[str, Any]]:  # fmt: skip
     """Train generator, discriminator and memory on paired frames of one clip.
 
@@ -37,9 +43,11 @@ def train_refiner(
     then the discriminator, then the generator with the true identity feature.
 
     Args:
-        pairs: training frames. config: architecture. train: settings of the training.
+        pairs: training frames, or blocks of them, of which one is in memory at a time.
+        config: architecture. train: settings of the training.
         start: initial weights, of the same architecture; `start_from` makes them of the general
-            refiner. The memory's input and the mean identity are taken from the pairs.
+            refiner. The memory's input and the mean identity are taken from the pairs, or from the
+            first block.
         seed: random seed of the weights, the batches and the memory.
         run: device, checkpoint, held-out frames, progress.
     Returns:
@@ -51,14 +59,17 @@ def train_refiner(
     """
     run = run or RunOptions()
     device = choose_device(run.device)
-    data = training_frames(pairs, config, device)
+    blocks = _blocks(pairs, train)
+    data = training_frames(blocks.read(0), config, device)
     autocast = autocast_for(train.precision, device)
     own_rng = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
     with own_rng, fast_convolutions(device):
         torch.manual_seed(seed)
         nets = build_nets(config, train, start, device)
-        pool5 = _fit_to_frames(nets.refiner, data, pairs.renders, run.progress)
-        state = _first_state(nets, data, train, start, seed, run)
+        pool5 = _features_of(nets.refiner, data, run.progress)
+        _fit_to_frames(nets.refiner, data, pool5)
+        state = _first_state(nets, (data, blocks.mark), train, start, seed, run)
+        block = 0
         due = Checkpoints(nets, train, state)
         first = state["step"]
         clock = time.monotonic() - state["seconds"]
@@ -66,6 +77,11 @@ def train_refiner(
             done = _share_done(train, step, state["seconds"])
             if done >= 1:
                 break
+            if step // blocks.steps != block:
+                block = step // blocks.steps
+                del data, pool5  # two might not fit
+                data = training_frames(blocks.read(block), config, device)
+                pool5 = _features_of(nets.refiner, data, run.progress)
             nets.set_rates(train, share_of_rate(train, step, done))
             torch.manual_seed(mixed_seed(seed, step))  # dropout; a step depends on its number alone
             noise = torch.Generator().manual_seed(mixed_seed(seed, step))
@@ -88,35 +104,45 @@ def train_refiner(
     return nets.refiner.eval(), _history(nets.refiner, data, first, state)
 
 
-def _fit_to_frames(
-    refiner: Refiner,
-    data: TrainingFrames,
-    renders: UInt8[np.ndarray, "N S S 3"],
-    progress: Progress | None,
-) -> Float[Tensor, "N _"]:
-    """Take mean identity and the memory's input from the frames; returns their spatial features.
+def _blocks(pairs: PairedFrames | FrameBlocks, train: TrainConfig) -> FrameBlocks:
+    """Frames as blocks: those in memory are one for the whole training."""
+    if isinstance(pairs, FrameBlocks):
+        return pairs
+    return FrameBlocks(lambda _: pairs, train.steps, "")
 
-    The encoder is frozen, so they are computed once.
-    """
+
+def _features_of(
+    refiner: Refiner, data: TrainingFrames, progress: Progress | None
+) -> Float[Tensor, "N _"]:
+    """Spatial features of the renderings; the encoder is frozen, so they are computed once."""
+    if refiner.config.identity != "memory":
+        return torch.zeros(
+            len(data.renders), refiner.config.memory.feature_dim, device=refiner.device
+        )
+    if progress:
+        progress(0, 1, f"spatial features ({ENCODERS[refiner.config.spatial].shown})")
+    return refiner.spatial_features(data.renders.cpu().numpy())
+
+
+def _fit_to_frames(refiner: Refiner, data: TrainingFrames, pool5: Float[Tensor, "N _"]) -> None:
+    """Take mean identity and the memory's input from the frames."""
     refiner.mean_identity.copy_(data.identity[data.usable].mean(0))
-    pool5 = torch.zeros(len(renders), refiner.config.memory.feature_dim, device=refiner.device)
-    if refiner.config.identity == "memory":
-        if progress:
-            progress(0, 1, f"spatial features ({ENCODERS[refiner.config.spatial].shown})")
-        pool5 = refiner.spatial_features(renders)
     refiner.memory.fit_input(pool5[data.usable])
-    return pool5
 
 
 def _first_state(
     nets: Nets,
-    data: TrainingFrames,
+    source: tuple[TrainingFrames, str],
     train: TrainConfig,
     start: Refiner | None,
     seed: int,
     run: RunOptions,
 ) -> State:
-    """The state of a checkpoint of the same training, which is loaded, or that before step 0."""
+    """The state of a checkpoint of the same training, which is loaded, or that before step 0.
+
+    `source` is the first block and the mark of all.
+    """
+    data, blocks_mark = source
     unlike = ("budget_s", "checkpoint_s", "log_every", "validate_every")
     mark = fingerprint(
         data.renders,
@@ -127,6 +153,7 @@ def _first_state(
         asdict(nets.refiner.config),
         seed,
         *([] if data.weight is None else [data.weight]),
+        *([blocks_mark] if blocks_mark else []),
         *([] if start is None else start.state_dict().values()),
     )
     found = load_checkpoint(run.checkpoint, nets.modules, nets.optimisers, mark)

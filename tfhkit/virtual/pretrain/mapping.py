@@ -1,4 +1,4 @@
-"""Training of the general mapping (Sec. 3.2) on virtual speakers."""
+"""Training of the general mapping (Sec. 3.2) on virtual speakers, and on LRW's clips."""
 
 import time
 from collections.abc import Sequence
@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from tfhkit.corpus.reader import PreparedClips, open_clips
 from tfhkit.device import choose_device
 from tfhkit.errors import ParameterError
 from tfhkit.face import MorphableModel, load_model
 from tfhkit.motion import MotionConfig, MotionTrack, MotionWeights, TrainSettings, train_motion
 from tfhkit.motion.general import basis_mark, for_model, general_mapping, has_general_mapping
-from tfhkit.motion.lrw import load_lrw
 from tfhkit.motion.transfer import visible_expression
 from tfhkit.profiles import Settings
 from tfhkit.progress import Progress
@@ -21,7 +22,6 @@ from tfhkit.virtual.corpus import SpeakerMotion, load_corpus, make_motion_corpus
 from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED, as_seen, speaker_scores
 from tfhkit.virtual.recorded import is_recorded
 from tfhkit.virtual.variety import wide_variety
-from tfhkit.virtual.workers import in_workers
 
 SEQUENCE_FRAMES = 32  # of a training sequence; no longer than the shortest track
 
@@ -42,11 +42,10 @@ class MappingSettings:
         seed: random seed.
         recorded: let most speakers have one of the recorded voices that are installed, see
             `tfhkit.virtual.recorded`. Without them all have voices of espeak-ng.
-        lrw: LRW's folder. Its training clips, fitted to landmarks, join the training set; the
-            sequences are then as short as the shortest of them. None does without.
-        lrw_cache: folder that keeps the fits of these clips, see `load_lrw`.
+        lrw: folder of LRW's clips that `tfhkit corpus --lrw` prepared. They join the training set;
+            the sequences are then as short as most of them. None does without.
     Raises:
-        ParameterError: no speakers, or `lrw` without `lrw_cache`.
+        ParameterError: no speakers.
     """
 
     size: str = "small"
@@ -59,14 +58,11 @@ class MappingSettings:
     recorded: bool = True
     corpus: Path | str | None = None
     lrw: Path | str | None = None
-    lrw_cache: Path | str | None = None
 
     def __post_init__(self) -> None:
         if self.n_speakers < 1 or self.held_out < 1:
             fault = "give at least one to train on, and one to hold out"
             raise ParameterError("n_speakers", fault, "give 1")
-        if self.lrw is not None and self.lrw_cache is None:
-            raise ParameterError("lrw_cache", "is needed with lrw", "say where to save the fits")
 
 
 def train_general(
@@ -76,7 +72,7 @@ def train_general(
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
 ) -> MotionWeights:
-    """Train the general mapping on a virtual corpus and write it with its card.
+    """Train the general mapping on virtual speakers, and LRW's clips, and write it with its card.
 
     The exact expressions of the corpus are replaced by those that a fit to landmarks would give
     (`visible_expression`), because the mapping is fine-tuned on such fits later.
@@ -90,11 +86,11 @@ def train_general(
         progress: called as progress(done, total, text).
     Raises:
         ParameterError: an unknown size or device.
-        InputError: `settings.lrw` is not LRW's folder, or has no clip that can be used.
+        InputError: `settings.lrw` holds no prepared clips.
     """
     path, began, device = Path(path), time.monotonic(), choose_device(device)
     config, model = MotionConfig.of_size(settings.size), load_model()
-    clips, skipped = _lrw_clips(settings, workers, progress)
+    clips = None if settings.lrw is None else open_clips(settings.lrw)
     speak = partial(make_motion_corpus, workers=workers, progress=progress, model=model)
     variety = wide_variety(settings.recorded)
     if settings.corpus is not None:
@@ -104,10 +100,10 @@ def train_general(
         corpus = speak(*amount, variety=variety)
     others = speak(settings.held_out, min(30.0, settings.seconds_each), HELD_OUT_SEED)
     seen = visible_expression(model)
-    tracks = [as_seen(speaker, seen) for speaker in corpus] + list(clips)
-    how = _train_settings(settings, tracks)
+    tracks = [as_seen(speaker, seen) for speaker in corpus]
+    how = _train_settings(settings, tracks, clips)
     weights, _ = train_motion(
-        tracks,
+        tracks if clips is None else clips.library(tracks),
         config,
         how,
         model=model,
@@ -120,7 +116,7 @@ def train_general(
     weights.net.to("cpu")
     card = {
         "what": "general mapping from sound to expression and head pose",
-        "data": _about_data(settings, len(clips), len(skipped), how.sequence_frames),
+        "data": _about_data(settings, clips, how.sequence_frames),
         "voices": _about_voices(corpus),
         "command": _command(settings),
         "parameters": sum(p.numel() for p in weights.net.parameters()),
@@ -130,7 +126,7 @@ def train_general(
         "scores": scores,
         "basis": basis_mark(model),
         "held_out": f"{settings.held_out} virtual speakers that were not in training",
-        "licence": "that of LRW's clips" if clips else "CC0",
+        "licence": "CC0" if clips is None else "that of LRW's clips",
     }
     weights = replace(weights, card={**card, "training": weights.card})
     weights.save(path, half=settings.size == "small")
@@ -138,22 +134,20 @@ def train_general(
     return weights
 
 
-def _lrw_clips(
-    settings: MappingSettings, workers: int, progress: Progress | None
-) -> tuple[Sequence[MotionTrack], Sequence[tuple[str, str]]]:
-    """Tracks of LRW's clips, and which were skipped for what reason; none without `lrw`."""
-    if settings.lrw is None or settings.lrw_cache is None:
-        return (), ()
-    share = partial(in_workers, workers=workers)
-    return load_lrw(settings.lrw, settings.lrw_cache, share=share, progress=progress)
+def _train_settings(
+    settings: MappingSettings, tracks: Sequence[MotionTrack], clips: PreparedClips | None
+) -> TrainSettings:
+    """Settings of `train_motion` for many speakers with clean truth.
 
-
-def _train_settings(settings: MappingSettings, tracks: Sequence[MotionTrack]) -> TrainSettings:
-    """Settings of `train_motion` for many speakers with clean truth."""
+    No sequence is longer than the shortest of the virtual speakers, or than most of LRW's clips;
+    clips that are shorter than most are not drawn.
+    """
+    longest = [len(track) for track in tracks]
+    longest += [] if clips is None else [int(np.median(clips.lengths))]
     return TrainSettings(
         epochs=settings.epochs,
         batch=16,
-        sequence_frames=min(SEQUENCE_FRAMES, *(len(track) for track in tracks)),
+        sequence_frames=min(SEQUENCE_FRAMES, *longest),
         sequences_per_epoch=settings.sequences_per_epoch,
         lr=2e-3,
         out_epochs=0,
@@ -166,18 +160,15 @@ def _train_settings(settings: MappingSettings, tracks: Sequence[MotionTrack]) ->
     )
 
 
-def _about_data(settings: MappingSettings, n_clips: int, n_skipped: int, n_frames: int) -> str:
+def _about_data(settings: MappingSettings, clips: PreparedClips | None, n_frames: int) -> str:
     """What the card says of the training set."""
     speakers = f"{settings.n_speakers} virtual speakers, {settings.seconds_each:.0f} s each"
     if settings.corpus is not None:
         speakers = f"the virtual speakers of {Path(settings.corpus).name}"
     virtual = f"{speakers}; synthetic voices, open morphable model; "
-    if not n_clips:
+    if clips is None:
         return virtual + "no recordings of people"
-    return virtual + (
-        f"{n_clips} clips of LRW's training split, fitted to landmarks ({n_skipped} skipped)"
-        f"; sequences of {n_frames} frames"
-    )
+    return virtual + f"{clips.about}; sequences of {n_frames} frames"
 
 
 def _about_voices(corpus: Sequence[SpeakerMotion]) -> dict[str, int]:
@@ -197,7 +188,7 @@ def _command(settings: MappingSettings) -> str:
     return (
         f"tfhkit pretrain mapping --size {settings.size} {made} "
         f"--epochs {settings.epochs} --seed {settings.seed}"
-    ) + (" --lrw DIR --cache DIR" if settings.lrw is not None else "")
+    ) + (" --lrw OUT" if settings.lrw is not None else "")
 
 
 def load_or_train(
