@@ -324,7 +324,7 @@ def test_the_doctor_measures_the_pose_where_the_face_is_first_seen(tmp_path, mon
 
     monkeypatch.setattr(footage, "detect", lambda *_, **__: seen)
     monkeypatch.setattr(footage, "fit_clip", fit_clip)
-    monkeypatch.setattr(footage, "_lag", lambda *_: {})
+    monkeypatch.setattr(footage, "lag_facts", lambda *_: {})
     footage.examine_clip(person.clip.path)
     assert len(fitted[0].gap) == 26 and (~fitted[0].gap).sum() == 6
 

@@ -773,8 +773,14 @@ show_ballot(step.dir / "votes.csv")
 # how certain are they? Single votes are not published, so these intervals take all votes of Table 1 for independent.
 
 # %%
-from tfhkit.teach.user_study_published import FRAMES, RATINGS_SAID, TABLE_1
-from tfhkit.teach.user_study_published import frames_rows, ratings_row, table_1_rows
+from tfhkit.teach.user_study_published import (
+    FRAMES,
+    RATINGS_SAID,
+    TABLE_1,
+    frames_rows,
+    ratings_row,
+    table_1_rows,
+)
 
 table_1, frames_said, ratings = table_1_rows(), frames_rows(), ratings_row()
 print("Table 1        said     votes of 600   95 % if independent")

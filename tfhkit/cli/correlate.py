@@ -74,8 +74,8 @@ def call(options: Namespace) -> Outcome:
         seed=options.seed,
     )
     files = options.clip, options.output, options.fit
-    how = options.frames, settings, options.audio_track, options.coefficients
-    result = correlate_file(*files, *how)
+    rest = options.audio_track, options.coefficients
+    result = correlate_file(*files, options.frames, settings, *rest)
     return result, show
 
 

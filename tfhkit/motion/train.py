@@ -218,7 +218,9 @@ def first_state(net: MotionNet, known: TrainingSet, settings: TrainSettings) -> 
 
 def training_mark(net: MotionNet, known: TrainingSet, settings: TrainSettings) -> str:
     """What a checkpoint belongs to: settings, starting weights and all that is learned from."""
-    parts = [part for d in known.data for part in (d.windows, d.exp, d.pose, d.valid, d.learn)]
+    parts: list[Any] = []
+    for d in known.data:
+        parts += d.windows, d.exp, d.pose, d.valid, d.learn
     parts += [*net.state_dict().values(), *([] if known.exp_map is None else [known.exp_map])]
     parts += [known.mark] if known.mark else []
     return fingerprint(asdict(settings), asdict(net.config), *parts)

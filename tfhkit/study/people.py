@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -57,7 +58,8 @@ def make_person_clip(
 
     write_video(path, frames(), performance.times, performance.audio)
     with atomic_path(truth_path) as temporary:
-        np.savez_compressed(temporary, **truth_of(performance, speaker, scene, model))
+        truth: dict[str, Any] = truth_of(performance, speaker, scene, model)
+        np.savez_compressed(temporary, **truth)
     return path
 
 

@@ -147,7 +147,11 @@ def _begin(task: ClipTask, watch: Watch) -> ClipWork:
         path = task.folder / VIRTUAL / f"{clip.name}.mp4"
         make_person_clip(path, clip.number, clip.seconds, watch)
         truth = path.with_suffix(".truth.npz")
-    mine = {"clip": path.name, "sha256": sha256_of(path), "settings": asdict(task.settings)}
+    mine: dict[str, Any] = {
+        "clip": path.name,
+        "sha256": sha256_of(path),
+        "settings": asdict(task.settings),
+    }
     mine |= {"coefficients": clip.coefficients and str(clip.coefficients)}
     found = read_json(task.own_folder / CLIP)
     if found is not None and found != mine:

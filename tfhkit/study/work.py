@@ -70,8 +70,8 @@ class ClipWork:
 
     def _fitted(self) -> Fit:
         if self.coefficients is not None:
-            how = self.settings.model, self.settings.model_path or None
-            tracked = read_tracked(self.clip, self.coefficients, *how)
+            named = self.settings.model, self.settings.model_path or None
+            tracked = read_tracked(self.clip, self.coefficients, *named)
             return fit_tracked(tracked, detect(self.clip, progress=self.progress))
         model = load_model().to(self.device)
         landmarks = detect(self.clip, progress=self.progress)
