@@ -2,17 +2,21 @@
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tfhkit.cli import main
+from tfhkit.cli.correlate import MEASURES, show_clips
 from tfhkit.coefficients import SIZES, Coefficients
 from tfhkit.fit import Crop, Fit
 from tfhkit.media import open_clip, write_video
 from tfhkit.pipeline.step import resolve
 from tfhkit.stats import COLUMNS
+from tfhkit.study.tables import pooled_p
 
 KEYS = "paper_r paper_pairs shift_null_mean shift_null_std no_neighbours_r p_value".split()
 
@@ -83,6 +87,50 @@ def test_useless_clips_are_refused_before_the_fit(n_frames, loud, words, tmp_pat
     assert main(["correlate", str(clip), "-o", str(table)]) == 2
     said = capsys.readouterr().err
     assert words in said and said.count("\n") == 1 and [*tmp_path.iterdir()] == [clip]
+
+
+def _many(monkeypatch, fits):
+    """Fits by the file's name, instead of minutes of fitting."""
+
+    def made(clip, file, frames, progress, **_):
+        return fits[Path(clip.path).stem]
+
+    monkeypatch.setattr("tfhkit.pipeline.clip_fit.fit_for", made)
+
+
+def test_many_clips_have_a_row_each_a_mean_and_a_pooled_p(fit_file, tmp_path, monkeypatch, capsys):
+    real, folder = resolve("clip", "sample", Path.cwd()), tmp_path / "clips"
+    folder.mkdir()
+    for name in "abc":
+        shutil.copy(real, folder / f"{name}{real.suffix}")
+    (folder / "d.mp4").write_bytes(b"no video")
+    fit = Fit.load(fit_file)
+    turned = fit.coefficients.angles[::-1], np.roll(fit.coefficients.angles, 40, axis=0)
+    others = [replace(fit, coefficients=replace(fit.coefficients, angles=a)) for a in turned]
+    _many(monkeypatch, dict(zip("abc", (fit, *others))))
+    table = tmp_path / "all.csv"
+    options = ["--nulls", "19", "-o", str(table), "--json"]
+    assert main(["correlate", str(folder), *options]) == 1  # one failed
+    result = json.loads(capsys.readouterr().out)
+    assert [row["clip"] for row in result["rows"]] == ["a", "b", "c"]
+    assert [one["clip"] for one in result["failures"]] == ["d"]
+    for line, (value, p) in zip(result["summary"], MEASURES.values()):
+        found, chance = ([row[key] for row in result["rows"]] for key in (value, p))
+        assert line["mean"] == pytest.approx(np.mean(found), abs=1e-4)
+        assert (line["min"], line["max"]) == (min(found), max(found))
+        assert line["low"] <= line["mean"] <= line["high"]
+        assert line["p"] == pytest.approx(pooled_p(chance), abs=1e-3)
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["clip", *COLUMNS] and len(rows) == 3 * (16 + 14 * 7)
+    text = show_clips(result)
+    assert "pooled p" in text and "failed: d:" in text and "(Fisher)" in text
+
+
+def test_a_fit_is_that_of_one_clip(fit_file, capsys):
+    assert main(["correlate", "sample", "virtual:2", "--fit", str(fit_file)]) == 2
+    said = capsys.readouterr().err
+    assert "is the fit of one clip; name one clip" in said and said.count("\n") == 1
 
 
 def test_a_fit_of_another_clip_is_refused(fit_file, tmp_path, capsys):

@@ -1,11 +1,13 @@
-"""`tfhkit correlate`: correlate sound and head pose (App. A)."""
+"""`tfhkit correlate`: correlate sound and head pose (App. A), of one clip or of many."""
 
 import math
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfhkit.cli.over_clips import known, reason_of, show_over, summary_over
 from tfhkit.cli.parser import TRACK_HELP, Outcome, seed_number
 from tfhkit.errors import InputError, ParameterError
 
@@ -15,7 +17,12 @@ TEXT = "correlate sound and head pose (App. A)"
 def add_arguments(command: ArgumentParser) -> None:
     """Add the options of this command."""
     command.add_argument(
-        "clip", nargs="?", default="sample", metavar="CLIP", help='a video, or "sample"'
+        "clips",
+        nargs="*",
+        default=["sample"],
+        metavar="CLIP",
+        help='a video, or "sample"; of several, of folders, patterns, lists and "virtual:15" it '
+        "prints a row each, and what they have in common",
     )
     command.add_argument(
         "-o",
@@ -24,7 +31,7 @@ def add_arguments(command: ArgumentParser) -> None:
         help="write all estimates, with their settings, as a table",
     )
     command.add_argument(
-        "--fit", metavar="FILE", help="the fit of the whole clip, written by fit -o"
+        "--fit", metavar="FILE", help="the fit of the whole clip, written by fit -o (one clip only)"
     )
     command.add_argument(
         "--coefficients", metavar="FILE.mat", help="or another tracker's coefficients of the clip"
@@ -73,14 +80,35 @@ def call(options: Namespace) -> Outcome:
         n_null=options.nulls,
         seed=options.seed,
     )
-    files = options.clip, options.output, options.fit
-    rest = options.audio_track, options.coefficients
-    result = correlate_file(*files, options.frames, settings, *rest)
-    return result, show
+    more = options.frames, settings, options.audio_track
+    if not _is_one(options.clips):
+        for name in ("fit", "coefficients"):
+            if (file := getattr(options, name)) is not None:
+                fault = f"{file} belongs to one clip"
+                raise ParameterError(f"--{name}", fault, "name one clip, or leave it out")
+        return correlate_clips(options.clips, options.output, *more), show_clips
+    files = options.clips[0], options.output, options.fit
+    return correlate_file(*files, *more, options.coefficients), show
+
+
+def _is_one(sources: list[str]) -> bool:
+    """Whether one video is named, not a folder, a list, a pattern or virtual people."""
+    path = Path(sources[0]).expanduser()
+    is_video = path.is_file() and path.suffix.lower() not in (".txt", ".list")
+    return len(sources) == 1 and (sources[0] == "sample" or is_video)
 
 
 AXES = ("pitch", "yaw", "roll")
 MIN_FRAMES, MIN_SECONDS = 50, 4.0
+MEASURES = {
+    "r as stated (App. A)": ("r_stated", "p_stated"),
+    "r without temporal neighbours": ("r_apart", "p_apart"),
+    "lagged, largest |r|": ("abs_r_lagged", "p_lagged"),
+}
+POOLED = (
+    "Means and their 95 % intervals (bootstrap, three clips or more) are over clips; the pooled p "
+    "combines the clips' p-values (Fisher)."
+)
 
 
 @dataclass(frozen=True)
@@ -150,29 +178,123 @@ def correlate_file(
             written.
         ParameterError: too few frames, a fit of another clip, or both a fit and coefficients.
     """
-    from tfhkit.media import check_writable, write_table
+    from tfhkit.media import write_table
+    from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import rounded
     from tfhkit.stats import tidy_rows
 
-    if frames is not None and frames < MIN_FRAMES:
-        raise ParameterError("--frames", f"{frames} are too few", f"take {MIN_FRAMES} or more")
-    if output is not None:
-        output = check_writable(output, ".csv")
+    output = _checked(output, frames)
     if fit is not None and coefficients is not None:
         raise ParameterError("--coefficients", "is given beside --fit", "give one of them")
-    audio, times, angles = _pose(clip, fit, coefficients, frames, audio_track)
-    report, lagged = _estimates(audio, times, angles, settings or CorrelateSettings())
+    files = fit, coefficients
+    heard = _pose(clip, files, frames, audio_track, terminal_progress())
+    report, lagged = _estimates(*heard, settings or CorrelateSettings(), terminal_progress())
     rows = tidy_rows(report, lagged)
     if output is not None:
         write_table(output, rows)
+    times = heard[1]
     result = {"clip": str(clip), "frames": len(times), "seconds": float(times[-1] - times[0])}
     return rounded(result | report.summary() | _found(lagged, rows))
 
 
-def _estimates(audio, times, angles, settings):
+def correlate_clips(
+    sources: Sequence[str],
+    output: Path | str | None = None,
+    frames: int | None = None,
+    settings: CorrelateSettings | None = None,
+    audio_track: int | None = None,
+) -> dict[str, Any]:
+    """Correlate sound and head pose of many clips, and say what they have in common.
+
+    Args:
+        sources: see `tfhkit.study.clips.find_clips`.
+        output: the table to write (.csv), as of `correlate_file` with the clip in front.
+        frames, settings, audio_track: as for `correlate_file`.
+    Returns:
+        rows (one per clip: r as stated and its p-value, r without temporal neighbours and its
+        p-value, the lagged correlation with the largest |r|, its sound, motion, lag and corrected
+        p-value), summary (see `summary_over`), notes, failures (clip and reason), and exit_code 1
+        where a clip failed.
+    Raises:
+        InputError: no such clip; `output` is not a .csv file or cannot be written.
+        ParameterError: too few frames, or two clips of one name.
+    """
+    from tfhkit.media import write_table
+    from tfhkit.pipeline.tables import rounded
+    from tfhkit.stats import tidy_rows
+    from tfhkit.study.clips import find_clips
+
+    output, settings = _checked(output, frames), settings or CorrelateSettings()
+    rows, estimates, failures = [], [], []
+    for clip in find_clips(sources):
+        try:
+            report, lagged, n_frames = _estimates_of(clip, frames, settings, audio_track)
+            rows.append(_row_of(clip.name, n_frames, report, lagged))
+        except Exception as error:  # of one clip; the others are still worth their time
+            failures.append({"clip": clip.name, "reason": reason_of(error)})
+        else:
+            estimates += [{"clip": clip.name, **one} for one in tidy_rows(report, lagged)]
+    if output is not None and estimates:
+        write_table(output, estimates)
+    result = {
+        "rows": rows,
+        "summary": summary_over(rows, MEASURES),
+        "notes": [POOLED] if rows else [],
+    }
+    return rounded(result | {"failures": failures, "exit_code": 1 if failures else 0})
+
+
+def _checked(output, frames):
+    """The table's path; too few frames and a bad name are refused before the minutes of a fit."""
+    from tfhkit.media import check_writable
+
+    if frames is not None and frames < MIN_FRAMES:
+        raise ParameterError("--frames", f"{frames} are too few", f"take {MIN_FRAMES} or more")
+    return None if output is None else check_writable(output, ".csv")
+
+
+def _estimates_of(clip, frames, settings, audio_track):
+    """CorrelationReport, LaggedCorrelation and number of frames of a StudyClip."""
+    from tempfile import TemporaryDirectory
+
+    from tfhkit.pipeline.progress import terminal_progress
+    from tfhkit.study.people import make_person_clip
+
+    show_done = terminal_progress()
+
+    def progress(done: int, total: int, text: str = "") -> None:
+        show_done(done, total, f"{clip.name}: {text}")
+
+    with TemporaryDirectory() as folder:
+        path = clip.path or make_person_clip(
+            Path(folder) / f"{clip.name}.mp4", clip.number, clip.seconds, progress
+        )
+        heard = _pose(path, (None, None), frames, audio_track, progress)
+    return *_estimates(*heard, settings, progress), len(heard[1])
+
+
+def _row_of(name, n_frames, report, lagged):
+    """The numbers of one clip, in its line of the table."""
+    stated, apart = report.paper, report.no_neighbours
+    best = max(lagged.rows(), key=lambda row: abs(row["r"]))
+    return {
+        "clip": name,
+        "frames": n_frames,
+        "r_stated": known(stated.r),
+        "p_stated": known(stated.p_shift),
+        "r_apart": known(apart.r),
+        "p_apart": known(apart.p_shift),
+        "r_lagged": best["r"],
+        "lag_s": best["lag_s"],
+        "p_lagged": best["p_corrected"],
+        "lagged": f"{best['sound']} and {best['motion']}",
+        "abs_r_lagged": abs(best["r"]),
+    }
+
+
+def _estimates(audio, times, angles, settings, progress):
     """CorrelationReport of the pairs, and LaggedCorrelation, of a clip's sound and pose."""
     from tfhkit.audio import correlate, mfcc_windows, motion_series, prosody, sound_series
-    from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.stats import PairSettings, lagged_correlation
 
     every = settings.axis == "all"
@@ -183,7 +305,7 @@ def _estimates(audio, times, angles, settings):
         times,
         settings=PairSettings(radius=settings.radius, min_gap_s=settings.min_gap_s, **draws),
         motion="pitch, yaw, roll" if every else settings.axis,
-        progress=terminal_progress(),
+        progress=progress,
     )
     lagged = lagged_correlation(
         sound_series(mfcc_windows(audio, times), prosody(audio, times)),
@@ -231,12 +353,21 @@ def show(result: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _pose(clip, fit, coefficients, frames, audio_track):
-    """Sound (N,), times (T,) and angles (T, 3) of a clip, from a file or fitted now."""
+def show_clips(result: dict[str, Any]) -> str:
+    """The result of `correlate_clips` as text: a row per clip, what they share, what failed."""
+    columns = "clip frames r_stated p_stated r_apart p_apart r_lagged lag_s p_lagged lagged".split()
+    rows = [{name: row[name] for name in columns} for row in result["rows"]]
+    return show_over(result | {"rows": rows}, "clip")
+
+
+def _pose(clip, files, frames, audio_track, progress):
+    """Sound (N,), times (T,) and angles (T, 3) of a clip.
+
+    `files` are its fit and another tracker's coefficients, or None: then it is fitted now.
+    """
     from tfhkit.audio.mfcc import SR_HZ, checked_audio
     from tfhkit.media import first_frames, open_clip
     from tfhkit.pipeline.clip_fit import fit_for, track_for
-    from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.step import resolve
 
     opened = open_clip(resolve("clip", str(clip), Path.cwd()), audio_track=audio_track)
@@ -248,8 +379,9 @@ def _pose(clip, fit, coefficients, frames, audio_track):
         fault = f"{len(times)} frames ({span_s:.1f} s) are too few to correlate"
         raise InputError(clip, fault, f"use {MIN_FRAMES} frames and {MIN_SECONDS} s or more")
     heard = opened.audio[: int((times[-1] + 1) * SR_HZ)]  # windows reach beyond the last frame
+    fit, coefficients = files
     if coefficients is not None:
         return heard, times, track_for(opened, coefficients, frames).angles_rad
-    made = fit_for(opened, fit, frames, terminal_progress())
+    made = fit_for(opened, fit, frames, progress)
     angles = made.coefficients.angles[: len(times)].astype(float)
     return heard, made.times[: len(times)], angles
