@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
-from scipy.stats import norm, wasserstein_distance
+from scipy.stats import norm, wasserstein_distance, wilcoxon
 
 from tfhkit import cli
 from tfhkit.assets import fetch
@@ -381,6 +381,44 @@ def test_command_fits_a_video(tmp_path, capsys):
     assert cli.main(["hs", f"{video}[15:]", f"{video}[:10]", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["frames"] == [12, 10] and 0.3 < said["hs"] < 1
+
+
+def test_many_pairs_have_a_row_each_and_a_pooled_test(tmp_path, capsys):
+    times, pairs, training = np.arange(80) / 25, [], []
+    for k in range(6):
+        real, other = (write_table(tmp_path / f"{name}{k}.csv", head(80, seed), times)
+                       for name, seed in (("real", k), ("made", 50 + k)))  # fmt: skip
+        pairs += [str(real), str(other)]
+        training += ["--training", str(write_table(tmp_path / f"t{k}.csv", head(80, k) + 1, times))]
+    assert cli.main(["hs", *pairs, *training, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    alone = compare_heads(pairs[2], pairs[3], training[3])
+    row = said["rows"][1]
+    assert row["hs"] == pytest.approx(alone["hs"], abs=1e-4)
+    assert row["still"] == pytest.approx(alone["hs_frozen_training"], abs=1e-4)
+    above = [one["above_still"] for one in said["rows"]]
+    assert said["above"] == sum(one > 0 for one in above)
+    assert said["p_wilcoxon"] == pytest.approx(
+        wilcoxon(above, alternative="greater").pvalue, abs=1e-4
+    )
+    line = said["summary"][0]
+    assert line["clips"] == 6 and line["low"] <= line["mean"] <= line["high"]
+    assert "training mean in" in said["notes"][0] and "Wilcoxon" in said["notes"][0]
+    assert cli.main(["hs", *pairs[:4], "none.csv", pairs[0]]) == 1
+    text = capsys.readouterr().out
+    assert "real mean in" in text and "too few pairs for a test" in text
+    assert "failed: none.csv and" in text and "pooled p" not in text
+
+
+def test_tracks_that_are_no_pairs(capsys):
+    for tracks, words in (
+        (["a.csv"], "A B: 1 are named, an odd number; name pairs"),
+        (["a.csv", "b.csv", "c.csv"], "3 are named, an odd number"),
+        (["a.csv", "b.csv", "c.csv", "d.csv", "--training", "e.csv"], "1 are named, for 2 pairs"),
+    ):
+        assert cli.main(["hs", *tracks]) == 2
+        said = capsys.readouterr().err
+        assert words in said and said.count("\n") == 1
 
 
 def test_bad_files_are_named(tmp_path):
