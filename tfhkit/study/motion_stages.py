@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from tfhkit.audio import correlate, mfcc_windows, motion_series, prosody, sound_series
 from tfhkit.evaluate.footage import advice, advice_lines, facts_of_fit, lag_facts
@@ -21,6 +22,7 @@ from tfhkit.metrics.baselines import (
     SHUFFLED,
 )
 from tfhkit.motion import correlation, lip_opening, predict_motion
+from tfhkit.progress import Progress
 from tfhkit.stats import (
     CorrelationReport,
     LaggedCorrelation,
@@ -29,6 +31,7 @@ from tfhkit.stats import (
     lagged_correlation,
     tidy_rows,
 )
+from tfhkit.study.settings import StudySettings
 from tfhkit.study.tracks import HeadTracks
 from tfhkit.study.work import ClipWork, Row, between, row
 from tfhkit.talk import drive
@@ -38,6 +41,8 @@ MAX_LAG_S, MIN_GAP_S = 1.0, 1.0
 OURS, MEAN = "ours, drawn", "ours, mean prediction"
 PAIRS, APART, LAGGED = "pairs (App. A)", "pairs, no neighbours in time", "lagged, largest |r|"
 OTHERS, RIGHT = "another person", "right person before another"  # of all clips of a study
+VOICE = ("energy (dB)", "voice pitch (st)")  # as in `tfhkit.audio.sound_series`
+HEAD = {name: f"head {name} (deg)" for name in ("pitch", "yaw", "roll")}
 CIRCULAR, PHASES = "circular shift", "phase randomisation"
 LIP_R, LIP_MM = "lip opening, r", "mouth error, mm"
 RIDGE, FROZEN_MOUTH, SHIFTED = "ridge regression", "frozen mouth", "shifted sound"
@@ -64,8 +69,16 @@ def examine(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
 
 def correlate_clip(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
     """App. A: pairs as stated, without temporal neighbours, lagged; all estimates go to a table."""
-    report, lagged = _estimates(work)
+    tracks = work.clip.audio, work.clip.times, work.angles
+    report, lagged = sound_and_head(*tracks, work.settings, work.progress)
     write_table(work.folder / "correlation.csv", tidy_rows(report, lagged))
+    return correlation_rows(report, lagged, work.settings.n_null)
+
+
+def correlation_rows(
+    report: CorrelationReport, lagged: LaggedCorrelation, n_null: int
+) -> tuple[list[Row], dict[str, Any]]:
+    """The rows of a clip's correlations, and its curves over lags, see `lag_curves`."""
     rows = []
     for measure, found in ((PAIRS, report.paper), (APART, report.no_neighbours)):
         rows.append(
@@ -93,21 +106,45 @@ def correlate_clip(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
                 )  # fmt: skip
             )
     best = max(lagged.rows(), key=lambda found: abs(found["r"]))
-    rows.append(row(LAGGED, "clip", abs(best["r"]), p=best["p_corrected"], n=len(work.clip)))
-    rows.append(row(LAGGED, CIRCULAR, lagged.chance_95, n=work.settings.n_null))
+    rows.append(row(LAGGED, "clip", abs(best["r"]), p=best["p_corrected"], n=lagged.n_frames))
+    rows.append(row(LAGGED, CIRCULAR, lagged.chance_95, n=n_null))
     about = {name: best[name] for name in ("sound", "motion", "lag_s", "r")}
-    return rows, {"strongest_lagged": about}
+    return rows, {"strongest_lagged": about, "lags": lag_curves(lagged)}
 
 
-def _estimates(work: ClipWork) -> tuple[CorrelationReport, LaggedCorrelation]:
-    times, angles = work.clip.times, work.angles
-    audio = work.clip.audio[: int((times[-1] + 1) * SR_HZ)]
-    n, seed = work.settings.n_null, work.settings.seed
+def lag_curves(lagged: LaggedCorrelation) -> dict[str, Any]:
+    """Correlation over lags of each angle with VOICE, and with the sound of the largest |r|.
+
+    Returns:
+        lags_s, chance_95 (what the largest |r| of all pairs and lags exceeds in 5 % of surrogate
+        tracks), and curves: angle -> sound -> r at each lag.
+    """
+    curves: dict[str, dict[str, list[float]]] = {}
+    for name, motion in HEAD.items():
+        m = lagged.motion_names.index(motion)
+        strongest = lagged.sound_names[int(np.abs(lagged.best_r[:, m]).argmax())]
+        curves[name] = {
+            sound: lagged.r[lagged.sound_names.index(sound), m].round(3).tolist()
+            for sound in dict.fromkeys((*VOICE, strongest))
+        }
+    lags = np.round(lagged.lags_s, 4).tolist()
+    return {"lags_s": lags, "chance_95": lagged.chance_95, "curves": curves}
+
+
+def sound_and_head(
+    audio: Float[np.ndarray, "N"],
+    times: Float[np.ndarray, "T"],
+    angles_rad: Float[np.ndarray, "T 3"],
+    settings: StudySettings,
+    progress: Progress | None = None,
+) -> tuple[CorrelationReport, LaggedCorrelation]:
+    """The estimates of App. A and the lagged correlations of one clip, as a study makes them."""
+    audio, n, seed = audio[: int((times[-1] + 1) * SR_HZ)], settings.n_null, settings.seed
     how = PairSettings(min_gap_s=MIN_GAP_S, n_null=n, n_bootstrap=n, seed=seed)
-    report = correlate(audio, angles, times, settings=how, progress=work.progress)
+    report = correlate(audio, angles_rad, times, settings=how, progress=progress)
     lagged = lagged_correlation(
         sound_series(mfcc_windows(audio, times), prosody(audio, times)),
-        motion_series(angles, times),
+        motion_series(angles_rad, times),
         times,
         max_lag_s=min(MAX_LAG_S, float(times[-1] - times[0]) / 8),
         n_null=n,
