@@ -10,6 +10,7 @@ SHOWN_BY = {
     "scrub": "scrubber",
     "show_linked_pairs": "brushing",
     "viewing_test": "viewing",
+    "user_study": "viewing",
     "show_plotly": "plotly",
 }
 
