@@ -193,6 +193,7 @@ OPERATE = {
     "player": stir,
     "scrubber": stir,
     "brushing": stir,
+    "study": stir,
     "slotmap": stir,
     "viewing": operate_viewing,
     "action": press_once,

@@ -139,19 +139,28 @@ def sound_and_head(
     progress: Progress | None = None,
 ) -> tuple[CorrelationReport, LaggedCorrelation]:
     """The estimates of App. A and the lagged correlations of one clip, as a study makes them."""
-    audio, n, seed = audio[: int((times[-1] + 1) * SR_HZ)], settings.n_null, settings.seed
-    how = PairSettings(min_gap_s=MIN_GAP_S, n_null=n, n_bootstrap=n, seed=seed)
+    audio, n = audio[: int((times[-1] + 1) * SR_HZ)], settings.n_null
+    how = PairSettings(min_gap_s=MIN_GAP_S, n_null=n, n_bootstrap=n, seed=settings.seed)
     report = correlate(audio, angles_rad, times, settings=how, progress=progress)
-    lagged = lagged_correlation(
+    return report, lagged_head(audio, times, angles_rad, settings)
+
+
+def lagged_head(
+    audio: Float[np.ndarray, "N"],
+    times: Float[np.ndarray, "T"],
+    angles_rad: Float[np.ndarray, "T 3"],
+    settings: StudySettings,
+) -> LaggedCorrelation:
+    """The lagged correlations of one clip, as a study makes them."""
+    return lagged_correlation(
         sound_series(mfcc_windows(audio, times), prosody(audio, times)),
         motion_series(angles_rad, times),
         times,
         max_lag_s=min(MAX_LAG_S, float(times[-1] - times[0]) / 8),
-        n_null=n,
+        n_null=settings.n_null,
         n_bootstrap=0,
-        seed=seed,
+        seed=settings.seed,
     )
-    return report, lagged
 
 
 def judge_mapping(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:

@@ -10,13 +10,22 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from tfhkit.audio import feature_vectors, mfcc_windows
 from tfhkit.errors import ParameterError
 from tfhkit.media import write_table
 from tfhkit.palette import BLUE, GREY, ORANGE, RED
 from tfhkit.pipeline.front_end import is_live
 from tfhkit.pipeline.places import base_dir
 from tfhkit.progress import Progress
-from tfhkit.study.motion_stages import HEAD, PAIRS, VOICE, correlation_rows, sound_and_head
+from tfhkit.stats import CorrelationReport, PairSettings, pair_correlation
+from tfhkit.study.motion_stages import (
+    HEAD,
+    MIN_GAP_S,
+    PAIRS,
+    VOICE,
+    correlation_rows,
+    lagged_head,
+)
 from tfhkit.study.run import Study, read_study
 from tfhkit.study.settings import StudySettings
 from tfhkit.study.tables import summarise
@@ -73,7 +82,7 @@ def open_study(place: str) -> Study:
 def small_study(
     clips: Mapping[str, Tracks], settings: StudySettings, progress: Progress | None = None
 ) -> Study:
-    """The correlations of some clips as a study, without files.
+    """The correlations of some clips as a study, without files and without the other variants.
 
     Args:
         clips: name -> sound (16 kHz), frame times, and pitch, yaw, roll in radians.
@@ -82,13 +91,27 @@ def small_study(
     """
     rows, about = [], {}
     for done, (name, tracks) in enumerate(clips.items(), 1):
-        found, more = correlation_rows(*sound_and_head(*tracks, settings), settings.n_null)
+        lagged = lagged_head(*tracks, settings)
+        found, more = correlation_rows(_two(*tracks, settings), lagged, settings.n_null)
         whole = [{"clip": name, "stage": "correlation", **one} for one in found]
         rows += [{column: one.get(column) for column in COLUMNS} for one in whole]
         about[name] = {"correlation": more}
         if progress:
             progress(done, len(clips), "clips of a small study")
     return Study("small", settings, rows, summarise(rows), [], about, {n: {} for n in clips})
+
+
+def _two(audio, times, angles_rad, settings):
+    """App. A as stated, and without temporal neighbours."""
+    features = feature_vectors(mfcc_windows(audio, times, preemphasis=0, lifter=0))
+    n = settings.n_null
+    both = (
+        PairSettings(min_gap_s=gap, n_null=n, n_bootstrap=n, seed=settings.seed)
+        for gap in (0.0, MIN_GAP_S)
+    )
+    return CorrelationReport(
+        *(pair_correlation(features, angles_rad, times, how) for how in both), variants=()
+    )
 
 
 def measures_of(study: Study) -> dict[str, Measure]:

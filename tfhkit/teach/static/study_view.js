@@ -150,7 +150,7 @@ function render({ model, el }) {
   const status = make("p", { role: "status" }), plots = make("div", { class: "plots" }), words = make("div", { class: "legend" });
   const label = (text, ...boxesOf) => make("label", {}, `${text} `, ...boxesOf);
   const root = make(
-    "div", { class: "tfhkit-study-view", role: "group", "aria-label": `Study ${study.name}` },
+    "div", { class: "tfhkit-study", role: "group", "aria-label": `Study ${study.name}` },
     make("div", { class: "row" }, label("measure", boxes.measure), label("clip", boxes.clip), label("axis", boxes.axis)),
     make("div", { class: "row" }, label("lag (s)", lag), lagShown, save),
     plots, words, status,
