@@ -25,6 +25,7 @@ const signed = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixe
 
 function frame(width, height, edge, [low, high], xTitle, title, label) {
   const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  svg.style.cssText = `flex: ${width} 1 ${0.6 * width}px; max-width: ${width}px`; // one scale for all
   const x = (v) => edge.left + ((v - low) / (high - low || 1)) * (width - edge.left - edge.right);
   const bottom = height - edge.bottom;
   const word = (text, px, py, more = {}) => svg.append(make("text", { x: px, y: py, fill: INK, "text-anchor": "middle", ...more }, text));
@@ -110,9 +111,15 @@ function drawCurves(study, choice, choose) {
   svg.append(make("rect", { x: x(s[0]), width: x(s[s.length - 1]) - x(s[0]), y: y(chance), height: y(-chance) - y(chance), fill: "#999", "fill-opacity": 0.16 }));
   for (const v of ticks(-top, top)) plot.word(v, edge.left - 6, y(v) + 4, { "text-anchor": "end" });
   svg.append(make("line", { x1: x(choice.lag_s), x2: x(choice.lag_s), y1: edge.top, y2: bottom, stroke: study.mark, "stroke-width": 3 }));
-  Object.values(curves).forEach((r, k) => {
+  const line = (r, colour, more = {}) => {
     const d = r.map((v, i) => `${i ? "L" : "M"}${x(s[i]).toFixed(1)} ${y(v).toFixed(1)}`).join("");
-    svg.append(make("path", { d, fill: "none", stroke: study.colours[k], "stroke-width": 2 }));
+    svg.append(make("path", { d, fill: "none", stroke: colour, "stroke-width": 2, ...more }));
+  };
+  Object.values(curves).forEach((r, k) => line(r, study.colours[k]));
+  study.voice.forEach((sound, k) => {
+    const others = study.clips.map((clip) => study.lags[clip]).filter((one) => one.curves);
+    const at = (one, lag_s) => one.curves[choice.axis][sound][nearest(one.lags_s, lag_s)];
+    line(s.map((lag_s) => mean(others.map((one) => at(one, lag_s)))), study.colours[k], { "stroke-dasharray": "2 4" });
   });
   svg.classList.add("curves");
   svg.addEventListener("click", (event) => {
@@ -126,7 +133,7 @@ function drawCurves(study, choice, choose) {
 function legend(study, choice) {
   const curves = study.lags[choice.clip].curves?.[choice.axis] ?? {};
   const names = Object.keys(curves).map((name, k) => make("span", { style: `--colour:${study.colours[k]}` }, name));
-  return [...names, make("span", { style: "--colour:#ccc" }, "95 % of the largest |r| by chance")];
+  return [...names, make("span", { style: "--colour:#ccc" }, "95 % of the largest |r| by chance"), make("em", {}, "dotted: mean over clips")];
 }
 
 function render({ model, el }) {
