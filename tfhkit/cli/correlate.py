@@ -187,12 +187,12 @@ def correlate_file(
     if fit is not None and coefficients is not None:
         raise ParameterError("--coefficients", "is given beside --fit", "give one of them")
     files = fit, coefficients
-    heard = _pose(clip, files, frames, audio_track, terminal_progress())
-    report, lagged = _estimates(*heard, settings or CorrelateSettings(), terminal_progress())
+    settings, progress = settings or CorrelateSettings(), terminal_progress()
+    audio, times, angles = _pose(clip, files, frames, audio_track, progress)
+    report, lagged = _estimates(audio, times, angles, settings, progress)
     rows = tidy_rows(report, lagged)
     if output is not None:
         write_table(output, rows)
-    times = heard[1]
     result = {"clip": str(clip), "frames": len(times), "seconds": float(times[-1] - times[0])}
     return rounded(result | report.summary() | _found(lagged, rows))
 

@@ -169,7 +169,7 @@ def shown_rows(study: Study, choice: Choice) -> list[dict[str, Any]]:
     shown = []
     for clip in study.clips:
         one, lags = rows.get(clip, {}), _lags(study, clip)
-        line = {"clip": clip, "measure": choice.measure}
+        line: dict[str, Any] = {"clip": clip, "measure": choice.measure}
         line |= {name: one.get(name) for name in ("value", "low", "high", "p", "n")}
         line |= {"axis": choice.axis, "lag_s": None, "chance_95": lags.get("chance_95")}
         curves, k = curves_of(study, clip, choice.axis), 0
