@@ -95,6 +95,8 @@ def correlation_rows(
             (CIRCULAR, found.shift_null, found.p_shift),
             (PHASES, found.phase_null, found.p_phase),
         ):
+            if not len(null):
+                continue  # no pair of frames is near enough
             rows.append(
                 row(
                     measure,
@@ -107,7 +109,7 @@ def correlation_rows(
             )
     best = max(lagged.rows(), key=lambda found: abs(found["r"]))
     rows.append(row(LAGGED, "clip", abs(best["r"]), p=best["p_corrected"], n=lagged.n_frames))
-    rows.append(row(LAGGED, CIRCULAR, lagged.chance_95, n=n_null))
+    rows.append(row(LAGGED, PHASES, lagged.chance_95, n=n_null))
     about = {name: best[name] for name in ("sound", "motion", "lag_s", "r")}
     return rows, {"strongest_lagged": about, "lags": lag_curves(lagged)}
 

@@ -86,7 +86,7 @@ TABLES = (
             Line("without neighbours in time", APART, "clip"),
             Line("without neighbours, circular shift", APART, CIRCULAR),
             Line("lagged, largest of all", LAGGED, "clip"),
-            Line("lagged, chance (95 %)", LAGGED, CIRCULAR),
+            Line("lagged, chance (95 %)", LAGGED, PHASES),
         ),
     ),
     PaperTable(

@@ -13,6 +13,7 @@ from tfhkit.study.motion_stages import (
     LIP_R,
     OURS,
     PAIRS,
+    PHASES,
     RIDGE,
 )
 from tfhkit.study.plots import forest_plot, svg_of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 FORESTS = (
     ("correlation", PAIRS, "clip", CIRCULAR),
     ("correlation", APART, "clip", CIRCULAR),
-    ("correlation", LAGGED, "clip", CIRCULAR),
+    ("correlation", LAGGED, "clip", PHASES),
     ("mapping", LIP_R, "ours", RIDGE),
     ("head-pose", "HS", OURS, "replay of the training part"),
     ("refinement", "PSNR, dB", "ours", "rendering"),
