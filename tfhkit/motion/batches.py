@@ -96,7 +96,7 @@ def prepare(
 
 
 def sequence_starts(
-    data: Sequence[Prepared], length: int, more: Int[np.ndarray, "n"] | None = None
+    data: Sequence[Prepared], length: int, more: Int[np.ndarray, "m"] | None = None
 ) -> Int[np.ndarray, "n 2"]:
     """Track and first frame of every training sequence of `length` frames.
 
