@@ -98,7 +98,7 @@ def open_clips(folder: str | Path, size_px: int | None = None) -> PreparedClips:
     lengths, shards, first, skipped = [], [], [0], 0
     for number in range(plan.n_shards):
         info = read_info(shard_path(folder, number))
-        skipped += len(info.skipped) if info else 0
+        skipped += 0 if info is None else len(info.skipped)
         if info is not None and len(info):
             shards.append(number)
             lengths.append(np.diff(info.first))

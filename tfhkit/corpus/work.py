@@ -194,7 +194,7 @@ def _list_skipped(out: Path, plan: Plan) -> tuple[str, str]:
             table.writerow(("file", "reason"))
             for number in range(plan.n_shards):
                 info = read_info(shard_path(out, number))
-                for row in info.skipped if info else ():
+                for row in () if info is None else info.skipped:
                     table.writerow(row)
                     first = first if first[0] else row
     return first

@@ -222,8 +222,8 @@ def training_mark(net: MotionNet, known: TrainingSet, settings: TrainSettings) -
     for d in known.data:
         parts += d.windows, d.exp, d.pose, d.valid, d.learn
     parts += [*net.state_dict().values(), *([] if known.exp_map is None else [known.exp_map])]
-    parts += [known.mark] if known.mark else []
-    return fingerprint(asdict(settings), asdict(net.config), *parts)
+    disk = [known.mark] if known.mark else []
+    return fingerprint(asdict(settings), asdict(net.config), *parts, *disk)
 
 
 def train_epoch(
