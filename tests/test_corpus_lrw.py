@@ -70,7 +70,7 @@ def break_clips(path):
             path.with_name(f"MOVE_000{k}.mp4"), pictures, clip.times[: len(pictures)], audio
         )
     reasons = (
-        "the file is empty", "broken or truncated", "broken or truncated", "a folder",
+        "the file is empty", "broken or truncated", "broken or truncated", "is not a file",
         "no such", "silent", "no sound track", "face", "is 0.4 s long",
     )  # fmt: skip
     return [(f"MOVE/train/MOVE_0001{k}.mp4", reason) for k, reason in enumerate(reasons)]
