@@ -36,8 +36,20 @@ from tfhkit.study.tracks import HeadTracks
 from tfhkit.study.work import ClipWork, Row, between, row
 from tfhkit.talk import drive
 
-FACTS = ("seconds", "fps", "face_px", "face_share", "lip_r")  # of the doctor, for the table
+FACTS = {  # of the doctor, for the table
+    "seconds": "length, s",
+    "fps": "frames per second",
+    "face_px": "face, px wide",
+    "face_share": "frames with a face, share",
+    "lip_r": "lips predicted by ridge regression, r",
+}
 MAX_LAG_S, MIN_GAP_S = 1.0, 1.0
+COMPANION = {
+    "speed_ratio": "speed, ratio to the real one",
+    "speed_hs": "HS of the speed",
+    "spectrum": "likeness of the spectra",
+    "coupling": "likeness of the axes' coupling",
+}
 OURS, MEAN = "ours, drawn", "ours, mean prediction"
 PAIRS, APART, LAGGED = "pairs (App. A)", "pairs, no neighbours in time", "lagged, largest |r|"
 OTHERS, RIGHT = "another person", "right person before another"  # of all clips of a study
@@ -52,10 +64,10 @@ def examine(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
     """Facts on the clip, and how far the fit of a virtual person is from the truth."""
     if work.only_pose:
         facts = footage_facts(work.clip)
-        rows = [row(name, "clip", facts[name]) for name in FACTS if name in facts]
+        rows = [row(FACTS[name], "clip", facts[name]) for name in FACTS if name in facts]
         return rows, {"facts": facts, "advice": []}
     facts = facts_of_fit(work.clip, work.fit) | lag_facts(work.clip, work.fit)
-    rows = [row(name, "clip", facts.get(name)) for name in FACTS]
+    rows = [row(words, "clip", facts.get(name)) for name, words in FACTS.items()]
     if work.truth is not None:
         true = np.degrees(read_truth(work.truth)[0].angles)
         found = np.degrees(work.fit.coefficients.angles)
@@ -215,7 +227,7 @@ def judge_heads(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
             training_rad=angles[known], settings=HsSettings(seed=seed),
         )  # fmt: skip
         rows.append(row("HS", method, report.score.hs, **between(report.interval)))
-        rows += [row(name, method, report.rows[0][name]) for name in COMPANIONS]
+        rows += [row(COMPANION[n], method, report.rows[0][n]) for n in COMPANIONS]
     for name in (FROZEN_TRAINING, FROZEN, REPLAY, HALVES, SHUFFLED):
         rows.append(row("HS", name, report.row(name)["hs"]))
     pitch, yaw, roll = (correlation(made[MEAN][:, k], angles[held, k]) for k in range(3))

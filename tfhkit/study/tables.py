@@ -22,12 +22,14 @@ def summarise(rows: Sequence[Row]) -> list[dict[str, Any]]:
         bootstrap over clips; None under LEAST_CLIPS), min, max, and p (the clips' p-values
         combined by Fisher's method; None where there are none).
     """
-    groups: dict[tuple[str, str, str], list[Row]] = {}
+    groups: dict[tuple[str, str], dict[str, list[Row]]] = {}
     for one in rows:
-        groups.setdefault((one["stage"], one["measure"], one["method"]), []).append(one)
+        methods = groups.setdefault((one["stage"], one["measure"]), {})
+        methods.setdefault(one["method"], []).append(one)
     return [
         {"stage": stage, "measure": measure, "method": method, **_over_clips(found)}
-        for (stage, measure, method), found in groups.items()
+        for (stage, measure), methods in groups.items()
+        for method, found in methods.items()
     ]
 
 
