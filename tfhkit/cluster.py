@@ -22,7 +22,7 @@ ANSWER_S = 10.0  # within which a scheduler answers
 JOIN_S = 60.0  # within which a scheduler has its first worker
 TOPIC = "tfhkit"  # of the workers' messages
 _FREE_SHARE = 0.8  # of the free memory that the workers of this machine may fill
-_LEAST_GB = 1.0  # a fit needs about this much
+_LEAST_GB = 1.5  # a worker that fits a clip has about 1.2
 _AHEAD = 2  # tasks per worker that wait at the scheduler
 
 
