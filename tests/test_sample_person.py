@@ -59,12 +59,12 @@ def test_a_written_video_of_the_sample_is_scored(learned, tmp_path):
 def test_the_refiner_is_judged_by_the_command(learned, folder, capfd, monkeypatch):
     asked = []
     monkeypatch.setattr(general, "general_refiner", asked.append)
-    options = ["--fit", str(folder / "fit.npz"), "--steps", "12", "--frames", "40"]
+    options = ["--fit", str(folder / "fit.npz"), "--steps", "12", "--frames", "70"]
     assert main(["evaluate", "refine", *options, "--json"]) == 0
     result = json.loads(capfd.readouterr().out)
     assert asked == ["small"] and result["from_general"] is False
     assert result["steps"] == 12
-    assert result["train_frames"] <= 40 < len(learned.clip) - result["held_frames"]
+    assert result["train_frames"] <= 70 and result["held_frames"] <= len(learned.clip) - 70
     kinds = {"true", "predicted", "predicted_expression"}
     names = ["psnr", "ssim", "lmd", "flicker_ratio", "identity_similarity"]
     for name in [*names, "perceptual"] if perceptual_available() else names:
