@@ -17,7 +17,8 @@ from tfhkit.stats import mean_interval
 from tfhkit.study.clips import StudyClip, find_clips, with_coefficients
 from tfhkit.study.paper import TABLES, paper_tables
 from tfhkit.study.report import write_report
-from tfhkit.study.run import FORMAT, Study, StudyRun, read_study, run_study
+from tfhkit.study.results import FORMAT, Study, read_study
+from tfhkit.study.run import StudyRun, run_study
 from tfhkit.study.settings import STAGES, USUAL, StudySettings, asked_stages
 from tfhkit.study.tables import differences, pooled_p, summarise
 from tfhkit.study.task import MEASURES, ClipTask, TimeLimit, Watch

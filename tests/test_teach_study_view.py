@@ -14,7 +14,7 @@ import pytest
 
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.study.motion_stages import HEAD, PAIRS, VOICE
-from tfhkit.study.run import Study
+from tfhkit.study.results import Study
 from tfhkit.study.settings import StudySettings
 from tfhkit.study.tables import summarise
 from tfhkit.study.work import COLUMNS

@@ -144,7 +144,7 @@ def measure(
 def paper_tables(folders: list[str]) -> dict[str, Any]:
     """The paper's tables, from finished studies; see `tfhkit.study.paper`."""
     from tfhkit.study.paper import paper_tables
-    from tfhkit.study.run import read_study
+    from tfhkit.study.results import read_study
 
     if not folders:
         raise ParameterError("--paper-tables", "no study is named", "name folders of studies")

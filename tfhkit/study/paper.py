@@ -27,7 +27,7 @@ from tfhkit.study.one_frame import (
 from tfhkit.study.picture_stages import DETAILED, FEW, LENGTHS, LOW
 
 if TYPE_CHECKING:
-    from tfhkit.study.run import Study
+    from tfhkit.study.results import Study
 
 PICTURE = ("PSNR, dB", "SSIM", "perceptual distance", "mouth distance, share of the eyes'")
 

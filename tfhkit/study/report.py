@@ -20,7 +20,7 @@ from tfhkit.study.plots import forest_plot, svg_of
 from tfhkit.study.settings import STAGES
 
 if TYPE_CHECKING:
-    from tfhkit.study.run import Study
+    from tfhkit.study.results import Study
 
 # stage, measure, method that is shown, baseline
 FORESTS = (

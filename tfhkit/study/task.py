@@ -1,6 +1,5 @@
 """The task of a study: one clip passes its stages; each is kept, and none is repeated."""
 
-import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,10 +14,11 @@ from tfhkit.study import motion_stages, picture_stages
 from tfhkit.study.clips import StudyClip
 from tfhkit.study.one_frame import judge_one_frame
 from tfhkit.study.people import make_person_clip
+from tfhkit.study.results import FAILURE, read_json
 from tfhkit.study.settings import StudySettings
 from tfhkit.study.work import ClipWork
 
-CLIP, FAILURE = "clip.json", "failure.json"
+CLIP = "clip.json"
 VIRTUAL = "virtual"  # folder of the clips of virtual people
 TOLD_EVERY_S = 10.0
 MEASURES = {
@@ -161,11 +161,3 @@ def _begin(task: ClipTask, watch: Watch) -> ClipWork:
     write_json(task.own_folder / CLIP, mine)
     how = task.settings, task.device, clip.coefficients, truth, watch
     return ClipWork(open_clip(path), task.own_folder, *how)
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON file's content; None where it is not there, or cannot be read."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

@@ -26,7 +26,7 @@ from tfhkit.study.motion_stages import (
     correlation_rows,
     lagged_head,
 )
-from tfhkit.study.run import Study, read_study
+from tfhkit.study.results import Study, read_study
 from tfhkit.study.settings import StudySettings
 from tfhkit.study.tables import summarise
 from tfhkit.study.work import COLUMNS, Row
