@@ -212,7 +212,9 @@ def test_only_temporary_files_are_removed_and_only_by_the_first(monkeypatch, tmp
 
 def test_a_process_ends_with_the_one_that_started_it(tmp_path):
     inner = (
-        "import time; from tfhkit.media.locks import end_with_parent; end_with_parent()\n"
+        "import signal, time; from tfhkit.media.locks import end_with_parent; end_with_parent()\n"
+        # a shell that runs the tests in the background has its children ignore the signal
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "print('begun', flush=True)\n"
         "try: time.sleep(60)\n"
         "except KeyboardInterrupt: print('ended', flush=True)"

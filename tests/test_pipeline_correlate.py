@@ -130,7 +130,7 @@ def test_many_clips_have_a_row_each_a_mean_and_a_pooled_p(fit_file, tmp_path, mo
 def test_a_fit_is_that_of_one_clip(fit_file, capsys):
     assert main(["correlate", "sample", "virtual:2", "--fit", str(fit_file)]) == 2
     said = capsys.readouterr().err
-    assert "is the fit of one clip; name one clip" in said and said.count("\n") == 1
+    assert "belongs to one clip; name one clip" in said and said.count("\n") == 1
 
 
 def test_a_fit_of_another_clip_is_refused(fit_file, tmp_path, capsys):

@@ -10,8 +10,9 @@ from tfhkit.background.images import Look, driven_images, open_backdrops
 from tfhkit.camera import CROP_PX
 from tfhkit.errors import InputError
 from tfhkit.face import load_model
-from tfhkit.fit import Fit
-from tfhkit.fit.image import Still, fit_image
+from tfhkit.fit import Fit, fit_clip
+from tfhkit.fit.image import Still
+from tfhkit.landmarks import detect
 from tfhkit.metrics import psnr, psnr_published, resize_published, ssim
 from tfhkit.metrics.landmarks import detect_crops, lmd
 from tfhkit.motion import predict_motion
@@ -39,7 +40,9 @@ def judge_one_frame(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
     clip, n = work.clip, min(len(work.clip), MOST_FRAMES)
     first = next(clip.iter_frames())
     model = load_model()
-    fit = fit_image(first, str(clip.path), model)
+    picture = Still(clip.path, first, clip.times[:1])
+    face = detect(clip, progress=work.progress).first(1)  # whose it is, where several are in view
+    fit = fit_clip(picture, face, model, texture_frames=1, photometric=None)
     size = work.settings.of_profile.refine_size
     refiner = general_refiner(size)
     if refiner is None:
@@ -49,7 +52,6 @@ def judge_one_frame(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
     size_px = refiner.config.generator.size_px
     times = clip.times[:n]
     albedo = detailed_albedo(model, fit.coefficients[:1], fit.crop.image(first, CROP_PX))
-    picture = Still(clip.path, first, times[:1])
     behind = open_backdrops(picture, fit, model, np.array([0]), size_px)
 
     def drawn(motion: Motion) -> Pictures:

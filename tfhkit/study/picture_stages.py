@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from tfhkit.camera import CROP_PX
-from tfhkit.evaluate.ablations import FULL, run_ablations
+from tfhkit.errors import InputError
+from tfhkit.evaluate.ablations import FULL, general_only, run_ablations
 from tfhkit.evaluate.frames import score_frames
 from tfhkit.evaluate.refine import Material, answers_to, predicted_images
 from tfhkit.evaluate.written import score_written
@@ -113,11 +114,23 @@ def _after(work, kinds, held_from):
         )
         frames = personal_frames(work.fit, own, recipe=work.settings.recipe)
         material = Material(frames, held_out)
-        answer = refine(work.refiner_of(material), held_out.render, held_out.times)[0]
+        refiner = _general(work, material) if n == 1 else work.refiner_of(material)
+        answer = refine(refiner, held_out.render, held_out.times)[0]
         rows += _scored(work, material, {method: answer}, material.region, "")
         if work.progress:
             work.progress(k + 1, len(kinds), "trainings")
     return rows, {"held_from": held_from}
+
+
+def _general(work, material):
+    """The general refiner as it is: one frame is too few for a training."""
+    sizes = work.settings.of_profile
+    general = general_refiner(sizes.refine_size)
+    if general is None:
+        fault = f"one frame needs general weights of size {sizes.refine_size!r}"
+        remedy = f"train them with `tfhkit pretrain refiner --size {sizes.refine_size}`"
+        raise InputError("few-frames", fault, remedy)
+    return general_only(general, personal_config(sizes, material.own)).to(work.device)
 
 
 def _detailed(work, person):
