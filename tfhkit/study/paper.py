@@ -24,7 +24,7 @@ from tfhkit.study.one_frame import (
     OURS_G,
     UNREFINED,
 )
-from tfhkit.study.picture_stages import DETAILED, FEW, LENGTHS, LOW
+from tfhkit.study.picture_stages import DETAILED, FEW, LENGTHS, LOW, few_label
 
 if TYPE_CHECKING:
     from tfhkit.study.results import Study
@@ -104,7 +104,7 @@ TABLES = (
         "Few frames, with either albedo (Sec. 3.3.1)",
         "few-frames",
         tuple(
-            Line(f"{n} frames, {albedo}, {measure}", measure, f"{n} frames, {albedo}")
+            Line(f"{few_label(n, albedo)}, {measure}", measure, few_label(n, albedo))
             for measure in PICTURE
             for n in FEW
             for albedo in (LOW, DETAILED)

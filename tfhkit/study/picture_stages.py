@@ -95,10 +95,15 @@ def judge_lengths(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
     return _after(work, [(n, f"N = {n}", None) for n in lengths], held_from)
 
 
+def few_label(n: int, albedo: str) -> str:
+    """What a training on few frames is called in the tables."""
+    return f"{n} {'frame' if n == 1 else 'frames'}, {albedo}"
+
+
 def judge_few(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
     """1, 10 and 30 frames with the texture of the model, and with the detailed albedo of one."""
     held_from = int(0.75 * len(work.clip))
-    kinds = [(n, f"{n} frames, {name}", name) for n in FEW for name in (LOW, DETAILED)]
+    kinds = [(n, few_label(n, name), name) for n in FEW for name in (LOW, DETAILED)]
     return _after(work, kinds, held_from)
 
 
