@@ -20,7 +20,7 @@ from tfhkit.study.report import write_report
 from tfhkit.study.results import FORMAT, Study, read_study
 from tfhkit.study.run import StudyRun, run_study
 from tfhkit.study.settings import STAGES, USUAL, StudySettings, asked_stages
-from tfhkit.study.tables import differences, pooled_p, summarise
+from tfhkit.study.tables import pooled_p, summarise
 from tfhkit.study.task import MEASURES, ClipTask, TimeLimit, Watch
 from tfhkit.study.tracks import HeadTracks, cross_scores, wins_over_others
 
@@ -143,13 +143,6 @@ def test_p_values_of_clips_are_pooled_as_fisher_does():
     assert pooled_p([0.1, 0.2]) == pytest.approx(0.0982, abs=2e-4)
     assert summarise(rows_of([1, 2, 3], p=0.5))[0]["p"] == pytest.approx(pooled_p([0.5] * 3))
     assert pooled_p([]) is None
-
-
-def test_differences_are_paired_by_clip():
-    rows = rows_of([0.9, 0.8, 0.7]) + rows_of([0.8, 0.7, 0.6], "still")
-    found = differences(rows, "head-pose", "HS", "ours")[0]
-    assert found["method"] == "still" and found["clips"] == 3
-    assert [found[k] for k in ("difference", "low", "high")] == pytest.approx([0.1] * 3)
 
 
 def head_tracks(mean_deg, seed, generated_deg=None):

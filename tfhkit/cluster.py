@@ -154,15 +154,6 @@ def tell(text: str) -> None:
     worker.log_event(TOPIC, text)
 
 
-def in_task() -> bool:
-    """Whether this thread runs a task of Dask."""
-    try:
-        get_worker()
-    except ValueError:
-        return False
-    return True
-
-
 @cache
 def kit_mark() -> str:
     """Version of the kit and a hash of its code, which must agree wherever tasks run."""

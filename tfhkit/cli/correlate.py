@@ -208,7 +208,7 @@ def correlate_clips(
 
     Args:
         sources: see `tfhkit.study.clips.find_clips`.
-        output: the table to write (.csv), as of `correlate_file` with the clip in front.
+        output: the table to write (.csv), as in `correlate_file`, with the clip in front.
         frames, settings, audio_track: as for `correlate_file`.
     Returns:
         rows (one per clip: r as stated and its p-value, r without temporal neighbours and its

@@ -86,7 +86,7 @@ def run_study(
 
 def _measure(client, tasks: Sequence[ClipTask], done: int, progress: Progress | None) -> None:
     """Send the tasks to the workers, and say how far they are."""
-    total, now = done + len(tasks), "clips"
+    total = done + len(tasks)
 
     def hear(event: tuple[float, str]) -> None:
         if progress:
@@ -102,7 +102,7 @@ def _measure(client, tasks: Sequence[ClipTask], done: int, progress: Progress | 
                 failure = {"stage": None, "reason": str(result), "refused": False}
                 write_json(tasks[number].own_folder / FAILURE, failure)
             if progress:
-                progress(done, total, now)
+                progress(done, total, "clips")
     finally:
         client.unsubscribe_topic(TOPIC)
 

@@ -54,28 +54,3 @@ def interval_over_clips(values: np.ndarray) -> tuple[float, float]:
 def pooled_p(p: Sequence[float]) -> float | None:
     """p-values of independent clips combined: is there an effect in any? Source: Fisher 1932."""
     return float(combine_pvalues(list(p)).pvalue) if len(p) else None
-
-
-def differences(rows: Sequence[Row], stage: str, measure: str, ours: str) -> list[dict[str, Any]]:
-    """How far our method lies above each other one, paired by clip.
-
-    Returns:
-        Dicts of method, clips, difference (mean of ours minus the method's), low, high (95 %, by a
-        bootstrap over clips).
-    """
-    chosen = [one for one in rows if (one["stage"], one["measure"]) == (stage, measure)]
-    known = {
-        method: {r["clip"]: r["value"] for r in chosen
-                 if r["method"] == method and r["value"] is not None}
-        for method in dict.fromkeys(r["method"] for r in chosen)
-    }  # fmt: skip
-    mine, found = known.pop(ours, {}), []
-    for method, values in known.items():
-        apart = np.array([mine[clip] - values[clip] for clip in mine if clip in values])
-        low = high = None
-        if len(apart) >= LEAST_CLIPS:
-            low, high = interval_over_clips(apart)
-        if len(apart):
-            found.append({"method": method, "clips": len(apart), "difference": apart.mean(),
-                          "low": low, "high": high})  # fmt: skip
-    return found
