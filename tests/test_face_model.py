@@ -63,18 +63,18 @@ def test_base_resolution_is_the_start_of_the_full_one(model):
     assert n < model.n_verts / 3
     torch.testing.assert_close(base.mean_shape, model.mean_shape[:n])
     torch.testing.assert_close(base.exp_basis, model.exp_basis[:, :n])
-    moved = (base.landmarks(base.mean_shape) - model.landmarks(model.mean_shape)).norm(dim=-1)
+    moved = (base.mean_shape[base.landmark_ids] - model.mean_shape[model.landmark_ids]).norm(dim=-1)
     assert moved.max() < 0.08 and moved[36:].max() < 0.035
 
 
 def test_size_and_place_in_the_crop(model):
-    points, _ = project(model.landmarks(model.mean_shape), Camera())
+    points, _ = project(model.mean_shape[model.landmark_ids], Camera())
     left, right = points[42:48].mean(0), points[36:42].mean(0)
     assert 58 < left[0] - right[0] < 70
     middle = torch.stack([left, right, points[30], points[48], points[54]]).mean(0)
     assert (middle - 112).abs().max() < 4
     assert points[8, 1] < 224 and points[19, 1] > 40
-    assert model.landmarks(model.mean_shape)[30, 2] > model.landmarks(model.mean_shape)[0, 2] + 0.4
+    assert model.mean_shape[model.landmark_ids][30, 2] > model.mean_shape[model.landmark_ids][0, 2] + 0.4
 
 
 def test_faces_look_outwards(model):
@@ -110,7 +110,7 @@ def test_every_edge_has_two_faces_of_opposite_direction(model):
 
 
 def test_landmarks_are_symmetric_and_on_the_right_parts(model):
-    points = model.landmarks(model.mean_shape)
+    points = model.mean_shape[model.landmark_ids]
     mirrored = points[list(OTHER_SIDE)] * torch.tensor([-1.0, 1, 1])
     torch.testing.assert_close(points, mirrored, atol=1e-4, rtol=0)
     assert (points[42:48, 0] > 0).all() and (points[36:42, 0] < 0).all()
@@ -135,7 +135,7 @@ def test_contour_candidates_hold_their_landmark_and_run_backwards(model):
 
 def test_left_and_right_are_coupled_and_a_little_apart(model):
     id = torch.randn(40, 80, generator=torch.Generator().manual_seed(13))
-    points = model.landmarks(model.shape(id, torch.zeros(40, 64)))
+    points = model.landmark_points(id, torch.zeros(40, 64))
     mirrored = points[:, list(OTHER_SIDE)] * torch.tensor([-1.0, 1, 1])
     apart = points - mirrored
     apart = (apart - apart.mean(1, keepdim=True)).square().sum(-1).mean(1).sqrt()
@@ -162,11 +162,12 @@ def test_region_model_keeps_landmarks_and_texture(model):
     part = model.region_model("face")
     assert part.n_verts < model.n_verts
     assert part.faces.max() < part.n_verts
-    torch.testing.assert_close(part.landmarks(part.mean_shape), model.landmarks(model.mean_shape))
+    marks = model.mean_shape[model.landmark_ids]
+    torch.testing.assert_close(part.mean_shape[part.landmark_ids], marks)
     id = torch.randn(1, 80, generator=torch.Generator().manual_seed(3))
     torch.testing.assert_close(
-        part.landmarks(part.shape(id, torch.zeros(1, 64))),
-        model.landmarks(model.shape(id, torch.zeros(1, 64))),
+        part.landmark_points(id, torch.zeros(1, 64)),
+        model.shape(id, torch.zeros(1, 64))[:, model.landmark_ids],
     )
     assert part.regions["face"][part.faces].all()
     whole_area = len(model.faces[model.regions["face"][model.faces].all(1)])

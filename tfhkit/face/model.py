@@ -97,10 +97,16 @@ class MorphableModel:
         albedo = tex @ self.tex_basis.reshape(N_TEX, -1)
         return self.mean_tex + albedo.reshape(-1, self.n_verts, 3)
 
-    def landmarks(self, verts: Float[Tensor, "... V 3"]) -> Float[Tensor, "... 68 3"]:
-        """The 68 landmark points of vertices: (B, V, 3) -> (B, 68, 3)."""
-        check_shape("verts", verts, (..., self.n_verts, 3))
-        return verts[..., self.landmark_ids, :]
+    def landmark_points(
+        self, id: Float[Tensor, "..."], exp: Float[Tensor, "..."]
+    ) -> Float[Tensor, "B 68 3"]:
+        """The landmarks of `shape(id, exp)`, without its other vertices."""
+        check_shape("id", id, ("B", N_ID))
+        check_shape("exp", exp, ("B", N_EXP))
+        ids = self.landmark_ids
+        by_id = torch.einsum("bk,kvc->bvc", id, self.id_basis[:, ids])
+        by_exp = torch.einsum("bk,kvc->bvc", exp, self.exp_basis[:, ids])
+        return self.mean_shape[ids] + by_id + by_exp
 
     def to(self, device: str | torch.device) -> "MorphableModel":
         """The same model on another device, or itself."""

@@ -311,8 +311,9 @@ def refine_all(
         now = replace(bundle, depth_sigma=bundle.depth_sigma / share**0.5)
         # the pixels lead in the first round, so that a mouth that the landmarks missed is found
         lead = replace(now, sigma_px=_at_least(settings.sigma_px, now.sigma_px))
+        shown = photometry(model, points, part, piece, settings, False)
         for round_, blur_px in enumerate(settings.blurs_px):
-            term = photometry(model, points, part, piece, settings, False, blur_px)
+            term = replace(shown, blur_px=blur_px)
             weights = now if round_ else lead
             fixed = (piece.points_px, piece.confidence, Camera(), weights, term.equations)
             for _ in range(settings.frame_steps):

@@ -134,12 +134,9 @@ def truth_of(
     model = model or load_model()
     coefficients = performance.coefficients.map(torch.as_tensor)
     camera = frame_camera(scene)
-    points = []
-    for start in range(0, len(performance), 64):
-        now = coefficients[start : start + 64]
-        verts = model.landmarks(model.shape(now.id, now.exp))
-        points.append(project(to_world(verts, now.angles, now.trans), camera)[0])
-    landmarks_px = torch.cat(points).numpy() - camera.size_px / 2 + np.array(scene.centre_px)
+    marks = model.landmark_points(coefficients.id, coefficients.exp)
+    points = project(to_world(marks, coefficients.angles, coefficients.trans), camera)[0]
+    landmarks_px = points.numpy() - camera.size_px / 2 + np.array(scene.centre_px)
     scale = FOCAL_PX / scene.focal_px
     return {
         "times": performance.times,

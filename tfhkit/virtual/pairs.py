@@ -207,6 +207,5 @@ def _landmarks(
     coefficients: Coefficients, model: MorphableModel, size_px: int
 ) -> Float[np.ndarray, "T 68 2"]:
     part = coefficients.map(torch.as_tensor)
-    verts = model.landmarks(model.shape(part.id, part.exp))
-    world = to_world(verts, part.angles, part.trans)
+    world = to_world(model.landmark_points(part.id, part.exp), part.angles, part.trans)
     return project(world, Camera(size_px))[0].numpy().astype(np.float32)
