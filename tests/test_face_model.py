@@ -74,7 +74,10 @@ def test_size_and_place_in_the_crop(model):
     middle = torch.stack([left, right, points[30], points[48], points[54]]).mean(0)
     assert (middle - 112).abs().max() < 4
     assert points[8, 1] < 224 and points[19, 1] > 40
-    assert model.mean_shape[model.landmark_ids][30, 2] > model.mean_shape[model.landmark_ids][0, 2] + 0.4
+    assert (
+        model.mean_shape[model.landmark_ids][30, 2]
+        > model.mean_shape[model.landmark_ids][0, 2] + 0.4
+    )
 
 
 def test_faces_look_outwards(model):

@@ -66,6 +66,15 @@ def clip_file(tmp_path_factory):
     return media.write_video(path, coded_frames(125), 25, voice(5), visible_mark=False)
 
 
+def test_files_are_as_readable_as_any_that_their_owner_writes(tmp_path):
+    (tmp_path / "plain").touch()
+    with media.atomic_path(tmp_path / "weights") as temporary:
+        temporary.unlink()
+        temporary.touch(0o600)  # as safetensors leaves it
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes["weights"] == modes["plain"]
+
+
 def test_atomic_path_writes_whole_or_not_at_all(tmp_path):
     target = tmp_path / "new" / "file.npz"
     with media.atomic_path(target) as temporary:

@@ -1,6 +1,7 @@
 """The sample clip's person, learned once with profile tiny: what is made of them. Slow."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,16 @@ from tfhkit import talk
 from tfhkit.assets import fetch
 from tfhkit.cli import main
 from tfhkit.evaluate import recipes
+from tfhkit.evaluate.ablations import FULL
 from tfhkit.evaluate.written import score_written
 from tfhkit.media import open_clip, video_metadata
 from tfhkit.metrics import perceptual_available
 from tfhkit.person import Person
 from tfhkit.profiles import settings_of
 from tfhkit.refine import general
+from tfhkit.study import one_frame, picture_stages
+from tfhkit.study.settings import StudySettings
+from tfhkit.study.work import ClipWork
 
 pytestmark = pytest.mark.slow
 
@@ -91,3 +96,54 @@ def test_a_clip_judged_under_recipes(learned, monkeypatch):
         assert low <= row["psnr"] - rows[0]["psnr"] <= high
         assert -1 <= row["lip_corr"] <= 1 and 0 < row["hs"] <= 1 and 0 <= row["kept"] <= 1
     assert len({row["psnr"] for row in rows}) == 2
+
+
+def rows_by_name(found):
+    return {(one["measure"], one["method"]): one["value"] for one in found[0]}
+
+
+def test_the_pictures_of_a_study(learned, folder, tmp_path, monkeypatch):
+    """Every stage of `tfhkit study` with pictures, on the person who is learned already."""
+    shutil.copytree(folder, tmp_path / "clip")
+    monkeypatch.setattr(picture_stages, "LENGTHS", (20, 60, 10_000))
+    monkeypatch.setattr(picture_stages, "FEW", (1, 4))
+    monkeypatch.setattr(one_frame, "MOST_FRAMES", 12)
+    settings = StudySettings(profile="tiny", train_frames=60, image_frames=16, n_null=19)
+    work = ClipWork(learned.clip, tmp_path / "clip", settings)
+    assert len(work.fit) == len(learned.fit), "the fit is not made anew"
+
+    frames = rows_by_name(picture_stages.judge_frames(work))
+    for method in ("ours", "rendering", "nearest frame"):
+        for mark in ("", ", lips from sound"):
+            assert 10 < frames[f"PSNR, dB{mark}", method] < 40
+            assert 0 < frames[f"SSIM{mark}", method] < 1
+    assert frames["mouth distance, share of the eyes'", "ours"] > 0
+
+    written = rows_by_name(picture_stages.judge_written(work))
+    assert 0 < written["naturalness", "ours"] < 1
+    assert written["HS of the written video", "real, found twice"] > 0.9
+
+    lengths = rows_by_name(picture_stages.judge_lengths(work))
+    assert {method for _, method in lengths} == {"N = 20", "N = 60"}  # no clip has 10,000 frames
+    assert lengths["PSNR, dB", "N = 20"] != lengths["PSNR, dB", "N = 60"]
+
+    few = rows_by_name(picture_stages.judge_few(work))
+    names = {picture_stages.few_label(n, a) for n in (1, 4)
+             for a in (picture_stages.LOW, picture_stages.DETAILED)}  # fmt: skip
+    assert {method for _, method in few} == names
+    one = [few["PSNR, dB", picture_stages.few_label(1, a)]
+           for a in (picture_stages.LOW, picture_stages.DETAILED)]  # fmt: skip
+    assert one[0] != one[1], "the albedo is another one"
+
+    parts = rows_by_name(picture_stages.ablate(work))
+    assert parts["PSNR, dB", FULL] > 10 and ("PSNR minus full model, dB", FULL) not in parts
+    changes = [value for (measure, _), value in parts.items() if "minus" in measure]
+    assert len(changes) >= 5 and any(changes)
+
+    alone = rows_by_name(one_frame.judge_one_frame(work))
+    methods = one_frame.OURS_G, one_frame.UNREFINED, one_frame.FROZEN_MOUTH, one_frame.COPIED
+    for method in methods:
+        assert 10 < alone["PSNR as published, dB", method] < 60
+        assert alone[one_frame.LMD_SUM, method] == pytest.approx(
+            20 * alone[one_frame.LMD_MEAN, method]
+        )

@@ -21,7 +21,7 @@ from tfhkit.study.results import FORMAT, Study, read_study
 from tfhkit.study.run import StudyRun, run_study
 from tfhkit.study.settings import STAGES, USUAL, StudySettings, asked_stages
 from tfhkit.study.tables import pooled_p, summarise
-from tfhkit.study.task import MEASURES, ClipTask, TimeLimit, Watch
+from tfhkit.study.task import MEASURES, ClipTask, TimeLimit, Watch, measure_clip
 from tfhkit.study.tracks import HeadTracks, cross_scores, wins_over_others
 
 TINY = StudySettings(profile="tiny", train_frames=60, n_null=19)
@@ -271,6 +271,19 @@ def test_what_is_missing_of_a_clip(tmp_path):
     ):
         (task.own_folder / "failure.json").write_text(json.dumps(failure))
         assert task.missing() == missing
+
+
+def test_a_stage_that_passes_leaves_the_failure_of_another(tmp_path, monkeypatch):
+    monkeypatch.setattr("tfhkit.study.task._begin", lambda *given: None)
+    monkeypatch.setitem(MEASURES, "doctor", lambda work: ([], {}))
+    monkeypatch.setitem(MEASURES, "refinement", lambda work: ([], {}))
+    failure = tmp_path / "clips" / "a" / "failure.json"
+    failure.parent.mkdir(parents=True)
+    failure.write_text(json.dumps({"stage": "refinement", "reason": "time", "refused": False}))
+    measure_clip(ClipTask(StudyClip("a"), tmp_path, ("doctor",), TINY))
+    assert failure.is_file() and (failure.parent / "doctor.json").is_file()
+    measure_clip(ClipTask(StudyClip("a"), tmp_path, ("doctor", "refinement"), TINY))
+    assert not failure.is_file()
 
 
 # Dask

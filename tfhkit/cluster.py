@@ -15,7 +15,7 @@ from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_com
 from distributed.system import MEMORY_LIMIT
 from psutil import virtual_memory
 
-from tfhkit import __version__
+from tfhkit import __version__, keep_freed_memory
 from tfhkit.errors import InputError, ParameterError, TfhkitError
 
 ANSWER_S = 10.0  # within which a scheduler answers
@@ -60,7 +60,10 @@ class LostTask(TfhkitError):
 
 
 class OneThread(WorkerPlugin):
-    """Lets every worker compute on one thread: parallel are the clips."""
+    """Lets every worker compute on one thread, as the clips are parallel, and keep its memory.
+
+    Dask starts workers that give back what they free at once, see `keep_freed_memory`.
+    """
 
     name = "tfhkit: one thread"
 
@@ -73,6 +76,7 @@ class OneThread(WorkerPlugin):
         torch.set_num_threads(1)
         numba.set_num_threads(1)
         cv2.setNumThreads(1)
+        keep_freed_memory()
         warnings.simplefilter("ignore")  # the results say what matters
 
 

@@ -1,6 +1,12 @@
 """Sound features at frame times (Sec. 3.2) and their correlation with the pose (App. A)."""
 
-from tfhkit.audio.correlation import correlate, feature_vectors, motion_series, sound_series
+from tfhkit.audio.correlation import (
+    correlate,
+    correlate_lags,
+    feature_vectors,
+    motion_series,
+    sound_series,
+)
 from tfhkit.audio.mfcc import band_windows, mfcc_windows
 from tfhkit.audio.prosody import Prosody, prosody
 from tfhkit.audio.speech import read_speech
@@ -9,6 +15,7 @@ __all__ = [
     "Prosody",
     "band_windows",
     "correlate",
+    "correlate_lags",
     "feature_vectors",
     "mfcc_windows",
     "motion_series",

@@ -8,10 +8,17 @@ import numpy as np
 from jaxtyping import Float
 
 from tfhkit.audio.mfcc import SR_HZ, mfcc_windows
-from tfhkit.audio.prosody import Prosody
+from tfhkit.audio.prosody import Prosody, prosody
 from tfhkit.errors import ParameterError, check_shape
 from tfhkit.progress import Progress
-from tfhkit.stats import CorrelationReport, PairCorrelation, PairSettings, pair_correlation
+from tfhkit.stats import (
+    CorrelationReport,
+    LaggedCorrelation,
+    PairCorrelation,
+    PairSettings,
+    lagged_correlation,
+    pair_correlation,
+)
 
 # keyword arguments of `mfcc_windows`
 SETTINGS: dict[str, dict[str, Any]] = {"plain": {"preemphasis": 0, "lifter": 0}, "network": {}}
@@ -74,6 +81,30 @@ def correlate(
             if progress:
                 progress(len(main) + len(variants), 16, "estimates over pairs")
     return CorrelationReport(main[False], main[True], tuple(variants))
+
+
+def correlate_lags(
+    audio: Float[np.ndarray, "N"],
+    angles_rad: Float[np.ndarray, "T 3"],
+    times: Float[np.ndarray, "T"],
+    max_lag_s: float = 1.0,
+    **draws: int,
+) -> LaggedCorrelation:
+    """Each series of the sound with each of the head's, one shifted against the other.
+
+    Args:
+        audio: (N,) float, mono, 16 kHz; audio[0] is at time 0.
+        angles_rad: (T, 3) pitch, yaw, roll. times: (T,) seconds, even steps.
+        max_lag_s: largest lag; at most an eighth of the clip is taken.
+        draws: n_null, n_bootstrap and seed of `lagged_correlation`.
+    """
+    return lagged_correlation(
+        sound_series(mfcc_windows(audio, times), prosody(audio, times)),
+        motion_series(angles_rad, times),
+        times,
+        max_lag_s=min(max_lag_s, float(times[-1] - times[0]) / 8),
+        **draws,
+    )
 
 
 def feature_vectors(

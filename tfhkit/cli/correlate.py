@@ -294,8 +294,8 @@ def _row_of(name, n_frames, report, lagged):
 
 def _estimates(audio, times, angles, settings, progress):
     """CorrelationReport of the pairs, and LaggedCorrelation, of a clip's sound and pose."""
-    from tfhkit.audio import correlate, mfcc_windows, motion_series, prosody, sound_series
-    from tfhkit.stats import PairSettings, lagged_correlation
+    from tfhkit.audio import correlate, correlate_lags
+    from tfhkit.stats import PairSettings
 
     every = settings.axis == "all"
     draws = {"n_null": settings.n_null, "n_bootstrap": settings.n_null, "seed": settings.seed}
@@ -307,13 +307,7 @@ def _estimates(audio, times, angles, settings, progress):
         motion="pitch, yaw, roll" if every else settings.axis,
         progress=progress,
     )
-    lagged = lagged_correlation(
-        sound_series(mfcc_windows(audio, times), prosody(audio, times)),
-        motion_series(angles, times),
-        times,
-        max_lag_s=min(settings.max_lag_s, float(times[-1] - times[0]) / 8),
-        **draws,
-    )
+    lagged = correlate_lags(audio, angles, times, settings.max_lag_s, **draws)
     return report, lagged
 
 

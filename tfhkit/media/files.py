@@ -47,7 +47,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
                 f"cannot be written ({getattr(error, 'strerror', None) or error})",
                 "choose an output folder that you may write to",
             ) from error
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # some libraries write files that only their owner may read
         os.replace(temporary, path)
         written = True
     except Exception as error:

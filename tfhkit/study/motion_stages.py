@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from tfhkit.audio import correlate, mfcc_windows, motion_series, prosody, sound_series
+from tfhkit.audio import correlate, correlate_lags
 from tfhkit.evaluate.footage import advice, advice_lines, facts_of_fit, lag_facts
 from tfhkit.evaluate.heads import read_truth
 from tfhkit.evaluate.motion import compare_lips, shifted_sounds
@@ -22,13 +22,11 @@ from tfhkit.metrics.baselines import (
     SHUFFLED,
 )
 from tfhkit.motion import correlation, lip_opening, predict_motion
-from tfhkit.progress import Progress
 from tfhkit.stats import (
     CorrelationReport,
     LaggedCorrelation,
     PairSettings,
     correlation_interval,
-    lagged_correlation,
     tidy_rows,
 )
 from tfhkit.study.settings import StudySettings
@@ -81,10 +79,13 @@ def examine(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
 
 def correlate_clip(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
     """App. A: pairs as stated, without temporal neighbours, lagged; all estimates go to a table."""
-    tracks = work.clip.audio, work.clip.times, work.angles
-    report, lagged = sound_and_head(*tracks, work.settings, work.progress)
+    clip, settings, n = work.clip, work.settings, work.settings.n_null
+    audio = clip.audio[: int((clip.times[-1] + 1) * SR_HZ)]
+    how = PairSettings(min_gap_s=MIN_GAP_S, n_null=n, n_bootstrap=n, seed=settings.seed)
+    report = correlate(audio, work.angles, clip.times, settings=how, progress=work.progress)
+    lagged = lagged_head(audio, clip.times, work.angles, settings)
     write_table(work.folder / "correlation.csv", tidy_rows(report, lagged))
-    return correlation_rows(report, lagged, work.settings.n_null)
+    return correlation_rows(report, lagged, n)
 
 
 def correlation_rows(
@@ -145,20 +146,6 @@ def lag_curves(lagged: LaggedCorrelation) -> dict[str, Any]:
     return {"lags_s": lags, "chance_95": lagged.chance_95, "curves": curves}
 
 
-def sound_and_head(
-    audio: Float[np.ndarray, "N"],
-    times: Float[np.ndarray, "T"],
-    angles_rad: Float[np.ndarray, "T 3"],
-    settings: StudySettings,
-    progress: Progress | None = None,
-) -> tuple[CorrelationReport, LaggedCorrelation]:
-    """The estimates of App. A and the lagged correlations of one clip, as a study makes them."""
-    audio, n = audio[: int((times[-1] + 1) * SR_HZ)], settings.n_null
-    how = PairSettings(min_gap_s=MIN_GAP_S, n_null=n, n_bootstrap=n, seed=settings.seed)
-    report = correlate(audio, angles_rad, times, settings=how, progress=progress)
-    return report, lagged_head(audio, times, angles_rad, settings)
-
-
 def lagged_head(
     audio: Float[np.ndarray, "N"],
     times: Float[np.ndarray, "T"],
@@ -166,15 +153,8 @@ def lagged_head(
     settings: StudySettings,
 ) -> LaggedCorrelation:
     """The lagged correlations of one clip, as a study makes them."""
-    return lagged_correlation(
-        sound_series(mfcc_windows(audio, times), prosody(audio, times)),
-        motion_series(angles_rad, times),
-        times,
-        max_lag_s=min(MAX_LAG_S, float(times[-1] - times[0]) / 8),
-        n_null=settings.n_null,
-        n_bootstrap=0,
-        seed=settings.seed,
-    )
+    draws = {"n_null": settings.n_null, "n_bootstrap": 0, "seed": settings.seed}
+    return correlate_lags(audio, angles_rad, times, MAX_LAG_S, **draws)
 
 
 def judge_mapping(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:

@@ -119,7 +119,9 @@ def measure_clip(task: ClipTask) -> None:
                 rows, about = MEASURES[stage](work)
                 content = {"rows": rows, "about": about, "seconds": time.monotonic() - began}
                 write_json(task.own_folder / f"{stage}.json", content)
-            (task.own_folder / FAILURE).unlink(missing_ok=True)
+            failure = read_json(task.own_folder / FAILURE)
+            if failure and failure["stage"] in (None, *task.stages):
+                (task.own_folder / FAILURE).unlink()
         except Exception as error:
             _note(task, stage, error)
 
