@@ -104,7 +104,7 @@ def rows_by_name(found):
 
 def test_the_pictures_of_a_study(learned, folder, tmp_path, monkeypatch):
     """Every stage of `tfhkit study` with pictures, on the person who is learned already."""
-    shutil.copytree(folder, tmp_path / "clip")
+    shutil.copytree(folder, tmp_path / "clip" / "learned")
     monkeypatch.setattr(picture_stages, "LENGTHS", (20, 60, 10_000))
     monkeypatch.setattr(picture_stages, "FEW", (1, 4))
     monkeypatch.setattr(one_frame, "MOST_FRAMES", 12)

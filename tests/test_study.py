@@ -354,10 +354,11 @@ def test_a_study_is_killed_resumes_and_grows(tmp_path):
 
     folder, clips = tmp_path / "study", touch(tmp_path / "clips")
     (clips / "first.mp4").write_bytes(fetch("sample_clip").read_bytes())
-    command = [sys.executable, "-m", "tfhkit.cli", "study", str(clips), "-o", str(folder), "--only",
-               "correlation,mapping,head-pose", "--profile", "tiny", "--frames", "60", "--nulls",
-               "19", "--workers", "1", "--json"]  # fmt: skip
-    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "tfhkit.cli", "study", str(clips), "-o", str(folder),
+               "--profile", "tiny", "--frames", "60", "--nulls", "19", "--workers", "1", "--json",
+               "--only"]  # fmt: skip
+    some, more = [*command, "correlation,head-pose"], [*command, "mapping"]
+    first = subprocess.Popen(some, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     done = folder / "clips" / "first" / "doctor.json"
     while not done.is_file():
         assert first.poll() is None, "it ended before it was killed"
@@ -366,12 +367,13 @@ def test_a_study_is_killed_resumes_and_grows(tmp_path):
     first.wait()
     stamp = done.stat().st_mtime_ns
     touch(clips, "second.mp4")
-    ended = subprocess.run(command, capture_output=True, text=True)
+    ended = subprocess.run(some, capture_output=True, text=True)
     assert ended.returncode == 1, ended.stderr  # a clip failed, and says why
     assert done.stat().st_mtime_ns == stamp, "what was finished is not repeated"
     found = json.loads(ended.stdout)
     assert (found["clips"], found["failed"]) == (1, 1)
     assert found["failures"][0]["clip"] == "second" and "second.mp4" in ended.stdout
+    assert subprocess.run(more, capture_output=True).returncode == 1  # the second one still fails
     study = read_study(folder)
     values = {(r["measure"], r["method"]): r["value"] for r in study.rows}
     assert values["HS", "real, shuffled"] == pytest.approx(1)

@@ -108,7 +108,7 @@ def measure_clip(task: ClipTask) -> None:
         InputError: the disk is full, or another process works on the clip.
     """
     with hold(task.own_folder, "tfhkit study"):
-        remove_leftovers(task.own_folder, task.own_folder.glob(".tfhkit-*"))
+        remove_leftovers(task.own_folder, task.own_folder.rglob(".tfhkit-*"))
         stage: str | None = None
         watch = Watch(task.clip.name, time.monotonic() + task.limit_s, task.limit_s)
         try:

@@ -33,7 +33,7 @@ class ClipWork:
     """A clip with what is learned from it.
 
     Args:
-        clip: Clip. folder: where fit, mapping and refiner are kept.
+        clip: Clip. folder: of the clip in the study.
         settings: of the study. device: where everything runs.
         coefficients: another tracker's file of the clip; None fits the clip.
         truth: the `.truth.npz` of a virtual person; None for a real one.
@@ -48,10 +48,15 @@ class ClipWork:
     truth: Path | None = None
     progress: Progress | None = None
 
+    @property
+    def learned_folder(self) -> Path:
+        """Where fit, mapping and refiner are kept, apart from what the stages found."""
+        return self.folder / "learned"
+
     @cached_property
     def fit(self) -> Fit:
         """The fit of the whole clip."""
-        return keep_stage(self.folder, PARTS[0], lambda _: self._fitted())
+        return keep_stage(self.learned_folder, PARTS[0], lambda _: self._fitted())
 
     @property
     def only_pose(self) -> bool:
@@ -103,7 +108,7 @@ class ClipWork:
     def person(self) -> Person:
         """The person with the mapping from sound to motion."""
         made = keep_stage(
-            self.folder,
+            self.learned_folder,
             PARTS[1],
             lambda state: learn_mapping(
                 self.fitted, None, self.settings.seed, checkpoint=state, progress=self.progress
@@ -120,7 +125,9 @@ class ClipWork:
     def learned(self) -> Person:
         """The person with mapping and refiner."""
         refiner = keep_stage(
-            self.folder, PARTS[2], lambda state: self.refiner_of(self.material, checkpoint=state)
+            self.learned_folder,
+            PARTS[2],
+            lambda state: self.refiner_of(self.material, checkpoint=state),
         )
         return replace(self.person, refiner=refiner)
 
