@@ -9,6 +9,8 @@ from tfhkit.study.motion_stages import (
     APART,
     CIRCULAR,
     LAGGED,
+    LIP_MM,
+    LIP_R,
     MEAN,
     OTHERS,
     OURS,
@@ -24,7 +26,15 @@ from tfhkit.study.one_frame import (
     OURS_G,
     UNREFINED,
 )
-from tfhkit.study.picture_stages import DETAILED, FEW, LENGTHS, LOW, few_label
+from tfhkit.study.picture_stages import (
+    DETAILED,
+    FEW,
+    GENERAL,
+    LENGTHS,
+    LOW,
+    METHODS,
+    few_label,
+)
 
 if TYPE_CHECKING:
     from tfhkit.study.results import Study
@@ -93,11 +103,21 @@ TABLES = (
         "Number of frames to learn from (App. B): pictures",
         "length",
         tuple(
-            Line(f"N = {n}, {measure}", measure, f"N = {n}", votes if measure == PICTURE[0] else "")
+            Line(f"{name}, {measure}", measure, name, votes if measure == PICTURE[0] else "")
             for measure in PICTURE
-            for n, votes in zip(
-                LENGTHS, ("best for 0 %", "0 %", "36.4 %", "36.4 %", "63.6 % of 11 people")
+            for name, votes in zip(
+                (METHODS["unrefined"], *(f"N = {n}" for n in LENGTHS)),
+                ("", "best for 0 %", "0 %", "36.4 %", "36.4 %", "63.6 % of 11 people"),
             )
+        ),
+    ),
+    PaperTable(
+        "Number of frames to learn from (App. B): lips",
+        "length",
+        tuple(
+            Line(f"{name}, {measure}", measure, name)
+            for measure in (LIP_R, LIP_MM)
+            for name in (GENERAL, *(f"N = {n}" for n in LENGTHS))
         ),
     ),
     PaperTable(

@@ -11,15 +11,19 @@ from tfhkit.camera import CROP_PX
 from tfhkit.errors import InputError
 from tfhkit.evaluate.ablations import FULL, general_only, run_ablations
 from tfhkit.evaluate.frames import score_frames
+from tfhkit.evaluate.motion import compare_lips
 from tfhkit.evaluate.refine import Material, answers_to, predicted_images
 from tfhkit.evaluate.written import score_written
 from tfhkit.media import frames_at
+from tfhkit.motion import predict_motion
+from tfhkit.motion.general import general_mapping
 from tfhkit.refine import refine
 from tfhkit.refine.general import general_refiner
 from tfhkit.refine.personal import personal_config, personal_frames
 from tfhkit.render import choose_albedo_frame, detailed_albedo
+from tfhkit.study.motion_stages import LIP_MM, LIP_R
 from tfhkit.study.work import ClipWork, Row, between, row
-from tfhkit.talk import draw_own
+from tfhkit.talk import draw_own, learn_mapping
 
 SCORES = {
     "psnr": "PSNR, dB",
@@ -31,6 +35,8 @@ SCORES = {
 METHODS = {"refined": "ours", "unrefined": "rendering", "nearest_frame": "nearest frame"}
 LENGTHS = (100, 200, 300, 500, 800)  # App. B
 FEW = (1, 10, 30)
+GENERAL = "general mapping"
+LEAST_HEARD_S = 2.0  # that a mapping is learned from
 DETAILED, LOW = "detailed albedo", "low-frequency albedo"
 Pictures = UInt8[np.ndarray, "M S S 3"]
 
@@ -89,10 +95,27 @@ def ablate(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
 
 
 def judge_lengths(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
-    """App. B: pictures after learning from more and more frames, all right before the same end."""
+    """App. B: pictures and lips after learning from more and more frames before the same end."""
     held_from = int(0.75 * len(work.clip))
     lengths = [n for n in LENGTHS if n <= held_from]
-    return _after(work, [(n, f"N = {n}", None) for n in lengths], held_from)
+    rows, about = _after(work, [(n, f"N = {n}", None) for n in lengths], held_from)
+    return rows + _lips_after(work, lengths, held_from), about
+
+
+def _lips_after(work, lengths, held_from):
+    """Rows of the held-out lips: from the general mapping, and learned from N frames."""
+    fit, audio, seed = work.fit, work.clip.audio, work.settings.seed
+    rows: list[Row] = []
+    heard = [n for n in lengths if n * np.median(np.diff(fit.times)) >= LEAST_HEARD_S]
+    for n in (0, *heard):
+        person = work.person_of(n, held_from)
+        mapping = learn_mapping(person, None, seed, progress=work.progress) if n else None
+        moved = predict_motion(mapping or general_mapping(), audio, fit.times)[0]
+        parts = (exp[held_from:] for exp in (moved, fit.coefficients.exp))
+        r, error_mm = compare_lips(person.model, fit.coefficients.id[0], *parts)
+        method = f"N = {n}" if n else GENERAL
+        rows += [row(LIP_R, method, float(r)), row(LIP_MM, method, float(error_mm))]
+    return rows
 
 
 def few_label(n: int, albedo: str) -> str:
@@ -120,8 +143,10 @@ def _after(work, kinds, held_from):
         frames = personal_frames(work.fit, own, recipe=work.settings.recipe)
         material = Material(frames, held_out)
         refiner = _general(work, material) if n == 1 else work.refiner_of(material)
-        answer = refine(refiner, held_out.render, held_out.times)[0]
-        rows += _scored(work, material, {method: answer}, material.region, "")
+        answers = {method: refine(refiner, held_out.render, held_out.times)[0]}
+        if kind is None and k == 0:
+            answers |= {METHODS["unrefined"]: held_out.render}
+        rows += _scored(work, material, answers, material.region, "")
         if work.progress:
             work.progress(k + 1, len(kinds), "trainings")
     return rows, {"held_from": held_from}

@@ -102,7 +102,8 @@ function render({ model, el }) {
       const down = (room.height - GAP_PX * (rows - 1)) / rows - (named ? LABEL_PX : 0);
       const largest = Math.min(LARGEST_PX / Math.max(width, height), across / width, down / height);
       const scale = largest >= 1 ? Math.floor(largest) : largest;
-      if (scale > best.scale) best = { scale, columns };
+      // of two that are as large and as high, the one whose rows are more alike: 3 and 2, not 4 and 1
+      if (scale > best.scale || (scale === best.scale && rows === best.rows)) best = { scale, columns, rows };
     }
     return best.scale > 0.4 ? best : { scale: 0.4, columns: Math.min(n, 3) };
   }
