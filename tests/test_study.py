@@ -171,7 +171,7 @@ def made_study(rows=None):
         {**one, "stage": table.stage, "measure": line.measure, "method": line.method}
         for table in TABLES
         for line in table.lines
-        for one in rows_of([0.5, 0.6, 0.7])
+        for one in rows_of([0.5, 0.6, 0.7], p=0.4)
     ]
     about = {f"c{k}": {"doctor": {"facts": {"fps": 25.0}, "advice": ["advice: <b>"]}}
              for k in range(3)}  # fmt: skip
@@ -195,6 +195,7 @@ def test_the_page_shows_tables_failures_and_a_page_per_clip(tmp_path):
     assert "no face &lt;i&gt;" in page and "<svg" in page and "1 clip failed" in page
     own = (tmp_path / "clips" / "c1.html").read_text()
     assert "advice: &lt;b&gt;" in own and 'href="../study.html"' in own
+    assert ">pooled p</th>" in page and "pooled p" not in own
     assert "src=" not in page and 'href="http' not in page  # nothing is fetched
 
 

@@ -138,7 +138,8 @@ def _clip_page(study: "Study", clip: str) -> Iterable[str]:
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Rows as an HTML table, without columns that are empty throughout."""
     shown = [c for c in columns if any(one.get(c) is not None for one in rows)]
-    head = "".join(f"<th{_words(c)}>{escape(_HEADS.get(c, c))}</th>" for c in shown)
+    heads = _HEADS if "clips" in columns else _HEADS | {"p": "p"}  # of one clip nothing is pooled
+    head = "".join(f"<th{_words(c)}>{escape(heads.get(c, c))}</th>" for c in shown)
     body = "".join(
         "<tr>" + "".join(f"<td{_words(c)}>{_cell(one.get(c))}</td>" for c in shown) + "</tr>"
         for one in rows
