@@ -11,7 +11,7 @@ from talk_toys import same, voice
 from tfhkit import talk
 from tfhkit.assets import fetch
 from tfhkit.cli import main
-from tfhkit.evaluate import recipes
+from tfhkit.evaluate import frames, recipes
 from tfhkit.evaluate.ablations import FULL
 from tfhkit.evaluate.written import score_written
 from tfhkit.media import open_clip, video_metadata
@@ -108,16 +108,19 @@ def test_the_pictures_of_a_study(learned, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(picture_stages, "LENGTHS", (20, 60, 10_000))
     monkeypatch.setattr(picture_stages, "FEW", (1, 4))
     monkeypatch.setattr(one_frame, "MOST_FRAMES", 12)
+    monkeypatch.setattr(frames, "N_DEEP", 6)
+    monkeypatch.setattr(frames, "N_IDENTITY", 2)
     settings = StudySettings(profile="tiny", train_frames=60, image_frames=16, n_null=19)
     work = ClipWork(learned.clip, tmp_path / "clip", settings)
     assert len(work.fit) == len(learned.fit), "the fit is not made anew"
 
-    frames = rows_by_name(picture_stages.judge_frames(work))
+    pictures = rows_by_name(picture_stages.judge_frames(work))
     for method in ("ours", "rendering", "nearest frame"):
         for mark in ("", ", lips from sound"):
-            assert 10 < frames[f"PSNR, dB{mark}", method] < 40
-            assert 0 < frames[f"SSIM{mark}", method] < 1
-    assert frames["mouth distance, share of the eyes'", "ours"] > 0
+            assert 10 < pictures[f"PSNR, dB{mark}", method] < 40
+            assert 0 < pictures[f"SSIM{mark}", method] < 1
+    assert pictures["mouth distance, share of the eyes'", "ours"] > 0
+    assert 0.5 < pictures["likeness of the person, cosine", "ours"] < 1
 
     written = rows_by_name(picture_stages.judge_written(work))
     assert 0 < written["naturalness", "ours"] < 1

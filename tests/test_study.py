@@ -13,6 +13,7 @@ import pytest
 from tfhkit import cluster
 from tfhkit.cluster import LostTask, Workers, connect, spread
 from tfhkit.errors import InputError, ParameterError
+from tfhkit.pipeline.places import kit_dir
 from tfhkit.stats import mean_interval
 from tfhkit.study.clips import StudyClip, find_clips, with_coefficients
 from tfhkit.study.paper import TABLES, paper_tables
@@ -187,6 +188,15 @@ def test_the_papers_tables_have_its_numbers_and_ours():
     assert "mine, 3 clips" in text and "63.6 % of 11 people" in text
     for table in TABLES:
         assert table.title in text
+
+
+def test_the_tables_of_the_results_are_those_of_the_studies_that_are_kept():
+    docs = kit_dir() / "docs"
+    text = (docs / "results.md").read_text(encoding="utf-8")
+    after = text.split("<!-- tfhkit study --paper-tables docs/studies/virtual.json")[1]
+    shown = after.split("-->\n")[1].split("<!-- end of the tables")[0].strip()
+    studies = [read_study(docs / "studies" / f"{name}.json") for name in ("virtual", "real")]
+    assert shown == paper_tables(studies), "the command in the comment prints what goes there"
 
 
 def test_the_page_shows_tables_failures_and_a_page_per_clip(tmp_path):

@@ -31,6 +31,7 @@ SCORES = {
     "perceptual": "perceptual distance",
     "lmd": "mouth distance, share of the eyes'",
     "detail_mouth": "detail of the mouth",
+    "identity_similarity": "likeness of the person, cosine",
 }
 METHODS = {"refined": "ours", "unrefined": "rendering", "nearest_frame": "nearest frame"}
 LENGTHS = (100, 200, 300, 500, 800)  # App. B
