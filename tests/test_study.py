@@ -186,6 +186,8 @@ def test_the_papers_tables_have_its_numbers_and_ours():
     assert "| ours, drawn | 0.600 [" in text and "| 0.859 (0.702 to 0.956) |" in text
     assert "| pairs, as stated | 0.600 [" in text and "| 0.45 (0.24 to 0.58) |" in text
     assert "mine, 3 clips" in text and "63.6 % of 11 people" in text
+    sure = paper_tables([made_study([{**one, "p": 1e-9} for one in made_study().rows])])
+    assert ", p < 0.001 |" in sure and "p = 0" not in sure
     for table in TABLES:
         assert table.title in text
 

@@ -13,6 +13,7 @@ from tfhkit.face import load_model
 from tfhkit.fit import Fit, fit_clip
 from tfhkit.fit.image import Still
 from tfhkit.landmarks import detect
+from tfhkit.media import first_frames
 from tfhkit.metrics import psnr, psnr_published, resize_published, ssim
 from tfhkit.metrics.landmarks import detect_crops, lmd
 from tfhkit.motion import predict_motion
@@ -41,7 +42,8 @@ def judge_one_frame(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
     first = next(clip.iter_frames())
     model = load_model()
     picture = Still(clip.path, first, clip.times[:1])
-    face = detect(clip, progress=work.progress).first(1)  # whose it is, where several are in view
+    seen = detect(first_frames(clip, n), progress=work.progress)  # whose face it is, of several
+    face = seen.first(1)
     fit = fit_clip(picture, face, model, texture_frames=1, photometric=None)
     size = work.settings.of_profile.refine_size
     refiner = general_refiner(size)
@@ -73,8 +75,13 @@ def judge_one_frame(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
 def _motions(
     fit: Fit, audio: Float[np.ndarray, "N"], times: Float[np.ndarray, "T"]
 ) -> tuple[Motion, Motion]:
-    """What is said, and the same head with the first frame's mouth."""
+    """What is said, and the same head with the first frame's mouth.
+
+    The general mapping knows the mean of many mouths: this one moves as theirs do, around the
+    first frame's.
+    """
     exp, pose = predict_motion(general_mapping(), audio, times)
+    exp = fit.coefficients.exp[:1] + exp - exp.mean(0)
     own = fit.coefficients.pose[0]
     turned = np.repeat(own[None], len(times), 0)
     turned[:, :3] += pose[:, :3] - pose[:1, :3]

@@ -39,6 +39,7 @@ from tfhkit.study.picture_stages import (
 if TYPE_CHECKING:
     from tfhkit.study.results import Study
 
+LEAST_P = 0.001
 PICTURE = ("PSNR, dB", "SSIM", "perceptual distance", "mouth distance, share of the eyes'")
 
 
@@ -213,7 +214,7 @@ def _cell(found: dict[str, Any] | None) -> str:
     if found["clips"] > 1:
         text += f" ({_number(found['min'])} to {_number(found['max'])})"
     if found["p"] is not None:
-        text += f", p = {found['p']:.2g}"
+        text += f", p = {found['p']:.2g}" if found["p"] >= LEAST_P else f", p < {LEAST_P}"
     return text
 
 
