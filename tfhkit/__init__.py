@@ -1,8 +1,9 @@
 """tfhkit: audio-driven talking heads with personalised head pose, to learn from and to explore."""
 
-import ctypes
 import os
 import sys
+
+from tfhkit.memory import keep_freed_memory
 
 # Read once, when torch is loaded. How long threads look for work before they sleep. With the
 # library's default a training next to another busy process takes 26 times as long; with threads
@@ -17,19 +18,6 @@ if "ipykernel" in sys.modules and "matplotlib" not in sys.modules:
         os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 
 __version__ = "0.1.0"
-
-
-def keep_freed_memory() -> None:
-    """Let this process keep up to a gigabyte that it has freed.
-
-    glibc hands large blocks back to the system as soon as they are free, and gets them back page by
-    page, each cleared anew: that takes a third of the time of a fit. Elsewhere nothing is done.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
-        mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
-
 
 if not any(name.startswith("MALLOC_") for name in os.environ):
     keep_freed_memory()

@@ -15,8 +15,9 @@ from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_com
 from distributed.system import MEMORY_LIMIT
 from psutil import virtual_memory
 
-from tfhkit import __version__, keep_freed_memory
+from tfhkit import __version__
 from tfhkit.errors import InputError, ParameterError, TfhkitError
+from tfhkit.memory import keep_freed_memory
 
 ANSWER_S = 10.0  # within which a scheduler answers
 JOIN_S = 60.0  # within which a scheduler has its first worker
