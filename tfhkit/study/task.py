@@ -58,10 +58,16 @@ class ClipTask:
         """The clip's folder in the study."""
         return self.folder / "clips" / self.clip.name
 
+    def failure(self) -> dict[str, Any] | None:
+        """Why the clip failed, unless that was in a stage that is not asked for now."""
+        failure = read_json(self.own_folder / FAILURE)
+        asked = failure is not None and failure["stage"] in (None, *self.stages)
+        return failure if asked else None
+
     def missing(self) -> list[str]:
         """Stages that are not finished; none for a clip that was refused for good."""
-        failure = read_json(self.own_folder / FAILURE)
-        if failure and failure["refused"] and failure["stage"] in (None, *self.stages):
+        failure = self.failure()
+        if failure and failure["refused"]:
             return []
         return [s for s in self.stages if not (self.own_folder / f"{s}.json").is_file()]
 
@@ -119,8 +125,7 @@ def measure_clip(task: ClipTask) -> None:
                 rows, about = MEASURES[stage](work)
                 content = {"rows": rows, "about": about, "seconds": time.monotonic() - began}
                 write_json(task.own_folder / f"{stage}.json", content)
-            failure = read_json(task.own_folder / FAILURE)
-            if failure and failure["stage"] in (None, *task.stages):
+            if task.failure():
                 (task.own_folder / FAILURE).unlink()
         except Exception as error:
             _note(task, stage, error)
