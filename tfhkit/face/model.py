@@ -170,12 +170,13 @@ def vertex_normals(
         (B, V, 3); zero where a vertex has no triangle.
     """
     check_shape("verts", verts, ("B", "V", 3))
-    a, b, c = (verts[:, faces[:, k]] for k in range(3))
+    points = verts.transpose(0, 1).contiguous()  # (V, B, 3): rows that are fetched and added whole
+    a, b, c = (points.index_select(0, faces[:, k]) for k in range(3))
     face_normals = torch.linalg.cross(b - a, c - a, dim=-1)
-    normals = torch.zeros_like(verts)
+    normals = torch.zeros_like(points)
     for k in range(3):
-        normals = normals.index_add(1, faces[:, k], face_normals)
-    return torch.nn.functional.normalize(normals, dim=-1, eps=1e-12)
+        normals = normals.index_add(0, faces[:, k], face_normals)
+    return torch.nn.functional.normalize(normals.transpose(0, 1), dim=-1, eps=1e-12)
 
 
 def actions_to_exp(

@@ -121,18 +121,19 @@ def pixel_gradient(
     return torch.stack(rows, -1).reshape(*depth.shape, 2, 3)
 
 
-def _linearise(basis, state, rows, points_px, camera):
-    """Residuals (T, N, 2) in px and their Jacobian (T, 2 N, 150).
+def _linearise(basis, state, rows, points_px, camera, with_id):
+    """Residuals (T, N, 2) in px and their Jacobian (T, 2 N, 70 or 150).
 
     The frame's unknowns are a small rotation from the left (3), translation (3), expression (64);
-    the identity's 80 follow.
+    the identity's 80 follow where they are asked for.
     """
     turned = basis.shape(state, rows) @ state.rotation.mT
     world = turned + state.trans[:, None]
     px, depth = project(world, camera)
     turn = state.rotation[:, None]
     eye = torch.eye(3).to(depth).expand(*depth.shape, 3, 3)
-    by_shape = turn @ torch.cat([basis.exp_basis[rows], basis.id_basis[rows]], -1)
+    bases = (basis.exp_basis, basis.id_basis) if with_id else (basis.exp_basis,)
+    by_shape = turn @ torch.cat([each[rows] for each in bases], -1)
     by_world = torch.cat([-cross_matrix(turned), eye, by_shape], -1)
     return px - points_px, (pixel_gradient(world, depth, camera) @ by_world).flatten(1, 2)
 
@@ -213,11 +214,11 @@ def _all_sums(basis, state, points_px, confidence, camera, settings, more, n_sha
     for start in range(0, n_frames, settings.chunk):
         part = slice(start, start + settings.chunk)
         piece = state[part]
-        error, jacobian = _linearise(basis, piece, rows[part], points_px[part], camera)
+        error, jacobian = _linearise(basis, piece, rows[part], points_px[part], camera, n_shared > 0)
         robust = 1 / (1 + (error**2).sum(-1) / settings.robust_px**2) ** 2
         weight = precision * robust * confidence[part, None]
         weight = weight[..., None].expand_as(error).flatten(1)
-        jacobian = torch.nn.functional.pad(jacobian, (0, n_shared - N_ID))
+        jacobian = torch.nn.functional.pad(jacobian, (0, N_FRAME + n_shared - jacobian.shape[-1]))
         sums = normal_equations(error.flatten(1), jacobian, weight, N_FRAME)
         if more:
             sums = sums + more(piece, part)

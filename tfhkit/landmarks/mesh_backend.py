@@ -25,6 +25,7 @@ LIPS, LIP_CORNERS = slice(48, 68), (48, 54)
 JITTER = ((0, 0, 1), (0.03, 0.02, 1.03), (-0.03, -0.02, 0.97))
 STRAY = 0.3  # of the mouth's width: lips so far from the mesh's are an error
 SURE, WEAK = 0.5, 0.3  # probability of a face, and of one that is followed already
+SURELY_SAME = 0.2  # boxes nearer than this, in sides, need no look to be the same face's
 EVERY = 6  # frames after which the whole picture is searched again
 SIDES = (1.0, 0.5, 0.25, 0.125, 0.0625)  # of the tiles that are searched, in the picture's longer
 LEAST_PX = 40  # width of the smallest face that is looked for
@@ -80,6 +81,8 @@ class MeshFaces:
         if lost or self._since_search >= EVERY:
             self._since_search = 0
             for seen in self._search(image, self.sides):
+                if any(box_distance(seen.box, box) < SURELY_SAME for box, *_ in found):
+                    continue
                 box, points, margin = self._look_anew(image, seen.region())
                 if margin > 0:
                     found.append((box, points, min(margin, seen.probability - SURE)))

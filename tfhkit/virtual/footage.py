@@ -16,11 +16,10 @@ from torch import Tensor
 from tfhkit.camera import FOCAL_PX, Camera, project, to_world
 from tfhkit.coefficients import Coefficients
 from tfhkit.errors import ParameterError
-from tfhkit.face import MorphableModel, load_model, vertex_normals
-from tfhkit.face.lighting import shade_sh
+from tfhkit.face import MorphableModel, load_model
 from tfhkit.media import atomic_path, write_video
 from tfhkit.progress import Progress
-from tfhkit.render.numba_backend import draw_colours
+from tfhkit.render.numba_backend import draw_colours, light_verts
 from tfhkit.render.shading import posed_verts, vertex_colours
 from tfhkit.virtual.detail import Detail, shine
 from tfhkit.virtual.scenery import Bust, Scene, make_bust, pose_bust, random_scene, with_hair
@@ -216,8 +215,7 @@ def _shade(
     bust: Bust, verts_world: Float[Tensor, "T N 3"], coefficients: Coefficients
 ) -> Float[Tensor, "T N 3"]:
     """Lit colours of the bust."""
-    albedo = bust.albedo.expand(len(verts_world), -1, -1)
-    return shade_sh(albedo, vertex_normals(verts_world, bust.faces), coefficients.light)
+    return light_verts(verts_world, bust.faces, bust.albedo[None], coefficients.light)
 
 
 def _compose(
