@@ -42,6 +42,7 @@ def reference(signal):
     return log_mel @ basis.T * (1 + 11 * np.sin(np.pi * np.arange(13) / 22))
 
 
+@pytest.mark.slow
 def test_window_equals_the_reference_where_the_grids_meet():
     sound = voice()
     # Row 0 starts at sample 160 * k when the frame's time is 10 ms * k + 147.5 ms.

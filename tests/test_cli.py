@@ -125,6 +125,7 @@ def test_refusals_are_one_line_and_exit_2(
     assert err.count("\n") == 1 and words in err and err.startswith("tfhkit")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments, endings",
     [
@@ -361,6 +362,7 @@ def test_a_fitted_clip_gets_the_doctor_s_advice(tmp_path):
     assert all(line.startswith("advice: ") for line in said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "problems, code", [([], 0), ([False], 1), ([False, True], 2), ([True, False], 2)]
 )

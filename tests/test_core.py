@@ -108,6 +108,7 @@ def test_projection_scales_with_the_crop():
     assert small[0, 0].item() == pytest.approx(112 + 1015 * 0.3 / 9.5, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_camera_with_a_principal_point_of_its_own():
     camera = Camera(80, 310.0, (31.0, 47.5))
     point = torch.tensor([[0.4, 0.2, 0.5]])

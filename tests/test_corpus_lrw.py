@@ -76,6 +76,7 @@ def break_clips(path):
     return [(f"MOVE/train/MOVE_0001{k}.mp4", reason) for k, reason in enumerate(reasons)]
 
 
+@pytest.mark.slow
 def test_a_clip_is_prepared_with_motion_and_pictures(clip):
     made = prepare_clip(clip, ClipSettings(pictures=8))
     track, pictures = made.track, made.pictures
@@ -100,6 +101,7 @@ def test_pictures_are_spread_over_the_clip():
     assert stretches(5, 3).tolist() == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_broken_clips_are_listed_with_their_reason(clip, tmp_path, monkeypatch):
     home = tmp_path / "lipread_mp4/MOVE/train"
     home.mkdir(parents=True)
@@ -305,6 +307,7 @@ def test_memory_does_not_grow_with_the_shards(tmp_path):
     assert peaks[1] < 1.1 * peaks[0]
 
 
+@pytest.mark.slow
 def test_the_mapping_learns_the_same_from_the_disk(tmp_path):
     clips = open_clips(toy_shards(tmp_path, 7, 3))
     tracks = [toy_track(k) for k in range(7)]
@@ -336,6 +339,7 @@ def test_tracks_that_are_too_short_are_not_drawn():
         train_motion(library, NET, TrainSettings(sequence_frames=31, validation_share=0.0))
 
 
+@pytest.mark.slow
 def test_the_refiner_learns_the_same_from_the_disk(tmp_path):
     clips = open_clips(toy_shards(tmp_path, 3, 1, pictures=4), PX)
     virtual = paired_frames(toy_pictures(99))
@@ -353,6 +357,7 @@ def test_the_refiner_learns_the_same_from_the_disk(tmp_path):
     assert len(frames) == 20 and (np.diff(frames) > 0).all()
 
 
+@pytest.mark.slow
 def test_the_refiner_goes_from_block_to_block_and_resumes(tmp_path):
     clips = open_clips(toy_shards(tmp_path, 8, 1, pictures=4), PX)
     config = refiner_config("small", size_px=PX, channels=(8, 16), slots=8, spatial="random")

@@ -180,6 +180,7 @@ def test_detailed_albedo():
 # Fitting
 
 
+@pytest.mark.slow
 def test_a_clip_s_fit():
 
     clip, seen, model = filmed_head()
@@ -284,6 +285,7 @@ def test_training_the_refiner_with_all_terms(random_lite0):
     assert [other[name] for name in first] == pytest.approx([*first.values()], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_no_step_of_the_refiner_waits_for_the_gpu(random_lite0):
     from contextlib import nullcontext
 
@@ -343,6 +345,7 @@ def one_by_one(memory, query, value, frames, generator):
     return written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots, batch", [(5, 1), (5, 3), (3, 5), (12, 4)])
 def test_the_memory_s_update_without_reading_a_number(slots, batch):
     config = MemoryConfig(slots=slots, key_dim=6, value_dim=4, top_k=2, match=0.9, feature_dim=7)
@@ -372,6 +375,7 @@ def test_the_memory_s_update_without_reading_a_number(slots, batch):
 # A person
 
 
+@pytest.mark.slow
 def test_a_person_who_lives_on_the_gpu_speaks_alike(tmp_path):
     here = toy_person(tmp_path)
     motion = drive(here, voice())

@@ -114,6 +114,7 @@ def test_each_setting_is_changed_once():
     assert [row.name for row in ABLATIONS if row.setting in ("steps", "general")] == [*NEED_GENERAL]
 
 
+@pytest.mark.slow
 def test_all_rows_are_judged_on_the_same_frames_after_equal_training(rows, material):
     assert list(rows) == NAMES
     answers = {name: row.refined for name, row in rows.items()}
@@ -136,6 +137,7 @@ def test_all_rows_are_judged_on_the_same_frames_after_equal_training(rows, mater
     assert rows[FULL].parameters == sum(p.numel() for p in net.parameters())
 
 
+@pytest.mark.slow
 def test_general_only_is_the_general_refiner_with_its_own_memory(rows, material, general):
     large = start_from(general, refiner_config("small", **COMMON | {"size_px": 64}))
     large.load_state_dict(general.state_dict())  # crops of another size, the same weights
@@ -160,6 +162,7 @@ def begun(monkeypatch, general):
     return seen
 
 
+@pytest.mark.slow
 def test_every_other_row_but_personal_only_begins_with_the_general_weights(
     begun, material, general
 ):
@@ -168,18 +171,21 @@ def test_every_other_row_but_personal_only_begins_with_the_general_weights(
     assert begun == [(CONFIG, general), (none, general), (CONFIG, None)]
 
 
+@pytest.mark.slow
 def test_without_general_weights_two_rows_are_left_out(begun, material):
     rows = run_ablations(material, CONFIG, TRAIN)
     assert [row.ablation.name for row in rows] == [n for n in NAMES if n not in NEED_GENERAL]
     assert [start for _, start in begun] == [None] * 5
 
 
+@pytest.mark.slow
 def test_rows_become_json(rows):
     numbers = json.loads(json.dumps([row.numbers() for row in rows.values()]))
     assert [row["name"] for row in numbers] == NAMES and "refined" not in numbers[0]
     assert numbers[1]["interval"] == list(rows[NAMES[1]].interval)
 
 
+@pytest.mark.slow
 def test_names_that_cannot_be_run(material):
     with pytest.raises(ParameterError, match="unknown ablation 'no teeth'; choose one of"):
         run_ablations(material, CONFIG, TRAIN, names=["no teeth"])

@@ -48,6 +48,7 @@ def test_binomial_interval_known_values():
     assert binomial_interval(5, 10) == pytest.approx((0.187, 0.813), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_tie_to_loudness_is_found_by_lags_and_not_where_there_is_none():
     rows = power_rows([made_up(k) for k in range(8)], (0.0, 0.9), (12.0,), radius=1.0)
     found = {(row["test"], row["share"]): row["found"] for row in rows}

@@ -62,6 +62,7 @@ def test_what_is_added_is_seen(model, truth):
     assert head_errors(model, other, truth)["shape_error_mm"] > 0.3
 
 
+@pytest.mark.slow
 def test_a_head_clip_turns_over_its_whole_reach(model, tmp_path):
     path, truth_path = make_head_clip(tmp_path / "head.mp4", 3, 12, model, height=90, width=120)
     clip = open_clip(path, min_seconds=0, need_sound=False)

@@ -104,6 +104,7 @@ def test_the_change_is_the_mean_over_people_of_the_difference(small, monkeypatch
     assert change["no identity"] == pytest.approx(0)
 
 
+@pytest.mark.slow
 def test_the_oracle_is_given_the_frames_own_identity(small, monkeypatch):
     asked = []
 

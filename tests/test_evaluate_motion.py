@@ -137,6 +137,7 @@ def test_more_of_a_person_never_needs_more_than_there_is(fit, performance, model
     assert all(row["lip_corr_general"] > 0.3 for row in rows)
 
 
+@pytest.mark.slow
 def test_virtual_speakers_give_the_shipped_score(model):
     general = general_mapping()
     scores = evaluate_speakers(general, model, n_speakers=2, seconds_each=8, workers=1)

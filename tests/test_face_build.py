@@ -113,6 +113,7 @@ def test_pigments_darken_and_redden():
     assert red[0] - red[1] > pale[0] - pale[1] + 0.05
 
 
+@pytest.mark.slow
 def test_open_sky_of_a_plate_under_a_roof():
     plate = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], float)
     verts = np.concatenate([plate * 0.2, plate * 4 + [0, 0, 0.3]])

@@ -50,6 +50,7 @@ def test_names_of_the_layout():
     assert N_VERTS - PARTS["shells"] == 2128  # tears, blends, occlusion and lashes
 
 
+@pytest.mark.slow
 def test_geometry(model, base, folder):
     places = torch.from_numpy(ict_places(base))
     assert model.name == "ict" and model.path == str(folder.parent)
@@ -68,6 +69,7 @@ def test_geometry(model, base, folder):
     assert model.uvs.min() >= 0 and model.uvs.max() <= 1
 
 
+@pytest.mark.slow
 def test_identity_keeps_the_variance_of_the_modes(model, base):
     places = torch.from_numpy(ict_places(base))
     ours, theirs = model.id_basis[:, places].flatten(1), base.id_basis.flatten(1)
@@ -79,6 +81,7 @@ def test_identity_keeps_the_variance_of_the_modes(model, base):
     assert (gram - gram.diag().diag()).abs().max() < 1e-3 * gram.max()
 
 
+@pytest.mark.slow
 def test_expression_spans_the_shapes_and_actions_have_their_names(model, base):
     places = torch.from_numpy(ict_places(base))
     assert (model.exp_basis[53:] == 0).all() and (model.exp_basis[:53] != 0).any((1, 2)).all()
@@ -97,6 +100,7 @@ def test_expression_spans_the_shapes_and_actions_have_their_names(model, base):
     torch.testing.assert_close(back, strengths, atol=0.02, rtol=0)
 
 
+@pytest.mark.slow
 def test_left_shapes_move_the_left(base):
     exp = base.exp_basis.flatten(1).numpy()
     left, right = (shape_move(base, exp, f"cheekPuff_{side}") for side in "LR")
@@ -104,6 +108,7 @@ def test_left_shapes_move_the_left(base):
     np.testing.assert_allclose(left + right, whole, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_coefficients_have_unit_variance_over_random_expressions(model):
     from tfhkit.face.actions import sample_actions
 
@@ -112,6 +117,7 @@ def test_coefficients_have_unit_variance_over_random_expressions(model):
     assert sd[:53].max() < 1.3 and sd[:10].mean() > 0.8 and (sd[53:] == 0).all()
 
 
+@pytest.mark.slow
 def test_skin_and_regions_come_from_the_open_model(model, base):
     places = torch.from_numpy(ict_places(base))
     assert set(model.regions) == set(base.regions)
@@ -128,6 +134,7 @@ def test_skin_and_regions_come_from_the_open_model(model, base):
     assert difference.mean() < 0.04
 
 
+@pytest.mark.slow
 def test_skin_is_carried_over_to_a_head_of_other_proportions(base):
     """A wider, flatter head of another person, 20 % larger: lips and brows stay where they are."""
     places = ict_places(base)
@@ -171,6 +178,7 @@ def copy(folder, tmp_path):
 OLDER = json.dumps({"idx_to_landmark_verts": list(range(68))})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
@@ -209,6 +217,7 @@ def test_refuses(copy, name, text, words):
         read_ict(copy(name, text))
 
 
+@pytest.mark.slow
 def test_refuses_wrong_units(copy, folder):
     lines = (folder / f"{NEUTRAL}.obj").read_text().splitlines()
     metres = [

@@ -33,6 +33,8 @@ from tfhkit.virtual import perform, random_speaker
 from tfhkit.virtual.footage import render_footage
 from tfhkit.virtual.scenery import random_scene
 
+pytestmark = pytest.mark.slow
+
 N = 8
 
 

@@ -71,11 +71,13 @@ def pose_errors_deg(fit, truth):
     return np.degrees(np.abs(fit.coefficients.angles - truth.angles.numpy()))
 
 
+@pytest.mark.slow
 def test_pixels_bring_the_pose_nearer(truth, fits):
     before, after = (pose_errors_deg(fit, truth).mean() for fit in fits)
     assert before > 0.5 and after < 0.5 * before, (before, after)
 
 
+@pytest.mark.slow
 def test_the_report_says_what_the_pixels_changed(model, clip, fits):
     before, after = (fit.report for fit in fits)
     assert after["photometric_l1_landmarks"] == before["photometric_l1_landmarks"]
@@ -88,6 +90,7 @@ def test_the_report_says_what_the_pixels_changed(model, clip, fits):
     assert after["photometric_l1"] == pytest.approx(again)
 
 
+@pytest.mark.slow
 def test_without_pixels_the_landmarks_alone_decide(model, clip, landmarks, fits):
     fit = fits[0]
     points = torch.from_numpy(landmarks.points_px).double()
@@ -107,6 +110,7 @@ def test_without_pixels_the_landmarks_alone_decide(model, clip, landmarks, fits)
     assert set(fit.report["landmark_sigma_px"].values()) == {1.0}
 
 
+@pytest.mark.slow
 def test_a_fit_knows_where_it_is_unsure(tmp_path, fits):
     for fit in fits:
         assert fit.sigma_deg.shape == (N, 3) and fit.sigma_deg.dtype == np.float32
@@ -121,6 +125,7 @@ def test_a_fit_knows_where_it_is_unsure(tmp_path, fits):
     assert Fit.load(tmp_path / "fit.npz").sigma_deg is None
 
 
+@pytest.mark.slow
 def test_one_person_in_all_frames(fits):
     for fit in fits:
         for name in ("id", "tex", "light"):
@@ -128,6 +133,7 @@ def test_one_person_in_all_frames(fits):
             assert (part == part[:1]).all() and part.any()
 
 
+@pytest.mark.slow
 def test_frames_that_are_left_out_do_not_count(model, clip, landmarks):
     """Black frames: without the ranges they spoil the fit; with them nothing of them is left."""
     black = SimpleNamespace(**vars(clip) | {"frames": clip.frames.copy()})
@@ -149,6 +155,7 @@ def test_frames_that_are_left_out_do_not_count(model, clip, landmarks):
         fit_clip(black, nothing, model, crop=WHOLE)
 
 
+@pytest.mark.slow
 def test_a_still_is_fitted(model, truth, clip, landmarks):
     still = Still("portrait.png", clip.frames[1], np.zeros(1))
     alone = Landmarks(
@@ -164,6 +171,7 @@ def test_a_still_is_fitted(model, truth, clip, landmarks):
     assert errors[1] < errors[0]
 
 
+@pytest.mark.slow
 def test_pose_alone_is_calmed_after_the_pixels(model, clip, landmarks, monkeypatch):
     quick = SimpleNamespace(**vars(clip) | {"times": np.arange(N) / 25})
     settings = replace(SETTINGS, blurs_px=(0.0,), shared_steps=1, frame_steps=1)
@@ -188,6 +196,7 @@ def test_jitter_of_a_known_track():
     assert jitter_deg(steady[:2]) == 0
 
 
+@pytest.mark.slow
 def test_photometric_error_of_a_rendering_of_itself(model, truth):
     coefficients = truth.coefficients()
     rgba = render(model, coefficients, Camera(96), region="skin")

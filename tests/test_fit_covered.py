@@ -19,6 +19,8 @@ from tfhkit.fit.covered import covered_share
 from tfhkit.metrics import flicker
 from tfhkit.render import render
 
+pytestmark = pytest.mark.slow
+
 SIZE, SHOWN = 224, 128
 HAIR = {"black": (0.06, 0.05, 0.05), "brown": (0.25, 0.16, 0.10), "white cap": (0.95, 0.97, 1.0)}
 

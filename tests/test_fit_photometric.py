@@ -41,6 +41,8 @@ from tfhkit.fit.photometric import (
 from tfhkit.fit.report import photometric_l1
 from tfhkit.fit.surface import surface_points
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model():

@@ -87,6 +87,7 @@ def scene(folder):
     return Scene(folder, load_model(subdivide=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["open", "bfm09"])
 def test_pose_and_landmarks_are_recovered_from_crops_per_frame(name, scene, bfm, folder):
     scene = scene if name == "open" else Scene(folder, bfm)
@@ -104,6 +105,7 @@ def test_pose_and_landmarks_are_recovered_from_crops_per_frame(name, scene, bfm,
     assert fit.sigma_deg.shape == (len(fit), 3) and np.isfinite(fit.sigma_deg).all()
 
 
+@pytest.mark.slow
 def test_a_person_of_frames_that_differ_gets_their_mean(scene):
     rng, theirs = np.random.default_rng(2), in_own_crops(scene.coefficients)
     noisy = theirs.id + rng.normal(0, 0.2, theirs.id.shape).astype(np.float32)
@@ -248,6 +250,7 @@ def test_correlating_needs_the_angles_only(tmp_path, capsys):
     assert "--coefficients: is given beside --fit; give one" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_person_learned_from_coefficients_is_kept_with_them(folder, bfm, tmp_path, monkeypatch):
     """Saved, loaded, resumed with the same file alone; the general mapping is transferred."""
     scene, toy = Scene(folder, bfm, 1, [TEXT] * 2), toy_person(tmp_path)

@@ -67,6 +67,7 @@ def drifting(tmp_path_factory):
     return clip, landmarks.detect(clip, "dlib")
 
 
+@pytest.mark.slow
 def test_points_of_one_picture(reference):
     left_eye, right_eye = reference[42:48].mean(0), reference[36:42].mean(0)
     assert 35 < left_eye[0] - right_eye[0] < 55  # the subject's left is on the image's right
@@ -75,6 +76,7 @@ def test_points_of_one_picture(reference):
     assert landmarks.detect_image(backdrop(), "dlib").shape == (0, 68, 2)
 
 
+@pytest.mark.slow
 def test_landmarks_follow_with_subpixel_error(drifting, reference):
     clip, found = drifting
     assert found.points_px.shape == (N, 68, 2) and found.points_px.dtype == np.float32
@@ -87,6 +89,7 @@ def test_landmarks_follow_with_subpixel_error(drifting, reference):
     assert np.abs((own - reference).mean((0, 1))).max() < 0.5  # no offset: centres at +0.5
 
 
+@pytest.mark.slow
 def test_the_larger_face_is_the_speaker(tmp_path):
     clip = record(tmp_path / "two.mp4", lambda i: [(0.7, 5 + i, 60), (1.0, 155, i / 2)])
     found = landmarks.detect(clip, "dlib")
@@ -94,6 +97,7 @@ def test_the_larger_face_is_the_speaker(tmp_path):
     assert found.faces_per_frame == pytest.approx(2, abs=0.2)
 
 
+@pytest.mark.slow
 def test_equal_faces_that_swap_are_refused(tmp_path):
     def crossing(i):
         return [(0.75, 10 + 10 * i, 40), (0.75, 200 - 10 * i, 40)]
@@ -103,6 +107,7 @@ def test_equal_faces_that_swap_are_refused(tmp_path):
         landmarks.detect(clip, "dlib")
 
 
+@pytest.mark.slow
 def test_a_hard_cut_is_refused(tmp_path):
     clip = record(tmp_path / "cut.mp4", lambda i: [drift(i)], seeds=lambda i: 1 + (i >= 12))
     with pytest.raises(InputError, match=r"frame 12 \(0\.96 s\): a hard cut in mid-clip; .*trim"):
@@ -110,12 +115,14 @@ def test_a_hard_cut_is_refused(tmp_path):
     assert landmarks.footage_facts(clip)["cuts"] == [12]
 
 
+@pytest.mark.slow
 def test_a_leap_of_the_face_is_refused(tmp_path):
     clip = record(tmp_path / "leap.mp4", lambda i: [(0.9, 80 + i / 3 + 42 * (i >= 10), 20)])
     with pytest.raises(InputError, match="frame 10 .*a hard cut"):
         landmarks.detect(clip, "dlib")
 
 
+@pytest.mark.slow
 def test_no_face_and_too_few_faces(tmp_path):
     clip = record(tmp_path / "none.mp4", lambda i: [])
     with pytest.raises(InputError, match=r"none\.mp4: no face was found in any of its 20 frames"):
@@ -125,6 +132,7 @@ def test_no_face_and_too_few_faces(tmp_path):
         landmarks.detect(clip, "dlib")
 
 
+@pytest.mark.slow
 def test_short_gaps_are_bridged_and_flagged(tmp_path, drifting):
     clip = record(tmp_path / "gap.mp4", lambda i: [drift(i)], covered=(9, 10, 11))
     found, whole = landmarks.detect(clip, "dlib"), drifting[1]
@@ -243,6 +251,7 @@ def test_sound_facts():
     assert facts["sound_rms_db"] == pytest.approx(-10.3, abs=0.1)
 
 
+@pytest.mark.slow
 def test_footage_facts_are_plain_numbers(drifting):
     clip, found = drifting
     facts = json.loads(json.dumps(landmarks.footage_facts(clip, found)))

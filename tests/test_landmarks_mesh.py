@@ -114,6 +114,7 @@ def test_points_move_with_the_face(reference, scale, x, y, angle):
     assert apart.mean() < 2.0 * max(scale, 1)
 
 
+@pytest.mark.slow
 def test_a_face_is_followed_and_lost_and_found():
     images = [placed(0.9, 140 + 5 * k, 170)[0] for k in range(12)]
     faces = MeshFaces(images[:1])
@@ -125,6 +126,7 @@ def test_a_face_is_followed_and_lost_and_found():
     assert len(faces.find(images[3])[0]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("height, face_px", [(1080, 45), (2160, 60), (360, 45)])
 def test_small_faces_are_found(height, face_px):
     width = height * 16 // 9

@@ -92,6 +92,7 @@ def test_what_a_killed_process_started_is_waited_for(monkeypatch, start, tmp_pat
             pass
 
 
+@pytest.mark.slow
 def test_processes_below_the_holder_share_its_folder(tmp_path):
     code = JOINED % 0.0
     with hold(tmp_path / "run", "me"), hold(tmp_path / "run", "me again"):

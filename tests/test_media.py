@@ -370,6 +370,7 @@ for k in range(6):
 """
 
 
+@pytest.mark.slow
 def test_the_same_frames_give_the_same_bytes_in_any_process(tmp_path):
     """Both at once, and each of them again and again."""
     for k in "01":

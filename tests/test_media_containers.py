@@ -114,6 +114,7 @@ def check(recipe):
         assert np.abs(clip.audio).max() > 0.2
 
 
+@pytest.mark.slow
 @given(recipes())
 @settings(max_examples=10)
 def test_random_containers(recipe):

@@ -254,6 +254,7 @@ NAMES = ["2024-11-14T22:57.mp4", "a%03d#x?.mp4", "file:a.mp4", "-a.mp4", "a..mp4
          "Zoë \u2603.mp4", "x" * 251 + ".mp4"]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_is_a_name(tmp_path, name, monkeypatch):
     monkeypatch.chdir(tmp_path)

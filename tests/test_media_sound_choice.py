@@ -85,6 +85,7 @@ def two_tracks(tmp_path, *tracks, name="a.mkv"):
 OTHER = speech(6, seed=9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "tracks, number",
     {

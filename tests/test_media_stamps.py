@@ -27,6 +27,7 @@ def in_one_file(path, *parts):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "starts",
     {

@@ -247,6 +247,7 @@ def covered(kind, memory_s, n_pairs, n_frames=300):
     return hits / n_pairs
 
 
+@pytest.mark.slow
 def test_the_interval_holds_what_long_tracks_give():
     assert (covered("equal", 0.3, 60) >= 0.88).all()
     assert (covered("offset", 0.3, 60) >= 0.88).all()
@@ -383,6 +384,7 @@ def test_command_fits_a_video(tmp_path, capsys):
     assert said["frames"] == [12, 10] and 0.3 < said["hs"] < 1
 
 
+@pytest.mark.slow
 def test_many_pairs_have_a_row_each_and_a_pooled_test(tmp_path, capsys):
     times, pairs, training = np.arange(80) / 25, [], []
     for k in range(6):

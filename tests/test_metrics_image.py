@@ -133,6 +133,7 @@ def test_bad_input_is_named(call, error, words):
         call()
 
 
+@pytest.mark.slow
 def test_landmarks_of_crops():
     from skimage.data import astronaut
 

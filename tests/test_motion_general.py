@@ -111,6 +111,7 @@ def test_shipped_weights_belong_to_the_shipped_model(model):
     assert card["scores"]["virtual_lip_r2"] > 0.4
 
 
+@pytest.mark.slow
 def test_shipped_weights_move_the_lips_of_a_stranger(model, performance):
     weights, true = general_mapping("small"), performance.coefficients.exp
     exp, _ = predict_motion(weights, performance.audio, performance.times)
@@ -121,6 +122,7 @@ def test_shipped_weights_move_the_lips_of_a_stranger(model, performance):
     assert abs(correlation(opening(model, performance, shuffled), truth)) < 0.35
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lag_s", [0.0, 0.2])
 def test_a_delay_of_the_sound_is_found(model, performance, lag_s):
     delayed = np.concatenate([np.zeros(int(16000 * lag_s), np.float32), performance.audio])

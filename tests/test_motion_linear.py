@@ -105,6 +105,7 @@ def test_the_penalty_serves_what_the_metric_counts():
     assert fit_ridge(x, y, first).penalty < fit_ridge(x, y, second).penalty
 
 
+@pytest.mark.slow
 def test_a_path_predicts_its_share_of_the_ridge_and_ignores_the_microphone():
     track, audio = person()
     ridge = fit_ridge(standardised(track.bands), track.exp)
@@ -141,6 +142,7 @@ def general_of(track):
     return MotionWeights(MotionNet(TINY).eval(), measure_normalisation([track]))
 
 
+@pytest.mark.slow
 def test_a_loud_voice_is_followed_by_the_linear_path():
     model, (track, audio) = load_model(), person()
     general = general_of(track)
@@ -153,6 +155,7 @@ def test_a_loud_voice_is_followed_by_the_linear_path():
     assert correlation((exp @ metric)[:, 1], (track.exp @ metric)[:, 1]) > 0.8
 
 
+@pytest.mark.slow
 def test_lips_of_another_sound_keep_the_general_mapping_and_warn():
     model, (track, _) = load_model(), person(of_sound=1)
     general = general_of(track)

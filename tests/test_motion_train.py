@@ -89,6 +89,7 @@ def test_frames_without_truth_do_not_count():
     assert motion_loss(exp, pose, exp, pose, ~valid & False)["total"] == 0
 
 
+@pytest.mark.slow
 def test_gradients_of_the_loss():
     shapes = [(2, 4, 64), (2, 4, 6)] * 2
     values = [
@@ -185,6 +186,7 @@ def test_a_validation_part_may_lie_anywhere(end):
     assert sum(len(p) for p in pieces) == 80 and len(pieces) == (1 if end in (0.2, 1.0) else 2)
 
 
+@pytest.mark.slow
 def test_the_validation_part_does_not_enter_the_statistics():
     track = toy_track(100)
     other = replace(track, exp=track.exp.copy())
@@ -197,6 +199,7 @@ def test_the_validation_part_does_not_enter_the_statistics():
 # the loop
 
 
+@pytest.mark.slow
 def test_it_learns_what_the_sound_decides():
     track = toy_track(200)
     settings = replace(
@@ -216,6 +219,7 @@ def test_same_seed_same_weights_and_another_seed_others():
     assert same(runs[0], runs[1]) and not same(runs[0], runs[2])
 
 
+@pytest.mark.slow
 def test_resuming_equals_not_stopping(tmp_path):
     config = replace(TINY, dropout=0.3)
     whole, history = train_motion([toy_track()], config, settings=FAST)
@@ -255,6 +259,7 @@ def test_a_checkpoint_of_another_training_is_not_taken(tmp_path):
     assert seen == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_fine_tuning_never_ends_worse_than_it_starts():
     """Noise cannot be learned: the best epoch is then the start, and it stops early."""
     general, _ = train_motion([toy_track(200)], TINY, settings=replace(FAST, epochs=20))
@@ -275,6 +280,7 @@ def test_only_the_output_layer_learns_at_first():
     assert changed == {"out.weight", "out.bias"}
 
 
+@pytest.mark.slow
 def test_a_personal_mapping_moves_in_the_person_s_range_at_once():
     crowd = [toy_track(200, seed, speaker=str(seed)) for seed in range(4)]
     settings = replace(FAST, epochs=25, sequences_per_epoch=16, out_epochs=0, lr=2e-2)
@@ -290,6 +296,7 @@ def test_a_personal_mapping_moves_in_the_person_s_range_at_once():
     )
 
 
+@pytest.mark.slow
 def test_predicted_poses_lie_around_the_resting_pose():
     """One long turn drags the mean; the median and the deviation are the person's own."""
     track = toy_track(200)
@@ -327,6 +334,7 @@ def general():
     return train_motion(crowd, replace(TINY, direct=True), settings=settings)[0]
 
 
+@pytest.mark.slow
 def test_the_average_of_a_network_with_itself_is_itself(general):
     assert same(average([general.net, general.net]), general.net)
     other = average([general.net])
@@ -335,6 +343,7 @@ def test_the_average_of_a_network_with_itself_is_itself(general):
     assert torch.allclose(average([general.net, other]).out.bias, general.net.out.bias + 0.5)
 
 
+@pytest.mark.slow
 def test_fine_tuning_on_all_parts_helps_a_person_and_says_what_it_did(general):
     person = toy_track(150, seed=9, speaker="b", shift=2.0, scale=2.0)
     start = train_motion([person], general, settings=replace(FAST, epochs=0))[0]
@@ -353,6 +362,7 @@ def test_fine_tuning_on_all_parts_helps_a_person_and_says_what_it_did(general):
     assert told[-1][:2] == (6, 6)
 
 
+@pytest.mark.slow
 def test_a_stopped_personal_training_goes_on(tmp_path, general):
     person, calls = toy_track(120, seed=9), []
     settings = replace(FAST, epochs=2, sequences_per_epoch=4, folds=2)

@@ -41,6 +41,7 @@ def fit_file(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_table_and_json(fit_file, tmp_path, capsys):
     table = tmp_path / "t.csv"
     options = ["--fit", str(fit_file), "--nulls", "39", "-o", str(table), "--json"]
@@ -98,6 +99,7 @@ def _many(monkeypatch, fits):
     monkeypatch.setattr("tfhkit.pipeline.clip_fit.fit_for", made)
 
 
+@pytest.mark.slow
 def test_many_clips_have_a_row_each_a_mean_and_a_pooled_p(fit_file, tmp_path, monkeypatch, capsys):
     real, folder = resolve("clip", "sample", Path.cwd()), tmp_path / "clips"
     folder.mkdir()

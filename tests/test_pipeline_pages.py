@@ -25,12 +25,14 @@ def lesson(run):
     return (run / "notebooks" / "01_3dmm_fitting.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_notebooks_page_is_on_its_own(lesson):
     assert "<script" not in lesson and not re.search(r'(src|href)="(https?:)?//', lesson)
     assert len(re.findall(r"<math[ >]", lesson)) == 2 and "\\mathbf" not in lesson
     assert "no $5" in lesson and "prefers-color-scheme: dark" in lesson
 
 
+@pytest.mark.slow
 def test_a_notebooks_page_has_links_and_texts(run, lesson):
     reader = Reader(lesson)
     links = [link.get("href") for link in reader.all("a")]
@@ -45,6 +47,7 @@ def test_a_notebooks_page_has_links_and_texts(run, lesson):
         "01_3dmm_fitting.html"] * 2  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_page_is_kept_until_its_notebook_changes(run):
     notebook = run / "notebooks" / "00_start_here.ipynb"
     page = page_of(notebook)

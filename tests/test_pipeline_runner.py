@@ -72,6 +72,7 @@ def test_the_chain(place):
     assert "notebooks/00_first.html" in page and "http" not in page.split("</style>")[1]
 
 
+@pytest.mark.slow
 def test_an_error_of_the_kit_is_one_line(place):
     with pytest.raises(StageError) as info:
         run(place, out=place / "other", set_values=["power=7"])

@@ -46,6 +46,7 @@ def test_the_vector_is_257_wide_and_shows_its_values():
     assert len(show_vector().axes) == 1
 
 
+@pytest.mark.slow
 def test_variance_grows_to_what_is_kept(model):
     (axis,) = show_variance(model, {"identity": 0.9}).axes
     for line, end in zip(axis.lines, (90, 100, 100)):
@@ -54,6 +55,7 @@ def test_variance_grows_to_what_is_kept(model):
         assert len(share) in (80, 64)
 
 
+@pytest.mark.slow
 def test_the_camera_is_drawn_to_scale(model):
     side, front = show_camera(model).axes
     rays = [line.get_xydata() for line in side.lines][:2]
@@ -76,6 +78,7 @@ def test_the_heads_axes_turn_with_it():
     assert tips(0.0, 0.0, 0.4)[1, 0] < y[0]  # the top to the image's left
 
 
+@pytest.mark.slow
 def test_portraits_take_batches_and_stand_on_paper(model):
     pictures = portraits(model, 64, id=torch.randn(3, 80), angles=torch.zeros(1, 3))
     assert pictures.shape == (3, 64, 64, 3) and pictures.dtype == np.uint8
@@ -84,12 +87,14 @@ def test_portraits_take_batches_and_stand_on_paper(model):
     assert far < near
 
 
+@pytest.mark.slow
 def test_clay_has_no_colour(model):
     picture = portraits(model, 64, clay(model))[0].astype(int)
     assert np.ptp(picture, axis=-1).max() == 0
     assert clay(model).unique().item() == pytest.approx(CLAY)
 
 
+@pytest.mark.slow
 def test_parts_of_another_size_are_refused(model):
     with pytest.raises(ShapeError, match=r"Coefficients.exp: expected shape \(..., 64\)"):
         portraits(model, 64, exp=torch.zeros(1, 63))
@@ -149,6 +154,7 @@ def page(model, turning):
         return show_fit(clip, *turning, model)
 
 
+@pytest.mark.slow
 def test_errors_of_a_fit_are_those_that_it_reports(model, turning):
     errors = fit_errors(model, turning[1])
     assert np.delete(errors, 30, 0).max() < 1e-3
@@ -156,6 +162,7 @@ def test_errors_of_a_fit_are_those_that_it_reports(model, turning):
     assert errors[30] == pytest.approx(100 * 3 * 2**0.5 / eyes, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_frames_to_look_at_are_spread_over_the_yaw_and_the_worst_one(turning):
     assert shown_frames(turning[1]) == [0, 13, 26, 39, 30]
     still = replace(turning[1].coefficients, angles=0 * turning[1].coefficients.angles)
@@ -168,6 +175,7 @@ def axes_named(figure, start):
     return next(axis for axis in figure.axes if axis.get_ylabel().startswith(start))
 
 
+@pytest.mark.slow
 def test_the_page_shows_how_far_the_fits_are_from_the_pictures(page):
     tiles = np.reshape([axis for axis in page.axes if axis.images], (5, 5))
     before, after = (
@@ -182,6 +190,7 @@ def test_the_page_shows_how_far_the_fits_are_from_the_pictures(page):
     assert tiles[0, 0].get_title() == "a: frame 0\nyaw -23°"
 
 
+@pytest.mark.slow
 def test_the_page_shows_errors_and_doubts_over_time(page, turning):
     mouth, inner, worst = axes_named(page, "landmark error").lines[:3]
     for line in (mouth, inner):
@@ -197,11 +206,13 @@ def test_the_page_shows_errors_and_doubts_over_time(page, turning):
     assert axes_named(page, "pitch").get_ylim()[0] > 5  # the bar of a bridged frame is no data
 
 
+@pytest.mark.slow
 def test_the_page_has_the_numbers_of_both_reports(page):
     words = [text.get_text() for axis in page.axes for text in axis.texts]
     assert {"0.0625", "0.0321"} < set(words) and words.count("–") == 3
 
 
+@pytest.mark.slow
 def test_nothing_on_the_page_is_cut_off_or_overlaps(page):
     page.draw_without_rendering()
     width, height = page.get_size_inches()

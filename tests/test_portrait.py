@@ -239,6 +239,7 @@ def test_lips_close_where_nobody_speaks(model):
     assert opening[33:42].max() < 0.1 * before.mean() and np.allclose(opening[:15], before[:15])
 
 
+@pytest.mark.slow
 def test_the_astronaut_is_fitted(model):
     image, name = read_portrait()
     fitted = fit_image(image, name, model)
@@ -260,6 +261,7 @@ def pictures(face):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["no face", "two faces", "small", "floats", "one channel", "empty"]
 )
@@ -270,6 +272,7 @@ def test_pictures_that_are_refused(face, name):
     assert str(refused.value).startswith("me.png: ")
 
 
+@pytest.mark.slow
 def test_a_much_smaller_second_face_is_no_hindrance(face):
     small = (255 * resize(face, (110, 110), anti_aliasing=True)).astype(np.uint8)
     both = np.concatenate([face, np.pad(small, ((45, 45), (0, 0), (0, 0)))], 1)
@@ -277,6 +280,7 @@ def test_a_much_smaller_second_face_is_no_hindrance(face):
     assert points.shape == (1, 68, 2) and points[..., 0].max() < 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", [-30, -15, 15, 30])
 def test_a_tilted_face_is_found_where_it_is(face, turn):
     view = View(turn, 1.0, 0.1)

@@ -123,6 +123,7 @@ def test_all_pixels_weigh_alike_in_the_paper(person):
     assert np.array_equal(ours.pairs.weight, region_weight(ours.coarse.changed, ours.points_px))
 
 
+@pytest.mark.slow
 def test_one_network_learns_from_every_frame_for_all_epochs():
     general = train_motion([toy_track(), toy_track(seed=1, speaker="b")], TINY, FAST)[0]
     as_published = {"folds": 0, "calibrate": False, "every_sequence": True, "schedule": "constant"}

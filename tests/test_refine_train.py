@@ -68,6 +68,7 @@ def psnr(a, b, mask):
     return 10 * np.log10(255**2 / ((a.astype(float) - b)[mask] ** 2).mean())
 
 
+@pytest.mark.slow
 def test_training_beats_the_rendering():
     renders, reals, identity, masks = toy(16)
     train = replace(TRAIN, steps=100, lr=3e-3, detail_from=0.8, log_every=5)
@@ -85,6 +86,7 @@ def test_training_beats_the_rendering():
     assert {"gan", "discriminator"} <= set(history["steps"][-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("identity_mode", ["memory", "mean", "none"])
 def test_resuming_equals_not_stopping(tmp_path, identity_mode):
     small = {"size_px": SIZE, "channels": (8, 16), "slots": 8, "spatial": "random"}
@@ -111,6 +113,7 @@ def test_resuming_equals_not_stopping(tmp_path, identity_mode):
     assert history["steps"] == told["steps"]
 
 
+@pytest.mark.slow
 def test_same_seed_same_weights_and_the_callers_random_numbers_stay():
     train = replace(TRAIN, steps=3)
     torch.manual_seed(7)
@@ -122,6 +125,7 @@ def test_same_seed_same_weights_and_the_callers_random_numbers_stay():
     assert torch.equal(first, same) and not torch.equal(first, other)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_data_is_not_continued(tmp_path):
     pairs, train = toy_pairs(), replace(TRAIN, steps=3)
     run = RunOptions(checkpoint=tmp_path / "state.safetensors")

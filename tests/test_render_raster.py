@@ -98,6 +98,7 @@ def random_heads(model, n_frames):
     return posed_verts(model, frames.map(torch.from_numpy))
 
 
+@pytest.mark.slow
 @needs_pytorch3d
 @pytest.mark.parametrize(("n_frames", "size_px"), [(3, 40), (2, 75)])
 def test_numba_agrees_with_pytorch3d_on_heads(n_frames, size_px):

@@ -158,6 +158,7 @@ def test_albedo_may_ask_for_gradients_alone(model):
     assert albedo.grad.abs().sum() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_pose_is_recovered_from_a_rendering_by_descent(backend):
     """5 degrees and 3 mm off, found again through the picture alone."""

@@ -122,6 +122,7 @@ def test_no_pairs_is_nan_not_an_error():
     assert result.n_pairs == 0 and np.isnan(result.r) and np.isnan(result.p_shift)
 
 
+@pytest.mark.slow
 def test_report_has_the_keys_and_is_repeatable():
     rng = np.random.default_rng(0)
     audio = 0.1 * rng.standard_normal(16000 * 6).astype(np.float32)
@@ -155,6 +156,7 @@ def test_lag_is_found_and_its_sign_is_right():
     assert [row["motion"] for row in result.rows()] == ["later", "other"]
 
 
+@pytest.mark.slow
 def test_family_wise_correction_holds():
     """Twelve unrelated sounds: some are 'significant' alone, hardly ever after correction."""
     false = 0
@@ -173,6 +175,7 @@ def autoregressive(n_frames, channels, memory, rng):
     return lfilter([1], [1, -memory], noise, axis=0)[100:]
 
 
+@pytest.mark.slow
 def test_unrelated_tracks_give_even_p_values():
     """False positives of both tests near their level, and p even between 0 and 1."""
     rng, times = np.random.default_rng(5), np.arange(150) / 12.5
@@ -220,6 +223,7 @@ def test_corrected_p_values():
     assert np.isnan(corrected_p_values([1.0], np.zeros((1, 0)))).all()
 
 
+@pytest.mark.slow
 def test_tidy_table(tmp_path):
     rng = np.random.default_rng(0)
     audio = (0.1 * rng.standard_normal(16000 * 6)).astype(np.float32)

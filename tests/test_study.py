@@ -201,6 +201,7 @@ def test_the_tables_of_the_results_are_those_of_the_studies_that_are_kept():
     assert shown == paper_tables(studies), "the command in the comment prints what goes there"
 
 
+@pytest.mark.slow
 def test_the_page_shows_tables_failures_and_a_page_per_clip(tmp_path):
     write_report(made_study(), tmp_path / "study.html")
     page = (tmp_path / "study.html").read_text()
@@ -236,6 +237,7 @@ def test_a_tracker_file_for_each_clip(tmp_path):
         with_coefficients(clips, folder / "none")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_clips_that_fail_are_listed_and_not_tried_again(tmp_path, monkeypatch):
     clips = find_clips([str(touch(tmp_path / "clips", "a.mp4", "b.mp4"))])
@@ -315,6 +317,7 @@ def _die(_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_killed_worker_costs_only_its_own_task(tmp_path):
     with connect(Workers(count=2)) as client:
@@ -341,6 +344,7 @@ def test_a_scheduler_that_does_not_answer(monkeypatch):
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_workers_of_another_version_and_none_at_all(monkeypatch):
     with connect(Workers(count=1)) as client:

@@ -83,6 +83,7 @@ def test_a_run_tells_its_kernels_the_backend(drawing, tmp_path, monkeypatch, bac
     assert told == [front_end.INLINE] and os.environ["MPLBACKEND"] == backend
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["matplotlib", "tfhkit"])
 def test_a_notebook_that_somebody_opens_has_its_figures(drawing, tmp_path, monkeypatch, first):
     """JupyterLab passes on what its shell has set; a notebook may load either library first."""

@@ -103,6 +103,7 @@ def test_untrained_weights_leave_the_background_alone(person, motion, refined):
         assert (refined.pictures[k][away] == own[away]).all() and away.mean() > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part_frames", [1, 7, 100])
 def test_a_speech_in_parts_is_the_speech(person, motion, refined, part_frames):
     parts = list(talk.refined_parts(person, motion, part_frames))
@@ -121,6 +122,7 @@ def test_a_silent_end_can_be_filmed(person, refined, tmp_path):
     assert talk.film(person, refined, silence, tmp_path / "quiet.mp4").is_file()
 
 
+@pytest.mark.slow
 def test_talk_is_the_same_video_as_the_steps(person, refined, tmp_path):
     told = []
     (tmp_path / "steps").mkdir()
@@ -207,6 +209,7 @@ def test_a_directory_belongs_to_one_learning(person, tmp_path):
         person.save(tmp_path / "full" / "letter.txt")
 
 
+@pytest.mark.slow
 def test_learning_is_resumed_stage_by_stage(person, tmp_path, monkeypatch):
     """Each stage is made once, whenever the learning is stopped."""
     clip, made = write_clip(tmp_path / "me.mp4"), []

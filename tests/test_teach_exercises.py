@@ -195,6 +195,7 @@ def test_solutions_pass_stubs_are_not_attempted(source, capsys):
     assert said.count(": not attempted") >= n and "passed" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source, planted, wrong",
     [

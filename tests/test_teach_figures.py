@@ -70,6 +70,7 @@ def test_the_html_has_the_text_and_no_script():
     assert "a &quot;quoted&quot; &lt;label&gt;" in content and content.count("<") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [None, "constrained", "tight"])
 def test_a_figure_drawn_again_keeps_its_size_and_labels(layout):
     def draw(height):

@@ -126,6 +126,7 @@ def test_films_in_step_share_every_moment():
     assert np.array_equal(alone.times, slow.times) and np.array_equal(alone.frames, slow.frames)
 
 
+@pytest.mark.slow
 def test_clips_become_as_small_as_they_must():
     noise = np.random.default_rng(0).integers(0, 255, (12, 96, 128, 3), dtype=np.uint8)
     film = film_from((noise, 12), "noise", recorded=True)

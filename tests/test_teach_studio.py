@@ -110,6 +110,7 @@ def test_the_doctors_words():
     assert fine[-1] == {"kind": "fine", "text": "This clip will do."}
 
 
+@pytest.mark.slow
 def test_the_doctor_in_a_process_of_its_own(monkeypatch, tmp_path):
     doctor = tmp_path / "python"
     doctor.write_text(

@@ -81,6 +81,7 @@ def test_a_camera_keeps_order_and_range():
     assert filmed.dtype == np.uint8 and abs(filmed.mean() - 127.5) < 2 and filmed.std() > 0.2
 
 
+@pytest.mark.slow
 def test_pairs_agree_outside_the_face_and_differ_on_it(pairs):
     outside = pairs.changed == 0
     assert np.array_equal(pairs.renders[outside], pairs.reals[outside])
@@ -89,6 +90,7 @@ def test_pairs_agree_outside_the_face_and_differ_on_it(pairs):
     assert 0.1 < (~outside).mean() < 0.8
 
 
+@pytest.mark.slow
 def test_pairs_have_a_face_and_know_where(pairs):
     assert len(pairs) == STRETCH and np.allclose(np.linalg.norm(pairs.identity, axis=1), 1)
     assert (pairs.landmarks_px > 0).all() and (pairs.landmarks_px < SIZE).all()
@@ -97,6 +99,7 @@ def test_pairs_have_a_face_and_know_where(pairs):
     assert (chin[:, 1] - eye[:, 1] > SIZE / 6).all()
 
 
+@pytest.mark.slow
 def test_frames_of_speakers_and_stretches_do_not_touch(tmp_path):
     common = {"size_px": 32, "seed": 3, "workers": 1}
     both = make_pairs(2, 2, folder=tmp_path, **common)

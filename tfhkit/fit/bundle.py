@@ -214,7 +214,9 @@ def _all_sums(basis, state, points_px, confidence, camera, settings, more, n_sha
     for start in range(0, n_frames, settings.chunk):
         part = slice(start, start + settings.chunk)
         piece = state[part]
-        error, jacobian = _linearise(basis, piece, rows[part], points_px[part], camera, n_shared > 0)
+        error, jacobian = _linearise(
+            basis, piece, rows[part], points_px[part], camera, n_shared > 0
+        )
         robust = 1 / (1 + (error**2).sum(-1) / settings.robust_px**2) ** 2
         weight = precision * robust * confidence[part, None]
         weight = weight[..., None].expand_as(error).flatten(1)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 SOFT = 0.55  # standard deviation of an edge, in pixels of the picture
 DETAIL = 0.45  # the same of what is painted, where a pixel of the picture is larger than one drawn
 CONTACT_DM = 0.014  # reach of the shade that lips cast on teeth
-CONTACT = np.array([0.72, 0.66, 0.64], np.float32)  # of the light, where teeth meet a lip
+CONTACT = np.array([0.45, 0.36, 0.34], np.float32)  # of the light, where teeth meet a lip
 CREASE = np.array(
     [0.12, 0.20, 0.18]
 )  # of RGB, how much darker the lips get where they turn inwards
