@@ -1,4 +1,4 @@
-"""The paper's tables: its numbers next to those of finished studies, as Markdown."""
+"""The paper's tables, and those of its steps: studies' numbers beside its own, as Markdown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,9 @@ from tfhkit.study.motion_stages import (
     OURS,
     PAIRS,
     PHASES,
+    RIDGE,
     RIGHT,
+    SHIFTED,
 )
 from tfhkit.study.one_frame import (
     COPIED,
@@ -30,9 +32,12 @@ from tfhkit.study.picture_stages import (
     DETAILED,
     FEW,
     GENERAL,
+    HEARD,
     LENGTHS,
     LOW,
     METHODS,
+    REAL_HALVES,
+    SCORES,
     few_label,
 )
 
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from tfhkit.study.results import Study
 
 LEAST_P = 0.001
+PARTS = "lips head brows silence sync".split()  # of the naturalness
 PICTURE = ("PSNR, dB", "SSIM", "perceptual distance", "mouth distance, share of the eyes'")
 
 
@@ -98,6 +104,38 @@ TABLES = (
             Line("without neighbours, circular shift", APART, CIRCULAR),
             Line("lagged, largest of all", LAGGED, "clip"),
             Line("lagged, chance (95 %)", LAGGED, PHASES),
+        ),
+    ),
+    PaperTable(
+        "Lips from sound, after personal training (Sec. 3.2)",
+        "mapping",
+        tuple(
+            Line(f"{name}, {measure}", measure, name)
+            for measure in (LIP_R, LIP_MM)
+            for name in ("ours", RIDGE, FROZEN_MOUTH, SHIFTED)
+        ),
+    ),
+    PaperTable(
+        "Refined frames beside the real ones (Sec. 3.4)",
+        "refinement",
+        tuple(
+            Line(f"{name}, {measure}{heard}", f"{measure}{heard}", name)
+            for measure in SCORES.values()
+            for heard, names in (("", METHODS), (HEARD, ("refined",)))
+            for name in (METHODS[kind] for kind in names)
+        ),
+    ),
+    PaperTable(
+        "The written video, looked at as any video",
+        "naturalness",
+        tuple(
+            Line(f"{name}, {measure}", measure, name)
+            for measure in ("naturalness", *(f"{part}, closeness" for part in PARTS))
+            for name in ("ours", REAL_HALVES)
+        )
+        + (
+            Line("ours, HS of the written video", "HS of the written video", "ours"),
+            Line("real, found twice, HS", "HS of the written video", "real, found twice"),
         ),
     ),
     PaperTable(
@@ -168,12 +206,15 @@ def paper_tables(studies: Sequence["Study"]) -> str:
 
 
 def _markdown(paper: PaperTable, studies: Sequence["Study"]) -> str:
-    heads = ["", *(f"{s.name}, {_clips(s, paper.stage)} clips" for s in studies), "paper"]
+    with_paper = any(line.paper for line in paper.lines)
+    heads = ["", *(f"{s.name}, {_clips(s, paper.stage)} clips" for s in studies)]
+    heads += ["paper"] * with_paper
     lines = [f"**{paper.title}**", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for line in paper.lines:
         cells = [_cell(_found(s, paper.stage, line.measure, line.method)) for s in studies]
         if any(cells):
-            lines.append(f"| {' | '.join([line.label, *cells, line.paper])} |")
+            shown = [line.label, *cells, *[line.paper] * with_paper]
+            lines.append(f"| {' | '.join(shown)} |")
     return "\n".join(lines)
 
 

@@ -33,6 +33,8 @@ SCORES = {
     "detail_mouth": "detail of the mouth",
     "identity_similarity": "likeness of the person, cosine",
 }
+HEARD = ", lips from sound"  # what the mouth's pictures are made from; else from the real lips
+REAL_HALVES = "real, half against half"
 METHODS = {"refined": "ours", "unrefined": "rendering", "nearest_frame": "nearest frame"}
 LENGTHS = (100, 200, 300, 500, 800)  # App. B
 FEW = (1, 10, 30)
@@ -51,7 +53,7 @@ def judge_frames(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
     for kind in ("true", "predicted_expression"):
         answers = answers_to(person.trained(), material, content[kind], work.progress)
         named = {METHODS[name]: answers[name] for name in METHODS}
-        mark = "" if kind == "true" else ", lips from sound"
+        mark = "" if kind == "true" else HEARD
         changed = np.maximum(material.held_out.changed, content[kind].changed) > 0
         rows += _scored(work, material, named, changed, mark)
     return rows, {"train_frames": len(material.own.coarse), "held_frames": len(material.held_out)}
@@ -63,10 +65,10 @@ def judge_written(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
     found = score_written(person, seed=work.settings.seed, progress=work.progress)
     natural, numbers = found.naturalness, found.summary()
     rows = [row("naturalness", "ours", natural.mean, **between(natural.interval))]
-    rows.append(row("naturalness", "real, half against half", natural.spread))
+    rows.append(row("naturalness", REAL_HALVES, natural.spread))
     for name, part in natural.parts.items():
         rows.append(row(f"{name}, closeness", "ours", part.closeness, **between(part.interval)))
-        rows.append(row(f"{name}, closeness", "real, half against half", part.spread))
+        rows.append(row(f"{name}, closeness", REAL_HALVES, part.spread))
     rows.append(row("HS of the written video", "ours", numbers["hs_written"]))
     rows.append(row("HS of the written video", "real, found twice", numbers["hs_repeated"]))
     for name in ("frame_wise", "aligned"):
