@@ -150,8 +150,9 @@ def _begin(task: ClipTask, watch: Watch) -> ClipWork:
     clip, truth = task.clip, None
     path = clip.path
     if path is None:
-        watch.enter("filming")
         path = task.folder / VIRTUAL / f"{clip.name}.mp4"
+        if not path.is_file():
+            watch.enter("filming")
         make_person_clip(path, clip.number, clip.seconds, watch)
         truth = path.with_suffix(".truth.npz")
     mine: dict[str, Any] = {
