@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tfhkit import assets
-from tfhkit.errors import AssetError
+from tfhkit.errors import AssetError, ParameterError
 
 CONTENT = b"frames"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -125,3 +125,21 @@ def test_shipped_files_are_checked_against_the_note_beside_them(tmp_path, monkey
 def test_assets_lie_beside_the_package(monkeypatch):
     monkeypatch.delenv("TFHKIT_ASSETS", raising=False)
     assert assets.assets_dir() == Path(assets.__file__).parents[1] / "assets"
+
+
+def test_a_cache_that_cannot_be_written_is_named(cache):
+    cache.write_text("a file")
+    with pytest.raises(AssetError, match=r"cannot be written \(.*\); set TFHKIT_CACHE to a folder"):
+        assets.fetch("sample_clip")
+
+
+def test_words_that_switch_the_network_off_and_on(monkeypatch):
+    for word in ("", "0", "no", "N", "false", "Off"):
+        monkeypatch.setenv("TFHKIT_OFFLINE", word)
+        assert not assets.offline()
+    for word in ("1", "yes", "y", "True", " on "):
+        monkeypatch.setenv("TFHKIT_OFFLINE", word)
+        assert assets.offline()
+    monkeypatch.setenv("TFHKIT_OFFLINE", "maybe")
+    with pytest.raises(ParameterError, match="TFHKIT_OFFLINE: is 'maybe'; set it to 1 or 0"):
+        assets.offline()

@@ -1,10 +1,12 @@
 """The command line: quick help, one line for every refusal, exactly one JSON object."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
+from shutil import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,7 +21,7 @@ from tfhkit.cli.fit import REPORTED
 from tfhkit.cli.parser import COMMANDS
 from tfhkit.coefficients import neutral, read_mat
 from tfhkit.errors import InputError
-from tfhkit.evaluate import footage
+from tfhkit.evaluate import contact_sheet, footage
 from tfhkit.evaluate.contact_sheet import shown_frames
 from tfhkit.fit import Crop, Fit
 from tfhkit.landmarks import Landmarks
@@ -107,6 +109,10 @@ def test_help(capfd, name):
         (["run", "--seed", "x"], "argument --seed: invalid int value"),
         (["correlate", "sample", "--seed", "-1"], "--seed: -1 is negative; give 0 or more"),
         (["learn", "sample", "-o", "me", "--seed", "-1"], "--seed: -1 is negative; give 0 or more"),
+        (["learn", "sample", "-o", "me", "--seed", "9" * 24], "is too large; give 4294967295 or l"),
+        (["app", "--port", "99999999"], "--port: 99999999 is no port; give 0 to 65535"),
+        (["lab", "--port", "-1"], "--port: -1 is no port; give 0 to 65535"),
+        (["hs", "", ""], "clip: its name is empty; name a file"),
         (["cook"], "invalid choice: 'cook'"),
     ],
 )
@@ -161,6 +167,50 @@ def test_outputs_are_checked_before_the_work(capfd, monkeypatch, tmp_path, argum
         left = [path for path in tmp_path.rglob("new/*/*") if path.suffix != ".person"]
         assert not left and (arguments[0] == "talk" or not (tmp_path / "new").exists())
         (tmp_path / f"folder{ending}").rmdir()
+
+
+def test_an_input_is_not_overwritten(capfd, monkeypatch, tmp_path):
+    """Neither the clip or the speech, nor by a draw that the user did not name."""
+    person = toy_person(tmp_path)
+    clip, video = person.clip.path, tmp_path / "out.mp4"
+    monkeypatch.setattr("tfhkit.person.Person.load", lambda *_: person)
+    (speech := tmp_path / "speech_2.mp4").write_bytes(clip.read_bytes())
+    monkeypatch.setattr("tfhkit.talk.talk", lambda _, audio, path, *a: copy(clip, path))
+    once = ["talk", tmp_path, speech, "-o"]
+    cases = [
+        ([*once, speech], "speech_2.mp4: is the speech itself; name another output"),
+        ([*once, tmp_path / "speech.mp4", "--draws", "2"], "speech_2.mp4: is the speech itself"),
+        ([*once, clip], "clip.mp4: is the clip itself; name another output"),
+        (["talk", clip, speech, "-o", clip], "clip.mp4: is the clip itself"),
+    ]
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*.mp4")}
+    for arguments, words in cases:
+        code, _, err = call(capfd, *arguments)
+        assert code == 2 and words in err and err.count("\n") == 1, err
+    assert kept == {path: path.read_bytes() for path in tmp_path.rglob("*.mp4")}
+    for _ in range(2):  # what an earlier call made is made again
+        assert call(capfd, *once, video, "--draws", "2")[0] == 0
+    (tmp_path / "out_2.mp4").write_bytes(b"a holiday")
+    code, _, err = call(capfd, *once, video, "--draws", "2")
+    assert code == 2 and "out_2.mp4: is there already, and is not a video that the kit made" in err
+
+
+@pytest.mark.parametrize(
+    "option, words",
+    [
+        (["--profile", "klingon"], "profile: 'klingon' is not one; choose one of quick"),
+        (["--profile", "full"], "--profile: is full, but me was learned with tiny; leave it out"),
+        (["--recipe", "paper"], "--recipe: is paper, but me was learned with ours"),
+        (["--audio-track", "7"], "--audio-track: is 7, but me was learned with the default one"),
+    ],
+)
+def test_a_learned_person_is_not_learned_otherwise(capfd, monkeypatch, tmp_path, option, words):
+    monkeypatch.chdir(tmp_path)
+    toy_person(tmp_path).save("me")
+    monkeypatch.setattr("tfhkit.talk.talk", lambda *_: None)
+    assert call(capfd, "talk", "me", "sentence", "--profile", "tiny", "--recipe", "ours")[0] == 0
+    code, _, err = call(capfd, "talk", "me", "sentence", *option)
+    assert code == 2 and words in err and err.count("\n") == 1, err
 
 
 def test_a_refused_person_leaves_no_directory(capfd, monkeypatch, tmp_path):
@@ -233,6 +283,29 @@ def test_an_unforeseen_error_is_one_line_and_exit_1(capfd, monkeypatch):
         cli.main(["bench", "--debug"])
 
 
+@pytest.mark.parametrize(
+    "error, code, words",
+    [
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 0, ""),
+        (OSError(errno.ENOSPC, "No space left"), 2, "standard output: cannot be written (No space"),
+    ],
+)
+def test_an_output_that_takes_no_more(capfd, monkeypatch, error, code, words):
+    def refuse(text):
+        raise error
+
+    kept = os.dup(1)
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(
+        write=refuse, flush=lambda: None, fileno=lambda: 1))  # fmt: skip
+    try:
+        assert cli.main(["recipes"]) == code
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+    err = capfd.readouterr().err
+    assert err.count("\n") == bool(words) and words in err
+
+
 def test_stopping_is_no_traceback(capfd, monkeypatch):
     def bench(names):
         raise KeyboardInterrupt
@@ -303,6 +376,9 @@ TRACK = {"count": 1, "number": 1, "names": ["1 (eng)"], "reason": "it is the onl
         ({"sound_track": {**TRACK, "count": 2, "reason": "only one with speech"}},
          ["sound track 1 (eng) of 2 is taken (only one with speech)"]),
         ({"sound_track": {**TRACK, "mix": "channel 2 of 2"}}, ["channel 2 of 2 is taken"]),
+        ({"picture_track": TRACK}, []),
+        ({"picture_track": {**TRACK, "count": 2, "reason": "default"}},
+         ["picture track 1 (eng) of 2 is taken (default)"]),
     ],
 )  # fmt: skip
 def test_advice_says_what_was_found(change, lines):
@@ -393,6 +469,18 @@ def test_doctor_s_report_is_refused_before_the_clip_is_read(capfd, tmp_path):
     ):
         code, _, err = call(capfd, "doctor", *arguments)
         assert code == 2 and words in err and err.count("\n") == 1
+
+
+def test_doctor_draws_into_the_home_folder_and_writes_valid_json(capfd, monkeypatch, tmp_path):
+    facts = {"seconds": 5.0, "lip_r": float("nan"), "curve": [(0.1, float("-inf"))]}
+    examined = footage.Examination(toy_person(tmp_path).clip, None, facts, [])
+    monkeypatch.setattr(footage, "examine_clip", lambda *_: examined)
+    monkeypatch.setattr(contact_sheet, "write_contact_sheet", lambda path, *_: path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _, out, _ = call(capfd, "doctor", "sample", "--report=~/sheet.png", "--json")
+    found = json.loads(out, parse_constant=pytest.fail)
+    assert found["report"] == str(tmp_path / "sheet.png")
+    assert found["footage"] == {"seconds": 5.0, "lip_r": None, "curve": [[0.1, None]]}
 
 
 def test_a_contact_sheet_shows_some_of_the_excluded_frames():

@@ -227,6 +227,42 @@ def test_a_fit_is_saved_whole(tmp_path, truth):
             Fit.load(tmp_path / "bad.npz")
 
 
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"gap": np.zeros(3, bool)}, r"gap: expected shape \(40\)"),
+        ({"coefficients": np.zeros((39, 257))}, r"coefficients: expected shape \(40, 257\)"),
+        ({"coefficients": np.full((40, 257), "x")}, "coefficients: not all are finite numbers"),
+        ({"landmarks_px": np.full((40, 68, 2), np.nan)}, "landmarks_px: not all are finite"),
+        ({"sigma_deg": np.zeros((3, 3))}, "sigma_deg: expected shape"),
+        ({"times": np.zeros(0)}, "it has no frames"),
+        ({"crop": np.zeros(4)}, r"crop: expected shape \(3\)"),
+        ({"report": "null"}, "its report is no table"),
+        ({"report": "{"}, "Expecting property name"),
+    ],
+)
+def test_a_fit_of_arrays_that_do_not_fit_is_refused(tmp_path, truth, change, words):
+    points, gap, times = np.zeros((40, 68, 2)), np.zeros(40, bool), np.arange(40) / 25
+    Fit(truth, points, gap, times, Crop(1, 2, 3), "open").save(tmp_path / "fit.npz")
+    with np.load(tmp_path / "fit.npz") as content:
+        np.savez(tmp_path / "bad.npz", **dict(content) | change)
+    with pytest.raises(InputError, match=f"bad.npz: is not a fit .*{words}"):
+        Fit.load(tmp_path / "bad.npz")
+
+
+def test_files_of_one_array_or_with_damage_are_no_fits(tmp_path, truth):
+    with (tmp_path / "one.npz").open("wb") as file:
+        np.save(file, np.zeros(4))
+    points, gap, times = np.zeros((40, 68, 2)), np.zeros(40, bool), np.arange(40) / 25
+    Fit(truth, points, gap, times, Crop(1, 2, 3), "open").save(tmp_path / "fit.npz")
+    data = bytearray((tmp_path / "fit.npz").read_bytes())
+    data[200:300] = bytes(byte ^ 0x5A for byte in data[200:300])
+    (tmp_path / "damaged.npz").write_bytes(data)
+    for name, words in (("one", "it holds one array"), ("damaged", "")):
+        with pytest.raises(InputError, match=rf"{name}.npz: is not a fit \({words}"):
+            Fit.load(tmp_path / f"{name}.npz")
+
+
 def found(points):
     """Landmarks of a tracker that is always sure."""
     return Landmarks(points, np.ones(len(points)), np.zeros(len(points), bool), "toy")

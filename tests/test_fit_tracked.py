@@ -181,6 +181,12 @@ def spoiled(frame, column, value):
     return {"coeff": changed}
 
 
+def keys_of(seen):
+    """The keys of Deep3D's PyTorch version, with the angles of some of three frames alone."""
+    parts = dict(zip(TORCH_KEYS, (vectors()[:, part] for part in SLICES.values())))
+    return parts | {"angle": parts["angle"][seen]}
+
+
 @pytest.mark.parametrize(
     "content, words",
     [
@@ -188,7 +194,9 @@ def spoiled(frame, column, value):
         ({"coeff": np.zeros((3, 260))}, r"of shape \(3, 260\), expected \(T, 257\)"),
         ({"coeff": np.zeros((257, 3))}, r"of shape \(257, 3\)"),
         ({"coeff": np.zeros((3, 1, 257))}, r"of shape \(3, 1, 257\)"),
-        ({"coeff": "words"}, "not numbers"),
+        ({"coeff": "words"}, "coeff has values that are not numbers"),
+        ({"coeff": np.full((3, 257), 1j)}, "coeff has complex numbers; write real numbers"),
+        (keys_of(slice(0, 2)), "angle has 2 rows, id 3; write a row for each frame"),
         (spoiled(1, 5, np.nan), "frame 1: is not a number"),
         (spoiled(2, 225, 17.0), "frame 2: has an angle of 17.0, which no .*; convert degrees"),
     ],
@@ -196,6 +204,15 @@ def spoiled(frame, column, value):
 def test_files_that_are_refused(content, words, tmp_path):
     savemat(tmp_path / "x.mat", content)
     with pytest.raises(InputError, match=words):
+        read_mat(tmp_path / "x.mat")
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    savemat(tmp_path / "x.mat", {"coeff": vectors(60)}, do_compression=True)
+    data = bytearray((tmp_path / "x.mat").read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 50] = b"x" * 50
+    (tmp_path / "x.mat").write_bytes(data)
+    with pytest.raises(InputError, match="x.mat: cannot be read as a .mat file"):
         read_mat(tmp_path / "x.mat")
 
 

@@ -127,6 +127,23 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path):
             pass
 
 
+def test_links_that_lead_to_each_other_are_refused(tmp_path):
+    (tmp_path / "one").symlink_to(tmp_path / "two")
+    (tmp_path / "two").symlink_to(tmp_path / "one")
+    for path, words in (("one", "cannot be followed"), ("n" * 300, "cannot be written")):
+        with pytest.raises(InputError, match=words), hold(tmp_path / path, "me"):
+            pass
+
+
+@pytest.mark.parametrize("text", ["[1]", "{}", "5", '{"machine": 1}', "junk"])
+def test_a_lock_file_that_names_no_holder_is_nobodys(monkeypatch, tmp_path, text):
+    (tmp_path / LOCK).write_text(text)
+    monkeypatch.setenv(HELD, text)
+    check_free(tmp_path)
+    with hold(tmp_path, "me"):
+        assert json.loads((tmp_path / LOCK).read_text())["doing"] == "me"
+
+
 def write_lock(folder, **change):
     holder = {"token": "t", "pid": 1, "machine": "another kernel", "host": "far", "doing": "x",
               "since": time.time()}  # fmt: skip

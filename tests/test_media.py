@@ -4,16 +4,20 @@ import gc
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 from tfhkit import media
 from tfhkit.errors import InputError, ShapeError
+from tfhkit.media.colour import SDR
 from tfhkit.media.reader import picture
+from tfhkit.media.scan import Scan, refuse_truncated
 
 SIZE = (64, 96)  # height, width
 
@@ -295,6 +299,68 @@ def test_bad_sound(tmp_path):
         with pytest.raises(InputError, match=words):
             media.read_audio(tmp_path / name)
     assert not media.read_audio(tmp_path / "silent.wav", silent_ok=True).any()
+
+
+def test_truncated_speech_is_refused(tmp_path):
+    media.write_wav(tmp_path / "a.wav", voice(10))
+    encode(tmp_path / "a.mkv", 250, sound=(0.0, voice(10), 16_000))
+    soundfile.write(tmp_path / "a.flac", voice(10), 16_000)
+    for name in ("a.wav", "a.mkv", "a.flac"):
+        path = tmp_path / name
+        assert abs(media.read_audio(path).size - 160_000) <= 2048
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(InputError, match=f"{name}.*truncated"):
+            media.read_audio(path)
+
+
+def test_sound_that_begins_late_or_ends_early_is_whole(tmp_path):
+    for start_s in (0.0, 12.0):
+        encode(tmp_path / "a.mkv", 400, sound=(start_s, voice(2), 16_000))
+        assert abs(media.read_audio(tmp_path / "a.mkv").size - 32_000) <= 2048
+
+
+@pytest.mark.parametrize("promise", [0, 100, 0x7FFFF000, 0x80000000, 0xFFFFFFFF])
+@pytest.mark.parametrize("both", [False, True])
+def test_a_wav_from_a_pipe_is_read_to_its_end(tmp_path, promise, both):
+    media.write_wav(tmp_path / "a.wav", voice(2))
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    content[40:44] = struct.pack("<I", promise)
+    if both:
+        content[4:8] = struct.pack("<I", promise)
+    (tmp_path / "a.wav").write_bytes(content)
+    assert media.read_audio(tmp_path / "a.wav").size == (50 if promise == 100 else 32_000)
+
+
+def test_a_wav_whose_size_is_wrong_in_one_place_is_read(tmp_path):
+    media.write_wav(tmp_path / "a.wav", voice(2))
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    content[40:44] = struct.pack("<I", 1_000_000)
+    (tmp_path / "a.wav").write_bytes(content)
+    assert media.read_audio(tmp_path / "a.wav").size == 32_000
+
+
+def test_the_last_frame_may_have_no_duration(tmp_path):
+    stamps = np.arange(10) * 1000
+    found = Scan(stamps, 1e-3, 1.0, *SIZE, SDR, 0, 0, claimed_s=10.0, read_s=9.0)
+    refuse_truncated(tmp_path, found)
+    with pytest.raises(InputError, match=r"8\.0 s \(10 frames\) can be read of 10\.0 s"):
+        refuse_truncated(tmp_path, replace(found, read_s=8.0))
+
+
+def test_a_clip_in_which_speech_cannot_be_seen_is_refused(tmp_path):
+    encode(tmp_path / "a.mp4", 40, fps=7.5, sound=(0.0, voice(6), 16_000))
+    with pytest.raises(InputError, match="shows 7.5 frames per second, too few to see speech"):
+        media.open_clip(tmp_path / "a.mp4")
+    assert len(media.open_clip(tmp_path / "a.mp4", need_sound=False)) == 40
+    encode(tmp_path / "a.mp4", 40, fps=8, sound=(0.0, voice(6), 16_000))
+    assert media.open_clip(tmp_path / "a.mp4").fps == pytest.approx(8)
+
+
+def test_an_animated_picture_is_no_clip(tmp_path):
+    first, *others = (Image.fromarray(frame) for frame in coded_frames(5))
+    first.save(tmp_path / "a.webp", save_all=True, append_images=others)
+    with pytest.raises(InputError, match="is a WebP picture, not a video; convert"):
+        media.open_clip(tmp_path / "a.webp", need_sound=False)
 
 
 @pytest.mark.parametrize("size", [(720, 1280), (240, 320), (128, 128), (1280, 720)])

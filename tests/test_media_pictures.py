@@ -301,3 +301,29 @@ def test_an_unknown_kind_of_video_gives_one_line(tmp_path):
     with pytest.raises(InputError, match=r"name a file that ends in \.mp4"):
         media.write_video(tmp_path / "a.txt", cornered(2), 25)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "default, number, reason",
+    [(None, 2, "no other is larger"), (0, 1, "default"), (1, 2, "default")],
+)
+def test_of_several_picture_tracks_the_default_or_largest_is_taken(
+    tmp_path, default, number, reason
+):
+    path, sizes = tmp_path / "a.mkv", (32, 64)
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("libx264", rate=25) for _ in sizes]
+        for index, (stream, size) in enumerate(zip(streams, sizes, strict=True)):
+            stream.width = stream.height = size
+            stream.pix_fmt = "yuv420p"
+            stream.disposition = av.stream.Disposition.default if index == default else 0
+        for stream, size in zip(streams, sizes, strict=True):
+            for _ in range(10):
+                image = np.full((size, size, 3), 2 * size, np.uint8)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            out.mux(stream.encode())
+    clip = media.open_clip(path, min_seconds=0, need_sound=False)
+    assert (clip.pictures.number, clip.pictures.count) == (number, 2)
+    assert clip.pictures.names == ("1 (32 x 32)", "2 (64 x 64)")
+    assert clip.pictures.reason == reason and clip.width == sizes[number - 1]
+    assert abs(next(clip.iter_frames()).mean() - 2 * clip.width) < 3

@@ -146,3 +146,21 @@ def test_a_silent_track_asked_for_is_refused(tmp_path):
     path = two_tracks(tmp_path, Track(VOICE), Track(0 * VOICE))
     with pytest.raises(InputError, match="silent"):
         media.open_clip(path, audio_track=2)
+
+
+def test_samples_that_are_no_numbers_are_refused_with_their_time(tmp_path):
+    broken = np.stack([VOICE, VOICE])
+    broken[1, 8_000:8_003], broken[0, 20_000] = np.nan, np.inf
+    words = r"NaN or infinite \(4, the first at 0\.500 s\); repair"
+    write(tmp_path / "a.wav", broken.T, RATE, subtype="FLOAT")
+    with pytest.raises(InputError, match=rf"a\.wav: .*{words}"):
+        media.read_audio(tmp_path / "a.wav", sr_hz=48_000)
+    tracks = [Track(samples, layout="stereo", codec="pcm_f32le")
+              for samples in (broken, broken * np.nan, np.stack([VOICE, VOICE]))]  # fmt: skip
+    for need_sound in (True, False):
+        with pytest.raises(InputError, match=words):
+            media.open_clip(two_tracks(tmp_path, tracks[0]), need_sound=need_sound)
+        with pytest.raises(InputError, match=r"\(96000, the first at 0\.000 s\)"):
+            media.open_clip(two_tracks(tmp_path, tracks[1]), need_sound=need_sound)
+    sound = media.open_clip(two_tracks(tmp_path, tracks[0], tracks[2])).sound
+    assert (sound.number, sound.reason) == (2, "1 is broken")

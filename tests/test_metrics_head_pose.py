@@ -351,10 +351,16 @@ def test_tracks_from_files(tmp_path):
     np.testing.assert_allclose(read_track(tmp_path / "c.npz").angles_rad, angles, atol=1e-6)
 
 
+def test_a_slow_track_names_its_unit(tmp_path):
+    (tmp_path / "a.csv").write_text("time (s),pitch,yaw,roll\n0,1,2,3\n2,1,2,3\n")
+    assert read_track(tmp_path / "a.csv").times.tolist() == [0, 2]
+
+
 def test_parts_of_files(tmp_path):
     assert split_part("a.npz") == ("a.npz", slice(None))
     assert split_part("a.npz[300:]") == ("a.npz", slice(300, None))
     assert split_part("my [1] clip.mp4[:-20]") == ("my [1] clip.mp4", slice(None, -20))
+    assert split_part("a.csv[-:]") == ("a.csv[-:]", slice(None))
     odd = tmp_path / "odd[1:2]"
     odd.write_text("")
     assert split_part(str(odd)) == (str(odd), slice(None))
@@ -455,6 +461,7 @@ def test_bad_files_are_named(tmp_path):
         ({"span": "full"}, "--span: unknown 'full'; choose real, real95, both or degrees"),
         ({"span": "-3"}, "--span"),
         ({"n_bins": 1}, "--bins: 1 are too few"),
+        ({"n_bins": 10**9}, "--bins: 1000000000 are too many; take 10000 or fewer"),
         ({"fps": 0}, "--fps: is 0"),
     ):
         with pytest.raises(ParameterError, match=words):
@@ -566,6 +573,14 @@ def test_tables_as_programs_write_them(tmp_path, data):
         ("", "has no rows"),
         (lines_of() + "0.08,1\n", "row 3: yaw is None, which is not a number"),
         (lines_of() + "0.08,,1,2\n", "row 3: pitch is '', which is not a number"),
+        (lines_of() + "0.08,1,352,2\n", "row 3: yaw is 352 degrees; write angles from -180 to"),
+        (lines_of() + "0.08,1e308,1,2\n", r"row 3: pitch is 1e\+308 degrees; write angles"),
+        (lines_of() + "0.08,1,2,-179\n0.12,1,2,179\n", "row 4: roll jumps from -179 to 179 deg"),
+        (
+            lines_of().replace("0.04,", "40,") + "80,1,2,3\n",
+            r"time has steps of 40, so it seems to be in ms .*: 'time \(ms\)'",
+        ),
+        ("time,pitch,yaw,roll\n0,1,2,3\n1,1,2,3\n", "time has steps of 1, so .* or in frames"),
     ],
 )
 def test_tables_that_cannot_be_understood(tmp_path, data, words):

@@ -142,3 +142,9 @@ def test_a_fit_of_another_clip_is_refused(fit_file, tmp_path, capsys):
     Fit(cut, *parts, whole.crop, "open").save(tmp_path / "short.npz")
     assert main(["correlate", "sample", "--fit", str(tmp_path / "short.npz")]) == 2
     assert "has 60 frames, the clip" in capsys.readouterr().err
+    moved = replace(whole, times=whole.times * 1.04)
+    other = replace(whole, report={"clip_sha256": "0" * 64})
+    for fit in (moved, other):
+        fit.save(tmp_path / "other.npz")
+        assert main(["correlate", "sample", "--fit", str(tmp_path / "other.npz")]) == 2
+        assert "other.npz: is of another clip; give the fit of this" in capsys.readouterr().err

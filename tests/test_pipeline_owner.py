@@ -14,7 +14,8 @@ from pipeline_toys import toy_notebooks
 
 from tfhkit.errors import InputError
 from tfhkit.media.locks import LOCK, hold
-from tfhkit.pipeline import jobs, open_step, places
+from tfhkit.pipeline import jobs, manifest, open_step, places, runner
+from tfhkit.pipeline.execution import StageError
 from tfhkit.pipeline.owner import FILE, check_owner, claim, owner_of
 from tfhkit.pipeline.places import kit_dir
 from tfhkit.pipeline.report import run_and_report
@@ -139,6 +140,22 @@ def test_a_refused_run_leaves_no_directory(place, tmp_path):
         with pytest.raises(InputError):
             run(place, out=tmp_path / "new" / "run", **given)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_run_without_a_finished_step_claims_no_directory(place, tmp_path, monkeypatch, finished):
+    def execute(notebook, out, *_):
+        if finished:
+            (out / notebook.stem).mkdir()
+            manifest.write(out / notebook.stem, {})
+        raise StageError(notebook.stem, "its sound is silent", exit_code=2)
+
+    monkeypatch.setattr(runner, "execute", execute)
+    with pytest.raises(StageError):
+        run(place, out=tmp_path)
+    assert (owner_of(tmp_path) is not None) == finished
+    with pytest.raises(InputError if finished else StageError):
+        run(place, clip="b", out=tmp_path)
 
 
 def command(place, out):

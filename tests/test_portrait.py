@@ -369,6 +369,14 @@ def test_values_that_are_refused(given, error, words):
         make_portrait(**given)
 
 
+@pytest.mark.parametrize("what", ["picture", "speech"])
+def test_an_input_is_not_overwritten(tmp_path, what):
+    (kept := tmp_path / "a.mp4").write_bytes(b"a recording")
+    with pytest.raises(InputError, match=f"a.mp4: is the {what} itself; name another output"):
+        make_portrait(**{what: kept, "output": kept})
+    assert kept.read_bytes() == b"a recording"
+
+
 @pytest.mark.slow
 def test_the_command_writes_a_marked_video_with_sound(tmp_path, capfd):
     write_wav(tmp_path / "voice.wav", speak("Hello.").audio)

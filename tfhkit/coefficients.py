@@ -5,6 +5,7 @@ translation 3. Light is channel-major, (3, 9), and 0.8 is added to its band 0 wh
 """
 
 import re
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -119,7 +120,7 @@ def mat_content(path: str | Path, remedy: str) -> dict:
 
     if not Path(path).is_file():
         raise InputError(path, "no such file", remedy)
-    faults = MatReadError, ValueError, TypeError, LookupError, OSError
+    faults = MatReadError, ValueError, TypeError, LookupError, OSError, zlib.error
     try:
         with open(path, "rb") as file:
             return loadmat(file)
@@ -145,7 +146,7 @@ def read_mat(path: str | Path) -> Coefficients:
         Coefficients of T frames, NumPy float32.
     Raises:
         InputError: no such file, one that cannot be read, another key or size, values that are
-            not numbers, angles in degrees, a folder that lacks a frame.
+            not real numbers, angles in degrees, a folder that lacks a frame.
     """
     path = Path(path)
     if path.is_dir():
@@ -172,22 +173,33 @@ def read_mat(path: str | Path) -> Coefficients:
 def _vectors(path):
     """(T, 257) of one file."""
     content = mat_content(path, "give a .mat file with key 'coeff'")
-    try:
-        if "coeff" in content:
-            vectors = np.atleast_2d(content["coeff"]).astype(np.float32)
-        elif set(TORCH_KEYS) <= set(content):
-            parts = [np.atleast_2d(content[key]).astype(np.float32) for key in TORCH_KEYS]
-            vectors = np.concatenate(parts, 1)
-        else:
-            raise InputError(path, "has no key 'coeff'", "write it as (T, 257) under that key")
-    except (ValueError, TypeError) as fault:
-        remedy = "write it as (T, 257) under the key 'coeff'"
-        raise InputError(path, f"contains values that are not numbers ({fault})", remedy) from fault
+    if "coeff" in content:
+        vectors = _numbers(path, "coeff", content)
+    elif set(TORCH_KEYS) <= set(content):
+        parts = {key: _numbers(path, key, content) for key in TORCH_KEYS}
+        for key, part in parts.items():
+            if len(part) != len(parts["id"]):
+                fault = f"{key} has {len(part)} rows, id {len(parts['id'])}"
+                raise InputError(path, fault, "write a row for each frame under every key")
+        vectors = np.concatenate([*parts.values()], 1)
+    else:
+        raise InputError(path, "has no key 'coeff'", "write it as (T, 257) under that key")
     if vectors.ndim != 2 or vectors.shape[1] != N_COEFFICIENTS or not len(vectors):
         words = f"has coefficients of shape {vectors.shape}, expected (T, {N_COEFFICIENTS})"
         order = ", ".join(f"{name} {size}" for name, size in SIZES.items())
         raise InputError(path, words, f"write a row for each frame: {order}")
     return vectors
+
+
+def _numbers(path, key, content):
+    """A file's values under a key as float32, with two axes or more."""
+    values, remedy = content[key], "write real numbers, a row for each frame"
+    if np.iscomplexobj(values):
+        raise InputError(path, f"{key} has complex numbers", remedy)
+    try:
+        return np.atleast_2d(values).astype(np.float32)
+    except (ValueError, TypeError) as fault:
+        raise InputError(path, f"{key} has values that are not numbers", remedy) from fault
 
 
 def _frame_files(folder):

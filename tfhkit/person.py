@@ -37,6 +37,7 @@ from tfhkit.refine import Refiner, load_refiner, save_refiner
 FORMAT = "tfhkit person 4"
 FILE = "person.json"
 LEAST_SEEN_S = 0.5  # of frames with a usable face, to learn from or to score on
+_ANEW = "delete this directory, or name another one, and learn the person again"
 PARTS = ("fit.npz", "mapping.safetensors", "refiner.safetensors")
 
 
@@ -308,14 +309,33 @@ def read_directory(folder: str | Path) -> dict | None:
         about = json.loads(path.read_text(encoding="utf-8"))
         version = about["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(path, "cannot be read", "learn the person again") from error
+        raise InputError(path, "cannot be read", _ANEW) from error
     if version != FORMAT:
         fault = f"was written by another version of the kit ({version}; this one reads {FORMAT})"
         raise InputError(folder, fault, "learn the person again into another directory")
     finished = {"files", "scores", "face_model"}
     if not {"clip", "settings"} <= set(about) or (finished & set(about) not in (set(), finished)):
-        raise InputError(path, "lacks some of its entries", "learn the person again")
+        raise InputError(path, "lacks some of its entries", _ANEW)
+    for name in ("settings", *(finished & set(about) - {"face_model"})):
+        if not isinstance(about[name], dict):
+            raise InputError(path, f"its {name} are no table of names and values", _ANEW)
+    _check_settings(path, about["settings"])
     return about
+
+
+def _check_settings(path, settings):
+    """Refuse names and types that are not those of Settings."""
+    kinds = {
+        one.name: (one.type, int) if one.type is float else one.type for one in fields(Settings)
+    }
+    for name, value in settings.items():
+        if name not in kinds:
+            raise InputError(path, f"its setting {name} is unknown", _ANEW)
+        if not isinstance(value, kinds[name]):
+            raise InputError(path, f"its setting {name} is {value!r}", _ANEW)
+    missing = [name for name in kinds if name not in settings]
+    if missing:
+        raise InputError(path, f"its settings lack {missing[0]}", _ANEW)
 
 
 def refuse_unseen(person: Person) -> None:

@@ -129,14 +129,17 @@ PROFILES = {
 }
 
 
+MOST_SEED = 2**32 - 1  # what NumPy's global generator takes
+
+
 def check_seed(seed: int) -> int:
     """A random seed, checked.
 
     Raises:
-        ParameterError: it is negative, which NumPy does not take.
+        ParameterError: it is negative or too large, which NumPy does not take.
     """
-    if seed < 0:
-        raise ParameterError("seed", f"is {seed}", "give 0 or more")
+    if not 0 <= seed <= MOST_SEED:
+        raise ParameterError("seed", f"is {seed}", f"give 0 to {MOST_SEED}")
     return seed
 
 

@@ -8,10 +8,11 @@ import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from tfhkit.cli.parser import build_parser
 from tfhkit.cli.surroundings import provide_home, restart_in_utf8
-from tfhkit.errors import TfhkitError
+from tfhkit.errors import InputError, TfhkitError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _json_alone(options.json):
             result, show = options.command(options)
-        print(json.dumps(result, indent=1) if options.json else show(result))
+        _say(_json_text(result) if options.json else show(result))
         return result.get("exit_code", 0 if result.get("ok", True) else 2)
     except TfhkitError as error:
         return _fail(options, str(error), getattr(error, "exit_code", 2), error)
@@ -52,6 +53,12 @@ def _prepare_process(argv: Sequence[str] | None) -> None:
     provide_home()
 
 
+def _json_text(result: dict[str, Any]) -> str:
+    """A result as JSON, which has no word for NaN and infinity: null."""
+    plain = json.loads(json.dumps(result), parse_constant=lambda word: None)
+    return json.dumps(plain, indent=1)
+
+
 def _fail(options: Namespace, text: str, code: int, error: Exception | None = None) -> int:
     line = " ".join(text.split())
     if moving := sys.modules.get("tfhkit.pipeline.progress"):
@@ -61,8 +68,24 @@ def _fail(options: Namespace, text: str, code: int, error: Exception | None = No
         raise error
     print(f"tfhkit: {line}", file=sys.stderr)
     if options.json:
-        print(json.dumps({"error": line, "exit_code": code}))
+        _say(json.dumps({"error": line, "exit_code": code}))
     return code
+
+
+def _say(text: str) -> None:
+    """Print to standard output; whoever reads it (`| head`) may have seen enough and left.
+
+    Raises:
+        InputError: it is a file that cannot be written.
+    """
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        with open(os.devnull, "w") as nowhere:  # for what is still to be written at the exit
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            fault = f"cannot be written ({error.strerror})"
+            raise InputError("standard output", fault, "send it to another file") from error
 
 
 @contextlib.contextmanager

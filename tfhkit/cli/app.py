@@ -3,7 +3,7 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from tfhkit.cli.parser import Outcome
+from tfhkit.cli.parser import Outcome, port_number
 
 TEXT = "open a page that makes a video from your clip and voice"
 
@@ -11,7 +11,7 @@ TEXT = "open a page that makes a video from your clip and voice"
 def add_arguments(command: ArgumentParser) -> None:
     """Add the options of this command."""
     command.add_argument(
-        "--port", type=int, metavar="N", help="port (default: 8866, or the next free one)"
+        "--port", type=port_number, metavar="N", help="port (default: 8866, or the next free one)"
     )
     command.add_argument("--no-browser", action="store_true", help="only print the address")
 

@@ -9,7 +9,7 @@ from tfhkit.cli.parser import TRACK_HELP, Outcome
 from tfhkit.errors import ParameterError
 
 # Facts that are said by the advice, in a few words, or when asked for.
-LISTS = ("sound_track", "people", "unusable", "sound_lag_curve", "jumps")
+LISTS = ("sound_track", "picture_track", "people", "unusable", "sound_lag_curve", "jumps")
 TEXT = "check the installation, or a clip before you use it"
 
 
@@ -65,7 +65,7 @@ def examine(
     if report is not None:
         if clip is None:
             raise ParameterError("--report", "draws a clip", "name one: tfhkit doctor CLIP")
-        check_writable(report, ".png", ".pdf")
+        report = check_writable(report, ".png", ".pdf")
     checks = [*check_parts(), check_notebooks()]
     result: dict[str, Any] = {"environment": environment(), "checks": checks}
     result["exit_code"] = 2 if any(check["state"] == FAULT for check in checks) else 0

@@ -102,9 +102,10 @@ def fit_file(
 
     _refuse_path("--output", output, (".npz", ".mat"))
     _refuse_path("--report", report, (".png", ".pdf"))
-    face = load_model(model, resolve_model(model_path))
+    model_file = resolve_model(model_path)
+    face = load_model(model, model_file)
     clip = open_frames(path, frames, audio_track)
-    output = check_writable(output, ".npz", ".mat") if output else None
+    output = check_writable(output, ".npz", ".mat", model=model_file) if output else None
     report = check_writable(report, ".png", ".pdf") if report else None
     began = time.perf_counter()
     points = detect(clip, landmarks, progress=terminal_progress())

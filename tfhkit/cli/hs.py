@@ -10,6 +10,7 @@ from tfhkit.cli.parser import Outcome, seed_number
 from tfhkit.errors import InputError, ParameterError
 
 TEXT = "compare how two heads move (Eq. 6), with baselines"
+MOST_BINS = 10_000
 LEAST_PAIRS = 5  # whose differences all have one sign give p = 1/32
 
 
@@ -233,6 +234,8 @@ def _check_numbers(span: str, n_bins: int, fps: float) -> str | float:
     divisor = _span(span)
     if not n_bins >= 2:
         raise ParameterError("--bins", f"{n_bins} are too few", "take 2 or more")
+    if n_bins > MOST_BINS:
+        raise ParameterError("--bins", f"{n_bins} are too many", f"take {MOST_BINS} or fewer")
     if not fps > 0:
         raise ParameterError("--fps", f"is {fps}", "give frames a second")
     return divisor

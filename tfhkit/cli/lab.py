@@ -2,14 +2,16 @@
 
 from argparse import ArgumentParser, Namespace
 
-from tfhkit.cli.parser import Outcome
+from tfhkit.cli.parser import Outcome, port_number
 
 TEXT = "open JupyterLab on your own copies of the notebooks, in work/"
 
 
 def add_arguments(command: ArgumentParser) -> None:
     """Add the options of this command."""
-    command.add_argument("--port", type=int, metavar="N", help="port (default: the next free one)")
+    command.add_argument(
+        "--port", type=port_number, metavar="N", help="port (default: the next free one)"
+    )
     command.add_argument("--no-browser", action="store_true", help="only print the address")
     command.add_argument(
         "options",

@@ -28,12 +28,18 @@ def add_arguments(command: ArgumentParser) -> None:
 def add_learning(command: ArgumentParser) -> None:
     """Add the options of learning, which `tfhkit talk` has as well."""
     command.add_argument(
-        "--profile", default="quick", help="quick (CPU), full (GPU) or tiny (tests)"
+        "--profile", help="quick (CPU), full (GPU) or tiny (tests) (default: quick)"
     )
-    command.add_argument("--recipe", default="ours", help=RECIPE_HELP)
+    command.add_argument("--recipe", help=RECIPE_HELP)
     command.add_argument("--seed", type=seed_number, default=0, metavar="N", help="random seed")
     command.add_argument("--audio-track", type=int, metavar="N", help=TRACK_HELP)
     command.add_argument("--device", help=DEVICE_HELP)
+
+
+def chosen_learning(options: Namespace) -> dict[str, Any]:
+    """Profile, recipe and sound track where they were given; `learn_into` has the defaults."""
+    given = {name: getattr(options, name) for name in ("profile", "recipe", "audio_track")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def call(options: Namespace) -> Outcome:
@@ -48,8 +54,8 @@ def call(options: Namespace) -> Outcome:
     elif options.model or options.model_path:
         fault = "belongs to --coefficients"
         raise ParameterError("--model", fault, "give both, or neither")
-    how = options.profile, options.recipe, options.seed, options.device, terminal_progress()
-    person = learn_into(options.output, clip, *how, audio_track=track)
+    how = {"seed": options.seed, "device": options.device, "progress": terminal_progress()}
+    person = learn_into(options.output, clip, **chosen_learning(options), **how)
     return {"person": options.output, **person.scores}, show_scores
 
 

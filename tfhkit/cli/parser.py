@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from tfhkit import __version__
+from tfhkit.profiles import MOST_SEED
 
 COMMANDS = (
     "run learn talk portrait fit correlate hs evaluate study corpus pretrain recipes doctor bench "
@@ -25,10 +26,21 @@ def seed_number(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{number} is negative; give 0 or more")
+    if number > MOST_SEED:
+        raise argparse.ArgumentTypeError(f"{number} is too large; give {MOST_SEED} or less")
     return number
 
 
-seed_number.__name__ = "int"  # what argparse calls it where it is no number
+def port_number(text: str) -> int:
+    """The value of `--port`: 0 to 65535; 0 is the default."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is no port; give 0 to 65535")
+    return number
+
+
+for _kind in (seed_number, port_number):
+    _kind.__name__ = "int"  # what argparse calls it where it is no number
 
 
 class _Parser(argparse.ArgumentParser):

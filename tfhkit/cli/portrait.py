@@ -39,7 +39,6 @@ def add_arguments(command: ArgumentParser) -> None:
 
 def call(options: Namespace) -> Outcome:
     """Run the command."""
-    from tfhkit.media import check_writable
     from tfhkit.pipeline.places import input_or_keyword
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.portrait.speaking import make_portrait
@@ -47,7 +46,7 @@ def call(options: Namespace) -> Outcome:
     result = make_portrait(
         input_or_keyword(options.picture, "picture", "astronaut"),
         input_or_keyword(options.speech, "speech", "sentence"),
-        check_writable(options.output, ".mp4"),
+        options.output,
         options.size,
         options.seed,
         not options.no_refine,

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfhkit.cli.parser import DEVICES, RECIPE_HELP, Outcome, seed_number
-from tfhkit.errors import ParameterError
+from tfhkit.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
     from tfhkit.study.run import StudyRun
     from tfhkit.study.settings import StudySettings
 
 TEXT = "measure many clips, on one machine or a cluster: the paper's tables"
+_OPTIONS = {"train_frames": "--frames", "refine_steps": "--steps", "n_null": "--nulls"}
 
 
 def add_arguments(command: ArgumentParser) -> None:
@@ -81,20 +82,30 @@ def call(options: Namespace) -> Outcome:
     from tfhkit.cluster import Workers
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.study.run import StudyRun
-    from tfhkit.study.settings import StudySettings
 
     if options.output is None:
         raise ParameterError("--output", "no folder is named", "add -o DIR")
     names = options.only.split(",") if options.only else None
-    settings = StudySettings(
-        options.profile, options.recipe, options.fit, options.model, options.model_path,
-        train_frames=options.frames, refine_steps=options.steps, n_null=options.nulls,
-        seed=options.seed,
-    )  # fmt: skip
+    settings = _settings(options)
     workers = Workers(options.scheduler, options.workers, options.memory)
     run = StudyRun(workers, options.device, 60 * options.time_limit, terminal_progress())
     sources = options.clips, options.coefficients
     return measure(*sources, options.output, names, settings, run), show
+
+
+def _settings(options: Namespace) -> "StudySettings":
+    """The study's settings; a fault names the option."""
+    from tfhkit.study.settings import StudySettings
+
+    try:
+        return StudySettings(
+            options.profile, options.recipe, options.fit, options.model, options.model_path,
+            train_frames=options.frames, refine_steps=options.steps, n_null=options.nulls,
+            seed=options.seed,
+        )  # fmt: skip
+    except ParameterError as error:
+        name = _OPTIONS.get(error.where, error.where)
+        raise ParameterError(name, error.fault, error.remedy) from error
 
 
 def measure(
@@ -127,13 +138,14 @@ def measure(
     clips = find_clips(sources)
     if coefficients:
         clips = with_coefficients(clips, coefficients)
-    study = run_study(clips, output, stages, settings, run)
+    folder = Path(output).expanduser()
+    study = run_study(clips, folder, stages, settings, run)
     return rounded(
         {
-            "folder": str(output),
+            "folder": str(folder),
             "clips": len(study.clips),
             "failed": len(study.failures),
-            "report": str(Path(output) / REPORT),
+            "report": str(folder / REPORT),
             "failures": study.failures,
             "summary": study.summary,
             "exit_code": 1 if study.failures else 0,
@@ -142,13 +154,22 @@ def measure(
 
 
 def paper_tables(folders: list[str]) -> dict[str, Any]:
-    """The paper's tables, from finished studies; see `tfhkit.study.paper`."""
-    from tfhkit.study.paper import paper_tables
+    """The paper's tables, from finished studies; see `tfhkit.study.paper`.
+
+    Raises:
+        InputError: no study is named, one cannot be read, or none has a stage with a table.
+    """
+    from tfhkit.study.paper import TABLES, paper_tables
     from tfhkit.study.results import read_study
 
     if not folders:
         raise ParameterError("--paper-tables", "no study is named", "name folders of studies")
-    return {"markdown": paper_tables([read_study(folder) for folder in folders])}
+    markdown = paper_tables([read_study(folder) for folder in folders])
+    if not markdown:
+        stages = ", ".join(dict.fromkeys([*(table.stage for table in TABLES), "ablations"]))
+        fault = "no finished stage has a table in the paper"
+        raise InputError(", ".join(folders), fault, f"run `tfhkit study` with one of: {stages}")
+    return {"markdown": markdown}
 
 
 def show(result: dict[str, Any]) -> str:

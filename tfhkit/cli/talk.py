@@ -5,9 +5,9 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from tfhkit.cli.learn import add_learning
+from tfhkit.cli.learn import add_learning, chosen_learning
 from tfhkit.cli.parser import Outcome
-from tfhkit.errors import ParameterError
+from tfhkit.errors import InputError, ParameterError
 
 TEXT = "make a video of a person saying something"
 
@@ -44,23 +44,30 @@ def add_arguments(command: ArgumentParser) -> None:
 
 def call(options: Namespace) -> Outcome:
     """Run the command."""
-    from tfhkit.media import SR_HZ, check_writable
+    from tfhkit.media import SR_HZ
     from tfhkit.person import Person
     from tfhkit.pipeline.learning import learn_into
+    from tfhkit.pipeline.places import input_or_keyword
     from tfhkit.pipeline.progress import terminal_progress
+    from tfhkit.pipeline.step import resolve
     from tfhkit.talk import talk
 
-    speech, folder = _speech_of(options.speech), Path(options.person)
+    sound, folder = input_or_keyword(options.speech, "speech", "sentence"), Path(options.person)
+    speech, chosen = _speech_of(sound), chosen_learning(options)
     person = Person.load(folder, options.device or "auto") if folder.is_dir() else None
-    output = check_writable(options.output, ".mp4")
+    if person is None:
+        clip = resolve("clip", options.person, Path.cwd())
+    else:
+        clip = person.clip.path
+        _refuse_other_learning(person, options.person, chosen)
     if options.draws < 1 or (options.mean and options.draws > 1):
         fault = f"is {options.draws}" if options.draws < 1 else "makes no sense with --mean"
         raise ParameterError("--draws", fault, "give 1 or more, without --mean")
+    output, *videos = _outputs(options.output, options.draws, clip=clip, speech=sound)
     if person is None:
         folder = output.with_suffix(".person")
-        how = options.profile, options.recipe, options.seed, options.device, terminal_progress()
-        person = learn_into(folder, options.person, *how, audio_track=options.audio_track)
-    videos = [output.with_stem(f"{output.stem}_{k}") for k in range(2, options.draws + 1)]
+        how = {"seed": options.seed, "device": options.device, "progress": terminal_progress()}
+        person = learn_into(folder, clip, **chosen, **how)
     for k, video in enumerate([output, *videos]):
         seed = None if options.mean else options.seed + k
         talk(person, speech, video, not options.no_mark, terminal_progress(), seed)
@@ -69,16 +76,57 @@ def call(options: Namespace) -> Outcome:
     return result | ({"further_draws": [str(v) for v in videos]} if videos else {}), _show
 
 
-def _speech_of(given):
-    """The sound behind a `speech` argument: (N,) float32 at 16 kHz."""
+def _speech_of(sound):
+    """The sound in a file, or of the sentence: (N,) float32 at 16 kHz."""
     from tfhkit.audio import read_speech
-    from tfhkit.pipeline.places import resolve_input
 
-    if given == "sentence":
+    if sound == "sentence":
         from tfhkit.virtual.voice import default_speech
 
         return default_speech().audio
-    return read_speech(resolve_input(given, "speech"))
+    return read_speech(sound)
+
+
+def _refuse_other_learning(person, named, chosen):
+    """Raise for options of learning that are not those of a person who was learned already."""
+    from tfhkit.profiles import settings_of
+
+    settings = person.settings
+    own = {"profile": settings.profile, "recipe": settings.recipe}
+    settings_of(**own | {name: chosen[name] for name in own if name in chosen})
+    own |= {"audio_track": person.clip.asked_track or "the default one"}
+    for name, value in chosen.items():
+        if value != own[name]:
+            fault = f"is {value}, but {named} was learned with {own[name]}"
+            remedy = "leave it out, or learn the person again into another directory"
+            raise ParameterError(f"--{name.replace('_', '-')}", fault, remedy)
+
+
+def _outputs(given, draws, **inputs):
+    """The videos of all draws, each tried before the work.
+
+    The first was named; of the others, only what the kit made is replaced.
+    """
+    from tfhkit.media import check_writable
+
+    output = check_writable(given, ".mp4", **inputs)
+    videos = [output]
+    for k in range(2, draws + 1):
+        video = check_writable(output.with_stem(f"{output.stem}_{k}"), ".mp4", **inputs)
+        if video.exists() and not _is_synthetic(video):
+            fault = "is there already, and is not a video that the kit made"
+            raise InputError(video, fault, "move it, or name another output")
+        videos.append(video)
+    return videos
+
+
+def _is_synthetic(video):
+    from tfhkit.media import SYNTHETIC_COMMENT, video_metadata
+
+    try:
+        return video_metadata(video).get("comment") == SYNTHETIC_COMMENT
+    except InputError:  # no video at all
+        return False
 
 
 def _show(result: dict[str, Any]) -> str:

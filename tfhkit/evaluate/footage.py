@@ -146,6 +146,11 @@ def advice(facts: Mapping[str, Any]) -> list[Problem]:
     silence = facts["silence_share"]
     unseen = 1 - facts.get("face_share", 1) - left_out / facts["frames"]
     colours, jumps = facts.get("colours", "SDR"), facts.get("jumps", [])
+    track = facts.get("picture_track")
+    if track and track["count"] > 1:
+        chosen = f"picture track {track['names'][track['number'] - 1]} of {track['count']}"
+        say(media, True, f"{chosen} is taken ({track['reason']})",
+            "copy another one to a file of its own, e.g. ffmpeg -map")  # fmt: skip
     say(media, colours.startswith("HDR"), f"its colours are {colours}; they are tone-mapped to SDR",
         "see on the contact sheet that the face looks right")  # fmt: skip
     say(media, len(jumps) > 0, f"its time stamps jump at frames {jumps[:5]}, and are joined there",

@@ -5,14 +5,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
 from tfhkit.camera import CROP_PX, Camera, project, rotation_from_angles
-from tfhkit.coefficients import Coefficients
+from tfhkit.coefficients import N_COEFFICIENTS, Coefficients
 from tfhkit.device import explain_full_memory
 from tfhkit.errors import InputError, check_shape
 from tfhkit.face import load_model
@@ -49,7 +48,8 @@ from tfhkit.fit.report import (
 from tfhkit.landmarks import Landmarks
 from tfhkit.landmarks.mesh_nets import N_MESH
 from tfhkit.landmarks.smoothing import smooth_track
-from tfhkit.media import atomic_path, frames_at, json_text
+from tfhkit.media import Clip, atomic_path, frames_at, json_text
+from tfhkit.media.arrays import npz_content
 from tfhkit.media.clip import FrameSource
 from tfhkit.progress import Progress
 
@@ -135,26 +135,41 @@ class Fit:
         Raises:
             InputError: the file is not one of a fit.
         """
+        remedy = "make it with `tfhkit fit`"
+        content = npz_content(path, "a fit", remedy)
         try:
-            with open(path, "rb") as file, np.load(file) as content:
-                return cls(
-                    Coefficients.from_vector(content["coefficients"]),
-                    content["landmarks_px"],
-                    content["gap"],
-                    content["times"],
-                    Crop(*map(float, content["crop"])),
-                    str(content["model_name"]),
-                    json.loads(str(content["report"])),
-                    str(content["model_path"]),
-                    *(
-                        content[name] if name in content else None
-                        for name in ("sigma_deg", "covered")
-                    ),
-                )
-        except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
-            raise InputError(
-                path, f"is not a fit ({error})", "make it with `tfhkit fit`"
-            ) from error
+            _check_content(content)
+            return cls(
+                Coefficients.from_vector(content["coefficients"]),
+                content["landmarks_px"],
+                content["gap"],
+                content["times"],
+                Crop(*map(float, content["crop"])),
+                str(content["model_name"]),
+                json.loads(str(content["report"])),
+                str(content["model_path"]),
+                content.get("sigma_deg"),
+                content.get("covered"),
+            )
+        except (KeyError, ValueError) as error:
+            raise InputError(path, f"is not a fit ({error})", remedy) from error
+
+
+def _check_content(content):
+    """Raise ValueError where a fit's arrays do not belong together or are not numbers."""
+    n = content["times"].size
+    if n == 0:
+        raise ValueError("it has no frames")
+    shapes = {"times": (n,), "coefficients": (n, N_COEFFICIENTS), "landmarks_px": (n, 68, 2)}
+    for name, shape in (shapes | {"crop": (3,)}).items():
+        check_shape(name, content[name], shape)
+        if content[name].dtype.kind not in "fiu" or not np.isfinite(content[name]).all():
+            raise ValueError(f"{name}: not all are finite numbers")
+    check_shape("gap", content["gap"], (n,))
+    if "sigma_deg" in content:
+        check_shape("sigma_deg", content["sigma_deg"], (n, 3))
+    if not isinstance(json.loads(str(content["report"])), dict):
+        raise ValueError("its report is no table of names and values")
 
 
 @explain_full_memory("fitting the face")
@@ -182,7 +197,8 @@ def fit_clip(
         progress: called as progress(done, total, text).
     Returns:
         Fit; its report holds the numbers of `fit_report`, landmark_backend, photometric_l1 and,
-        as they were before the pixels, photometric_l1_landmarks and jitter_deg_landmarks.
+        as they were before the pixels, photometric_l1_landmarks and jitter_deg_landmarks; also
+        clip_sha256, where the clip is a file.
     Raises:
         InputError: landmarks that are not finite, lie on one point or outside of a given crop.
         ShapeError: landmarks that are not (T, 68, 2).
@@ -233,7 +249,7 @@ def fit_clip(
     report = fit_report(landmark_errors(points, predicted), fitted, landmarks.gap, times, sigma_deg)
     report |= before | {"landmark_sigma_px": sigma_by_group(settings.sigma_px)}
     report |= {"photometric_l1": photometric_l1(own, fitted[chosen], images)}
-    report |= seen_faces(landmarks)
+    report |= seen_faces(landmarks) | _mark_of(clip)
     seen_px = points.astype(np.float32), landmarks.gap
     covered = covered_share(own, fitted[chosen], images)
     return Fit(fitted, *seen_px, times, crop, model.name, report, model.path, sigma_deg, covered)
@@ -259,6 +275,11 @@ def seen_faces(landmarks: Landmarks) -> dict[str, Any]:
         "faces": len(landmarks.people),
         "why": landmarks.why,
     }
+
+
+def _mark_of(clip):
+    """What the fit's report says of a clip that is a file, not a stand-in for one."""
+    return {"clip_sha256": clip.sha256} if isinstance(clip, Clip) else {}
 
 
 def checked_points(clip: FrameSource, landmarks: Landmarks) -> Float[np.ndarray, "T 68 2"]:

@@ -145,6 +145,7 @@ def fit_tracked(tracked: Tracked, landmarks: Landmarks) -> Fit:
     report = fit_report(error, fitted, landmarks.gap, times, sigma_deg) | seen_faces(landmarks)
     report |= {"photometric_l1": photometric_l1(model, fitted[chosen], images)}
     report |= {"tracked": tracked.mark, "tracked_file": Path(tracked.source).name}
+    report |= {"clip_sha256": clip.sha256}
     kept = points.astype(np.float32), landmarks.gap
     covered = covered_share(model, fitted[chosen], images)
     return Fit(fitted, *kept, times, crop, model.name, report, model.path, sigma_deg, covered)

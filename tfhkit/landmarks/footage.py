@@ -152,7 +152,7 @@ def footage_facts(clip: Clip, landmarks: "Landmarks | None" = None) -> dict[str,
     Returns:
         dict: frames, seconds, fps, fps_steady, width, height, colours (in words), jumps (frame
         numbers where the time stamps jump), duplicate_frames, cuts (frame numbers), sound facts,
-        sound_track; with landmarks also faces_per_frame, face_px (median distance
+        sound_track, picture_track; with landmarks also faces_per_frame, face_px (median distance
         ear to ear), face_share (of frames with the face found), bridged_frames, backend,
         unusable (ranges of frames that are left out: reason, first, stop, start_s, end_s),
         unusable_frames, exposure_steps (frame numbers), people (box, share, lip_motion, heard and
@@ -173,6 +173,7 @@ def footage_facts(clip: Clip, landmarks: "Landmarks | None" = None) -> dict[str,
         "cuts": cuts_of(thumbs).tolist(),
         **sound_facts(clip.audio, clip.sr_hz),
         "sound_track": asdict(clip.sound) if clip.sound else None,
+        "picture_track": asdict(clip.pictures) if clip.pictures else None,
     }
     if landmarks is not None:
         width = np.linalg.norm(landmarks.points_px[:, 16] - landmarks.points_px[:, 0], axis=-1)

@@ -3,9 +3,9 @@
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from tfhkit.errors import InputError
 from tfhkit.media.files import atomic_path
@@ -24,6 +24,24 @@ def save_arrays(path: str | Path, content: Any) -> None:
         np.savez(temporary, **{name: a for name, a in arrays.items() if a is not None})
 
 
+def npz_content(path: str | Path, kind: str, remedy: str) -> dict[str, np.ndarray]:
+    """What an `.npz` holds: name -> array.
+
+    Args:
+        path: `.npz` file. kind: what it should be, such as "a fit". remedy: what else to do.
+    Raises:
+        InputError: no such file, or it is damaged or of another format.
+    """
+    try:
+        with open(path, "rb") as file:
+            found = np.load(file)
+            if not isinstance(found, NpzFile):
+                raise ValueError("it holds one array without a name")
+            return {name: found[name] for name in found.files}
+    except Exception as error:  # damage can make any part of the reader fail, in its own way
+        raise InputError(path, f"is not {kind} ({error})", remedy) from error
+
+
 def load_arrays(path: str | Path, kind: type) -> Any:
     """Read what `save_arrays` wrote.
 
@@ -36,12 +54,7 @@ def load_arrays(path: str | Path, kind: type) -> Any:
     """
     needed = {f.name for f in fields(kind) if f.default is MISSING}
     known = {f.name for f in fields(kind)}
-    try:
-        with open(path, "rb") as file, np.load(file) as found:
-            arrays = {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        fault = f"is not a file of {kind.__name__} ({error})"
-        raise InputError(path, fault, "make it again") from error
+    arrays = npz_content(path, f"a file of {kind.__name__}", "make it again")
     if not needed <= set(arrays) <= known:
         fault = f"is not a file of {kind.__name__}: it holds {', '.join(sorted(arrays))}"
         raise InputError(path, fault, "make it again")

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from tfhkit.errors import InputError
-from tfhkit.media.containers import open_container, picture_tracks
+from tfhkit.media.containers import PictureTrack, open_container, picture_tracks, taken_track
 from tfhkit.media.files import sha256_of
 from tfhkit.media.reader import PLAIN, Coding, FrameReader
 from tfhkit.media.scan import refuse_truncated, scan
@@ -18,6 +18,7 @@ from tfhkit.media.stamps import SoundClock, find_joins, joined
 from tfhkit.media.tracks import SoundTrack, choose_track
 
 MIN_SECONDS = 4.0  # below that, nothing can be learned and held out from a clip
+MIN_FPS = 8.0  # fluent speech has four syllables a second, and each opens and closes the mouth
 
 
 @runtime_checkable
@@ -62,6 +63,7 @@ class Clip:
         pts: (T,) int64, the frames' stamps in the file (`stamps.joined` where they jump).
         sound: the sound track that was taken and its mix; None: the file has no sound.
         coding: where the stamps jump, and how colours are coded.
+        pictures: the picture track that was taken.
     """
 
     path: Path
@@ -75,6 +77,7 @@ class Clip:
     pts: Int[np.ndarray, "T"] | None = field(default=None, repr=False)
     sound: SoundTrack | None = None
     coding: Coding = PLAIN
+    pictures: PictureTrack | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -132,21 +135,26 @@ def open_clip(
     Args:
         path: a video file with a sound track.
         min_seconds: refuse what is shorter.
-        need_sound: refuse clips without sound or with silent sound; else they get zeros.
+        need_sound: refuse clips in which no speech can be heard and seen: without sound or with
+            silent sound (else they get zeros), or with fewer than MIN_FPS frames per second.
         audio_track: number of the sound track, from 1; None takes the default one, or one with
             speech.
     Returns:
         Clip.
     Raises:
         InputError: missing file, no video, truncated, no sound, silent, too short, no stamps,
-            stamps that jump without reason, colours that would come out wrong.
+            stamps that jump without reason, too few frames per second, colours that would come
+            out wrong.
     """
     path = Path(path)
     with open_container(path, "video file") as container:
         videos = picture_tracks(container)
         if not videos:
             raise InputError(path, "is not a video (it has no picture track)", "give a video file")
-        found = scan(container, videos[0], path)
+        if container.format.name == "webp_pipe":
+            remedy = "convert an animated one, e.g. magick in.webp out.mp4"
+            raise InputError(path, "is a WebP picture, not a video", remedy)
+        found, pictures = scan(container, videos[0], path), taken_track(videos)
         has_sound = bool(container.streams.audio)
     if audio_track is not None and not has_sound:
         raise InputError(path, "has no sound track", "leave out the track's number")
@@ -163,6 +171,9 @@ def open_clip(
             f"is {duration_s:.1f} s long, at least {min_seconds:g} s are needed",
             "give a longer clip (8 s or more work well)",
         )
+    if need_sound and 1.0 / found.step_s < MIN_FPS:
+        fault = f"shows {1.0 / found.step_s:.1f} frames per second, too few to see speech"
+        raise InputError(path, fault, f"give a clip with {MIN_FPS:g} or more (25 work well)")
     n_samples = round(duration_s * SR_HZ)
     audio = _sound_of(path, survey, found, pts, joins) if survey else np.zeros(0, np.float32)
     if need_sound and audio.size == 0:
@@ -172,7 +183,7 @@ def open_clip(
         refuse_silence(path, audio)
     coding = Coding(joins, found.colours)
     size = found.height, found.width, 1.0 / found.step_s
-    return Clip(path, sha256_of(path), times, *size, audio, SR_HZ, pts, track, coding)
+    return Clip(path, sha256_of(path), times, *size, audio, SR_HZ, pts, track, coding, pictures)
 
 
 def _sound_of(path, survey, found, pts, joins):

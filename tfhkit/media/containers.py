@@ -1,6 +1,7 @@
 """Files opened for FFmpeg by their exact name, with the fault in one line where that fails."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -51,10 +52,43 @@ def open_container(path: Path, kind: str) -> InputContainer:
         ) from error
 
 
+@dataclass(frozen=True)
+class PictureTrack:
+    """Which pictures of a file were taken.
+
+    Args:
+        number: of the track, from 1. count: number of picture tracks.
+        names: of all tracks, such as "2 (1280 x 720)".
+        reason: why this track: "the only one", "default" or "no other is larger".
+    """
+
+    number: int
+    count: int
+    names: tuple[str, ...]
+    reason: str
+
+
 def picture_tracks(container: InputContainer) -> list:
-    """The video streams, without the still picture that music files carry as one."""
+    """The video streams, the one to take first: the default one, else the largest.
+
+    The still picture that music files carry as one is left out.
+    """
     cover = av.stream.Disposition.attached_pic
     tracks = [stream for stream in container.streams.video if not stream.disposition & cover]
     for stream in tracks:
         stream.thread_type = "AUTO"
-    return tracks
+    return sorted(tracks, key=lambda stream: (not _default(stream), -stream.width * stream.height))
+
+
+def taken_track(tracks: list) -> PictureTrack:
+    """The first of `picture_tracks`, described."""
+    taken, stored = tracks[0], sorted(tracks, key=lambda stream: stream.index)
+    names = tuple(f"{n} ({one.width} x {one.height})" for n, one in enumerate(stored, 1))
+    marked = _default(taken) and not all(map(_default, tracks))
+    reason = "default" if marked else "no other is larger"
+    reason = reason if len(tracks) > 1 else "the only one"
+    return PictureTrack(stored.index(taken) + 1, len(tracks), names, reason)
+
+
+def _default(stream):
+    return bool(stream.disposition & av.stream.Disposition.default)

@@ -77,27 +77,35 @@ def disk_fault(error: Exception) -> str | None:
     return os.strerror(number) if number in _DISK_FAULTS else None
 
 
-def check_writable(path: str | Path, *suffixes: str) -> Path:
+def check_writable(path: str | Path, *suffixes: str, **inputs: str | Path | None) -> Path:
     """A path that a long computation will write to, tried before it begins.
 
     Args:
         path: the file to write. suffixes: those that it may have, such as ".mp4".
+        inputs: what a file is for the computation -> the file, which must not be overwritten.
     Returns:
         Path.
     Raises:
-        InputError: another suffix, a folder, a name that the file system or FFmpeg does not take,
-            or a folder that cannot be written to. What was made for the try is removed.
+        InputError: another suffix, an input, a folder, a name that the file system or FFmpeg does
+            not take, or a folder that cannot be written to. What was made for the try is removed.
     """
     path, named = Path(path).expanduser(), " or ".join(suffixes)
     ffmpeg_name(path)
     if path.suffix.lower() not in suffixes:
         raise InputError(path, f"is not named {named}", f"name a file that ends in {named}")
+    for what, given in inputs.items():
+        if given is not None and _is_same(path, given):
+            raise InputError(path, f"is the {what} itself", "name another output")
     try:
         with atomic_path(path):
             _try_name(path, named)
             raise _Tried
     except _Tried:
         return path
+
+
+def _is_same(first, second):
+    return all(map(os.path.exists, (first, second))) and os.path.samefile(first, second)
 
 
 def _try_name(path, named):

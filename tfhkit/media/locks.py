@@ -33,7 +33,8 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.
 _LEFTOVER = re.compile(r"\.(tfhkit-|.+\.)[0-9a-f]{8}(\.\w+)?")  # see `atomic_path` and `Watch`
 _mine: dict[Path, bool] = {}  # folders of this process, and whether it was the first
 
-Holder = dict[str, Any]  # token, pid, machine, host, doing, since (Unix time)
+Holder = dict[str, Any]  # since: Unix time
+_HOLDER = {"token": str, "pid": int, "machine": str, "host": str, "doing": str, "since": float}
 
 
 def try_lock(path: str | Path, shared: bool = False) -> int | None:
@@ -66,14 +67,15 @@ def hold(folder: str | Path, doing: str) -> Iterator[None]:
     Raises:
         InputError: another process holds it, or it cannot be written.
     """
-    place = Path(folder).resolve()
+    place = _resolved(folder)
     if place in _mine:
         yield
         return
-    if place.is_file():
-        raise InputError(folder, "is a file", "name a directory")
-    made = [path for path in (place, *place.parents) if not path.exists()]
+    made: list[Path] = []
     try:
+        if place.is_file():
+            raise InputError(folder, "is a file", "name a directory")
+        made = [path for path in (place, *place.parents) if not path.exists()]
         place.mkdir(parents=True, exist_ok=True)
         joined = _join(place)
         file, token = joined or _take(folder, place, doing)
@@ -101,7 +103,7 @@ def hold(folder: str | Path, doing: str) -> Iterator[None]:
 
 def hold_until_exit(folder: str | Path, doing: str) -> None:
     """`hold` a folder for as long as this process lives."""
-    if Path(folder).resolve() not in _mine:
+    if _resolved(folder) not in _mine:
         stack = contextlib.ExitStack()
         stack.enter_context(hold(folder, doing))
         atexit.register(stack.close)
@@ -113,7 +115,7 @@ def check_free(folder: str | Path) -> None:
     Raises:
         InputError: says which one.
     """
-    place = Path(folder).resolve()
+    place = _resolved(folder)
     holder = _holder(place / LOCK)
     if holder is None or place in _mine or not _lives(holder):
         return
@@ -149,6 +151,15 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _resolved(folder: str | Path) -> Path:
+    """A folder's absolute path without symbolic links."""
+    try:
+        return Path(folder).resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+        remedy = "check its symbolic links, or name another folder"
+        raise InputError(folder, f"cannot be followed ({error})", remedy) from None
 
 
 def _take(folder: str | Path, place: Path, doing: str) -> tuple[int, str]:
@@ -224,15 +235,25 @@ def _join(place: Path) -> tuple[int, str] | None:
 
 
 def _held_above() -> dict[str, str]:
-    return json.loads(os.environ.get(HELD) or "{}")
+    """Folders that processes above this one hold, with their tokens."""
+    try:
+        held = json.loads(os.environ.get(HELD) or "{}")
+    except ValueError:
+        return {}
+    pairs = held.items() if isinstance(held, dict) else ()
+    return {name: token for name, token in pairs if isinstance(token, str)}
 
 
 def _holder(path: Path) -> Holder | None:
-    """Who wrote a lock file; None if it is empty or gone."""
+    """Who wrote a lock file; None if it is empty or gone, or says something else."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        holder = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    known = isinstance(holder, dict) and all(
+        isinstance(holder.get(name), kind) for name, kind in _HOLDER.items()
+    )
+    return holder if known else None
 
 
 def _lives(holder: Holder | None) -> bool:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from tfhkit.errors import InputError, check_shape
 from tfhkit.media.containers import open_container
 from tfhkit.media.files import atomic_path
+from tfhkit.media.scan import refuse_truncated_sound
 from tfhkit.media.stamps import SoundClock
 from tfhkit.media.tracks import SILENT_PEAK, Survey, channels_of, choose_track, decoded_sound
 
@@ -32,7 +33,8 @@ def read_audio(
         (N,) float32 in [-1, 1], the mean of the channels, or the channel that carries the speech
         where the mean does not (`mix.choose_channel`).
     Raises:
-        InputError: no such file, not a sound file, no sound track, empty, silent.
+        InputError: no such file, not a sound file, no sound track, empty, truncated, silent,
+            samples that are no numbers.
     """
     path = Path(path)
     with open_container(path, "sound file") as container:
@@ -42,6 +44,7 @@ def read_audio(
     audio, _ = decode_audio(path, found, sr_hz, SoundClock(path))
     if audio.size == 0:
         raise InputError(path, "has no sound samples (it is empty)", "give a file with speech")
+    refuse_truncated_sound(path, found.index)
     if not silent_ok:
         refuse_silence(path, audio)
     return audio

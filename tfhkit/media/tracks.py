@@ -99,23 +99,33 @@ def survey(path: Path, index: int) -> Survey:
     Args:
         path: the file. index: of the track among the sound tracks, from 0.
     Raises:
-        InputError: it cannot be decoded.
+        InputError: it cannot be decoded, or some of its samples are no numbers.
     """
     meters: dict[tuple[int, int], PieceMeter] = {}
     spans: list[Span] = []
     layout: tuple[str, ...] = ()
-    end_s = None
+    end_s, read_s, n_broken, broken_s = None, 0.0, 0, 0.0
     with open_container(path, "sound file") as container:
         for frame in decoded_sound(container, container.streams.audio[index], path):
             block = channels_of(frame)
             layout = layout or tuple(channel.name for channel in frame.layout.channels)
             key = len(block), frame.sample_rate
-            meters.setdefault(key, PieceMeter(*key)).add(block)
+            broken = ~np.isfinite(block).all(axis=0)
+            if broken.any() and not n_broken:
+                broken_s = read_s + int(broken.argmax()) / frame.sample_rate
+            n_broken += int(broken.sum())
+            read_s += frame.samples / frame.sample_rate
+            if not n_broken:
+                meters.setdefault(key, PieceMeter(*key)).add(block)
             start_s = float(frame.time) if frame.time is not None else end_s or 0.0
             if end_s is None or abs(start_s - end_s) > BACK_S:
                 spans.append(Span(start_s, start_s))
             end_s = start_s + frame.samples / frame.sample_rate
             spans[-1] = Span(spans[-1].start_s, end_s)
+    if n_broken:
+        which = f"{n_broken}, the first at {broken_s:.3f} s"
+        fault = f"samples of its sound are NaN or infinite ({which})"
+        raise InputError(path, fault, "repair the recording, or export its sound again")
     channel, peak, speech = {}, 0.0, False
     for n_channels in {n for n, _ in meters}:
         alike = [meter for (n, _), meter in meters.items() if n == n_channels]
@@ -148,14 +158,14 @@ def decoded_sound(
 def choose_track(path: Path, wanted: int | None = None) -> tuple[Survey, SoundTrack]:
     """The sound track to take: the default one, else the first.
 
-    A track that is silent or cannot be decoded gives way to the next, and one without speech to
-    one with speech.
+    A track that is silent or broken gives way to the next, and one without speech to one with
+    speech.
 
     Args:
         path: a file with sound.
         wanted: number of the track, from 1; None chooses.
     Raises:
-        InputError: no such track, or none that can be decoded.
+        InputError: no such track, or none that is whole.
     """
     with open_container(path, "sound file") as container:
         streams = list(container.streams.audio)
@@ -175,7 +185,7 @@ def choose_track(path: Path, wanted: int | None = None) -> tuple[Survey, SoundTr
             found.append(survey(path, index))
         except InputError as error:
             faults.append(error)
-            left.append(f"{index + 1} cannot be decoded")
+            left.append(f"{index + 1} is broken")
             continue
         if found[-1].speech and found[-1].peak >= SILENT_PEAK:
             break

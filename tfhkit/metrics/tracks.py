@@ -25,7 +25,9 @@ _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds"
             "ms": 1e-3, "msec": 1e-3, "milliseconds": 1e-3}  # fmt: skip
 _DEGREES = dict.fromkeys(("", "deg", "degs", "degree", "degrees", "\N{DEGREE SIGN}"), 1.0)
 _DEGREES |= dict.fromkeys(("rad", "rads", "radian", "radians"), float(np.degrees(1.0)))
-_PART = re.compile(r"(?P<path>.*)\[(?P<start>-?\d*):(?P<stop>-?\d*)\]")
+_PART = re.compile(r"(?P<path>.*)\[(?P<start>(?:-?\d+)?):(?P<stop>(?:-?\d+)?)\]")
+_MOST_DEG = 180.0  # of an angle, and of its change from row to row
+_MOST_STEP_S = 0.9  # of a time whose unit is not named; numbers of frames have steps of 1
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ def read_track(path: str | Path, fps: float = 25.0) -> PoseTrack:
     Returns:
         PoseTrack.
     Raises:
-        InputError: no such file, another kind of file, what is not a number, unsorted times.
+        InputError: no such file, another kind of file, what is not a number, unsorted times; in a
+            table also angles beyond 180 degrees, jumps between its two ends, and times without a
+            unit that look like milliseconds or numbers of frames.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
@@ -130,7 +134,7 @@ def _from_table(path):
             remedy = "put semicolons between the columns if numbers have decimal commas"
             raise InputError(f"{path}, row {line + 1}", words, remedy)
         for k, name in enumerate(COLUMNS):
-            at, unit = columns[name]
+            at, _, unit = columns[name]
             cell = row[at].strip() if at < len(row) else None
             try:
                 table[line, k] = float(cell.replace(",", ".") if between != "," else cell) * unit
@@ -138,11 +142,31 @@ def _from_table(path):
                 where = f"{path}, row {line + 1}"
                 words = f"{name} is {cell!r}, which is not a number"
                 raise InputError(where, words, "fill or cut such rows") from None
+    for column, name in zip(table.T[1:], COLUMNS[1:]):
+        _check_angles(path, name, column)
+    steps = np.diff(table[:, 0])
+    if not columns["time"][1] and len(steps) and np.median(steps) > _MOST_STEP_S:
+        words = f"time has steps of {np.median(steps):g}, so it seems to be in ms or in frames"
+        raise InputError(path, words, "write seconds, or name the unit: 'time (ms)', 'time (s)'")
     return PoseTrack(str(path), np.radians(table[:, 1:]), table[:, 0])
 
 
+def _check_angles(path, name, degrees):
+    """Refuse a column that counts from 0 to 360, or goes round from one end to the other."""
+    remedy = "write angles from -180 to 180, 0 for a face that looks at the camera"
+    far = np.abs(degrees) > _MOST_DEG
+    if far.any():
+        row = int(np.argmax(far))
+        raise InputError(f"{path}, row {row + 1}", f"{name} is {degrees[row]:g} degrees", remedy)
+    jumps = np.abs(np.diff(degrees)) > _MOST_DEG
+    if jumps.any():
+        row = int(np.argmax(jumps)) + 1
+        fault = f"{name} jumps from {degrees[row - 1]:g} to {degrees[row]:g} degrees"
+        raise InputError(f"{path}, row {row + 1}", fault, remedy)
+
+
 def _columns(path, head):
-    """Column name -> its place, and the factor to seconds or degrees."""
+    """Column name -> its place, its unit as written, and the factor to seconds or degrees."""
     found = {}
     for at, cell in enumerate(head):
         name, *given = _HEAD.fullmatch(cell.strip().lower()).group("name", "a", "b")
@@ -155,7 +179,7 @@ def _columns(path, head):
             raise InputError(path, f"the unit of {cell.strip()!r} is not known", remedy)
         if name in found:
             raise InputError(path, f"has two columns {name}", "keep one of them")
-        found[name] = at, units[unit]
+        found[name] = at, unit, units[unit]
     missing = [name for name in COLUMNS if name not in found]
     if missing:
         raise InputError(path, f"has no column {missing[0]}", _REMEDY)

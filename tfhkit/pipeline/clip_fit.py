@@ -105,7 +105,7 @@ def fit_for(
     Returns:
         The fit of the wanted frames, or of the whole clip.
     Raises:
-        ParameterError: the file's fit has another length.
+        ParameterError: the file's fit is of another clip.
         InputError: the file is not a fit, or the clip shows no face.
     """
     wanted = first_frames(clip, frames)
@@ -115,4 +115,7 @@ def fit_for(
     if len(made) not in (len(clip), len(wanted)):
         fault = f"has {len(made)} frames, the clip {len(clip)}"
         raise ParameterError(f"--fit {file}", fault, "give the fit of the whole clip")
+    apart_s = np.abs(made.times - clip.times[: len(made)]).max()
+    if apart_s > 0.5 / clip.fps or made.report.get("clip_sha256", clip.sha256) != clip.sha256:
+        raise ParameterError(f"--fit {file}", "is of another clip", "give the fit of this clip")
     return made

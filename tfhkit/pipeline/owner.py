@@ -32,7 +32,8 @@ def check_owner(out: Path | str, clip: Path) -> None:
 def owner_of(out: Path | str) -> tuple[str, str] | None:
     """Name and SHA-256 of the clip that a run directory belongs to; None if it belongs to none.
 
-    A run writes them down when it begins. Where that file is gone, the steps' manifests tell.
+    A run writes them down when it begins, and forgets them where it ends without a finished step.
+    Where that file is gone, the steps' manifests tell.
     """
     try:
         about = json.loads((Path(out) / FILE).read_text(encoding="utf-8"))
@@ -51,3 +52,9 @@ def claim(out: Path, clip: Path) -> None:
     check_owner(out, clip)
     if not (out / FILE).is_file():
         write_json(out / FILE, {"clip": str(clip), "clip_sha256": sha256_of(clip)})
+
+
+def disclaim_empty(out: Path) -> None:
+    """Let a run directory in which no step is finished belong to no clip."""
+    if not any(out.glob(f"[0-9][0-9]_*/{manifests.FILE}")):
+        (out / FILE).unlink(missing_ok=True)

@@ -61,6 +61,8 @@ def resolve_input(path: Path | str, what: str) -> Path:
     Raises:
         InputError: there is no such file.
     """
+    if not str(path):
+        raise InputError(what, "its name is empty", "name a file")
     given = Path(path).expanduser()
     for candidate in (Path.cwd() / given, base_dir() / given):
         if candidate.is_file():

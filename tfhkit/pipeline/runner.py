@@ -17,7 +17,7 @@ from tfhkit.pipeline.advice import say_advice
 from tfhkit.pipeline.course import Course
 from tfhkit.pipeline.execution import StageError, execute, was_stopped
 from tfhkit.pipeline.manifest import Manifest
-from tfhkit.pipeline.owner import claim, owner_of
+from tfhkit.pipeline.owner import claim, disclaim_empty, owner_of
 from tfhkit.pipeline.parameters import Parameter, Value, assign, own_parameters, parameters_of
 from tfhkit.pipeline.step import KEYWORDS, resolve
 from tfhkit.profiles import Settings, check_seed, settings_of
@@ -108,7 +108,10 @@ def run_series(
     with hold(run.out, "tfhkit run"):
         claim(run.out, inputs.clip_file())
         remove_leftovers(run.out, run.hidden_files())
-        return [_keep_or_execute(run, name, content[name], values[name], say) for name in content]
+        try:
+            return [_keep_or_execute(run, n, content[n], values[n], say) for n in content]
+        finally:
+            disclaim_empty(run.out)
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,8 @@ def make_portrait(
     """
     if not 64 <= size_px <= 2048:
         raise ParameterError("size", f"must be 64 to 2048 px, got {size_px}", "e.g. 512")
-    output, place = check_writable(output, ".mp4"), choose_device(device)
+    output = check_writable(output, ".mp4", picture=picture, speech=speech)
+    place = choose_device(device)
     began = time.perf_counter()
     image, name = read_portrait(picture)
     if speech == "sentence":

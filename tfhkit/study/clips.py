@@ -1,6 +1,7 @@
 """Which clips a study measures: folders, patterns, lists, files, the sample, virtual people."""
 
 import glob
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -89,9 +90,9 @@ def with_coefficients(clips: Sequence[StudyClip], place: str | Path) -> tuple[St
     return tuple(found)
 
 
-def _clips_of(source):
-    """The clips of one source."""
-    if source.startswith("virtual"):
+def _clips_of(source, lists=()):
+    """The clips of one source, which `lists` name, each in the one before."""
+    if _is_virtual(source):
         return _virtual(source)
     if source == "sample":
         return [StudyClip("sample", fetch("sample_clip"))]
@@ -99,7 +100,7 @@ def _clips_of(source):
     if path.is_dir():
         return _of_folder(path)
     if path.suffix.lower() in (".txt", ".list"):
-        return _of_list(path)
+        return _of_list(path, lists)
     if any(sign in source for sign in "*?[") and not path.exists():
         found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
         found = [name for name in found if name.is_file()]
@@ -109,6 +110,11 @@ def _clips_of(source):
     if not path.is_file():
         raise InputError(source, "there is no such file or folder", "check the name")
     return [_of_file(path)]
+
+
+def _is_virtual(source, folder=Path()):
+    """Whether a source asks for virtual people; a file or folder of this name goes before."""
+    return source.startswith("virtual:") and not (folder / source).exists()
 
 
 def _virtual(source):
@@ -140,23 +146,25 @@ def _of_folder(folder):
     return [_of_file(path) for path in files]
 
 
-def _of_list(path):
+def _of_list(path, lists):
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, "cannot be read as text", "write one clip per line") from error
+    lists = (*lists, os.path.realpath(path))
     clips: list[StudyClip] = []
     for number, line in enumerate(lines, 1):
         entry = line.strip()
         if not entry or entry.startswith("#"):
             continue
-        relative = path.parent / Path(entry).expanduser()
-        if not entry.startswith("virtual") and entry != "sample":
-            entry = str(relative)
-        if Path(entry) == path:
-            raise InputError(f"{path}, line {number}", "names the list itself", "remove the line")
+        if entry != "sample" and not _is_virtual(entry, path.parent):
+            entry = str(path.parent / Path(entry).expanduser())
+        if os.path.realpath(entry) in lists:
+            own = os.path.realpath(entry) == lists[-1]
+            fault = "names the list itself" if own else f"names {entry}, which names this list"
+            raise InputError(f"{path}, line {number}", fault, "remove the line")
         try:
-            clips += _clips_of(entry)
+            clips += _clips_of(entry, lists)
         except InputError as error:
             where = f"{path}, line {number}"
             raise InputError(where, f"{error.where}: {error.fault}", error.remedy) from error

@@ -12,7 +12,16 @@ from tfhkit.media.locks import hold
 from tfhkit.progress import Progress
 from tfhkit.study.clips import StudyClip
 from tfhkit.study.report import write_report
-from tfhkit.study.results import FAILURE, FILE, FORMAT, Study, read_json, read_study
+from tfhkit.study.results import (
+    CLIP,
+    FAILURE,
+    FILE,
+    FORMAT,
+    Study,
+    read_index,
+    read_json,
+    read_study,
+)
 from tfhkit.study.settings import StudySettings
 from tfhkit.study.task import ClipTask, measure_clip
 from tfhkit.study.work import COLUMNS
@@ -52,7 +61,8 @@ def run_study(
     Each clip has a folder of its own with what its stages found. Clips and stages that are there
     are not repeated, so that a study that was stopped resumes, and one that grows computes what is
     new. A clip that fails is listed with its reason. One that ran out of time, or whose worker
-    died, is tried again by the next call; one that was refused is not.
+    died, is tried again by the next call; one that was refused only where its file changed. A file
+    that is not the one that was measured under its name is refused.
 
     Args:
         clips: as from `find_clips`.
@@ -66,13 +76,13 @@ def run_study(
         InputError: the folder holds something else, or a study with other settings; no scheduler
             answers; the disk is full.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     with _opened(folder, settings):
         tasks = [
             ClipTask(clip, folder.absolute(), tuple(stages), settings, run.device, run.limit_s)
             for clip in clips
         ]
-        to_do = [task for task in tasks if task.missing()]
+        to_do = [task for task in tasks if task.needs_work()]
         done = len(tasks) - len(to_do)
         if to_do:
             with connect(run.workers) as client:
@@ -111,20 +121,22 @@ def _measure(client, tasks: Sequence[ClipTask], done: int, progress: Progress | 
 def _opened(folder: Path, settings: StudySettings) -> Iterator[None]:
     """Hold the study's folder; its settings are those that it began with."""
     with hold(folder, "tfhkit study"):
-        index = read_json(folder / FILE)
-        if index is None:
-            if any(not path.name.startswith(".") for path in folder.iterdir()):
+        mine = asdict(settings)
+        if (folder / FILE).exists():
+            kept = [asdict(read_index(folder / FILE)[1])]
+        else:  # it was deleted, or nothing has begun
+            kept = [clip["settings"] for path in folder.glob(f"clips/*/{CLIP}")
+                    if (clip := read_json(path, ["settings"]))]  # fmt: skip
+            if not kept and any(not path.name.startswith(".") for path in folder.iterdir()):
                 raise InputError(folder, "holds something else already", "name another folder")
-            write_json(folder / FILE, {"format": FORMAT, "settings": asdict(settings)})
-        elif index.get("format") != FORMAT:
-            fault = "holds a study of another version of the kit"
-            raise InputError(folder, fault, "name another folder")
-        elif index["settings"] != asdict(settings):
-            mine = asdict(settings)
-            apart = [f"{k} {v} (here {mine.get(k)})" for k, v in index["settings"].items()
-                     if mine.get(k) != v]  # fmt: skip
-            fault = f"holds a study with other settings: {', '.join(apart)}"
-            raise InputError(folder, fault, "use the same settings, or name another folder")
+        for theirs in kept:
+            if theirs != mine:
+                apart = [f"{k} {v} (here {mine.get(k)})" for k, v in theirs.items()
+                         if mine.get(k) != v]  # fmt: skip
+                fault = f"holds a study with other settings: {', '.join(apart)}"
+                raise InputError(folder, fault, "use the same settings, or name another folder")
+        if not (folder / FILE).exists():
+            write_json(folder / FILE, {"format": FORMAT, "settings": mine})
         yield
 
 

@@ -1,24 +1,25 @@
 """The task of a study: one clip passes its stages; each is kept, and none is repeated."""
 
+import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfhkit.cluster import tell
 from tfhkit.errors import InputError, TfhkitError
-from tfhkit.media import open_clip, sha256_of, write_json
+from tfhkit.media import open_clip, write_json
 from tfhkit.media.files import disk_fault
-from tfhkit.media.locks import hold, remove_leftovers
+from tfhkit.media.locks import LOCK, hold, remove_leftovers
 from tfhkit.study import motion_stages, picture_stages
 from tfhkit.study.clips import StudyClip
+from tfhkit.study.identity import Identity, identify, other_than
 from tfhkit.study.one_frame import judge_one_frame
 from tfhkit.study.people import make_person_clip
-from tfhkit.study.results import FAILURE, read_json
-from tfhkit.study.settings import StudySettings
+from tfhkit.study.results import CLIP, FAILURE, read_failure, read_json, read_stage
+from tfhkit.study.settings import STAGES, StudySettings
 from tfhkit.study.work import ClipWork
 
-CLIP = "clip.json"
 VIRTUAL = "virtual"  # folder of the clips of virtual people
 TOLD_EVERY_S = 10.0
 MEASURES = {
@@ -58,18 +59,51 @@ class ClipTask:
         """The clip's folder in the study."""
         return self.folder / "clips" / self.clip.name
 
+    @property
+    def video(self) -> Path:
+        """The clip's file; a virtual person's is made by the study."""
+        return self.clip.path or self.folder / VIRTUAL / f"{self.clip.name}.mp4"
+
     def failure(self) -> dict[str, Any] | None:
         """Why the clip failed, unless that was in a stage that is not asked for now."""
-        failure = read_json(self.own_folder / FAILURE)
+        failure = read_failure(self.own_folder)
         asked = failure is not None and failure["stage"] in (None, *self.stages)
         return failure if asked else None
 
     def missing(self) -> list[str]:
-        """Stages that are not finished; none for a clip that was refused for good."""
-        failure = self.failure()
-        if failure and failure["refused"]:
-            return []
-        return [s for s in self.stages if not (self.own_folder / f"{s}.json").is_file()]
+        """Stages that are not finished."""
+        return [stage for stage in self.stages if read_stage(self.own_folder, stage) is None]
+
+    def identity(self) -> Identity:
+        """What the clip is measured from; see `identify`."""
+        known: dict[str, str] = {}
+        for kept in (_measured(self), _refused(self)):
+            known |= (kept or {}).get("stamps", {})
+        return identify(self.video, self.clip.coefficients, self.settings, known)
+
+    def needs_work(self) -> bool:
+        """Whether a stage is missing, or the files are others than those that were looked at.
+
+        A clip that was refused is looked at again only where its files changed. What was read for
+        this is kept, so that the next call need not read it again.
+        """
+        failure, missing = self.failure(), self.missing()
+        # what was finished before the refusal may be damaged since
+        refused = failure and failure["refused"] and failure["stage"] in (None, *missing[:1])
+        if not refused and (failure or missing):
+            return True
+        if self.clip.path is None and not self.video.is_file():
+            return False  # it was removed, and would be filmed again as it was
+        before = _refused(self) if refused else _measured(self)
+        try:
+            now = self.identity()
+        except InputError:
+            return True  # the worker says why
+        if before is None or other_than(before, now):
+            return True
+        if not refused and before != now:
+            write_json(self.own_folder / CLIP, now)
+        return False
 
 
 class TimeLimit(TfhkitError):
@@ -116,9 +150,12 @@ def measure_clip(task: ClipTask) -> None:
     with hold(task.own_folder, "tfhkit study"):
         remove_leftovers(task.own_folder, task.own_folder.rglob(".tfhkit-*"))
         stage: str | None = None
+        identity: Identity | None = None
         watch = Watch(task.clip.name, time.monotonic() + task.limit_s, task.limit_s)
         try:
-            work = _begin(task, watch)
+            truth = _film(task, watch)
+            identity = task.identity()
+            work = _begin(task, identity, truth, watch)
             for stage in task.missing():
                 watch.enter(stage)
                 began = time.monotonic()
@@ -128,10 +165,20 @@ def measure_clip(task: ClipTask) -> None:
             if task.failure():
                 (task.own_folder / FAILURE).unlink()
         except Exception as error:
-            _note(task, stage, error)
+            _note(task, stage, identity, error)
 
 
-def _note(task, stage, error):
+def _measured(task: ClipTask) -> Identity | None:
+    """What the clip's finished stages were measured from."""
+    return read_json(task.own_folder / CLIP)
+
+
+def _refused(task: ClipTask) -> Identity | None:
+    """What was refused; None where nothing was, or nobody knows."""
+    return (read_failure(task.own_folder) or {}).get("identity")
+
+
+def _note(task, stage, identity, error):
     """Write down why a clip failed; a fault of the disk ends the study instead."""
     fault = disk_fault(error) or disk_fault(error.__cause__ or error)
     if fault is not None:
@@ -142,30 +189,37 @@ def _note(task, stage, error):
     text = str(error) if known else f"unexpected {type(error).__name__}: {error}"
     refused = isinstance(error, InputError)  # the same file would be refused again
     content = {"stage": stage, "reason": " ".join(text.split()), "refused": refused}
-    write_json(task.own_folder / FAILURE, content)
+    write_json(task.own_folder / FAILURE, {**content, "identity": identity})
 
 
-def _begin(task: ClipTask, watch: Watch) -> ClipWork:
-    """The opened clip; a virtual person's is made first."""
-    clip, truth = task.clip, None
-    path = clip.path
-    if path is None:
-        path = task.folder / VIRTUAL / f"{clip.name}.mp4"
-        if not path.is_file():
-            watch.enter("filming")
-        make_person_clip(path, clip.number, clip.seconds, watch)
-        truth = path.with_suffix(".truth.npz")
-    mine: dict[str, Any] = {
-        "clip": path.name,
-        "sha256": sha256_of(path),
-        "settings": asdict(task.settings),
-    }
-    mine |= {"coefficients": clip.coefficients and str(clip.coefficients)}
-    found = read_json(task.own_folder / CLIP)
-    if found is not None and found != mine:
-        fault = "is not the file that was measured before under this name"
+def _film(task: ClipTask, watch: Watch) -> Path | None:
+    """Make a virtual person's clip where it is not there: its truth; None for a real clip."""
+    if task.clip.path is not None:
+        return None
+    if not task.video.is_file():
+        watch.enter("filming")
+    make_person_clip(task.video, task.clip.number, task.clip.seconds, watch)
+    return task.video.with_suffix(".truth.npz")
+
+
+def _begin(task: ClipTask, identity: Identity, truth: Path | None, watch: Watch) -> ClipWork:
+    """The opened clip, which is the one whose finished stages are there."""
+    before = _measured(task)
+    fault = other_than(before, identity) if before else None
+    if fault and any(read_stage(task.own_folder, stage) for stage in STAGES):
         remedy = f"delete {task.own_folder}, or give the study another folder"
-        raise InputError(path, fault, remedy)
-    write_json(task.own_folder / CLIP, mine)
-    how = task.settings, task.device, clip.coefficients, truth, watch
-    return ClipWork(open_clip(path), task.own_folder, *how)
+        raise InputError(task.video, fault, remedy)
+    if fault:
+        _forget(task.own_folder)
+    write_json(task.own_folder / CLIP, identity)
+    how = task.settings, task.device, task.clip.coefficients, truth, watch
+    return ClipWork(open_clip(task.video), task.own_folder, *how)
+
+
+def _forget(folder: Path) -> None:
+    """Remove what was begun with another file; the lock stays."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
