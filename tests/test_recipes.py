@@ -205,7 +205,7 @@ def test_an_unknown_recipe_is_one_line(tmp_path, capsys):
     ):
         assert main([*command, "--recipe", "mine"]) == 2
         assert capsys.readouterr().err.strip() == f"tfhkit: {words}"
-    with pytest.raises(ParameterError, match="seed: is -1; give 0 or more"):
+    with pytest.raises(ParameterError, match="seed: is -1; give 0 to 4294967295"):
         talk.learn(fetch("sample_clip"), "tiny", seed=-1)
     for fault in ({"folds": 1}, {"folds": -2}, {"schedule": "linear"}):
         with pytest.raises(ParameterError, match=next(iter(fault))):
