@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfhkit.metrics.baselines import FROZEN_TRAINING, HALVES, REPLAY
+from tfhkit.metrics.naturalness import MEASURES
 from tfhkit.study.motion_stages import (
     APART,
     CIRCULAR,
@@ -36,7 +37,6 @@ from tfhkit.study.picture_stages import (
     LENGTHS,
     LOW,
     METHODS,
-    REAL_HALVES,
     SCORES,
     few_label,
 )
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from tfhkit.study.results import Study
 
 LEAST_P = 0.001
-PARTS = "lips head brows silence sync".split()  # of the naturalness
 PICTURE = ("PSNR, dB", "SSIM", "perceptual distance", "mouth distance, share of the eyes'")
 
 
@@ -76,6 +75,13 @@ class PaperTable:
     title: str
     stage: str
     lines: tuple[Line, ...]
+
+
+def _lines(measures: Sequence[str], methods: Sequence[str]) -> tuple[Line, ...]:
+    """A line for each method, measure after measure."""
+    return tuple(
+        Line(f"{method}, {measure}", measure, method) for measure in measures for method in methods
+    )
 
 
 TABLES = (
@@ -109,11 +115,7 @@ TABLES = (
     PaperTable(
         "Lips from sound, after personal training (Sec. 3.2)",
         "mapping",
-        tuple(
-            Line(f"{name}, {measure}", measure, name)
-            for measure in (LIP_R, LIP_MM)
-            for name in ("ours", RIDGE, FROZEN_MOUTH, SHIFTED)
-        ),
+        _lines((LIP_R, LIP_MM), ("ours", RIDGE, FROZEN_MOUTH, SHIFTED)),
     ),
     PaperTable(
         "Refined frames beside the real ones (Sec. 3.4)",
@@ -128,11 +130,7 @@ TABLES = (
     PaperTable(
         "The written video, looked at as any video",
         "naturalness",
-        tuple(
-            Line(f"{name}, {measure}", measure, name)
-            for measure in ("naturalness", *(f"{part}, closeness" for part in PARTS))
-            for name in ("ours", REAL_HALVES)
-        )
+        _lines(("naturalness", *(f"{part}, closeness" for part in MEASURES)), ("ours", HALVES))
         + (
             Line("ours, HS of the written video", "HS of the written video", "ours"),
             Line("real, found twice, HS", "HS of the written video", "real, found twice"),
@@ -153,21 +151,12 @@ TABLES = (
     PaperTable(
         "Number of frames to learn from (App. B): lips",
         "length",
-        tuple(
-            Line(f"{name}, {measure}", measure, name)
-            for measure in (LIP_R, LIP_MM)
-            for name in (GENERAL, *(f"N = {n}" for n in LENGTHS))
-        ),
+        _lines((LIP_R, LIP_MM), (GENERAL, *(f"N = {n}" for n in LENGTHS))),
     ),
     PaperTable(
         "Few frames, with either albedo (Sec. 3.3.1)",
         "few-frames",
-        tuple(
-            Line(f"{few_label(n, albedo)}, {measure}", measure, few_label(n, albedo))
-            for measure in PICTURE
-            for n in FEW
-            for albedo in (LOW, DETAILED)
-        ),
+        _lines(PICTURE, [few_label(n, albedo) for n in FEW for albedo in (LOW, DETAILED)]),
     ),
     PaperTable(
         "One frame and the general mapping, Ours-G (Table 2)",

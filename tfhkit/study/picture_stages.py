@@ -15,6 +15,7 @@ from tfhkit.evaluate.motion import compare_lips
 from tfhkit.evaluate.refine import Material, answers_to, predicted_images
 from tfhkit.evaluate.written import score_written
 from tfhkit.media import frames_at
+from tfhkit.metrics.baselines import HALVES
 from tfhkit.motion import predict_motion
 from tfhkit.motion.general import general_mapping
 from tfhkit.refine import refine
@@ -34,7 +35,6 @@ SCORES = {
     "identity_similarity": "likeness of the person, cosine",
 }
 HEARD = ", lips from sound"  # what the mouth's pictures are made from; else from the real lips
-REAL_HALVES = "real, half against half"
 METHODS = {"refined": "ours", "unrefined": "rendering", "nearest_frame": "nearest frame"}
 LENGTHS = (100, 200, 300, 500, 800)  # App. B
 FEW = (1, 10, 30)
@@ -65,10 +65,10 @@ def judge_written(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
     found = score_written(person, seed=work.settings.seed, progress=work.progress)
     natural, numbers = found.naturalness, found.summary()
     rows = [row("naturalness", "ours", natural.mean, **between(natural.interval))]
-    rows.append(row("naturalness", REAL_HALVES, natural.spread))
+    rows.append(row("naturalness", HALVES, natural.spread))
     for name, part in natural.parts.items():
         rows.append(row(f"{name}, closeness", "ours", part.closeness, **between(part.interval)))
-        rows.append(row(f"{name}, closeness", REAL_HALVES, part.spread))
+        rows.append(row(f"{name}, closeness", HALVES, part.spread))
     rows.append(row("HS of the written video", "ours", numbers["hs_written"]))
     rows.append(row("HS of the written video", "real, found twice", numbers["hs_repeated"]))
     for name in ("frame_wise", "aligned"):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfhkit.media import atomic_path
+from tfhkit.metrics.baselines import HALVES
 from tfhkit.study.motion_stages import (
     APART,
     CIRCULAR,
@@ -30,7 +31,7 @@ FORESTS = (
     ("mapping", LIP_R, "ours", RIDGE),
     ("head-pose", "HS", OURS, "replay of the training part"),
     ("refinement", "PSNR, dB", "ours", "rendering"),
-    ("naturalness", "naturalness", "ours", "real, half against half"),
+    ("naturalness", "naturalness", "ours", HALVES),
 )
 STYLE = """
 :root { color-scheme: light dark; }
