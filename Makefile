@@ -58,7 +58,8 @@ notebooks: $(STAMP)
 setup: $(STAMP)
 
 # The sample clip, MediaPipe's networks and EfficientNet-Lite are fetched here, so that the series needs no network
-# later; where that fails, the run that wants them says what to do.
+# later; where that fails, the run that wants them says what to do. librosa compiles its loops when they are first
+# imported, which takes half a minute: here, once, and not in somebody's first command.
 $(STAMP): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' || \
 	  { echo "Python 3.11 or 3.12 is needed; name one: make PYTHON=/path/to/python3.12"; exit 2; }
@@ -80,6 +81,7 @@ endif
 	@$(BIN)/jupyter trust notebooks/*.ipynb >/dev/null
 	@$(BIN)/python -c "from tfhkit.assets import fetch_for_the_series as f; f()" 2>/dev/null \
 	  || echo "the sample clip, the landmarks' networks or the image features could not be fetched now; they are fetched when they are needed"
+	@$(BIN)/python -c "import librosa; librosa.stft, librosa.pyin"
 	@touch $(STAMP)
 
 # Beside a CPU build of torch, the tests' tools are installed when they are first needed.

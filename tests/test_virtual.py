@@ -252,7 +252,7 @@ def test_corpus_round_trip(tmp_path):
         ({"n_speakers": 0}, "n_speakers: is 0; give at least 1"),
         ({"seconds_each": 1.9}, "seconds_each: is 1.9; give 2 to 3600 s"),
         ({"seconds_each": float("nan")}, "seconds_each: is nan"),
-        ({"seed": -1}, "seed: is -1; give 0 or more"),
+        ({"seed": -1}, "seed: is -1; give 0 to 4294967295"),
         ({"workers": 0}, "workers: is 0; give at least 1"),
     ],
 )

@@ -248,6 +248,8 @@ def train_epoch(
     torch.manual_seed(settings.seed * 100_003 + epoch)
     for group, lr in zip(optimiser.param_groups, learning_rates(epoch, settings)):
         group["lr"] = lr
+        for weights in group["params"]:
+            weights.requires_grad_(lr > 0)  # no gradient is computed for what stands still
     training_mode(net, fine_tuning and settings.keep_statistics)
     length, batch = settings.sequence_frames, settings.batch
     sums: dict[str, Tensor] = {}

@@ -22,12 +22,13 @@ from tfhkit.person import Motion
 from tfhkit.refine import refine
 from tfhkit.refine.general import general_refiner
 from tfhkit.render import detailed_albedo
+from tfhkit.study.motion_stages import FROZEN_MOUTH
 from tfhkit.study.work import ClipWork, Row, row
 
 JUDGED_PX = 256  # side of the crops in which the evaluation of ATVG measures the mouth
 MOST_FRAMES = 100
 OURS_G, UNREFINED = "Ours-G", "Ours-G, not refined"
-FROZEN_MOUTH, COPIED = "frozen mouth", "copied frame"
+COPIED = "copied frame"
 LMD_MEAN, LMD_SUM = "LMD, px, mean of 20 points", "LMD, px, sum of 20 points"
 Pictures = UInt8[np.ndarray, "T S S 3"]
 

@@ -9,6 +9,7 @@ from tfhkit.metrics.naturalness import MEASURES
 from tfhkit.study.motion_stages import (
     APART,
     CIRCULAR,
+    FROZEN_MOUTH,
     LAGGED,
     LIP_MM,
     LIP_R,
@@ -23,7 +24,6 @@ from tfhkit.study.motion_stages import (
 )
 from tfhkit.study.one_frame import (
     COPIED,
-    FROZEN_MOUTH,
     LMD_MEAN,
     LMD_SUM,
     OURS_G,

@@ -16,6 +16,7 @@ from tfhkit.errors import InputError, ParameterError
 from tfhkit.face import MorphableModel, load_model
 from tfhkit.media import atomic_path
 from tfhkit.motion import MotionTrack
+from tfhkit.profiles import check_seed
 from tfhkit.progress import Progress
 from tfhkit.virtual.channel import record
 from tfhkit.virtual.recorded import language_of
@@ -97,15 +98,14 @@ def make_motion_corpus(
     Returns:
         the speakers in order of their seeds, whatever the number of workers.
     Raises:
-        ParameterError: fewer than one speaker or process, a negative seed, or less than 2 s or
+        ParameterError: fewer than one speaker or process, a seed out of range, or less than 2 s or
             more than an hour each.
         InputError: `path` cannot be written.
     """
     for name, value in (("n_speakers", n_speakers), ("workers", workers)):
         if value < 1:
             raise ParameterError(name, f"is {value}", "give at least 1")
-    if seed < 0:
-        raise ParameterError("seed", f"is {seed}", "give 0 or more")
+    check_seed(seed)
     if not 2 <= seconds_each <= 3600:
         raise ParameterError("seconds_each", f"is {seconds_each}", "give 2 to 3600 s")
     matrix = action_matrix(model or load_model())
