@@ -17,7 +17,7 @@ from tfhkit.evaluate.written import score_written
 from tfhkit.media import open_clip, video_metadata
 from tfhkit.metrics import perceptual_available
 from tfhkit.person import Person
-from tfhkit.profiles import settings_of
+from tfhkit.profiles import PROFILES, settings_of
 from tfhkit.refine import general
 from tfhkit.study import one_frame, picture_stages
 from tfhkit.study.settings import StudySettings
@@ -64,6 +64,9 @@ def test_a_written_video_of_the_sample_is_scored(learned, tmp_path):
 def test_the_refiner_is_judged_by_the_command(learned, folder, capfd, monkeypatch):
     asked = []
     monkeypatch.setattr(general, "general_refiner", asked.append)
+    monkeypatch.setitem(PROFILES, "quick", replace(PROFILES["quick"], motion_epochs=2))
+    monkeypatch.setattr(frames, "N_DEEP", 16)
+    monkeypatch.setattr(frames, "N_IDENTITY", 4)
     options = ["--fit", str(folder / "fit.npz"), "--steps", "12", "--frames", "70"]
     assert main(["evaluate", "refine", *options, "--json"]) == 0
     result = json.loads(capfd.readouterr().out)
