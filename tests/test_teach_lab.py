@@ -2,12 +2,14 @@
 
 import copy
 import json
+import platform
 import subprocess
 import sys
 import time
 
 import nbformat
 import pytest
+from jupyter_client.kernelspec import KernelSpec
 from nbformat.sign import NotebookNotary
 
 from tfhkit.errors import InputError
@@ -126,12 +128,21 @@ def test_the_server_extension_registers_itself():
     from tfhkit.teach import server
 
     hooks, shown = [], []
-    manager = type("Manager", (), {"register_pre_save_hook": lambda self, hook: hooks.append(hook)})
+    register = {"register_pre_save_hook": lambda self, hook: hooks.append(hook)}
+    read = {"get": lambda self, path: {"type": "notebook", "content": notebook()}}
+    manager = type("Manager", (), register | read)
+    kernels = type(
+        "Kernels", (), {"get_kernel_spec": lambda self, name: KernelSpec(display_name="P")}
+    )
     add = {"add_handlers": lambda self, _, handlers: shown.extend(handlers)}
     site = type("Site", (), {"settings": {}, **add})
-    app = type("App", (), {"contents_manager": manager(), "web_app": site(), "base_url": "/"})()
+    parts = {"contents_manager": manager(), "kernel_spec_manager": kernels(), "web_app": site()}
+    app = type("App", (), {"base_url": "/", **parts})()
     server._load_jupyter_server_extension(app)
     assert [address for address, *_ in shown] == ["/tfhkit/runs/(.*)"]
+    told = app.contents_manager.get("a.ipynb")["content"]["metadata"]
+    assert told["kernelspec"]["display_name"] == "P"
+    assert told["language_info"]["version"] == platform.python_version()
     model = {"type": "notebook", "content": json.loads(json.dumps(notebook()))}
     hooks[0](model=model, path="a.ipynb", contents_manager=None)
     assert model["content"]["metadata"]["kernelspec"]["name"] == "python3"

@@ -73,11 +73,13 @@ step = open_step("00_start_here", globals())
 # would stop the series, and the text says what to do.
 
 # %%
+from textwrap import shorten
+
 from tfhkit.evaluate.installation import check_parts
 
 parts = check_parts()
 for part in parts:
-    print(f"{part['what']:<26} {part['state']:<7} {part['text'][:60]}")
+    print(f"{part['what']:<28} {part['state']:<7} {shorten(part['text'], 62, placeholder=' …')}")
 assert all(part["state"] != "fault" for part in parts)
 
 # %% [markdown]

@@ -121,6 +121,13 @@ class Notebook:
         self.page.wait_for_function("() => window.tfhkitLast.done")
         return json.loads(self.path.read_text(encoding="utf-8"))
 
+    def is_changed(self):
+        """Whether JupyterLab would ask to save it, once the kernel has said what it is."""
+        told = "window.tfhkitPanel().context.model.sharedModel.getMetadata('language_info')"
+        self.page.wait_for_function(f"() => ({told} || {{}}).version")
+        self.page.wait_for_timeout(500)
+        return self.page.evaluate("() => window.tfhkitPanel().context.model.dirty")
+
     # --- reading and editing
 
     def sources(self):

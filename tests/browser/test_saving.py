@@ -23,6 +23,7 @@ def opened(lab, context, name):
 
 def test_opening_and_saving_changes_no_byte(lab, context):
     with opened(lab, context, "opened.ipynb") as notebook:
+        assert not notebook.is_changed(), "nothing has been done to it"
         notebook.save()
     assert notebook.path.read_bytes() == STORED.read_bytes()
 

@@ -5,6 +5,9 @@ saved file only the picture stays; otherwise it would say "model not found" when
 It also shows the run directories (`run_files.py`).
 """
 
+import copy
+from functools import wraps
+from inspect import isawaitable
 from typing import Any
 
 from tfhkit.teach.display import MARK, PLOTLY, WIDGET
@@ -39,6 +42,50 @@ def tidy_notebook(notebook: dict[str, Any]) -> None:
         cell["metadata"] = {"tags": tags} if tags else {}
 
 
+def name_kernel(notebook: dict[str, Any], display_name: str = KERNEL["display_name"]) -> None:
+    """Tell one of the kit's notebooks, in place, which kernel will run it; undone by saving.
+
+    JupyterLab writes this in when the kernel starts. Where it was something else, the notebook
+    counts as changed, and closing it asks whether to save, before the reader has done anything.
+
+    Args:
+        notebook: its content. display_name: of this installation's kernel.
+    """
+    from ipykernel.ipkernel import IPythonKernel
+
+    if MARK in notebook.get("metadata", {}):
+        notebook["metadata"] |= {
+            "kernelspec": KERNEL | {"display_name": display_name},
+            "language_info": copy.deepcopy(IPythonKernel.language_info),
+        }
+
+
+def _name_kernels(app):
+    """Let the server give out the kit's notebooks with the kernel that will run them."""
+    from jupyter_client.kernelspec import NoSuchKernel
+
+    try:
+        kernel = app.kernel_spec_manager.get_kernel_spec(KERNEL["name"]).display_name
+    except NoSuchKernel:
+        return
+    read = app.contents_manager.get
+
+    def named(model):
+        if model.get("type") == "notebook" and isinstance(model.get("content"), dict):
+            name_kernel(model["content"], kernel)
+        return model
+
+    async def named_later(found):
+        return named(await found)
+
+    @wraps(read)
+    def get(*args, **options):
+        found = read(*args, **options)
+        return named_later(found) if isawaitable(found) else named(found)
+
+    app.contents_manager.get = get
+
+
 def _before_save(model, path, contents_manager, **_):
     if model.get("type") == "notebook" and isinstance(model.get("content"), dict):
         tidy_notebook(model["content"])
@@ -50,4 +97,5 @@ def _jupyter_server_extension_points():
 
 def _load_jupyter_server_extension(app):
     app.contents_manager.register_pre_save_hook(_before_save)
+    _name_kernels(app)
     add_run_files(app)
