@@ -5,7 +5,6 @@ saved file only the picture stays; otherwise it would say "model not found" when
 It also shows the run directories (`run_files.py`).
 """
 
-import copy
 from functools import wraps
 from inspect import isawaitable
 from typing import Any
@@ -42,7 +41,7 @@ def tidy_notebook(notebook: dict[str, Any]) -> None:
         cell["metadata"] = {"tags": tags} if tags else {}
 
 
-def name_kernel(notebook: dict[str, Any], display_name: str = KERNEL["display_name"]) -> None:
+def name_kernel(notebook: dict[str, Any], display_name: str) -> None:
     """Tell one of the kit's notebooks, in place, which kernel will run it; undone by saving.
 
     JupyterLab writes this in when the kernel starts. Where it was something else, the notebook
@@ -56,7 +55,7 @@ def name_kernel(notebook: dict[str, Any], display_name: str = KERNEL["display_na
     if MARK in notebook.get("metadata", {}):
         notebook["metadata"] |= {
             "kernelspec": KERNEL | {"display_name": display_name},
-            "language_info": copy.deepcopy(IPythonKernel.language_info),
+            "language_info": dict(IPythonKernel.language_info),
         }
 
 
@@ -71,7 +70,7 @@ def _name_kernels(app):
     read = app.contents_manager.get
 
     def named(model):
-        if model.get("type") == "notebook" and isinstance(model.get("content"), dict):
+        if _has_notebook(model):
             name_kernel(model["content"], kernel)
         return model
 
@@ -86,8 +85,12 @@ def _name_kernels(app):
     app.contents_manager.get = get
 
 
+def _has_notebook(model):
+    return model.get("type") == "notebook" and isinstance(model.get("content"), dict)
+
+
 def _before_save(model, path, contents_manager, **_):
-    if model.get("type") == "notebook" and isinstance(model.get("content"), dict):
+    if _has_notebook(model):
         tidy_notebook(model["content"])
 
 
