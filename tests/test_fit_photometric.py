@@ -39,7 +39,7 @@ from tfhkit.fit.photometric import (
     refine_shared,
 )
 from tfhkit.fit.report import photometric_l1
-from tfhkit.fit.surface import surface_points
+from tfhkit.fit.surface import colour_planes, surface_points
 
 pytestmark = pytest.mark.slow
 
@@ -111,8 +111,8 @@ def test_jacobian_against_differences(model, truth, name, share, tolerance):
     picture = np.stack([20 + x, 20 + y, x + y], -1).astype(np.uint8)
     state = replace(truth, exp=share * truth.exp)[:2]
     points = surface_points(model, state.id.float(), 0.1)
-    images = np.stack([picture, picture[::-1]])
-    term = Photometry(points, images, torch.ones(2, len(points.ids)), SETTINGS, shared=True)
+    planes = colour_planes(np.stack([picture, picture[::-1]]))
+    term = Photometry(points, planes, torch.ones(2, len(points.ids)), SETTINGS, shared=True)
     part, columns = slice(0, 2), UNKNOWNS[name]
     jacobian = term.linearise(state, part)[1]
     assert jacobian.shape == (2, len(points.ids), 3, 257)

@@ -11,6 +11,7 @@ from tfhkit.coefficients import neutral
 from tfhkit.face import load_model, vertex_normals
 from tfhkit.face.model import MOUTH_INSIDE
 from tfhkit.fit.surface import (
+    colour_planes,
     normal_changes,
     sample_with_gradient,
     seen_weight,
@@ -104,7 +105,7 @@ def ramp(size=64):
 @pytest.mark.parametrize("blur_px", [0.0, 1.5])
 def test_a_ramp_has_its_slope(blur_px):
     points = 20 + 24 * torch.rand(1, 50, 2, generator=torch.Generator().manual_seed(0))
-    colour, gradient = sample_with_gradient(ramp(), points, blur_px)
+    colour, gradient = sample_with_gradient(colour_planes(ramp(), blur_px), points)
     x, y = (points - 0.5).unbind(-1)  # pixel centres lie at +0.5
     assert torch.allclose(255 * colour, torch.stack([x, 2 * y, x + 2 * y], -1), atol=1e-3)
     slope = torch.tensor([[1.0, 0.0], [0.0, 2.0], [1.0, 2.0]])
@@ -115,7 +116,8 @@ def test_blur_leads_from_farther_away():
     picture = np.zeros((1, 64, 64, 3), np.uint8)
     picture[:, :, 32:] = 200
     points = torch.tensor([[[27.5, 30.0], [32.0, 30.0]]])
-    sharp, soft = (sample_with_gradient(picture, points, blur_px)[1] for blur_px in (0.0, 3.0))
+    planes = [colour_planes(picture, blur_px) for blur_px in (0.0, 3.0)]
+    sharp, soft = (sample_with_gradient(each, points)[1] for each in planes)
     assert (sharp[0, 0] == 0).all() and (soft[0, 0, :, 0] > 0.01).all()
     assert (soft[0, 1, :, 0] < 0.5 * sharp[0, 1, :, 0]).all()
     assert (soft[..., 1] == 0).all()
@@ -123,6 +125,7 @@ def test_blur_leads_from_farther_away():
 
 def test_each_frame_is_sampled_in_its_own_picture():
     pictures = np.stack([np.full((8, 8, 3), level, np.uint8) for level in (0, 51, 255)])
-    colour, gradient = sample_with_gradient(pictures, torch.full((3, 2, 2), 4.0))
+    planes = colour_planes(pictures)
+    colour, gradient = sample_with_gradient(planes, torch.full((3, 2, 2), 4.0))
     assert torch.allclose(colour, torch.tensor([0.0, 0.2, 1.0])[:, None, None].expand(3, 2, 3))
     assert (gradient == 0).all()

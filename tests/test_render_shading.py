@@ -13,7 +13,7 @@ from tfhkit.errors import ParameterError, ShapeError
 from tfhkit.face import vertex_normals
 from tfhkit.face.lighting import shade_sh
 from tfhkit.render import rasterize, render
-from tfhkit.render.numba_backend import light_verts
+from tfhkit.render.numba_backend import light_verts, unit_normals
 from tfhkit.render.shading import (
     draw_differentiable,
     posed_verts,
@@ -94,6 +94,8 @@ def test_fast_light_is_the_models(model):
     verts, albedo = posed_verts(model, frames), model.texture(frames.tex)
     slow = shade_sh(albedo, vertex_normals(verts, model.faces), frames.light)
     assert (light_verts(verts, model.faces, albedo, frames.light) - slow).abs().max() < 1e-5
+    normals = vertex_normals(verts, model.faces)
+    assert (unit_normals(verts, model.faces) - normals).abs().max() < 1e-3
 
 
 def test_chunks_and_numpy_change_nothing(model):

@@ -40,11 +40,11 @@ class LandmarkBasis:
         self, state: "BundleState", rows: Int[Tensor, "T R"] | None = None
     ) -> Float[Tensor, "T R 3"]:
         """Points of each frame in model space: (T, M, 3), or (T, R, 3) at rows (T, R)."""
-        mean, id_basis, exp_basis = self.mean, self.id_basis, self.exp_basis
+        neutral = self.mean + self.id_basis @ state.id
+        points = neutral + torch.einsum("mck,tk->tmc", self.exp_basis, state.exp)
         if rows is None:
-            return mean + id_basis @ state.id + torch.einsum("mck,tk->tmc", exp_basis, state.exp)
-        neutral = mean + id_basis @ state.id
-        return neutral[rows] + torch.einsum("trck,tk->trc", exp_basis[rows], state.exp)
+            return points
+        return points.gather(1, rows[..., None].expand(-1, -1, 3))
 
 
 def landmark_basis(model: MorphableModel, places: MeshPlaces | None = None) -> LandmarkBasis:

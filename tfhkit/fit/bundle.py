@@ -122,7 +122,7 @@ def pixel_gradient(
 
 
 def _linearise(basis, state, rows, points_px, camera, with_id):
-    """Residuals (T, N, 2) in px and their Jacobian (T, 2 N, 70 or 150).
+    """Residuals (T, N, 2) in px, float64, and their Jacobian (T, 2 N, 70 or 150), float32.
 
     The frame's unknowns are a small rotation from the left (3), translation (3), expression (64);
     the identity's 80 follow where they are asked for.
@@ -130,12 +130,12 @@ def _linearise(basis, state, rows, points_px, camera, with_id):
     turned = basis.shape(state, rows) @ state.rotation.mT
     world = turned + state.trans[:, None]
     px, depth = project(world, camera)
-    turn = state.rotation[:, None]
-    eye = torch.eye(3).to(depth).expand(*depth.shape, 3, 3)
+    by_world = pixel_gradient(world, depth, camera)
     bases = (basis.exp_basis, basis.id_basis) if with_id else (basis.exp_basis,)
-    by_shape = turn @ torch.cat([each[rows] for each in bases], -1)
-    by_world = torch.cat([-cross_matrix(turned), eye, by_shape], -1)
-    return px - points_px, (pixel_gradient(world, depth, camera) @ by_world).flatten(1, 2)
+    by_model = (by_world @ state.rotation[:, None]).float()
+    by_shape = by_model @ torch.cat(bases, -1).float()[rows]
+    columns = [-(by_world @ cross_matrix(turned)).float(), by_world.float(), by_shape]
+    return px - points_px, torch.cat(columns, -1).flatten(1, 2)
 
 
 def _priors(settings, n_frames, n_shared):
@@ -221,7 +221,7 @@ def _all_sums(basis, state, points_px, confidence, camera, settings, more, n_sha
         weight = precision * robust * confidence[part, None]
         weight = weight[..., None].expand_as(error).flatten(1)
         jacobian = torch.nn.functional.pad(jacobian, (0, N_FRAME + n_shared - jacobian.shape[-1]))
-        sums = normal_equations(error.flatten(1), jacobian, weight, N_FRAME)
+        sums = normal_equations(error.flatten(1).float(), jacobian, weight.float(), N_FRAME)
         if more:
             sums = sums + more(piece, part)
         pull = smooth * towards[part]

@@ -45,9 +45,10 @@ def normal_equations(
     Returns:
         NormalEquations.
     """
-    weighted = jacobian * weight[..., None]
-    gram = (jacobian.mT @ weighted).double()
-    right = -(weighted.mT @ residual[..., None])[..., 0].double()
+    root = weight.sqrt()[..., None]
+    scaled = jacobian * root
+    gram = (scaled.mT @ scaled).double()
+    right = -(scaled.mT @ (root * residual[..., None]))[..., 0].double()
     n = n_frame
     return NormalEquations(
         gram[:, :n, :n],

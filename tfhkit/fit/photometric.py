@@ -30,7 +30,6 @@ from tfhkit.fit.bundle import (
     BundleSettings,
     SharedUnknowns,
     bundle_step,
-    cross_matrix,
     frame_sigma,
     groups_of,
     pixel_gradient,
@@ -39,7 +38,13 @@ from tfhkit.fit.bundle import (
 )
 from tfhkit.fit.initialise import BundleState
 from tfhkit.fit.normal import NormalEquations, normal_equations
-from tfhkit.fit.surface import SurfacePoints, sample_with_gradient, seen_weight, surface_points
+from tfhkit.fit.surface import (
+    SurfacePoints,
+    colour_planes,
+    sample_with_gradient,
+    seen_weight,
+    surface_points,
+)
 from tfhkit.progress import Progress
 
 ROBUST = 4.0  # errors beyond so many sigma lose influence (Geman-McClure)
@@ -82,42 +87,44 @@ class Photometry:
 
     Args:
         points: SurfacePoints.
-        images: (T, S, S, 3) uint8 crops.
+        planes: (T, 9, S, S) of the crops, see `colour_planes`.
         seen: (T, P) weight of each point, 0 where hidden.
         settings: PhotometricSettings.
         shared: whether identity, texture and light are unknown, too.
-        blur_px: of the crops.
     """
 
     points: SurfacePoints
-    images: UInt8[np.ndarray, "T S S 3"]
+    planes: Float[Tensor, "T 9 S S"]
     seen: Float[Tensor, "T P"]
     settings: PhotometricSettings
     shared: bool = False
-    blur_px: float = 0.0
 
     def linearise(
         self, state: BundleState, part: slice
     ) -> tuple[Float[Tensor, "t P 3"], Float[Tensor, "t P 3 n_unknown"]]:
         """Residuals (t, P, 3) of frames `part` and their Jacobian (t, P, 3, 70 or 257)."""
-        points, camera = self.points, Camera(self.images.shape[1])
+        points, camera = self.points, Camera(self.planes.shape[-1])
         place, normal = points.at(state.id.float(), state.exp.float())
         rotation = state.rotation.float()
         turned, n = place @ rotation.mT, normal @ rotation.mT
         world = turned + state.trans.float()[:, None]
         px, depth = project(world, camera)
-        colour, by_px = sample_with_gradient(self.images[part], px, self.blur_px)
+        colour, by_px = sample_with_gradient(self.planes[part], px)
         gamma = with_ambient(state.light.float())[0]
         albedo = points.mean_tex + points.tex_basis @ state.tex.float()
         bands = sh_basis(n)
         irradiance = bands @ gamma.T
         by_place = by_px @ pixel_gradient(world, depth, camera)
         by_normal = -albedo[..., None] * (gamma @ sh_gradient(n))
-        by_turn = -(by_place @ cross_matrix(turned) + by_normal @ cross_matrix(n))
-        turn, basis = rotation[:, None], points.exp_basis
+        cross = torch.linalg.cross
+        by_turn = -(cross(by_place, turned[:, :, None]) + cross(by_normal, n[:, :, None]))
+        basis = points.exp_basis
         if self.shared:
             basis = torch.cat([basis, points.id_basis], -1)
-        by_shape = torch.cat([by_place @ turn, by_normal @ turn], -1) @ basis
+        in_model = ((part.flatten(1, 2) @ rotation) for part in (by_place, by_normal))
+        by_both = torch.cat([part.unflatten(1, (-1, 3)) for part in in_model], -1).transpose(0, 1)
+        # one product per point for all frames and colours
+        by_shape = (by_both.flatten(1, 2) @ basis).unflatten(1, (-1, 3)).transpose(0, 1)
         columns = [by_turn, by_place, by_shape]
         if self.shared:
             by_light = torch.einsum("pc,tpb,cd->tpcdb", albedo, bands, torch.eye(3).to(bands))
@@ -186,7 +193,8 @@ def photometry(
     weight = seen_weight(model, state.coefficients(), points.ids)
     if seen.left_out is not None:
         weight[seen.left_out] = 0
-    return Photometry(points, seen.images, weight, settings, shared, blur_px)
+    planes = colour_planes(seen.images, blur_px, weight.device)
+    return Photometry(points, planes, weight, settings, shared)
 
 
 def landmark_sigma(
@@ -306,14 +314,16 @@ def refine_all(
     images, parts, sigmas, total = iter(images), [], [], len(seen.points_px)
     for start in range(0, total, settings.chunk):
         frames = slice(start, start + settings.chunk)
-        piece, part = seen.at(frames, list(islice(images, settings.chunk))), state[frames]
+        crops = list(islice(images, settings.chunk))
+        piece, part = seen.at(frames, crops), state[frames]
         share = len(piece.points_px) / total  # the depth's prior is one of the whole clip's mean
         now = replace(bundle, depth_sigma=bundle.depth_sigma / share**0.5)
         # the pixels lead in the first round, so that a mouth that the landmarks missed is found
         lead = replace(now, sigma_px=_at_least(settings.sigma_px, now.sigma_px))
-        shown = photometry(model, points, part, piece, settings, False)
+        term = photometry(model, points, part, piece, settings, False, settings.blurs_px[0])
         for round_, blur_px in enumerate(settings.blurs_px):
-            term = replace(shown, blur_px=blur_px)
+            if round_:
+                term = replace(term, planes=colour_planes(np.stack(crops), blur_px, model.device))
             weights = now if round_ else lead
             fixed = (piece.points_px, piece.confidence, Camera(), weights, term.equations)
             for _ in range(settings.frame_steps):

@@ -57,9 +57,7 @@ def surface_points(model: MorphableModel, id: Float[Tensor, "80"], spacing: floa
     part = (model.regions["face"] & ~model.any_region(*MOUTH_INSIDE)).nonzero()[:, 0]
     cells = np.floor(model.mean_shape[part].cpu().numpy() / spacing)
     ids = part[np.unique(cells, axis=0, return_index=True)[1]]
-    near = model.faces[torch.isin(model.faces, ids).any(1)]  # triangles that decide their normals
-    used, corner = near.unique(return_inverse=True)
-    place = torch.searchsorted(used, ids)
+    used, corner, place = _around(model.faces, ids)
     shape = model.shape(id[None], id.new_zeros(1, 64))[:, used]
 
     def changes(basis):
@@ -75,6 +73,13 @@ def surface_points(model: MorphableModel, id: Float[Tensor, "80"], spacing: floa
         model.tex_basis[:, ids].permute(1, 2, 0).contiguous(),
         id,
     )
+
+
+def _around(faces, ids):
+    """What decides the normals at some vertices: vertices, triangles of them, places of `ids`."""
+    near = faces[torch.isin(faces, ids).any(1)]
+    used, corner = near.unique(return_inverse=True)
+    return used, corner, torch.searchsorted(used, ids)
 
 
 def normal_changes(
@@ -112,37 +117,49 @@ def seen_weight(
     Returns:
         (T, P).
     """
+    used, corner, place = _around(model.faces, ids)
     weights = []
     for start in range(0, len(coefficients), chunk):
         verts = posed_verts(model, coefficients[start : start + chunk])
-        cosine = facing(verts, vertex_normals(verts, model.faces))
-        ramp = ((cosine - 0.15) / 0.35).clamp(0, 1)
-        weights.append((ramp * vertex_visibility(verts, model.faces, _VISIBILITY))[:, ids])
+        normals = vertex_normals(verts[:, used], corner)[:, place]
+        ramp = ((facing(verts[:, ids], normals) - 0.15) / 0.35).clamp(0, 1)
+        weights.append(ramp * vertex_visibility(verts, model.faces, _VISIBILITY)[:, ids])
     return torch.cat(weights)
 
 
-def sample_with_gradient(
-    images: UInt8[np.ndarray, "T S S 3"], points_px: Float[Tensor, "T P 2"], blur_px: float = 0.0
-) -> tuple[Float[Tensor, "T P 3"], Float[Tensor, "T P 3 2"]]:
-    """Colours of pictures at points, and how they change there.
+def colour_planes(
+    images: UInt8[np.ndarray, "T S S 3"], blur_px: float = 0.0, device: str | torch.device = "cpu"
+) -> Float[Tensor, "T 9 S S"]:
+    """Colours of pictures in [0, 1], then how they change per pixel along x, and along y.
 
     Args:
-        images: (T, S, S, 3) uint8. points_px: (T, P, 2), pixel centres at +0.5.
+        images: (T, S, S, 3) uint8.
         blur_px: sigma of a Gaussian before; wide blurs lead from farther away.
-    Returns:
-        (T, P, 3) in [0, 1], (T, P, 3, 2) per pixel along x and y.
+        device: where the planes go.
     """
-    size = images.shape[1]
     if blur_px:
         images = np.stack([cv2.GaussianBlur(image, (0, 0), blur_px) for image in images])
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(points_px.device)
+    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device)
     picture = pixels.permute(0, 3, 1, 2).float() / 255
     wide = torch.nn.functional.pad(picture, (1, 1, 1, 1), mode="replicate")
     across = (wide[:, :, 1:-1, 2:] - wide[:, :, 1:-1, :-2]) / 2
     down = (wide[:, :, 2:, 1:-1] - wide[:, :, :-2, 1:-1]) / 2
+    return torch.cat([picture, across, down], 1)
+
+
+def sample_with_gradient(
+    planes: Float[Tensor, "T 9 S S"], points_px: Float[Tensor, "T P 2"]
+) -> tuple[Float[Tensor, "T P 3"], Float[Tensor, "T P 3 2"]]:
+    """Colours of pictures at points, and how they change there.
+
+    Args:
+        planes: as from `colour_planes`. points_px: (T, P, 2), pixel centres at +0.5.
+    Returns:
+        (T, P, 3) in [0, 1], (T, P, 3, 2) per pixel along x and y.
+    """
     found = torch.nn.functional.grid_sample(
-        torch.cat([picture, across, down], 1),
-        (points_px / size * 2 - 1)[:, None],
+        planes,
+        (points_px / planes.shape[-1] * 2 - 1)[:, None],
         padding_mode="border",
         align_corners=False,
     )

@@ -17,6 +17,7 @@ from torch import Tensor
 from tfhkit.camera import DISTANCE
 from tfhkit.face import MorphableModel, vertex_normals
 from tfhkit.maths import smoothstep
+from tfhkit.render.numba_backend import unit_normals
 
 # a camera's change of colours, from RGB in [0, 1] to RGB in [0, 1]
 Grade = Callable[[Float[np.ndarray, "*shape 3"]], Float[np.ndarray, "*shape 3"]]
@@ -89,7 +90,7 @@ def shine(
 
     Source: Blinn 1977.
     """
-    normals = vertex_normals(verts_world, model.faces)
+    normals = unit_normals(verts_world, model.faces)
     to_camera = torch.tensor([0.0, 0.0, DISTANCE]) - verts_world
     half = torch.nn.functional.normalize(to_camera, dim=-1) + detail.lamp
     half = torch.nn.functional.normalize(half, dim=-1)
@@ -102,11 +103,12 @@ def random_grade(seed: int) -> Grade:
     rng = np.random.default_rng((seed, 41))
     gamma, saturation = rng.uniform(0.8, 1.25), rng.uniform(0.7, 1.25)
     gain = rng.uniform(0.85, 1.1) * (1 + rng.normal(0, 0.03, 3))
+    mixing = (saturation * np.eye(3) + (1 - saturation) / 3) * gain  # away from grey, then tinted
 
     def grade(rgb: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape 3"]:
-        grey = rgb.mean(-1, keepdims=True)
-        coloured = (grey + saturation * (rgb - grey)) * gain
-        return (np.clip(coloured, 0, 1) ** gamma).astype(np.float32)
+        pixels = np.ascontiguousarray(rgb, np.float32).reshape(-1, 1, 3)
+        coloured = cv2.transform(pixels, mixing.T).clip(0, 1)
+        return cv2.pow(coloured, gamma).reshape(rgb.shape)
 
     return grade
 
