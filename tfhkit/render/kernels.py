@@ -1,29 +1,19 @@
 """The compiled loops of the numba backend: project, z-buffer, fill in, light.
 
 Every function works on a span of frames (and rows), needs no lock, and allocates its scratch once.
-They are `no_type_check`, as numba cannot compile what the tests' checker puts around a function.
 """
 
-from collections.abc import Callable
-from typing import Any, no_type_check
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Int32
-from numba import njit
+
+from tfhkit.jit import compiled
 
 NEAR = 0.1  # dm; faces that come nearer to the camera than this are left out
 LANES = 4  # pixels of a row that are tested at once, without a branch
 LOW = 0xFFFFFFFF  # the half of a key that names the face
 ON_EDGE = -1e-9  # barycentric; a pixel centre on an edge belongs to both faces, so nothing leaks
-
-
-def compiled(function: Callable) -> Callable:
-    """Compile, with a cache on disk where one can be written."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache is writable
-        return njit(**options)(function)
 
 
 @compiled

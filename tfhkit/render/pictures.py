@@ -10,8 +10,8 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from tfhkit.camera import Camera
+from tfhkit.jit import compiled
 from tfhkit.render.fragments import rasterize
-from tfhkit.render.kernels import compiled
 
 
 @dataclass(frozen=True, eq=False)

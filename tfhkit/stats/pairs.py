@@ -1,13 +1,15 @@
 """Pairs of frames that sound alike: their distances, and the sums that correlations are made of."""
 
 from collections.abc import Sequence
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 from scipy.spatial.distance import cdist
 
+from tfhkit.jit import compiled
+
 _CHUNK = 256  # anchors at a time: memory grows with T, not with T squared
-_SPARSE = 0.15  # share of pairs below which a list of them is faster than the matrix
 
 
 def pair_distances(
@@ -65,35 +67,58 @@ def pair_sums(
         tracks: the six, each (S, T) or (T,), for each track of `poses`, unweighted.
         draws: the six, each (B, T), for the first track with each row of `weights`.
     """
-    n_frames, n_tracks = len(times), len(poses)
-    tracks: list[np.ndarray] = [np.zeros(n_frames) for _ in range(3)]
-    tracks += [np.zeros((n_tracks, n_frames)) for _ in range(3)]
-    draws = [np.zeros((len(weights), n_frames)) for _ in range(6)]
+    n_frames = len(times)
+    moved = np.stack(poses, -1).astype(np.float64)
+    drawn = np.ascontiguousarray(np.transpose(weights), np.float64)
+    heard = np.zeros((3, n_frames))
+    seen = np.zeros((3, n_frames, len(poses)))
+    draws = np.zeros((6, n_frames, len(weights)))
     for start in range(0, n_frames, _CHUNK):
         part = slice(start, min(start + _CHUNK, n_frames))
         near, x = neighbours_of(features, times, part, radius, min_gap_s)
         near &= (near.sum(1) >= min_neighbours)[:, None]
-        mask, mask_x = near.astype(np.float64), near * x
-        for total, value in zip(tracks[:3], (mask, mask_x, mask_x * x)):
-            total[part] = value.sum(1)
-        y = cdist(poses[0][part], poses[0])
-        terms = (mask, mask_x, mask_x * x, mask * y, mask * y * y, mask_x * y)
-        for total, value in zip(draws, terms):
-            total[:, part] = weights @ value.T
-        anchor, other = np.nonzero(near)
-        sparse, heard = len(anchor) < _SPARSE * near.size, x[anchor, other]
-        for track, pose in enumerate(poses):
-            if sparse:
-                seen = np.sqrt(((pose[part][anchor] - pose[other]) ** 2).sum(1))
-                values = (seen, seen * seen, heard * seen)
-                rows = [np.bincount(anchor, value, len(near)) for value in values]
-            else:
-                y = cdist(pose[part], pose)
-                values = ((mask, y), (mask * y, y), (mask_x, y))
-                rows = [np.einsum("ij,ij->i", *pair) for pair in values]
-            for total, value in zip(tracks[3:], rows):
-                total[track, part] = value
-    return tracks, draws
+        _add_pairs(near, x, moved, drawn, start, heard, seen, draws)
+    return [*heard, *seen.transpose(0, 2, 1)], list(draws.transpose(0, 2, 1))
+
+
+@compiled
+@no_type_check
+def _add_pairs(near, x, poses, weights, start, heard, seen, draws):
+    """Add the pairs in near (C, T) to the sums of their anchors; row 0 is the anchor `start`.
+
+    x: (C, T). poses: (T, A, S). weights: (T, B). heard: (3, T), n, x and xx. seen: (3, T, S), y,
+    yy and xy of each track. draws: (6, T, B), all six of the first track, weighted.
+    """
+    n_frames, n_axes, n_tracks = poses.shape
+    square = np.empty(n_tracks)
+    for row in range(near.shape[0]):
+        i = start + row
+        for j in range(n_frames):
+            if not near[row, j]:
+                continue
+            sound = x[row, j]
+            heard[0, i] += 1.0
+            heard[1, i] += sound
+            heard[2, i] += sound * sound
+            square[:] = 0.0
+            for axis in range(n_axes):
+                for s in range(n_tracks):
+                    step = poses[i, axis, s] - poses[j, axis, s]
+                    square[s] += step * step
+            for s in range(n_tracks):
+                y = np.sqrt(square[s])
+                seen[0, i, s] += y
+                seen[1, i, s] += square[s]
+                seen[2, i, s] += sound * y
+            first = np.sqrt(square[0])
+            for b in range(weights.shape[1]):
+                w = weights[j, b]
+                draws[0, i, b] += w
+                draws[1, i, b] += w * sound
+                draws[2, i, b] += w * sound * sound
+                draws[3, i, b] += w * first
+                draws[4, i, b] += w * square[0]
+                draws[5, i, b] += w * sound * first
 
 
 def pooled(sums: Sequence[np.ndarray], weights: np.ndarray | None = None) -> Float[np.ndarray, "S"]:
