@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
 from distributed.system import MEMORY_LIMIT
 from psutil import virtual_memory
@@ -25,6 +26,8 @@ TOPIC = "tfhkit"  # of the workers' messages
 _FREE_SHARE = 0.8  # of the free memory that the workers of this machine may fill
 _LEAST_GB = 1.5  # a worker that fits a clip has about 1.2
 _AHEAD = 2  # tasks per worker that wait at the scheduler
+# Dask's profiler looks into each worker a hundred times a second, which takes time from the clips
+_UNWATCHED = {"distributed.worker.profile.enabled": False}
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,8 @@ def _local(workers):
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     room = max(1, int(free_gb / (workers.memory_gb or _LEAST_GB)))
     count = workers.count or min(cores or 1, room)
-    with warnings.catch_warnings():  # a second study on this machine has its page elsewhere
+    with dask.config.set(_UNWATCHED), warnings.catch_warnings():
+        # a second study on this machine has its page elsewhere
         warnings.filterwarnings("ignore", "Port .* is already in use", UserWarning)
         return LocalCluster(
             n_workers=count,

@@ -87,8 +87,8 @@ def face_look(
 def small_grey(image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "h w"]:
     """A small grey picture of a frame, for `frame_change`."""
     height = max(1, round(image.shape[0] * SMALL_PX / image.shape[1]))
-    small = cv2.resize(image, (SMALL_PX, height), interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(grey, (SMALL_PX, height), interpolation=cv2.INTER_AREA)
 
 
 def frame_change(before: UInt8[np.ndarray, "h w"], after: UInt8[np.ndarray, "h w"]) -> float:

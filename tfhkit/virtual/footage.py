@@ -228,7 +228,12 @@ def _compose(
     m = scene.margin
     matrix = np.array([[1, 0, shift[0] - m], [0, 1, shift[1] - m]], np.float64)
     room = cv2.warpAffine(scene.background, matrix, (scene.width, scene.height))
-    alpha = rgba[..., 3:]
-    frame = rgba[..., :3] * alpha * 255 + room * (1 - alpha)
+    room = room.astype(np.float32)
+    frame = 255 * rgba[..., :3]
+    frame -= room
+    frame *= rgba[..., 3:]
+    frame += room
     noise = rng.standard_normal(frame.shape, dtype=np.float32)
-    return (frame + scene.noise * noise + 0.5).clip(0, 255).astype(np.uint8)
+    noise *= scene.noise
+    frame += noise
+    return np.rint(frame.clip(0, 255, out=frame)).astype(np.uint8)
