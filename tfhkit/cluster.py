@@ -26,8 +26,12 @@ TOPIC = "tfhkit"  # of the workers' messages
 _FREE_SHARE = 0.8  # of the free memory that the workers of this machine may fill
 _LEAST_GB = 1.5  # a worker that fits a clip has about 1.2
 _AHEAD = 2  # tasks per worker that wait at the scheduler
-# Dask's profiler looks into each worker a hundred times a second, which takes time from the clips
-_UNWATCHED = {"distributed.worker.profile.enabled": False}
+# Dask watches its processes fifty to a hundred times a second, which takes time from the clips
+_CALM = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "2s",
+}
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ def _local(workers):
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     room = max(1, int(free_gb / (workers.memory_gb or _LEAST_GB)))
     count = workers.count or min(cores or 1, room)
-    with dask.config.set(_UNWATCHED), warnings.catch_warnings():
+    with dask.config.set(_CALM), warnings.catch_warnings():
         # a second study on this machine has its page elsewhere
         warnings.filterwarnings("ignore", "Port .* is already in use", UserWarning)
         return LocalCluster(
