@@ -1,12 +1,14 @@
 """Another tracker's coefficients in a clip: recovered from crops per frame, and what is refused."""
 
 import json
+import struct
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from model_folders import write_bfm
 from scipy.io import savemat
+from scipy.sparse import eye_array
 from talk_toys import toy_person
 
 from tfhkit import talk
@@ -20,6 +22,7 @@ from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import reproject
 from tfhkit.fit.initialise import BundleState
 from tfhkit.landmarks import Landmarks
+from tfhkit.matlab import mat_content
 from tfhkit.media import open_clip, write_video
 from tfhkit.motion.general import general_mapping
 from tfhkit.person import Person, start_directory
@@ -216,7 +219,51 @@ def test_a_damaged_file_is_refused(tmp_path):
         read_mat(tmp_path / "x.mat")
 
 
+def broken_words(data):
+    """The same file with one of its first words replaced, one after the other."""
+    for at in range(128, 192, 4):
+        for value in (0, 1, 9, 14, 15, 10**6, 1 << 30, (1 << 31) - 1, 1 << 31, (1 << 32) - 1):
+            yield data[:at] + struct.pack("<I", value) + data[at + 4 :]
+
+
+def test_no_damage_ends_the_process(tmp_path):
+    """SciPy alone crashes on some of these, or fails with errors of any kind."""
+    savemat(tmp_path / "x.mat", {"coeff": vectors(2)})
+    whole = (tmp_path / "x.mat").read_bytes()
+    refused = 0
+    for data in (*(whole[:n] for n in range(0, 300, 20)), *broken_words(whole)):
+        (tmp_path / "x.mat").write_bytes(data)
+        try:
+            mat_content(tmp_path / "x.mat", "track it again")
+        except InputError as error:
+            refused += 1
+            assert "cannot be read as a .mat file" in str(error)
+    assert refused > 100
+
+
+def test_arrays_of_all_classes_are_read_or_named(tmp_path):
+    numbers = {
+        "a": np.arange(6.0).reshape(2, 3),
+        "b": np.array([[1 + 2j]]),
+        "c": np.array([[True]]),
+    }
+    numbers |= {"n": np.zeros((0, 3)), "long_name": np.arange(8, dtype=np.int16).reshape(2, 2, 2)}
+    others = {"cell": np.array([{"x": 1}], object), "struct": {"x": 1}, "sparse": eye_array(3)}
+    for packed in (False, True):
+        savemat(tmp_path / "x.mat", numbers | others | {"t": "text"}, do_compression=packed)
+        found = mat_content(tmp_path / "x.mat", "")
+        for name, array in numbers.items():
+            np.testing.assert_array_equal(found[name], array)
+        assert {found[name] for name in others} == {"no array of numbers"} and "t" in found
+    with pytest.raises(InputError, match="coeff has values that are not numbers"):
+        savemat(tmp_path / "x.mat", {"coeff": {"x": 1}})
+        read_mat(tmp_path / "x.mat")
+
+
 def test_matlab_7_3_says_what_to_do(tmp_path):
+    (tmp_path / "x.mat").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(512))  # without MATLAB's header
+    with pytest.raises(InputError, match=r"version 7.3 \(HDF5\).*; save it .* '-v7'"):
+        read_mat(tmp_path / "x.mat")
     head = b"MATLAB 7.3 MAT-file".ljust(124, b" ") + b"\x00\x02IM"
     (tmp_path / "x.mat").write_bytes(head + bytes(512))
     with pytest.raises(InputError, match=r"version 7.3 \(HDF5\).*; save it .* '-v7'"):

@@ -25,10 +25,10 @@ from tfhkit.teach.build import MAX_BYTES, check_stored, out_of_step, sources_in
 
 KIT = kit_dir()
 ROWS = (
-    "memory errors cluster device progress palette maths jit stats recipes profiles coefficients "
-    "camera media assets weights efficientnet resnet face landmarks render fit audio metrics "
-    "motion background refine corpus person talk virtual portrait evaluate study bench pipeline "
-    "teach cli"
+    "memory errors cluster device progress palette maths jit stats recipes profiles matlab "
+    "coefficients camera media assets weights efficientnet resnet face landmarks render fit "
+    "audio metrics motion background refine corpus person talk virtual portrait evaluate study "
+    "bench pipeline teach cli"
 ).split()
 MODULES = sorted((KIT / "tfhkit").rglob("*.py"))
 NOTEBOOKS = sorted((KIT / "notebooks").glob("*.ipynb"))

@@ -1,5 +1,6 @@
 """Colours, orientation, transparency and names come out as they are meant."""
 
+import os
 import struct
 import zlib
 from fractions import Fraction
@@ -9,11 +10,13 @@ import cv2
 import numpy as np
 import pytest
 from media_toys import speech, write_file
+from PIL import Image
 
 from tfhkit import media
 from tfhkit.errors import InputError
 from tfhkit.media.colour import Colours, rgb
 from tfhkit.media.pictures import BACKDROP
+from tfhkit.media.turning import quarter_turn
 
 # skin, greys, strong colours; in SDR, BT.709
 PATCHES = np.array(
@@ -295,6 +298,34 @@ def test_names_that_cannot_be_read_give_one_line(tmp_path, name, read):
     with pytest.raises(InputError) as caught:
         read(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+def test_pictures_that_would_hang_or_crash_give_one_line(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(InputError, match="pipe.png: is not a file; give a JPEG or PNG file"):
+        media.read_picture(tmp_path / "pipe.png")
+    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0))
+    rest = png_chunk(b"IDAT", zlib.compress(bytes(1000))) + png_chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + rest)
+    with pytest.raises(InputError, match="a.png: is too large for a picture, or broken; scale it"):
+        media.read_picture(tmp_path / "a.png")
+
+
+def test_frames_with_data_that_pyav_has_no_name_for(tmp_path):
+    """Its list of the frame's data cannot be read then, and the turn comes from elsewhere."""
+    Image.fromarray(cornered(1)[0]).save(tmp_path / "a.tif")  # FFmpeg hands on its tags as EXIF
+    with pytest.raises(InputError, match=r"a.tif: is not a video \(1 pictures\)"):
+        media.open_clip(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("name", ["upright", "quarter", "half", "three quarters"])
+def test_the_turn_without_the_list_of_data(tmp_path, name):
+    _, (a, b, c, d) = TURNS[name]
+    matrix = [a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30]
+    write_file(tmp_path / "a.mov", cornered(2), set_up=lambda s: s.set_display_matrix(matrix))
+    with av.open(str(tmp_path / "a.mov")) as container:
+        frame = next(container.decode(video=0))
+        assert quarter_turn(frame) == (a, b, c, d)
 
 
 def test_an_unknown_kind_of_video_gives_one_line(tmp_path):

@@ -71,6 +71,12 @@ def test_clips_of_a_folder_a_pattern_a_list_and_virtual_people(tmp_path):
         ("virtual_talk.mp4", "no such file or folder; check the name"),
         ("bad.txt", "bad.txt, line 2: .*gone.mp4: there is no such file"),
         ("none.txt", "names no clip"),
+        ("wide.txt", "wide.txt: cannot be read as text; write one clip per line, as UTF-8 text"),
+        ("zeros.txt", "zeros.txt: cannot be read as text; write one clip per line, as UTF-8"),
+        ("far.txt", r"far.txt, line 1: .*xxx.mp4: cannot be opened \(.* too long\); check the nam"),
+        ("x" * 300, r"cannot be opened \(.* too long\); check the name"),
+        ("a\0b.mp4", r"cannot be opened \(embedded null byte\); check the name"),
+        ("~nobody-of-this-name/a.mp4", r"cannot be opened \(.*\); check the name"),
     ],
 )
 def test_sources_that_hold_no_clip(tmp_path, monkeypatch, source, words):
@@ -82,6 +88,9 @@ def test_sources_that_hold_no_clip(tmp_path, monkeypatch, source, words):
     (tmp_path / "gnir.txt").write_text("ring.txt\n")
     (tmp_path / "bad.txt").write_text("sample\ngone.mp4\n")
     (tmp_path / "none.txt").write_text("# nothing\n")
+    (tmp_path / "wide.txt").write_text("a.mp4\n", encoding="utf-16")
+    (tmp_path / "zeros.txt").write_text("a.mp4\n", encoding="utf-16-le")
+    (tmp_path / "far.txt").write_text("x" * 300 + ".mp4\n")
     given = str(tmp_path / "bad.txt") if source == "bad.txt" else source
     with pytest.raises(InputError, match=words):
         find_clips([given])

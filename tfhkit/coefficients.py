@@ -5,7 +5,6 @@ translation 3. Light is channel-major, (3, 9), and 0.8 is added to its band 0 wh
 """
 
 import re
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from tfhkit.errors import InputError, check_shape
+from tfhkit.matlab import mat_content
 
 SIZES = {"id": 80, "exp": 64, "tex": 80, "angles": 3, "light": 27, "trans": 3}
 N_COEFFICIENTS = sum(SIZES.values())
@@ -107,28 +107,6 @@ def write_mat(path: str | Path, coefficients: Coefficients) -> None:
     from scipy.io import savemat
 
     savemat(str(path), {"coeff": np.asarray(coefficients.to_vector(), np.float64)})
-
-
-def mat_content(path: str | Path, remedy: str) -> dict:
-    """What a MATLAB file holds, a dict of arrays.
-
-    Raises:
-        InputError: no such file, or none that SciPy can read (also those of version 7.3).
-    """
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    if not Path(path).is_file():
-        raise InputError(path, "no such file", remedy)
-    faults = MatReadError, ValueError, TypeError, LookupError, OSError, zlib.error
-    try:
-        with open(path, "rb") as file:
-            return loadmat(file)
-    except NotImplementedError as fault:
-        words = "is a .mat file of version 7.3 (HDF5), which SciPy does not read"
-        raise InputError(path, words, "save it in MATLAB with the option '-v7'") from fault
-    except faults as fault:
-        raise InputError(path, f"cannot be read as a .mat file ({fault})", remedy) from fault
 
 
 def read_mat(path: str | Path) -> Coefficients:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from tfhkit.audio.mfcc import checked_audio
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.media import SR_HZ, read_audio
+from tfhkit.media.tracks import MOST_PEAK
 
 LEAST_S = 0.5
 
@@ -22,13 +23,17 @@ def read_samples(
         audio_track: number of a file's sound track, from 1; None chooses.
     Raises:
         InputError: a file that cannot be read, or is silent.
-        ParameterError: samples that are integers.
+        ParameterError: samples that are integers, or far above 1.
     """
     if isinstance(sound, (str, Path)):
         return read_audio(sound, audio_track=audio_track)
     samples = np.asarray(sound)
     if samples.dtype.kind != "f":
         fault = f"holds {samples.dtype} samples, floats in [-1, 1] are needed"
+        raise ParameterError("audio", fault, "divide 16-bit samples by 32768, or give the file")
+    peak = float(np.abs(samples).max(initial=0.0))
+    if MOST_PEAK < peak < np.inf:
+        fault = f"holds samples up to {peak:.3g}, floats in [-1, 1] are needed"
         raise ParameterError("audio", fault, "divide 16-bit samples by 32768, or give the file")
     return samples
 
@@ -42,7 +47,7 @@ def read_speech(
         sound, audio_track: as in `read_samples`.
     Raises:
         InputError: it cannot be read, is silent, or is shorter than half a second.
-        ParameterError: samples that are integers.
+        ParameterError: samples that are integers, or far above 1.
     """
     samples = read_samples(sound, audio_track)
     name = str(sound) if isinstance(sound, (str, Path)) else "audio"

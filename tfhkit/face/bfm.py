@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tfhkit.coefficients import mat_content
 from tfhkit.errors import InputError
 from tfhkit.face.checks import (
     check_finite,
@@ -22,6 +21,7 @@ from tfhkit.face.checks import (
 from tfhkit.face.contour import contour_candidates
 from tfhkit.face.model import N_EXP, N_ID, N_TEX, MorphableModel, load_model
 from tfhkit.face.transfer import transfer_actions
+from tfhkit.matlab import mat_content
 
 REMEDY = "give Deep3D's BFM_model_front.mat (see the README on how to get it)"
 REQUIRED = ("meanshape", "meantex", "idBase", "exBase", "texBase", "tri")

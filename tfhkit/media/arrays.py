@@ -33,6 +33,8 @@ def npz_content(path: str | Path, kind: str, remedy: str) -> dict[str, np.ndarra
         InputError: no such file, or it is damaged or of another format.
     """
     try:
+        if Path(path).is_fifo():
+            raise ValueError("it is a pipe")
         with open(path, "rb") as file:
             found = np.load(file)
             if not isinstance(found, NpzFile):

@@ -9,6 +9,8 @@ from av.container import InputContainer
 
 from tfhkit.errors import InputError
 
+LISTS = ("hls", "concat", "dash")  # formats that name files, which a hash would not cover
+
 
 def ffmpeg_name(path: str | Path) -> str:
     """The name under which FFmpeg opens just this file.
@@ -43,13 +45,17 @@ def open_container(path: Path, kind: str) -> InputContainer:
     if size == 0:
         raise InputError(path, f"is not a {kind} (the file is empty)", f"give a {kind}")
     try:
-        return av.open(name, metadata_errors="replace")
+        container = av.open(name, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise InputError(
             path,
             f"is not a {kind} that can be read, or is broken or truncated",
             "check that it plays; copy or export it again",
         ) from error
+    if container.format.name in LISTS:
+        container.close()
+        raise InputError(path, f"is a list of other files, not a {kind}", "join them to one file")
+    return container
 
 
 @dataclass(frozen=True)

@@ -42,13 +42,19 @@ def read_picture(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
     """
     path = Path(path)
     try:
+        if not path.is_dir() and path.stat() and not path.is_file():  # a pipe would be waited for
+            raise InputError(path, "is not a file", "give a JPEG or PNG file")
         content = np.frombuffer(path.read_bytes(), np.uint8)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(path, "no such file", "check the path") from error
     except (OSError, ValueError) as error:  # a folder, a name too long, no permission
         said = getattr(error, "strerror", None) or error
         raise InputError(path, f"cannot be opened ({said})", "check the path") from error
-    picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
+    try:
+        picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
+    except cv2.error as error:  # of a size that OpenCV refuses
+        remedy = "scale it down, or save it again as JPEG or PNG"
+        raise InputError(path, "is too large for a picture, or broken", remedy) from error
     if picture is None:
         raise InputError(path, "is not a picture that can be read", "give a JPEG or PNG file")
     whole = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)

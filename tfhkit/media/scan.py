@@ -1,6 +1,5 @@
 """One pass over a file's packets: stamps of the frames, sizes, colours, and what is missing."""
 
-import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,14 +12,11 @@ from jaxtyping import Int
 
 from tfhkit.errors import InputError
 from tfhkit.media.colour import SDR, BrightMeter, Colours, colours_of
-from tfhkit.media.containers import open_container
 from tfhkit.media.reader import display_size, frames_in_order
 
 MEASURED_EVERY = 12  # frames of an HDR clip whose brightness is measured
-# Formats whose header counts the length; for others FFmpeg guesses it from the bit rate, or takes
-# it from the last packet.
-COUNTED = {"matroska", "webm", "mov", "mp4", "flac"}
-ENDLESS = 0x7FFF0000  # bytes of a WAV's chunk: programs that write to a pipe promise that or more
+REMEDY = "copy or download the file again, or export the part that is whole"
+MOST_STRETCH = 1.05  # pictures of another shape than the first would be distorted
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +59,12 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Scan:
     """Decode all frames for their stamps; flat memory.
 
     Raises:
-        InputError: no stamps, fewer than two frames, a broken file, colours that would come out
-            wrong.
+        InputError: no stamps, fewer than two frames, a broken file, frames of several shapes,
+            colours that would come out wrong.
     """
     tally = _Tally()
     stamps: list[int] = []
-    size, colours, meter = (0, 0), SDR, None
+    size, shape, colours, meter = (0, 0), 0.0, SDR, None
     try:
         for frame in frames_in_order(_decoded(container, stream, tally), stream):
             if frame.pts is None:
@@ -78,9 +74,10 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Scan:
                     "convert the file to .mp4 first, e.g. ffmpeg -i in -c:v libx264 out.mp4",
                 )
             if not stamps:
-                size = display_size(frame, stream)
+                size, shape = display_size(frame, stream), frame.width / frame.height
                 colours = colours_of(path, stream.codec_context)
                 meter = BrightMeter(colours) if colours.hdr else None
+            _refuse_other_shape(path, frame, shape, len(stamps))
             if meter and len(stamps) % MEASURED_EVERY == 0:
                 meter.add(frame)
             stamps.append(frame.pts)
@@ -98,6 +95,15 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Scan:
     colours = meter.measured() if meter else colours
     claims = _claims(container, stream, tally, pts[0] * unit_s)
     return Scan(pts, unit_s, step_s, *size, colours, *claims)
+
+
+def _refuse_other_shape(path, frame, shape, index):
+    """All frames are scaled to the first one's size, which keeps their proportions or does not."""
+    stretch = frame.width / frame.height / shape
+    if not 1 / MOST_STRETCH < stretch < MOST_STRETCH:
+        fault = f"its pictures change their shape at frame {index} (to {frame.width} x"
+        remedy = "cut it there, and give one of the parts"
+        raise InputError(path, f"{fault} {frame.height} pixels)", remedy)
 
 
 def _decoded(container, stream, tally):
@@ -152,77 +158,16 @@ def refuse_truncated(path: Path, found: Scan) -> None:
     """Compare what was decoded with what the file's header promises."""
     too_few = found.n_missing > max(5, 0.03 * found.claimed_frames)
     # the last frame may have no duration
-    if too_few or _too_short(found.claimed_s, found.read_s, 1.5 * found.step_s):
-        raise _truncated(path, found.claimed_s, found.read_s, f" ({len(found.stamps)} frames)")
+    if too_few or too_short(found.claimed_s, found.read_s, 1.5 * found.step_s):
+        raise truncated(path, found.claimed_s, found.read_s, f" ({len(found.stamps)} frames)")
 
 
-def refuse_truncated_sound(path: Path, index: int) -> None:
-    """Compare a sound track's packets with what the file's header promises.
-
-    Args:
-        path: the file. index: of the track among the sound tracks, from 0.
-    Raises:
-        InputError: it is certain that sound is missing.
-    """
-    with open_container(path, "sound file") as container:
-        stream = container.streams.audio[index]
-        if container.format.name == "wav" and container.duration:
-            read_s = container.duration / av.time_base
-            claimed_s = read_s / _share_of_wav(path)
-        elif COUNTED & set(container.format.name.split(",")):
-            lengths = _lengths(container, stream)
-            claimed_s, read_s = min(lengths, key=lambda pair: pair[0] - pair[1])
-        else:
-            return
-    if _too_short(claimed_s, read_s):
-        raise _truncated(path, claimed_s, read_s)
+def too_short(claimed_s: float, read_s: float, allowed_s: float = 0.5) -> bool:
+    """Whether more is missing than headers get wrong."""
+    return bool(claimed_s - read_s > max(0.5, 0.05 * claimed_s, allowed_s))
 
 
-def _lengths(container, stream):
-    """Seconds by the header and seconds read: of the file, and of the track where it is known.
-
-    FFmpeg takes the file's length for that of a track that begins late, so neither is sure alone.
-    """
-    starts_s, own_end_s, file_end_s = [], 0.0, 0.0
-    for packet in container.demux():
-        at = packet.dts if packet.pts is None else packet.pts
-        if packet.size and at is not None:
-            end_s = float((at + (packet.duration or 0)) * packet.time_base)
-            file_end_s = max(file_end_s, end_s)
-            if packet.stream.index == stream.index:
-                starts_s.append(float(at * packet.time_base))
-                own_end_s = max(own_end_s, end_s)
-    start_s = min(starts_s, default=0.0)
-    yield (container.duration or 0) / av.time_base, file_end_s - min(0.0, start_s)
-    if stream.duration:
-        yield float(stream.duration * stream.time_base), own_end_s - start_s
-
-
-def _share_of_wav(path):
-    """How much of the samples that a WAV file's header promises is there; 1 if that is unsure."""
-    length = path.stat().st_size
-    with path.open("rb") as file:
-        name, size = struct.unpack("<4sI", file.read(8))
-        if name != b"RIFF" or not length < size + 8 < ENDLESS:
-            return 1.0
-        file.seek(12)
-        while name != b"data":
-            header = file.read(8)
-            if len(header) < 8:
-                return 1.0
-            name, size = struct.unpack("<4sI", header)
-            begin = file.tell()
-            file.seek(size + size % 2, 1)
-    return (length - begin) / size if length - begin < size < ENDLESS else 1.0
-
-
-def _too_short(claimed_s, read_s, allowed_s=0.5):
-    return claimed_s - read_s > max(0.5, 0.05 * claimed_s, allowed_s)
-
-
-def _truncated(path, claimed_s, read_s, frames=""):
-    return InputError(
-        path,
-        f"is truncated: {read_s:.1f} s{frames} can be read of {claimed_s:.1f} s",
-        "copy or download the file again, or export the part that is whole",
-    )
+def truncated(path: Path, claimed_s: float, read_s: float, frames: str = "") -> InputError:
+    """The error for a file that ends early; `frames` is put in behind the seconds read."""
+    fault = f"is truncated: {read_s:.1f} s{frames} can be read of {claimed_s:.1f} s"
+    return InputError(path, fault, REMEDY)

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from tfhkit.errors import InputError, check_shape
 from tfhkit.media.containers import open_container
 from tfhkit.media.files import atomic_path
-from tfhkit.media.scan import refuse_truncated_sound
 from tfhkit.media.stamps import SoundClock
 from tfhkit.media.tracks import SILENT_PEAK, Survey, channels_of, choose_track, decoded_sound
+from tfhkit.media.whole import refuse_truncated_sound
 
 SR_HZ = 16_000
 GAP_S = 0.02  # time stamps are trusted over the sample count from this deviation on
@@ -34,7 +34,7 @@ def read_audio(
         where the mean does not (`mix.choose_channel`).
     Raises:
         InputError: no such file, not a sound file, no sound track, empty, truncated, silent,
-            samples that are no numbers.
+            samples that are no numbers or far above full scale, too low a sampling rate.
     """
     path = Path(path)
     with open_container(path, "sound file") as container:

@@ -15,6 +15,8 @@ from tfhkit.media.containers import open_container
 from tfhkit.media.mix import PieceMeter, choose_channel, has_speech
 from tfhkit.media.stamps import BACK_S, Span
 
+LEAST_RATE_HZ = 4000  # less holds no speech
+MOST_PEAK = 4.0  # of full scale: decoders and loud recordings stay below, 16-bit numbers do not
 SILENT_PEAK = 1e-3  # -60 dB of full scale: below any recording of a voice
 INT_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0, "i8": 9223372036854775808.0}
 ASKED = "asked for"
@@ -99,7 +101,8 @@ def survey(path: Path, index: int) -> Survey:
     Args:
         path: the file. index: of the track among the sound tracks, from 0.
     Raises:
-        InputError: it cannot be decoded, or some of its samples are no numbers.
+        InputError: it cannot be decoded, some of its samples are no numbers or far above full
+            scale, or its sampling rate is too low for speech.
     """
     meters: dict[tuple[int, int], PieceMeter] = {}
     spans: list[Span] = []
@@ -107,6 +110,7 @@ def survey(path: Path, index: int) -> Survey:
     end_s, read_s, n_broken, broken_s = None, 0.0, 0, 0.0
     with open_container(path, "sound file") as container:
         for frame in decoded_sound(container, container.streams.audio[index], path):
+            _refuse_low_rate(path, frame.sample_rate)
             block = channels_of(frame)
             layout = layout or tuple(channel.name for channel in frame.layout.channels)
             key = len(block), frame.sample_rate
@@ -135,7 +139,17 @@ def survey(path: Path, index: int) -> Survey:
         taken = channel[n_channels] = choose_channel(power)
         peak = max(peak, *(float(m.peaks[-1 if taken is None else taken]) for m in alike))
         speech |= has_speech(power)
+    if peak > MOST_PEAK:
+        fault = f"samples of its sound reach {peak:.3g}, where 1 is full scale"
+        remedy = "scale them to [-1, 1] (16-bit numbers: divide by 32768), and export it again"
+        raise InputError(path, fault, remedy)
     return Survey(index, channel, peak, speech, spans, len(layout), layout)
+
+
+def _refuse_low_rate(path, rate_hz):
+    if rate_hz < LEAST_RATE_HZ:
+        fault = f"its sound has {rate_hz} samples per second, too few for speech"
+        raise InputError(path, fault, "give a recording with 8000 or more")
 
 
 def decoded_sound(

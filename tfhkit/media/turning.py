@@ -6,6 +6,7 @@ from jaxtyping import Shaped
 
 Matrix = tuple[int, int, int, int]
 UPRIGHT: Matrix = (1, 0, 0, 1)
+_QUARTERS = (UPRIGHT, (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))  # turns to the left
 EIGHT: tuple[Matrix, ...] = tuple(
     matrix for one in (1, -1) for other in (1, -1)
     for matrix in ((one, 0, 0, other), (0, one, other, 0))
@@ -17,7 +18,10 @@ def display_matrix(frame: VideoFrame) -> Matrix:
 
     Other angles are rounded to the nearest quarter, as no player crops or pads for them.
     """
-    data = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV knows no name for some other data of the frame, such as EXIF
+        return quarter_turn(frame)
     if data is None:
         return UPRIGHT
     a, b, _, c, d, *_ = np.frombuffer(data, np.int32, 9).tolist()  # type: ignore[call-overload]
@@ -26,6 +30,11 @@ def display_matrix(frame: VideoFrame) -> Matrix:
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return (-1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1)
     return (0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0)
+
+
+def quarter_turn(frame: VideoFrame) -> Matrix:
+    """The frame's turn alone, without a mirroring."""
+    return _QUARTERS[round(frame.rotation / 90) % 4]
 
 
 def is_sideways(matrix: Matrix) -> bool:

@@ -96,7 +96,7 @@ def _clips_of(source, lists=()):
         return _virtual(source)
     if source == "sample":
         return [StudyClip("sample", fetch("sample_clip"))]
-    path = Path(source).expanduser()
+    path = _path_of(source)
     if path.is_dir():
         return _of_folder(path)
     if path.suffix.lower() in (".txt", ".list"):
@@ -110,6 +110,19 @@ def _clips_of(source, lists=()):
     if not path.is_file():
         raise InputError(source, "there is no such file or folder", "check the name")
     return [_of_file(path)]
+
+
+def _path_of(name):
+    """A path that the system can look up."""
+    try:
+        path = Path(name).expanduser()
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a null character, ~nobody
+        said = getattr(error, "strerror", None) or error
+        raise InputError(name, f"cannot be opened ({said})", "check the name") from error
+    return path
 
 
 def _is_virtual(source, folder=Path()):
@@ -150,7 +163,11 @@ def _of_list(path, lists):
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, "cannot be read as text", "write one clip per line") from error
+        remedy = "write one clip per line, as UTF-8 text"
+        raise InputError(path, "cannot be read as text", remedy) from error
+    if any("\0" in line for line in lines):  # no name has one, and UTF-16 is full of them
+        remedy = "write one clip per line, as UTF-8 text"
+        raise InputError(path, "cannot be read as text", remedy)
     lists = (*lists, os.path.realpath(path))
     clips: list[StudyClip] = []
     for number, line in enumerate(lines, 1):
