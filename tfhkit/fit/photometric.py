@@ -121,8 +121,8 @@ class Photometry:
         basis = points.exp_basis
         if self.shared:
             basis = torch.cat([basis, points.id_basis], -1)
-        in_model = ((part.flatten(1, 2) @ rotation) for part in (by_place, by_normal))
-        by_both = torch.cat([part.unflatten(1, (-1, 3)) for part in in_model], -1).transpose(0, 1)
+        in_model = [each.flatten(1, 2) @ rotation for each in (by_place, by_normal)]
+        by_both = torch.cat(in_model, -1).unflatten(1, (-1, 3)).transpose(0, 1)
         # one product per point for all frames and colours
         by_shape = (by_both.flatten(1, 2) @ basis).unflatten(1, (-1, 3)).transpose(0, 1)
         columns = [by_turn, by_place, by_shape]

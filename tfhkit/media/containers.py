@@ -54,7 +54,7 @@ def open_container(path: Path, kind: str) -> InputContainer:
         ) from error
     if container.format.name in LISTS:
         container.close()
-        raise InputError(path, f"is a list of other files, not a {kind}", "join them to one file")
+        raise InputError(path, f"is a list of other files, not a {kind}", "join them into one file")
     return container
 
 
