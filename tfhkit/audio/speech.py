@@ -28,13 +28,15 @@ def read_samples(
     if isinstance(sound, (str, Path)):
         return read_audio(sound, audio_track=audio_track)
     samples = np.asarray(sound)
+    needed, remedy = (
+        "floats in [-1, 1] are needed",
+        "divide 16-bit samples by 32768, or give the file",
+    )
     if samples.dtype.kind != "f":
-        fault = f"holds {samples.dtype} samples, floats in [-1, 1] are needed"
-        raise ParameterError("audio", fault, "divide 16-bit samples by 32768, or give the file")
+        raise ParameterError("audio", f"holds {samples.dtype} samples, {needed}", remedy)
     peak = float(np.abs(samples).max(initial=0.0))
     if MOST_PEAK < peak < np.inf:
-        fault = f"holds samples up to {peak:.3g}, floats in [-1, 1] are needed"
-        raise ParameterError("audio", fault, "divide 16-bit samples by 32768, or give the file")
+        raise ParameterError("audio", f"holds samples up to {peak:.3g}, {needed}", remedy)
     return samples
 
 

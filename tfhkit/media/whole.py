@@ -12,7 +12,7 @@ from tfhkit.media.scan import REMEDY, too_short, truncated
 # Formats whose header counts the length; for others FFmpeg guesses it from the bit rate, or takes
 # it from the last packet.
 COUNTED = {"matroska", "webm", "mov", "mp4", "flac", "aiff", "au"}
-ENDLESS = 0x7F000000  # bytes of a chunk: programs that write to a pipe promise that or more
+ENDLESS = 0x7FFF0000  # bytes of a chunk: programs that write to a pipe promise that or more
 PAGE = 65_536  # bytes of an Ogg page, at most
 FIRST_FRAME = 1024  # bytes, of which the first frame of an MP3 is a part
 
@@ -35,7 +35,7 @@ def refuse_truncated_sound(path: Path, index: int) -> None:
         lengths = [(read_s / share, read_s)]
     elif name == "caf":
         lengths = [(n_samples / rate, read_s)]
-    elif _is_counted(path, name) and promised < ENDLESS:
+    elif _is_counted(path, name) and promised < 0.99 * ENDLESS:  # by a rounded bit rate
         lengths = [(whole_s, file_s)] + [(own_s, read_s)] * bool(own_s)
     if name == "ogg" and _ends_within_a_page(path):
         fault = f"is truncated: it ends within a page of data, after {read_s:.1f} s"

@@ -116,9 +116,22 @@ def light_verts(
     Returns:
         (B, V, 3) RGB, not clamped, without gradients.
     """
-    verts, corner_ids = _array(verts_world, np.float32), _array(faces, np.int32)
     harmonics = with_ambient(light.detach().cpu().double()).numpy() @ _polynomials()
-    skin = _array(albedo, np.float32)
+    return _lit(verts_world, faces, _array(albedo, np.float32), harmonics)
+
+
+def unit_normals(
+    verts_world: Float[Tensor, "B V 3"], faces: Int[Tensor, "F 3"]
+) -> Float[Tensor, "B V 3"]:
+    """`vertex_normals(verts, faces)`, without gradients: what white skin shows of three lights."""
+    axes = np.zeros((len(verts_world), 3, 9))
+    axes[:, range(3), range(1, 4)] = 1.0  # light k shines along axis k
+    return _lit(verts_world, faces, np.ones((1, *verts_world.shape[1:]), np.float32), axes)
+
+
+def _lit(verts_world, faces, skin, harmonics):
+    """(B, V, 3) skin in light, whose harmonics (B, 3, 9) are as in `kernels.light_frames`."""
+    verts, corner_ids = _array(verts_world, np.float32), _array(faces, np.int32)
     colours = np.empty_like(verts)
     _share(
         len(verts),
@@ -128,24 +141,6 @@ def light_verts(
         ),
     )
     return torch.from_numpy(colours).to(verts_world)
-
-
-def unit_normals(
-    verts_world: Float[Tensor, "B V 3"], faces: Int[Tensor, "F 3"]
-) -> Float[Tensor, "B V 3"]:
-    """`vertex_normals(verts, faces)`, without gradients: what white skin shows of three lights."""
-    verts, corner_ids = _array(verts_world, np.float32), _array(faces, np.int32)
-    axes = np.zeros((len(verts), 3, 9))
-    axes[:, range(3), range(1, 4)] = 1.0  # light k shines along axis k
-    white, normals = np.ones((1, *verts.shape[1:]), np.float32), np.empty_like(verts)
-    _share(
-        len(verts),
-        1,
-        lambda first, last, *_: kernels.light_frames(
-            verts, corner_ids, white, axes, first, last, normals
-        ),
-    )
-    return torch.from_numpy(normals).to(verts_world)
 
 
 @lru_cache(maxsize=1)

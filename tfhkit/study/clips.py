@@ -161,16 +161,15 @@ def _of_folder(folder):
 
 def _of_list(path, lists):
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8-sig")
+        if "\0" in text:  # no name has one, and UTF-16 is full of them
+            raise ValueError("it is not UTF-8")
+    except (OSError, ValueError) as error:
         remedy = "write one clip per line, as UTF-8 text"
         raise InputError(path, "cannot be read as text", remedy) from error
-    if any("\0" in line for line in lines):  # no name has one, and UTF-16 is full of them
-        remedy = "write one clip per line, as UTF-8 text"
-        raise InputError(path, "cannot be read as text", remedy)
     lists = (*lists, os.path.realpath(path))
     clips: list[StudyClip] = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.splitlines(), 1):
         entry = line.strip()
         if not entry or entry.startswith("#"):
             continue
