@@ -103,11 +103,6 @@ def fast_convolutions(device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.benchmark = before
 
 
-def fused_on(device: torch.device | str) -> bool | None:
-    """Adam's argument `fused`: one kernel for all parameters on CUDA, torch's choice elsewhere."""
-    return True if torch.device(device).type == "cuda" else None
-
-
 def autocast_for(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:
     """A function that opens a context in which convolutions run in a precision.
 

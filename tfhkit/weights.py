@@ -175,13 +175,21 @@ def load_checkpoint(
     for name, module in modules.items():
         load_weights(module, _under(tensors, name), path)
     for name, optimiser in optimisers.items():
+        learned = [p for group in optimiser.param_groups for p in group["params"]]
         slots: dict[int, dict] = {}
         for key, value in _under(tensors, name).items():
             i, _, slot = key.partition(".")
-            slots.setdefault(int(i), {})[slot] = value
+            slots.setdefault(int(i), {})[slot] = _laid_out(value, learned[int(i)])
         groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict({"state": slots, "param_groups": groups})
     return state
+
+
+def _laid_out(value, parameter):
+    """Adam's mean of a parameter's gradients, in its layout: a fused step takes that for granted."""
+    if value.shape != parameter.shape:
+        return value  # the number of the step
+    return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
 
 
 def _under(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:

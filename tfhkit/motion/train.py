@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tfhkit.device import explain_full_memory, fused_on
+from tfhkit.device import explain_full_memory
 from tfhkit.errors import ParameterError
 from tfhkit.face.model import MorphableModel
 from tfhkit.motion.batches import gather
@@ -197,11 +197,8 @@ def adam(net: MotionNet, settings: TrainSettings) -> torch.optim.AdamW:
     """AdamW with two groups of parameters: the output layer, and the rest."""
     rest = [p for name, p in net.named_parameters() if not name.startswith("out.")]
     groups: list[dict[str, Any]] = [{"params": net.out.parameters()}, {"params": rest}]
-    how: dict[str, Any] = {
-        "betas": (settings.beta1, 0.999),
-        "fused": fused_on(net.out.weight.device),
-    }
-    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, **how)
+    betas = settings.beta1, 0.999
+    return torch.optim.AdamW(groups, betas=betas, weight_decay=settings.weight_decay, fused=True)
 
 
 def first_state(net: MotionNet, known: TrainingSet, settings: TrainSettings) -> dict[str, Any]:
@@ -336,7 +333,7 @@ def validation_loss(net: MotionNet, known: TrainingSet, settings: TrainSettings)
     net.eval()
     losses = []
     for d in known.checks:
-        pred_exp, pred_pose, _ = net(d.windows[None])
+        pred_exp, pred_pose, _ = net(d.windows[None, : d.check.stop])
         terms = motion_loss(
             pred_exp[:, d.check], pred_pose[:, d.check],
             d.exp[None, d.check], d.pose[None, d.check], d.valid[None, d.check],

@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from tfhkit.device import fused_on
 from tfhkit.efficientnet import EfficientNetLite, open_efficientnet, why_missing
 from tfhkit.errors import ParameterError
 from tfhkit.refine.config import TrainConfig
@@ -97,7 +96,7 @@ def build_nets(
     )
     for net in (refiner, discriminator):
         net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
-    adam = partial(Adam, betas=(0.5, 0.999), fused=fused_on(device))
+    adam = partial(Adam, betas=(0.5, 0.999), fused=True)
     return Nets(
         refiner.train(),
         discriminator,
