@@ -21,6 +21,7 @@ import tempfile
 import urllib.request
 import zipfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tfhkit.errors import AssetError, InputError, ParameterError
@@ -277,7 +278,7 @@ def verify(path: str | Path, sha256: str, shown: str | None = None) -> Path:
     Raises:
         AssetError: with both hashes.
     """
-    actual = sha256_of(path)
+    actual = _sha256_once(Path(path), *_state(path))
     if actual != sha256:
         raise AssetError(
             shown or path,
@@ -285,6 +286,18 @@ def verify(path: str | Path, sha256: str, shown: str | None = None) -> Path:
             "it is another version or was damaged; delete the file and fetch it again",
         )
     return Path(path)
+
+
+def _state(path):
+    """Size and time of a file's last change; zeros where it is not there."""
+    found = Path(path).stat() if Path(path).is_file() else None
+    return (found.st_size, found.st_mtime_ns) if found else (0, 0)
+
+
+@cache
+def _sha256_once(path: Path, size: int, changed_ns: int) -> str:
+    """SHA-256 of a file in a state that this process has not read yet."""
+    return sha256_of(path)
 
 
 def shipped(name: str) -> Path:

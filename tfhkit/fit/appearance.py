@@ -78,19 +78,20 @@ def solve_light(
 
 
 def solve_texture(
-    model: MorphableModel,
+    mean: Float[Tensor, "V 3"],
+    basis: Float[Tensor, "80 V 3"],
     colours: Float[Tensor, "B V 3"],
     shading: Float[Tensor, "B V 3"],
     weight: Float[Tensor, "B V 3"],
     prior: float,
 ) -> Float[Tensor, "80"]:
     """Ridge solution for the texture coefficients (80,) under a given shading (B, V, 3)."""
-    n = len(model.tex_basis)
-    basis = model.tex_basis.reshape(n, -1).T.double()  # (3V, 80)
+    n = len(basis)
+    basis = basis.reshape(n, -1).T.double()  # (3V, 80)
     s = shading.double()
     w = weight.double()
     gain = (w * s * s).sum(0).reshape(-1)
-    target = (w * s * (colours.double() - s * model.mean_tex.double())).sum(0).reshape(-1)
+    target = (w * s * (colours.double() - s * mean.double())).sum(0).reshape(-1)
     normal = basis.T @ (gain[:, None] * basis) + prior * torch.eye(n).to(basis)
     return torch.linalg.solve(normal, basis.T @ target).float()
 
@@ -116,16 +117,19 @@ def fit_appearance(
         tex (80,), light (27,), and the mean absolute colour error of the visible skin.
     """
     camera = Camera(images.shape[1])
-    colours, basis, seen = observe(model, coefficients, images, camera)
+    colours, bands, seen = observe(model, coefficients, images, camera)
+    skin = seen.any(0).nonzero()[:, 0]  # what no frame shows need not be computed
+    colours, bands, seen = colours[:, skin], bands[:, skin], seen[:, skin]
+    mean, tex_basis = model.mean_tex[skin], model.tex_basis[:, skin]
     weight = seen[..., None].float().expand_as(colours)
-    tex = colours.new_zeros(80)
+    tex, albedo = colours.new_zeros(len(tex_basis)), mean
     for _ in range(iterations):
-        albedo = model.texture(tex[None])[0]
-        light = solve_light(colours, basis, albedo, weight)
-        shading = torch.einsum("bvk,ck->bvc", basis, with_ambient(light)[0])
+        light = solve_light(colours, bands, albedo, weight)
+        shading = torch.einsum("bvk,ck->bvc", bands, with_ambient(light)[0])
         # Precision of a vertex' colour, so that |d|^2 is weighed as a prior.
-        tex = solve_texture(model, colours, shading, weight / sigma**2 / 30, prior)
-        error = colours - shading * model.texture(tex[None])[0]
+        tex = solve_texture(mean, tex_basis, colours, shading, weight / sigma**2 / 30, prior)
+        albedo = mean + torch.einsum("k,kvc->vc", tex, tex_basis)
+        error = colours - shading * albedo
         robust = 1 / (1 + (error.square().sum(-1, keepdim=True) / (3 * sigma**2))) ** 2
         weight = (seen[..., None] * robust).expand_as(colours)
     shown = seen[..., None].expand_as(error)

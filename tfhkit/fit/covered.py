@@ -89,7 +89,8 @@ def _from_border(
 ) -> Bool[np.ndarray, "V"]:
     """Vertices with a share that are connected with one of 0.5 on the border of the triangles."""
     edges = np.sort(np.concatenate([faces[:, pair] for pair in ([0, 1], [1, 2], [2, 0])]), 1)
-    edges, uses = np.unique(edges, axis=0, return_counts=True)
+    numbers, uses = np.unique(edges @ (len(share), 1), return_counts=True)
+    edges = np.stack(np.divmod(numbers, len(share)), 1)
     covered, border = share > 0, np.zeros(len(share), bool)
     border[edges[uses == 1]] = True
     start, end = edges[covered[edges].all(1)].T

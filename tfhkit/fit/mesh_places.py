@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from tfhkit.assets import shipped
@@ -20,6 +21,7 @@ STEADY = 0.035  # dm: points whose places scatter more are left out
 APART = 0.14  # dm between points: nearer ones err alike
 LIPS_AND_LIDS = 0.12  # dm around landmarks that the 68 show better
 _SOFT = slice(36, 68)
+_CANDIDATES = 40  # triangles whose middles lie nearest to a place
 
 
 @dataclass(frozen=True)
@@ -77,19 +79,19 @@ def nearest_on_surface(
     """
     skin = model.regions["face"] & ~model.any_region(*MOUTH_INSIDE)
     faces = model.faces[skin[model.faces].all(1)]
-    a, b, c = model.mean_shape[faces].double().unbind(1)
-    u, v = b - a, c - a
+    middles = model.mean_shape[faces].mean(1).cpu().numpy()
+    _, near = cKDTree(middles).query(places, min(_CANDIDATES, len(faces)))
+    candidates = faces[torch.as_tensor(near.reshape(len(places), -1), device=faces.device)]
+    a, b, c = model.mean_shape[candidates].double().unbind(2)  # (D, candidates, 3)
+    place = torch.as_tensor(places).to(a)[:, None]
+    u, v, to = b - a, c - a, place - a
     uu, uv, vv = (u * u).sum(-1), (u * v).sum(-1), (v * v).sum(-1)
+    pu, pv = (to * u).sum(-1), (to * v).sum(-1)
     area = uu * vv - uv * uv
-    verts, weights = [], []
-    for place in torch.as_tensor(places, dtype=torch.float64):
-        to = place - a
-        pu, pv = (to * u).sum(-1), (to * v).sum(-1)
-        s, t = (vv * pu - uv * pv) / area, (uu * pv - uv * pu) / area
-        bary = torch.stack([1 - s - t, s, t], -1).clamp(min=0)
-        bary = bary / bary.sum(-1, keepdim=True)  # a place beside the triangle: on its edge
-        there = bary[:, :1] * a + bary[:, 1:2] * b + bary[:, 2:] * c
-        best = (there - place).square().sum(-1).argmin()
-        verts.append(faces[best])
-        weights.append(bary[best])
-    return torch.stack(verts), torch.stack(weights)
+    s, t = (vv * pu - uv * pv) / area, (uu * pv - uv * pu) / area
+    bary = torch.stack([1 - s - t, s, t], -1).clamp(min=0)
+    bary = bary / bary.sum(-1, keepdim=True)  # a place beside the triangle: on its edge
+    there = bary[..., :1] * a + bary[..., 1:2] * b + bary[..., 2:] * c
+    best = (there - place).square().sum(-1).argmin(1)
+    each = torch.arange(len(best))
+    return candidates[each, best], bary[each, best]

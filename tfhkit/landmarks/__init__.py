@@ -35,6 +35,7 @@ from tfhkit.progress import Progress
 BACKENDS = ("mesh", "face-alignment", "dlib")  # "auto" takes the first whose files are there
 N_PROBES = 6  # frames on which the detector's scale is chosen
 N_PORTRAITS = 8  # frames in which the speaker's identity is compared
+SHORT_S = 2.0  # a shorter clip's identity is compared at its two ends
 SHORT_GAP_S = 0.5
 
 
@@ -195,7 +196,7 @@ def detect(clip: Clip, backend: str = "auto", progress: Progress | None = None) 
 def _scan(clip, faces, progress):
     """Faces of every frame, thumbnails, and the frames' grey levels and changes."""
     total = len(clip)
-    portraits, slow = set(_spread(total, N_PORTRAITS)), faces.slow(clip.width)
+    portraits, slow = set(_portraits(clip.times)), faces.slow(clip.width)
     found, before = [], None
     thumbs = np.empty((total, THUMB[1], THUMB[0], 3), np.uint8)
     levels, change = np.empty((total, 2)), np.full(total, np.inf)
@@ -263,6 +264,15 @@ def _refuse_unusable(clip, unusable, known, seen):
 def _spread(total, n):
     """At most n frame numbers, evenly spread."""
     return np.unique(np.linspace(0, total - 1, n).round().astype(int)).tolist()
+
+
+def _portraits(times):
+    """Frames in which the speaker's identity is compared: two at each end of a short clip."""
+    total = len(times)
+    if times[-1] - times[0] >= SHORT_S:
+        return _spread(total, N_PORTRAITS)
+    inwards = max(1, round(0.1 * total))
+    return sorted({0, inwards, total - 1 - inwards, total - 1} & set(range(total)))
 
 
 def _refuse_cut(clip, cuts):

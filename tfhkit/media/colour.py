@@ -5,15 +5,17 @@ converted in linear light. HLG and PQ become light in cd/m2 first (BT.2100), and
 are rolled off after that; below them the picture is that of a display at its reference white.
 """
 
+import threading
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
-from av.video.reformatter import Colorspace, Interpolation
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from jaxtyping import Float, UInt8
 
 from tfhkit.errors import InputError
@@ -84,6 +86,7 @@ class Colours:
 
 
 SDR = Colours()
+_OF_THREAD = threading.local()
 
 
 def colours_of(path: str | Path, context: VideoCodecContext) -> Colours:
@@ -99,13 +102,20 @@ def colours_of(path: str | Path, context: VideoCodecContext) -> Colours:
     return Colours(int(context.color_trc), int(context.color_primaries))
 
 
+def reformat(frame: VideoFrame, **how: Any) -> VideoFrame:
+    """`frame.reformat(**how)`; swscale is prepared once for a thread's frames, not for each."""
+    if not hasattr(_OF_THREAD, "reformatter"):
+        _OF_THREAD.reformatter = VideoReformatter()
+    return _OF_THREAD.reformatter.reformat(frame, **how)
+
+
 def rgb(
     frame: VideoFrame, height: int, width: int, colours: Colours = SDR
 ) -> UInt8[np.ndarray, "H W 3"]:
     """A decoded frame, not turned, scaled to a size, in SDR with BT.709 colours."""
     size = {"width": width, "height": height, "interpolation": ROUNDED}
     if colours.plain:
-        return frame.reformat(format="rgb24", **size).to_ndarray()
+        return reformat(frame, format="rgb24", **size).to_ndarray()
     if not colours.hdr:
         signal = _signal(frame, size)
         return _encoded(_narrowed(np.take(_table("sdr"), signal, mode="clip"), colours))
@@ -142,7 +152,7 @@ def _signal(frame, size):
     """(H, W, 3) uint16 R'G'B' in the frame's own coding."""
     matrix = Colorspace.BT2020 if frame.colorspace == 2 else None  # 2: not said
     # swscale's rgb48 comes out wrong with full chroma interpolation, its planar kind does not
-    return frame.reformat(format="gbrp16le", src_colorspace=matrix, **size).to_ndarray()
+    return reformat(frame, format="gbrp16le", src_colorspace=matrix, **size).to_ndarray()
 
 
 def _light(frame, size, colours):

@@ -13,6 +13,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from jaxtyping import Float, UInt8
 
 from tfhkit.errors import InputError, MissingBackend, ShapeError, check_shape
+from tfhkit.media.colour import reformat
 from tfhkit.media.containers import ffmpeg_name, open_container
 from tfhkit.media.files import atomic_path
 from tfhkit.media.sound import SR_HZ
@@ -155,7 +156,8 @@ def _yuv(frame):
         edge = cv2.BORDER_REPLICATE
         frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, edge)
     encoded = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-    return encoded.reformat(
+    return reformat(
+        encoded,
         format="yuv420p",
         dst_colorspace=Colorspace.ITU709,
         dst_color_range=ColorRange.MPEG,
