@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import subprocess
 import zipfile
 from dataclasses import replace
@@ -61,6 +62,20 @@ def test_a_damaged_file_in_the_cache_is_refused(cache):
     cache.mkdir()
     (cache / "sample_clip.mp4").write_bytes(b"damaged")
     with pytest.raises(AssetError, match=r"sample_clip\.mp4: has SHA-256 .* delete the file"):
+        assets.fetch("sample_clip")
+
+
+def test_a_file_is_hashed_once_and_again_after_it_changed(cache, monkeypatch):
+    cache.mkdir()
+    path, hashed = cache / "sample_clip.mp4", []
+    path.write_bytes(CONTENT)
+    sha256_of = assets.sha256_of
+    monkeypatch.setattr(assets, "sha256_of", lambda p: hashed.append(p) or sha256_of(p))
+    assert assets.fetch("sample_clip") == assets.fetch("sample_clip") == path
+    assert hashed == [path]
+    path.write_bytes(CONTENT[::-1])
+    os.utime(path, ns=(0, 0))  # a coarse clock may give both contents the same time
+    with pytest.raises(AssetError, match="has SHA-256"):
         assets.fetch("sample_clip")
 
 

@@ -204,6 +204,22 @@ def test_another_person_in_the_same_place_is_refused():
         tracking.refuse_other_person(track([0] * 5 + [1] * 7), times, "clip.mp4", 2)
 
 
+@pytest.mark.parametrize("n_frames", [4, 16, 29, 49])
+def test_a_short_clip_is_compared_at_its_ends(n_frames):
+    people, times = np.eye(2, 128) * 0.9, np.arange(n_frames) / 25
+    noise = np.random.default_rng(0).normal(size=(n_frames, 128)) * 0.02
+    chosen = landmarks._portraits(times)
+    assert len(chosen) == 4 and chosen[0] == 0 and chosen[-1] == n_frames - 1
+    for switch in range(chosen[1] + 1, chosen[2] + 1):  # any frame between the ends
+        faces = [
+            dataclasses.replace(face(100), portrait=people[int(k >= switch)] + noise[k])
+            for k in chosen
+        ]
+        with pytest.raises(InputError, match="another person's"):
+            tracking.refuse_other_person(tracking.Track(chosen, faces), times, "clip.mp4", 1)
+    assert len(landmarks._portraits(np.arange(60) / 25)) == landmarks.N_PORTRAITS
+
+
 def test_smoothing_removes_noise_and_keeps_parabolas_and_lips():
     times = np.cumsum(np.random.default_rng(0).uniform(0.03, 0.05, 60))
     path = np.broadcast_to((3 + 40 * times - 20 * times**2)[:, None, None], (60, 68, 2))

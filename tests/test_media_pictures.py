@@ -14,7 +14,7 @@ from PIL import Image
 
 from tfhkit import media
 from tfhkit.errors import InputError
-from tfhkit.media.colour import Colours, rgb
+from tfhkit.media.colour import ROUNDED, Colours, rgb
 from tfhkit.media.pictures import BACKDROP
 from tfhkit.media.turning import quarter_turn
 
@@ -358,3 +358,16 @@ def test_of_several_picture_tracks_the_default_or_largest_is_taken(
     assert clip.pictures.names == ("1 (32 x 32)", "2 (64 x 64)")
     assert clip.pictures.reason == reason and clip.width == sizes[number - 1]
     assert abs(next(clip.iter_frames()).mean() - 2 * clip.width) < 3
+
+
+def test_frames_of_many_kinds_in_turn_come_out_as_each_would_alone():
+    rng = np.random.default_rng(0)
+    frames = []
+    for height, width, coding in ((48, 64, "yuv420p"), (96, 32, "yuv444p"), (48, 64, "nv12")):
+        pixels = rng.integers(0, 255, (height, width, 3), np.uint8)
+        frames.append(av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format=coding))
+    for frame in frames * 2:
+        for height in (frame.height, 16):
+            how = {"height": height, "width": 24, "interpolation": ROUNDED}
+            alone = frame.reformat(format="rgb24", **how).to_ndarray()
+            np.testing.assert_array_equal(rgb(frame, height, 24), alone)
