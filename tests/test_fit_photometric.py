@@ -26,7 +26,7 @@ from tfhkit.fit.bundle import (
     SharedUnknowns,
     bundle_step,
     cross_matrix,
-    frame_sigma,
+    frame_step,
     reproject,
 )
 from tfhkit.fit.initialise import BundleState
@@ -260,7 +260,8 @@ def test_sigma_of_a_pose_grows_where_less_is_seen(model, basis, seen, fitted):
     term = photometry(model, points, state, seen, SETTINGS, False)
 
     def pose_sigma(confidence=SURE, more=term.equations):
-        return frame_sigma(basis, state, seen.points_px, confidence, Camera(), bundle, more)[:, :5]
+        fixed = seen.points_px, confidence, Camera(), bundle, more
+        return frame_step(basis, state, *fixed)[1][:, :5]
 
     usual = pose_sigma()
     assert torch.allclose(usual, sigma[:, :5], rtol=0.05)

@@ -186,7 +186,7 @@ def load_checkpoint(
 
 
 def _laid_out(value, parameter):
-    """Adam's mean of a parameter's gradients, in its layout: a fused step takes that for granted."""
+    """Adam's mean of a parameter's gradients in its layout, which a fused step expects."""
     if value.shape != parameter.shape:
         return value  # the number of the step
     return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)

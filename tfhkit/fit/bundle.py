@@ -76,7 +76,7 @@ class SharedUnknowns:
     """What of all that the frames share is unknown.
 
     Args:
-        n: 80: the identity; 187: texture and light, too; 0: none of them.
+        n: 80: the identity; 187: texture and light, too.
         light: (27,) its first estimate, where it is unknown.
     """
 
@@ -192,14 +192,43 @@ def bundle_step(
         normal, right = normal + reduced[-1].shared, right + reduced[-1].right
     step = torch.linalg.solve(normal, right)
     shared[:n_shared] += step
-    own = torch.cat([r.offset - r.gain @ step for r in reduced])
-    return BundleState(
-        shared[:N_ID],
-        state.exp + own[:, 6:],
-        torch.linalg.matrix_exp(cross_matrix(own[:, :3])) @ state.rotation,
-        state.trans + own[:, 3:6],
-        shared[N_ID : 2 * N_ID],
-        shared[2 * N_ID :],
+    moved = _moved(state, torch.cat([r.offset - r.gain @ step for r in reduced]))
+    id, tex, light = shared.split([N_ID, N_ID, N_SHARED - 2 * N_ID])
+    return replace(moved, id=id, tex=tex, light=light)
+
+
+def frame_step(
+    basis: LandmarkBasis,
+    state: BundleState,
+    points_px: Float[Tensor, "T N 2"],
+    confidence: Float[Tensor, "T"],
+    camera: Camera,
+    settings: BundleSettings,
+    more: MoreEquations | None = None,
+) -> tuple[BundleState, Float[Tensor, "T 70"]]:
+    """One Gauss-Newton step over each frame's own unknowns, what they share being known.
+
+    Arguments as in `bundle_step`.
+
+    Returns:
+        BundleState, and the standard deviations (T, 70) of rotation (rad), translation (dm) and
+        expression where the step began.
+    """
+    steps, sigmas = [], []
+    for sums in _all_sums(basis, state, points_px, confidence, camera, settings, more, 0):
+        factor = torch.linalg.cholesky(sums.frame)
+        steps.append(torch.cholesky_solve(sums.frame_right[..., None], factor)[..., 0])
+        sigmas.append(torch.cholesky_inverse(factor).diagonal(dim1=1, dim2=2).sqrt())
+    return _moved(state, torch.cat(steps)), torch.cat(sigmas)
+
+
+def _moved(state, own):
+    """The state after a step (T, 70) of each frame's own unknowns."""
+    return replace(
+        state,
+        exp=state.exp + own[:, 6:],
+        rotation=torch.linalg.matrix_exp(cross_matrix(own[:, :3])) @ state.rotation,
+        trans=state.trans + own[:, 3:6],
     )
 
 
@@ -232,27 +261,6 @@ def _all_sums(basis, state, points_px, confidence, camera, settings, more, n_sha
             frame=sums.frame + torch.diag(prior + smooth),
             frame_right=sums.frame_right + pull,
         )
-
-
-def frame_sigma(
-    basis: LandmarkBasis,
-    state: BundleState,
-    points_px: Float[Tensor, "T N 2"],
-    confidence: Float[Tensor, "T"],
-    camera: Camera,
-    settings: BundleSettings,
-    more: MoreEquations | None = None,
-) -> Float[Tensor, "T 70"]:
-    """Standard deviations of each frame's own unknowns, what they share being known.
-
-    Arguments as in `bundle_step`.
-
-    Returns:
-        (T, 70): rotation (rad), translation (dm), expression.
-    """
-    chunks = _all_sums(basis, state, points_px, confidence, camera, settings, more, 0)
-    covariances = [torch.cholesky_inverse(torch.linalg.cholesky(sums.frame)) for sums in chunks]
-    return torch.cat(covariances).diagonal(dim1=1, dim2=2).sqrt()
 
 
 def solve_bundle(

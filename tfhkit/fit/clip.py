@@ -20,7 +20,7 @@ from tfhkit.fit.appearance import fit_appearance, spread_frames
 from tfhkit.fit.basis import landmark_basis
 from tfhkit.fit.bundle import (
     BundleSettings,
-    frame_sigma,
+    frame_step,
     reproject,
     sigma_by_group,
     solve_bundle,
@@ -213,7 +213,6 @@ def fit_clip(
     (own_basis, seen), camera = _observed(landmarks, points, own, crop), Camera()
     basis, seen = own_basis.to(model.device), seen.to(model.device)
     state = solve_bundle(basis, seen.points_px, seen.confidence, camera, settings, progress)
-    sigma = frame_sigma(basis, state, seen.points_px, seen.confidence, camera, settings)
     shown = np.flatnonzero(~left_out)
     chosen = shown[spread_frames(state.angles.cpu().numpy()[shown], texture_frames)]
     size_px = (photometric or PHOTOMETRIC).size_px
@@ -236,9 +235,10 @@ def fit_clip(
         state, sigma = refine_all(
             model, basis, state, seen, frames, settings, photometric, progress
         )
+        state = calm_pose(state.to("cpu"), times)
+    else:
+        _, sigma = frame_step(basis, state, seen.points_px, seen.confidence, camera, settings)
     state, sigma = state.to("cpu"), sigma.cpu()
-    if photometric:
-        state = calm_pose(state, times)
     state = bridge_motion(state, left_out, times)
     if landmarks.dense_px is not None:
         seen_eyes = crop.to_crop(landmarks.dense_px[:, N_MESH:].reshape(len(points), 2, -1, 2))

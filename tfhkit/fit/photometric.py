@@ -30,7 +30,7 @@ from tfhkit.fit.bundle import (
     BundleSettings,
     SharedUnknowns,
     bundle_step,
-    frame_sigma,
+    frame_step,
     groups_of,
     pixel_gradient,
     reproject,
@@ -308,7 +308,7 @@ def refine_all(
             `settings.chunk` of them are held at once.
         bundle: BundleSettings with the landmarks' sigma, see `landmark_noise`.
     Returns:
-        BundleState, and (T, 70) standard deviations as from `frame_sigma`.
+        BundleState, and (T, 70) standard deviations as from `frame_step`.
     """
     points = surface_points(model, state.id.float(), settings.spacing)
     images, parts, sigmas, total = iter(images), [], [], len(seen.points_px)
@@ -327,9 +327,9 @@ def refine_all(
             weights = now if round_ else lead
             fixed = (piece.points_px, piece.confidence, Camera(), weights, term.equations)
             for _ in range(settings.frame_steps):
-                part = bundle_step(basis, part, *fixed, SharedUnknowns(0))
+                part, sigma = frame_step(basis, part, *fixed)
         parts.append(part)
-        sigmas.append(frame_sigma(basis, part, *fixed))
+        sigmas.append(sigma)
         if progress:
             done = min(start + settings.chunk, total)
             progress(done, total, "fitting pose and expression to the pixels")

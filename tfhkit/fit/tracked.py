@@ -22,7 +22,7 @@ from tfhkit.face import load_model
 from tfhkit.face.model import MorphableModel
 from tfhkit.fit.appearance import spread_frames
 from tfhkit.fit.basis import LandmarkBasis, landmark_basis
-from tfhkit.fit.bundle import frame_sigma, initial_state, reproject
+from tfhkit.fit.bundle import frame_step, initial_state, reproject
 from tfhkit.fit.clip import (
     POSE_SIGMA_S,
     Fit,
@@ -135,7 +135,7 @@ def fit_tracked(tracked: Tracked, landmarks: Landmarks) -> Fit:
 
     settings = settings_for(times)
     confidence = torch.as_tensor(np.where(landmarks.gap, 0.05, 1.0))
-    sigma = frame_sigma(basis, state, crop_px, confidence, camera, settings)
+    _, sigma = frame_step(basis, state, crop_px, confidence, camera, settings)
     sigma_deg = np.degrees(sigma[:, :3].numpy()).astype(np.float32)
     fitted = state.coefficients().map(lambda part: part.contiguous().numpy())
     shown = np.flatnonzero(~landmarks.left_out())
