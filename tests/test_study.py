@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from distributed import LocalCluster
 
 from tfhkit import cluster
 from tfhkit.cli import main
@@ -535,10 +536,11 @@ def test_a_scheduler_that_does_not_answer(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_workers_of_another_version_and_none_at_all(monkeypatch):
-    with connect(Workers(count=1)) as client:
-        address = client.scheduler.address
-        with connect(Workers(address)) as other:
-            assert dict(spread(other, abs, [(-3,)])) == {0: 3}
+    # there is no other client: one would be the default, and hide that ours is not used
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as running:
+        address = running.scheduler_address
+        with connect(Workers(address)) as client:
+            assert dict(spread(client, abs, [(-3,)])) == {0: 3}
         theirs = {"tcp://other:1": "0.0.0, code 0"}
         monkeypatch.setattr(cluster.Client, "run", lambda *given, **how: theirs)
         with (

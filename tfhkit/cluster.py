@@ -139,7 +139,7 @@ def spread(
     """
     waiting = iter(enumerate(jobs))
     numbers: dict[Any, int] = {}
-    running = as_completed()
+    running = as_completed(loop=client.loop)  # without it, the default client's
 
     def submit() -> None:
         for number, job in waiting:
