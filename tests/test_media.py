@@ -341,7 +341,7 @@ def test_a_wav_whose_size_is_wrong_in_one_place_is_read(tmp_path):
 
 def test_the_last_frame_may_have_no_duration(tmp_path):
     stamps = np.arange(10) * 1000
-    found = Scan(stamps, 1e-3, 1.0, *SIZE, SDR, 0, 0, claimed_s=10.0, read_s=9.0)
+    found = Scan(stamps, 1e-3, 1.0, *SIZE, SDR, False, 0, 0, claimed_s=10.0, read_s=9.0)
     refuse_truncated(tmp_path, found)
     with pytest.raises(InputError, match=r"8\.0 s \(10 frames\) can be read of 10\.0 s"):
         refuse_truncated(tmp_path, replace(found, read_s=8.0))

@@ -371,3 +371,53 @@ def test_frames_of_many_kinds_in_turn_come_out_as_each_would_alone():
             how = {"height": height, "width": 24, "interpolation": ROUNDED}
             alone = frame.reformat(format="rgb24", **how).to_ndarray()
             np.testing.assert_array_equal(rgb(frame, height, 24), alone)
+
+
+def icc_profile(colorants):
+    """A matrix profile with sRGB's tone curve; colorants (3, 3) XYZ of R, G, B under D50."""
+
+    def fixed(values):
+        return struct.pack(f">{len(values)}i", *(round(v * 65536) for v in values))
+
+    curve = b"para" + bytes(4) + struct.pack(">HH", 3, 0)
+    curve += fixed((2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
+    name = b"desc" + bytes(4) + struct.pack(">I", 3) + b"P3\0" + bytes(78)
+    parts = {b"desc": name, b"cprt": b"text" + bytes(4) + b"none\0"}
+    parts[b"wtpt"] = b"XYZ " + bytes(4) + fixed((0.9642, 1.0, 0.8249))
+    for channel, xyz in zip((b"r", b"g", b"b"), colorants):
+        parts[channel + b"XYZ"] = b"XYZ " + bytes(4) + fixed(xyz)
+        parts[channel + b"TRC"] = curve
+    table, body = struct.pack(">I", len(parts)), b""
+    for tag, content in parts.items():
+        table += tag + struct.pack(">II", 132 + 12 * len(parts) + len(body), len(content))
+        body += content + bytes(-len(content) % 4)
+    head = struct.pack(">I4sI4s4s4s", 128 + len(table) + len(body), b"none", 0x02400000,
+                       b"mntr", b"RGB ", b"XYZ ")  # fmt: skip
+    head += bytes(12) + b"acsp" + bytes(28) + fixed((0.9642, 1.0, 0.8249)) + bytes(48)
+    return head + table + body
+
+
+P3_D50 = ((0.51512, 0.2412, -0.00105), (0.29198, 0.69225, 0.04189), (0.1571, 0.06657, 0.78407))
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+def test_a_photo_in_display_p3_comes_out_in_srgb(tmp_path, kind):
+    linear = np.where(
+        PATCHES / 255 <= 0.04045, PATCHES / 255 / 12.92, ((PATCHES / 255 + 0.055) / 1.055) ** 2.4
+    )
+    wide = linear @ np.linalg.inv(P3_TO_709).T
+    coded = np.where(wide <= 0.0031308, 12.92 * wide, 1.055 * wide.clip(0) ** (1 / 2.4) - 0.055)
+    stored = np.rint(255 * coded).astype(np.uint8)[:, None].repeat(32, 0).repeat(32, 1)
+    path, how = tmp_path / f"photo.{kind}", {"icc_profile": icc_profile(P3_D50)}
+    exact = {"jpg": {"quality": 100, "subsampling": 0}, "webp": {"lossless": True}}.get(kind, {})
+    Image.fromarray(stored).save(path, **how, **exact)
+    found = media.read_picture(path)[16::32, 16].astype(int)
+    assert np.abs(stored[16::32, 16].astype(int) - PATCHES).max() > 8
+    np.testing.assert_allclose(found, PATCHES, atol=3)
+
+
+@pytest.mark.parametrize("profile", [b"no profile", icc_profile(P3_D50)[:200]])
+def test_a_broken_profile_says_nothing(tmp_path, profile):
+    pixels = np.full((40, 40, 3), (200, 120, 90), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png", icc_profile=profile)
+    np.testing.assert_array_equal(media.read_picture(tmp_path / "photo.png"), pixels)

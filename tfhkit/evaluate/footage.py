@@ -153,6 +153,9 @@ def advice(facts: Mapping[str, Any]) -> list[Problem]:
             "copy another one to a file of its own, e.g. ffmpeg -map")  # fmt: skip
     say(media, colours.startswith("HDR"), f"its colours are {colours}; they are tone-mapped to SDR",
         "see on the contact sheet that the face looks right")  # fmt: skip
+    say(media, facts.get("interlaced", False),
+        "it is interlaced: of each frame's two half pictures the first is taken",
+        "deinterlace it for finer ones, e.g. ffmpeg -i in -vf bwdif=mode=0 out.mp4")  # fmt: skip
     say(media, len(jumps) > 0, f"its time stamps jump at frames {jumps[:5]}, and are joined there",
         "see that nothing is missing, or trim it to one recording")  # fmt: skip
     say(motion, seconds < 8, f"{seconds:.1f} s are not much to learn a style from",

@@ -181,7 +181,7 @@ def open_clip(
     audio = np.pad(audio[:n_samples], (0, max(0, n_samples - audio.size)))
     if need_sound:
         refuse_silence(path, audio)
-    coding = Coding(joins, found.colours)
+    coding = Coding(joins, found.colours, found.woven)
     size = found.height, found.width, 1.0 / found.step_s
     return Clip(path, sha256_of(path), times, *size, audio, SR_HZ, pts, track, coding, pictures)
 

@@ -1,10 +1,12 @@
 """Pictures as files: read from disk, or made in memory for what is shown and not kept."""
 
+import io
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Real, UInt8
+from PIL import Image, ImageCms
 
 from tfhkit.errors import InputError, check_shape
 from tfhkit.media.turning import EIGHT, turned
@@ -60,7 +62,23 @@ def read_picture(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
     whole = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     if whole is not None and whole.ndim == 3 and whole.shape[2] == 4:
         picture = _before_backdrop(whole, picture)
-    return np.ascontiguousarray(picture[..., ::-1])
+    return _in_srgb(np.ascontiguousarray(picture[..., ::-1]), content)
+
+
+def _in_srgb(pixels, content):
+    """Pixels in sRGB; an ICC profile names other primaries (a phone's Display P3)."""
+    try:
+        with Image.open(io.BytesIO(content)) as opened:
+            profile = opened.info.get("icc_profile")
+        if not profile:
+            return pixels
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if given.profile.xcolor_space.strip() != "RGB":
+            return pixels  # OpenCV has turned grey or CMYK into RGB
+        ways = given, ImageCms.createProfile("sRGB")
+        return np.array(ImageCms.profileToProfile(Image.fromarray(pixels), *ways))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, ImageCms.PyCMSError):
+        return pixels  # Pillow cannot read the file, or its profile is broken
 
 
 def _before_backdrop(whole, picture):

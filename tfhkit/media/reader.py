@@ -14,6 +14,7 @@ from jaxtyping import Int, UInt8
 from tfhkit.errors import InputError
 from tfhkit.media.colour import SDR, Colours, rgb
 from tfhkit.media.containers import ffmpeg_name, picture_tracks
+from tfhkit.media.fields import one_field
 from tfhkit.media.stamps import BACK_S, Join
 from tfhkit.media.turning import Matrix, display_matrix, is_sideways, turned
 
@@ -29,10 +30,12 @@ class Coding:
     Args:
         joins: where its time stamps jump.
         colours: of its frames.
+        woven: whether each of them is two half pictures, see `tfhkit.media.fields`.
     """
 
     joins: tuple[Join, ...] = ()
     colours: Colours = SDR
+    woven: bool = False
 
 
 PLAIN = Coding()
@@ -60,7 +63,7 @@ def display_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
 
 
 def picture(
-    frame: VideoFrame, height: int, width: int, colours: Colours = SDR,
+    frame: VideoFrame, height: int, width: int, coding: Coding = PLAIN,
     matrix: Matrix | None = None,
 ) -> UInt8[np.ndarray, "H W 3"]:  # fmt: skip
     """The frame as (height, width, 3) uint8 RGB, turned as its display matrix says.
@@ -70,7 +73,10 @@ def picture(
     """
     matrix = matrix or display_matrix(frame)
     stored = (width, height) if is_sideways(matrix) else (height, width)
-    return turned(rgb(frame, *stored, colours), matrix)
+    pixels = rgb(frame, *stored, coding.colours)
+    if coding.woven and frame.height == len(pixels):
+        pixels = one_field(pixels)
+    return turned(pixels, matrix)
 
 
 class FrameReader:
@@ -127,7 +133,7 @@ class FrameReader:
             return self._kept[index].copy()
         frame = self._decode(index)
         self._matrix = self._matrix or display_matrix(frame)
-        image = picture(frame, self.height, self.width, self._coding.colours, self._matrix)
+        image = picture(frame, self.height, self.width, self._coding, self._matrix)
         if self._size:
             self._kept[index] = image.copy()
             if len(self._kept) > self._size:

@@ -12,9 +12,10 @@ from jaxtyping import Int
 
 from tfhkit.errors import InputError
 from tfhkit.media.colour import SDR, BrightMeter, Colours, colours_of
+from tfhkit.media.fields import FieldMeter
 from tfhkit.media.reader import display_size, frames_in_order
 
-MEASURED_EVERY = 12  # frames of an HDR clip whose brightness is measured
+MEASURED_EVERY = 12  # frames whose brightness (HDR) and fields are measured
 REMEDY = "copy or download the file again, or export the part that is whole"
 MOST_STRETCH = 1.05  # pictures of another shape than the first would be distorted
 
@@ -26,7 +27,7 @@ class Scan:
     Args:
         stamps: (T,) int64 of the frames. unit_s: seconds of one unit. step_s: usual step.
         height, width: of a frame as displayed.
-        colours: of the frames.
+        colours: of the frames. woven: whether they are interlaced.
         claimed_frames: number of frames by the header; 0 where it does not say.
         n_missing: those of them that are not there.
         claimed_s, read_s: length of the pictures by the header, and as far as packets go; where
@@ -39,6 +40,7 @@ class Scan:
     height: int
     width: int
     colours: Colours
+    woven: bool
     claimed_frames: int
     n_missing: int
     claimed_s: float
@@ -64,7 +66,7 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Scan:
     """
     tally = _Tally()
     stamps: list[int] = []
-    size, shape, colours, meter = (0, 0), 0.0, SDR, None
+    size, shape, colours, meter, fields = (0, 0), 0.0, SDR, None, FieldMeter()
     try:
         for frame in frames_in_order(_decoded(container, stream, tally), stream):
             if frame.pts is None:
@@ -78,8 +80,10 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Scan:
                 colours = colours_of(path, stream.codec_context)
                 meter = BrightMeter(colours) if colours.hdr else None
             _refuse_other_shape(path, frame, shape, len(stamps))
-            if meter and len(stamps) % MEASURED_EVERY == 0:
-                meter.add(frame)
+            if len(stamps) % MEASURED_EVERY == 0:
+                fields.add(frame)
+                if meter:
+                    meter.add(frame)
             stamps.append(frame.pts)
     except av.error.FFmpegError as error:
         raise InputError(
@@ -94,7 +98,7 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Scan:
     step_s = float(np.median(np.diff(pts)) * stream.time_base)
     colours = meter.measured() if meter else colours
     claims = _claims(container, stream, tally, pts[0] * unit_s)
-    return Scan(pts, unit_s, step_s, *size, colours, *claims)
+    return Scan(pts, unit_s, step_s, *size, colours, fields.woven, *claims)
 
 
 def _refuse_other_shape(path, frame, shape, index):

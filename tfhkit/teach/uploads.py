@@ -14,7 +14,7 @@ from tfhkit.errors import InputError
 from tfhkit.media import atomic_path, ffmpeg_name, jpeg_bytes, read_audio
 from tfhkit.media.colour import colours_of
 from tfhkit.media.containers import picture_tracks
-from tfhkit.media.reader import display_size, picture
+from tfhkit.media.reader import Coding, display_size, picture
 from tfhkit.pipeline.jobs import runs_dir
 
 MAX_MB, MAX_SECONDS = 500, 600
@@ -193,8 +193,8 @@ def _first_frame(container, stream, name):
     frame = next(container.decode(stream))
     height, width = display_size(frame, stream)
     small_height = min(POSTER_PX, height)
-    colours = colours_of(name, stream.codec_context)
-    small = picture(frame, height, width, colours)
+    coding = Coding(colours=colours_of(name, stream.codec_context))
+    small = picture(frame, height, width, coding)
     step = max(1, height // small_height)
     return jpeg_bytes(small[::step, ::step]), [f"{width} x {height}"]
 
