@@ -48,7 +48,7 @@ def test_combs_are_told_from_edges_and_texture():
     assert combed_share(woven(0)[..., 0]) > 0.01
 
 
-def test_one_field_is_the_first_moment():
+def test_one_field_is_one_moment():
     kept = one_field(woven(3)).astype(int)
     np.testing.assert_array_equal(kept[::2], scene(6)[::2])
     assert combed_share(kept[..., 0].astype(np.uint8)) == 0

@@ -154,7 +154,7 @@ def advice(facts: Mapping[str, Any]) -> list[Problem]:
     say(media, colours.startswith("HDR"), f"its colours are {colours}; they are tone-mapped to SDR",
         "see on the contact sheet that the face looks right")  # fmt: skip
     say(media, facts.get("interlaced", False),
-        "it is interlaced: of each frame's two half pictures the first is taken",
+        "it is interlaced: of each frame's two half pictures one is taken",
         "deinterlace it for finer ones, e.g. ffmpeg -i in -vf bwdif=mode=0 out.mp4")  # fmt: skip
     say(media, len(jumps) > 0, f"its time stamps jump at frames {jumps[:5]}, and are joined there",
         "see that nothing is missing, or trim it to one recording")  # fmt: skip

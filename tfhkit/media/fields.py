@@ -45,7 +45,7 @@ def combed_share(grey: UInt8[np.ndarray, "H W"]) -> float:
 
 
 def one_field(picture: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture with the lines of its first field; the others are the means of their neighbours.
+    """The picture with the lines of its upper field; the others are the means of their neighbours.
 
     Args:
         picture: a woven frame, neither scaled in height nor turned.
