@@ -2,6 +2,7 @@
 
 import os
 import struct
+import warnings
 import zlib
 from fractions import Fraction
 
@@ -414,6 +415,15 @@ def test_a_photo_in_display_p3_comes_out_in_srgb(tmp_path, kind):
     found = media.read_picture(path)[16::32, 16].astype(int)
     assert np.abs(stored[16::32, 16].astype(int) - PATCHES).max() > 8
     np.testing.assert_allclose(found, PATCHES, atol=3)
+
+
+def test_a_photo_of_many_pixels_is_read_without_a_warning(tmp_path, monkeypatch):
+    pixels = np.full((40, 40, 3), (200, 120, 90), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png", icc_profile=icc_profile(P3_D50))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # Pillow warns from here on
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.abs(media.read_picture(tmp_path / "photo.png").astype(int) - pixels).max() > 5
 
 
 @pytest.mark.parametrize("profile", [b"no profile", icc_profile(P3_D50)[:200]])

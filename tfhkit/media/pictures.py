@@ -1,6 +1,7 @@
 """Pictures as files: read from disk, or made in memory for what is shown and not kept."""
 
 import io
+import warnings
 from pathlib import Path
 
 import cv2
@@ -68,8 +69,10 @@ def read_picture(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
 def _in_srgb(pixels, content):
     """Pixels in sRGB; an ICC profile names other primaries (a phone's Display P3)."""
     try:
-        with Image.open(io.BytesIO(content)) as opened:
-            profile = opened.info.get("icc_profile")
+        with warnings.catch_warnings():  # a phone's 108 megapixels are no attack
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content)) as opened:
+                profile = opened.info.get("icc_profile")
         if not profile:
             return pixels
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
