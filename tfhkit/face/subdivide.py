@@ -1,4 +1,4 @@
-"""One Catmull-Clark step of a quad mesh as a sparse matrix, and triangles from quads."""
+"""One Catmull-Clark step of a quad mesh as a sparse matrix; triangles from quads; edges of both."""
 
 from typing import Any
 
@@ -14,6 +14,17 @@ def edges_of(
     ends = np.stack([quads, np.roll(quads, -1, axis=1)], -1).reshape(-1, 2)
     edges, edge_of = np.unique(np.sort(ends, axis=1), axis=0, return_inverse=True)
     return edges, edge_of.reshape(len(quads), 4)
+
+
+def triangle_edges(
+    faces: Int[np.ndarray, "F 3"],
+) -> tuple[Int[np.ndarray, "E 2"], Int[np.ndarray, "E"], Int[np.ndarray, "E"]]:
+    """Edges (E, 2), ends and rows sorted; how many triangles share each; one of these triangles."""
+    ends = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    n_verts = int(faces.max(initial=0)) + 1
+    numbers = ends.astype(np.int64) @ (n_verts, 1)  # numbers sort faster than rows
+    numbers, where, count = np.unique(numbers, return_index=True, return_counts=True)
+    return np.stack(np.divmod(numbers, n_verts), 1), count, where % max(1, len(faces))
 
 
 def catmull_clark(

@@ -15,6 +15,7 @@ from tfhkit.camera import Camera
 from tfhkit.coefficients import Coefficients
 from tfhkit.face.lighting import with_ambient
 from tfhkit.face.model import MOUTH_INSIDE, MorphableModel
+from tfhkit.face.subdivide import triangle_edges
 from tfhkit.fit.appearance import observe
 from tfhkit.maths import smoothstep
 from tfhkit.render.albedo import smooth_over_mesh
@@ -88,9 +89,7 @@ def _from_border(
     faces: Int[np.ndarray, "F 3"], share: Float[np.ndarray, "V"]
 ) -> Bool[np.ndarray, "V"]:
     """Vertices with a share that are connected with one of 0.5 on the border of the triangles."""
-    edges = np.sort(np.concatenate([faces[:, pair] for pair in ([0, 1], [1, 2], [2, 0])]), 1)
-    numbers, uses = np.unique(edges @ (len(share), 1), return_counts=True)
-    edges = np.stack(np.divmod(numbers, len(share)), 1)
+    edges, uses, _ = triangle_edges(faces)
     covered, border = share > 0, np.zeros(len(share), bool)
     border[edges[uses == 1]] = True
     start, end = edges[covered[edges].all(1)].T

@@ -81,7 +81,7 @@ def nearest_on_surface(
     faces = model.faces[skin[model.faces].all(1)]
     middles = model.mean_shape[faces].mean(1).cpu().numpy()
     _, near = cKDTree(middles).query(places, min(_CANDIDATES, len(faces)))
-    candidates = faces[torch.as_tensor(near.reshape(len(places), -1), device=faces.device)]
+    candidates = faces[torch.as_tensor(near, device=faces.device)]
     a, b, c = model.mean_shape[candidates].double().unbind(2)  # (D, candidates, 3)
     place = torch.as_tensor(places).to(a)[:, None]
     u, v, to = b - a, c - a, place - a

@@ -272,7 +272,7 @@ def _portraits(times):
     if times[-1] - times[0] >= SHORT_S:
         return _spread(total, N_PORTRAITS)
     inwards = max(1, round(0.1 * total))
-    return sorted({0, inwards, total - 1 - inwards, total - 1} & set(range(total)))
+    return sorted({0, inwards, total - 1 - inwards, total - 1})
 
 
 def _refuse_cut(clip, cuts):

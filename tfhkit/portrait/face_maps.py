@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
 from tfhkit.face.model import MOUTH_INSIDE, MorphableModel
+from tfhkit.face.subdivide import triangle_edges
 from tfhkit.maths import smoothstep
 from tfhkit.render.shading import region_faces
 
@@ -161,8 +162,7 @@ def face_opacity(model: MorphableModel) -> Float[np.ndarray, "V"]:
     """Opacity of the model's face: 0 at its rim and beyond, where it still hides what is behind."""
     faces = model.faces[region_faces(model, "face")].numpy()
     inside = model.any_region("eyes", *MOUTH_INSIDE).numpy()
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1)
-    edges, count = np.unique(edges, axis=0, return_counts=True)
+    edges, count, _ = triangle_edges(faces)
     rim = np.unique(edges[count == 1])
     rim = rim[~inside[rim]]
     shape = model.mean_shape.numpy()

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int, Real
 from scipy.sparse import coo_matrix
 
 from tfhkit.errors import ParameterError, check_shape
+from tfhkit.face.subdivide import triangle_edges
 
 EDGE_WEIGHT = 1e-3  # of squared length: on flat parts short edges go first
 BORDER_WEIGHT = 10.0  # open borders keep their line
@@ -65,7 +66,7 @@ def _quadrics(verts, faces):
     total = np.zeros((len(verts), 4, 4))
     for k in range(3):
         np.add.at(total, faces[:, k], of_face)
-    edges, count, owner = _edges(faces)
+    edges, count, owner = triangle_edges(faces)
     first, last = edges[count == 1].T
     along = verts[last] - verts[first]
     wall = np.cross(along, unit[owner[count == 1]])  # upright on the surface, through the border
@@ -78,16 +79,9 @@ def _quadrics(verts, faces):
     return total
 
 
-def _edges(faces):
-    """Edges (E, 2), low number first; how many triangles share each; one of these triangles."""
-    pairs = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
-    edges, where, count = np.unique(pairs, axis=0, return_index=True, return_counts=True)
-    return edges, count, where % len(faces)
-
-
 def _collapses(verts, faces, quadrics, most):
     """Cheap collapses (source, target) of which no two touch, at most `most`."""
-    edges, count, _ = _edges(faces)
+    edges, count, _ = triangle_edges(faces)
     n = len(verts)
     ones = np.ones(len(edges))
     near = coo_matrix((ones, edges.T), (n, n)).tocsr()
