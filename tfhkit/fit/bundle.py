@@ -61,7 +61,7 @@ class BundleSettings:
 
     sigma_px: float | tuple[float, ...] = 1.0
     id_weight: float = 1.0
-    exp_weight: float = 0.7
+    exp_weight: float = 1.0
     tex_weight: float = 1.0
     smooth_weight: float = 0.5
     depth_sigma: float = 0.05

@@ -47,7 +47,7 @@ from tfhkit.fit.surface import (
 )
 from tfhkit.progress import Progress
 
-ROBUST = 4.0  # errors beyond so many sigma lose influence (Geman-McClure)
+ROBUST = 3.0  # errors beyond so many sigma lose influence (Geman-McClure)
 LEAST_SIGMA_PX = 0.6  # of a landmark, by any tracker
 
 
@@ -64,18 +64,19 @@ class PhotometricSettings:
             error is `sigma`, and more in proportion where it is larger (a shadow, a beard).
         sigma_px: of a landmark in the first round, of the 224 px crop: the pixels lead.
         blurs_px: Gaussian blur of the crops in each round; coarse first, so that a mouth that
-            the landmarks missed is still found.
+            the landmarks missed is still found. Not coarser than needed: beside a blurred picture
+            a sharp model turns its head, and identity remembers it.
         shared_steps, frame_steps: Gauss-Newton steps in each round, while texture, light and
             identity are sought, and then for each frame's pose and expression.
         chunk: frames in memory at once.
     """
 
-    size_px: int = 160
-    spacing: float = 0.04
+    size_px: int = 224
+    spacing: float = 0.03
     sigma: float = 0.01
-    points_per_fact: float = 30.0
+    points_per_fact: float = 20.0
     sigma_px: float = 6.0
-    blurs_px: tuple[float, ...] = (2.5, 1.2, 0.0)
+    blurs_px: tuple[float, ...] = (2.5,0.0)
     shared_steps: int = 4
     frame_steps: int = 3
     chunk: int = 32

@@ -25,9 +25,7 @@ LEAST_NULL = 19
 # the pixels that a clip's pose and expression are fitted to: as `tfhkit learn` does, or fewer
 FITS = {
     "fine": PhotometricSettings(),
-    "coarse": PhotometricSettings(
-        spacing=0.08, points_per_fact=7.5, frame_steps=2, blurs_px=(2.5, 0.0)
-    ),
+    "coarse": PhotometricSettings(spacing=0.08, points_per_fact=7.5, frame_steps=2),
 }
 
 
