@@ -76,7 +76,7 @@ class PhotometricSettings:
     sigma: float = 0.01
     points_per_fact: float = 20.0
     sigma_px: float = 6.0
-    blurs_px: tuple[float, ...] = (2.5,0.0)
+    blurs_px: tuple[float, ...] = (2.5, 0.0)
     shared_steps: int = 4
     frame_steps: int = 3
     chunk: int = 32
