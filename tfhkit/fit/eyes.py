@@ -24,7 +24,7 @@ IRIS = 16  # the iris's centre in `find_eyes`
 # on a real clip 0.27.
 CLOSED = 0.33
 OPEN_PERCENTILE = 85  # of the lids' opening over the clip: the eyes are open
-OPEN = 0.92  # of that opening; what is above counts as open, since the contour is not steady
+OPEN = 0.85  # of that opening; what is above counts as open, since the contour is not steady
 OVERLAP = 0.005  # dm by which closed lids overlap
 SEEN_OPEN = 0.5  # closed so far, an eye does not show where it looks
 FULL_TURN = 1.2  # most that an eye is turned, in strengths of the actions
