@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from tfhkit.camera import Camera, project
+from tfhkit.camera import CROP_PX, Camera, project
 from tfhkit.face.lighting import sh_basis, sh_gradient, with_ambient
 from tfhkit.face.model import MorphableModel
 from tfhkit.fit.basis import LandmarkBasis
@@ -71,7 +71,7 @@ class PhotometricSettings:
         chunk: frames in memory at once.
     """
 
-    size_px: int = 224
+    size_px: int = CROP_PX
     spacing: float = 0.03
     sigma: float = 0.01
     points_per_fact: float = 20.0
