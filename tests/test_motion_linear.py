@@ -132,9 +132,9 @@ def test_shares_go_to_what_predicts():
 def test_the_metric_decides_what_counts():
     truth = RNG.normal(size=(300, 64))
     first, second = truth * (np.arange(64) < 32), truth * (np.arange(64) >= 32)
-    eyes_on_first = np.eye(64)[:, :32]
-    shares = shares_of([second, first], truth, eyes_on_first)
-    assert shares[0] < 0.05 and shares_of([second, first], truth)[0] > 0.3
+    eyes_on_first, expected = np.eye(64)[:, :32], (0.0, 1.0)
+    shares = shares_of([second, first], truth, eyes_on_first, expected)
+    assert shares[0] < 0.05 and shares_of([second, first], truth, None, expected)[0] > 0.3
 
 
 def general_of(track):

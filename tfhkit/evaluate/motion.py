@@ -38,7 +38,7 @@ SCRATCH: dict[str, Any] = {
     "lr": 1e-3,
     "out_epochs": 0,
 }  # how a network without general training is trained
-CHOICE = ("chosen", "tuned", "shares")  # of the card: what cross-validation chose
+CHOICE = ("chosen", "shares")  # of the card: what cross-validation chose
 N_NETWORKS = 5  # of `personal_only`, each trained without its part of the clip
 _N_SHIFTS, N_DRAWS = 8, 500
 

@@ -1,8 +1,8 @@
-"""Which mapping, and how much of each, for one person: decided by cross-validation.
+"""How much of the network and of the linear path, for one person: decided by cross-validation.
 
-The general network, the fine-tuned one and the linear path each predict every frame of the
-training part without having learned from it. What is kept is the mix of them that predicts the
-mouth best. Not in the paper, which fine-tunes and uses the result.
+The fine-tuned network and the linear path each predict every frame of the training part without
+having learned from it. What is kept is the mix of them that predicts the mouth best; where neither
+predicts it, the general network. Not in the paper, which fine-tunes and uses the result.
 """
 
 import warnings
@@ -17,16 +17,16 @@ from scipy.optimize import nnls
 from tfhkit.face.model import MorphableModel
 from tfhkit.landmarks.speaking import LIPS_LEAD_S
 from tfhkit.motion.data import MotionTrack
-from tfhkit.motion.folds import average, held_out_motion
+from tfhkit.motion.folds import held_out_motion
 from tfhkit.motion.linear import fit_ridge, linear_path, standardised
 from tfhkit.motion.lips import MOUTH, correlation, lip_opening
 from tfhkit.motion.model import MotionNet, MotionWeights
+from tfhkit.motion.predict import predict_windows
 from tfhkit.stats import correlation_interval
 
-TUNED_STEPS = (0.0, 0.5, 1.0)  # from the general weights to the fine-tuned ones
 RIDGE_FOLDS = 10  # of the linear path, which is fitted in no time
-EXPECTED = (0.0, 1.0)  # shares of the network and the linear path before anything was seen
-PRIOR = 0.5  # how firmly they are held there; see `shares_of`
+EXPECTED = (0.3, 0.8)  # shares of the network and the linear path before anything was seen
+PRIOR = 0.3  # how firmly they are held there; see `shares_of`
 # Below it, the sound says next to nothing about the lips. On seven real clips, cut both ways, the
 # linear path reached 0.34 to 0.86 with their own sound, and at most 0.25 with another clip's.
 UNPREDICTABLE_R = 0.3
@@ -79,7 +79,7 @@ def shares_of(
     """Non-negative weights of predictions whose sum has the smallest squared error.
 
     Frames are few and neighbours alike, so the weights are held near what is expected: leaving it
-    by 1 costs `prior` times the truth's variance. The network has to earn its share.
+    by 1 costs `prior` times the truth's variance.
 
     Args:
         predictions: deviations from the mean, of frames that each predictor has not learned from.
@@ -129,37 +129,28 @@ def mix(
     metric, seen, norm = mouth_metric(model), track.valid, tuned.norm
     truth = (track.exp - norm.exp_mean)[seen]
     ridge = fit_ridge(standardised(bands)[seen], truth, metric, RIDGE_FOLDS)
-    held_out = {
-        step: held_out_motion(track, general, nets, step)[seen] - norm.exp_mean
-        for step in TUNED_STEPS
-    }
-    errors, mixed, shares = {}, {}, {}
-    for step, of_net in held_out.items():
-        shares[step] = shares_of([of_net, ridge.held_out], truth, metric)
-        mixed[step] = shares[step][0] * of_net + shares[step][1] * ridge.held_out
-        error = mixed[step] - truth
-        errors[step] = float(((error if metric is None else error @ metric) ** 2).sum())
-    step = min(errors, key=lambda s: errors[s])
-    card = choice(step, shares[step])
+    of_net = held_out_motion(track, tuned, nets)[seen] - norm.exp_mean
+    shares = shares_of([of_net, ridge.held_out], truth, metric)
+    card = choice(shares)
     if model is not None and track.id is not None:
         place = model, track.id
-        ways = {"general": held_out[0.0], "tuned": held_out[1.0], "linear": ridge.held_out}
+        of_general = predict_windows(general, track.windows)[0][seen] - norm.exp_mean
+        ways = {"general": of_general, "tuned": of_net, "linear": ridge.held_out}
+        ways["mixed"] = shares[0] * of_net + shares[1] * ridge.held_out
         true, times = truth + norm.exp_mean, track.times[seen]
         lips = {
-            name: estimate_lips(*place, e + norm.exp_mean, true, times)
-            for name, e in (ways | {"mixed": mixed[step]}).items()
+            name: estimate_lips(*place, deviation + norm.exp_mean, true, times)
+            for name, deviation in ways.items()
         }
-        card |= {f"cv_lip_r_{name}": round(lips[name].r, 3) for name in ways}
-        best = lips["mixed"]
+        best = lips.pop("mixed")
+        card |= {f"cv_lip_r_{name}": round(estimate.r, 3) for name, estimate in lips.items()}
         card |= estimate_card(best)
         if not best.predictable:
             warnings.warn(NOT_PREDICTABLE.format(best.words()), stacklevel=2)
             usual = replace(general, norm=replace(norm, lag_s=LIPS_LEAD_S))
-            card |= estimate_card(lips["general"])
-            return usual, card | choice(0.0, np.array([1.0, 0.0]))
-    net = average([general.net, tuned.net], [1 - step, step])
-    linear, share = linear_path(ridge, float(shares[step][1])), float(shares[step][0])
-    return replace(tuned, net=net, linear=linear, share=share), card
+            only = {"chosen": "the general network", "shares": [1.0, 0.0]}
+            return usual, card | estimate_card(lips["general"]) | only
+    return replace(tuned, linear=linear_path(ridge, shares[1]), share=float(shares[0])), card
 
 
 def estimate_card(estimate: LipEstimate) -> dict[str, float]:
@@ -168,8 +159,7 @@ def estimate_card(estimate: LipEstimate) -> dict[str, float]:
     return {"cv_lip_r": estimate.r, **ends}
 
 
-def choice(step: float, shares: Float[np.ndarray, "2"]) -> dict[str, Any]:
-    """What the card says was chosen: the step of TUNED_STEPS, and the shares."""
-    network = {0.0: "general", 0.5: "half fine-tuned", 1.0: "fine-tuned"}[step]
-    words = f"{shares[0]:.2f} of the {network} network, {shares[1]:.2f} of the linear path"
-    return {"chosen": words, "tuned": step, "shares": shares.round(3).tolist()}
+def choice(shares: Float[np.ndarray, "2"]) -> dict[str, Any]:
+    """What the card says was chosen: words, and the shares."""
+    words = f"{shares[0]:.2f} of the network, {shares[1]:.2f} of the linear path"
+    return {"chosen": words, "shares": shares.round(3).tolist()}

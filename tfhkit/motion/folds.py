@@ -89,32 +89,26 @@ def first_folds_state(
 
 
 def held_out_motion(
-    track: MotionTrack, general: MotionWeights, nets: Sequence[MotionNet], step: float
+    track: MotionTrack, weights: MotionWeights, nets: Sequence[MotionNet]
 ) -> Float[np.ndarray, "T 64"]:
     """Expression of every part of a track by the network that has not learned from it.
 
-    `step` is how far each network goes from the general weights (0) to the fine-tuned ones (1).
+    `weights` gives the statistics.
     """
     out = np.empty_like(track.exp)
-    for k, tuned in enumerate(nets):
-        net = average([general.net, tuned], [1 - step, step])
-        exp, _ = predict_windows(replace(general, net=net), track.windows)
+    for k, net in enumerate(nets):
+        exp, _ = predict_windows(replace(weights, net=net), track.windows)
         part = ~learn_mask(len(track), 1 / len(nets), (k + 1) / len(nets))
         out[part] = exp[part]
     return out
 
 
-def average(nets: Sequence[MotionNet], shares: Sequence[float] | None = None) -> MotionNet:
-    """One network with the mean of the weights of several that started from the same weights.
-
-    `shares` are the weights of the mean, equal by default; they sum to 1.
-    """
+def average(nets: Sequence[MotionNet]) -> MotionNet:
+    """One network with the mean of the weights of several that started from the same weights."""
     net = copy_net(nets[0])
-    shares = shares or [1 / len(nets)] * len(nets)
     mean, states = net.state_dict(), [other.state_dict() for other in nets]
     for name, value in mean.items():
         if value.is_floating_point():
-            parts = [part * state[name].to(value) for part, state in zip(shares, states)]
-            mean[name] = torch.stack(parts).sum(0)
+            mean[name] = torch.stack([state[name].to(value) for state in states]).mean(0)
     net.load_state_dict(mean)
     return net.eval()
