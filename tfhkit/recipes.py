@@ -107,7 +107,7 @@ CHOICES = (
            "nonsaturating", "log", "nonsaturating", "Eq. 4"),
     Choice("losses", "gradient", "weight of an L1 term on edges", 50.0, 0.0, 0.0, "not in Eq. 4"),
     Choice("losses", "contrast", "weight of a term on the strength of the detail",
-           200.0, 0.0, 0.0, "not in Eq. 4"),
+           300.0, 0.0, 0.0, "not in Eq. 4"),
     Choice("losses", "perceptual", "weight of a term on a network's features",
            80.0, 0.0, 0.0, "not in Eq. 4"),
     Choice("frames", "regions", "face, eyes and mouth weigh more", True, False, False,
@@ -132,7 +132,7 @@ NOT_REPRODUCED = (
     "ResNet18 and ArcFace are taken where their files are there (`tfhkit doctor`).",
     "Not reproduced of the published code, since they look like oversights: dropout at test time, "
     "landmarks and crops in whole pixels, a far plane that cuts the mask, frames 0 and 1 copied.",
-    "The published training crops 256 of 286 px at random; here a batch is shifted by up to 4 px.",
+    "The published training crops 256 of 286 px at random; here a batch is shifted by up to 12 px.",
 )
 
 

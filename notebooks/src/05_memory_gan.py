@@ -708,7 +708,7 @@ plt.show()
 # ## 7 · Training
 #
 # Nobody can compute the inner maximum of Eq. 5 for pictures, so $D$ and $G$ take one gradient step each, in turn. In every step the
-# memory computes its loss and updates first, then $D$ steps, then $G$ with the *true* identity. Batches are shifted by up to 4 pixels
+# memory computes its loss and updates first, then $D$ steps, then $G$ with the *true* identity. Batches are shifted by up to 12 pixels
 # (augmentation). Held-out frames, rendered with their true coefficients, are evaluated now and then and never trained on.
 
 # %%

@@ -39,7 +39,7 @@ class TrainConfig:
             weights, the network then keeps the rendering everywhere (A = 1).
         disc_channels, disc_unshuffle: size of the discriminator; 64 and 1 in the paper.
         shift_px: largest random shift of a batch, pixels; 0 is off. The published code crops
-            256 of 286 px instead.
+            256 of 286 px instead, which is a shift of up to 15 px.
         flip: mirror batches at random.
         precision: "float32", "bfloat16" or "auto" (bfloat16 where the processor has it).
         budget_s: stop after this many seconds of training, including earlier runs of the same
@@ -60,7 +60,7 @@ class TrainConfig:
     detail_from: float = 0.3
     disc_channels: int = 32
     disc_unshuffle: int = 2
-    shift_px: int = 4
+    shift_px: int = 12
     flip: bool = False
     precision: str = "auto"
     budget_s: float | None = None
