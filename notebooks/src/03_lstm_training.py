@@ -503,10 +503,9 @@ print(f"lip r {scores['network and linear path'][0]:.2f}, 95 % interval {low_r:.
 # %% [markdown]
 # *Each method as a dot, the confidence interval as a bar, eight shifted sounds in orange.*
 #
-# **What to see.** On the sample clip the mix has the highest correlation and the smallest mouth error (r = 0.82, 1.89 mm). Ridge regression, with about a fortieth of the network's parameters, reaches 0.71 and 2.03 mm, and the network alone 0.62 and 2.27 mm, no better than a frozen mouth.
-# The paper's recipe is further from the truth than a frozen mouth (0.29, 2.53 mm): its training loss falls to a quarter, so it has learned these few seconds by heart.
-# Cross-validation kept the general network here, without any fine-tuning. The interval of the mix
-# spans 0.30 to 0.91, so these few frames cannot rank the methods; over seven clips they can (`docs/results.md`). A network's score without such baselines says little.
+# **What to see.** On the sample clip the mix has the highest correlation and the smallest mouth error (r = 0.79, 1.77 mm). Ridge regression, with about a fortieth of the network's parameters, reaches 0.66 and 2.01 mm, the network alone 0.66 and 1.97 mm.
+# The paper's recipe is further from the truth than a frozen mouth (0.25, 2.56 mm): its training loss falls to a fifth, so it has learned these few seconds by heart.
+# The interval of the mix spans 0.27 to 0.89, so these few frames cannot rank the methods; over seven clips they can (`docs/results.md`). A network's score without such baselines says little.
 #
 # ### What is the general mapping worth with fewer frames?
 # One would expect it to matter less, the more footage there is of a person. The paper's App. B varies the number of frames from 100 to 800 (for the picture quality);
@@ -528,7 +527,7 @@ for name, full_name in {**names_of_all, "general": "general, own statistics"}.it
     print(f"{train.stop} frames, {name:9s} lip r {r:5.2f}   mouth error {mm:.2f} mm")
 
 # %% [markdown]
-# **What to see.** *Both* is the mix. On the sample clip half of the frames are as good for it as all (0.84 and 0.82), and *personal*, which has no linear path either, is far below it in both (0.47 and 0.14), though hardly worse by mouth error.
+# **What to see.** *Both* is the mix. On the sample clip half of the frames are as good for it as all (0.86 and 0.79), and *personal*, which has no linear path either, is far below it in both (0.44 and 0.18), though not much worse by mouth error.
 # With 27 held-out frames the smaller differences are within chance.
 #
 # ## Does the sound move the head?
@@ -647,8 +646,8 @@ assert not np.allclose(draws[0][0], draws[1][0])
 # %% [markdown]
 # *The held-out part: what was fitted, the mean prediction, and three draws.*
 #
-# **What to see.** The mean of the lips moves with 0.56 of the real standard deviation, the draws with 0.88, at the same correlation: the sound decides them. Brows and lids move with 0.18 and 0.03 of it, and drawn with 0.50 and 0.83,
-# but not when the real ones do. Correlation cannot reward that, and should not. In these two seconds the draws of the head coincide, since the clip has few frames of this loudness; only the blinks and the pause differ. The clip's largest turn is in none of them: the drawn head turns the other way (r = -0.85), and the brows follow the real ones less than before (r = 0.52 instead of 0.90). Whether it looks alive is measured in notebook 06.
+# **What to see.** The mean of the lips moves with 0.59 of the real standard deviation, the draws with 0.95, at the same correlation: the sound decides them. Brows and lids move with 0.13 and 0.04 of it, and drawn with 0.50 and 0.97,
+# but not when the real ones do. Correlation cannot reward that, and should not. In these two seconds the draws of the head coincide, since the clip has few frames of this loudness; only the blinks and the pause differ. The clip's largest turn is in none of them: the drawn head turns the other way (r = -0.84), and the brows follow the real ones less than before (r = 0.71 instead of 0.86). Whether it looks alive is measured in notebook 06.
 #
 # How long does it take from sound to coefficients?
 
@@ -832,7 +831,7 @@ step.finish(
 #
 # **What the paper says.** It trains the general mapping on LRW and fine-tunes it on about 300 frames of the person (Sec. 4.1). **What the published code does.** It fine-tunes
 # for a fixed 100 epochs, without a validation set, and sums the smoothness terms. **What
-# we found** (sample, quick). Network and linear path together follow the held-out lips with r = 0.82 (0.30 to 0.91); shifted sounds give about 0. Ridge regression gives 0.71, the
-# network alone 0.62, the paper's recipe 0.29. The mouth error is 1.89 mm, a frozen mouth's 2.19 mm. What the sound does not say is drawn from the person's own frames. That brings the amplitudes nearer to the real ones, not the moments.
+# we found** (sample, quick). Network and linear path together follow the held-out lips with r = 0.79 (0.27 to 0.89); shifted sounds give about 0. Ridge regression and the
+# network alone give 0.66, the paper's recipe 0.25. The mouth error is 1.77 mm, a frozen mouth's 2.11 mm. What the sound does not say is drawn from the person's own frames. That brings the amplitudes nearer to the real ones, not the moments.
 #
 # **Next**: [04](04_rendering.ipynb) renders the predicted face over a background that fits its pose.
