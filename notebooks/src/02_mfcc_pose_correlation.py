@@ -1016,7 +1016,7 @@ check("Holm", holm, cases)
 #
 # **What the paper says.** App. A: a correlation of 0.45 on average over 15 clips indicates a positive correlation between
 # audio and pose. **What we found.** Independent tracks can give as much or more, depending on how many pairs the radius keeps. On the sample
-# clip the correlation is 0.00, below the mean of its shifted tracks (0.21): a null result for the claim. Compare an observed value with its
+# clip the correlation is 0.01, below the mean of its shifted tracks (0.21): a null result for the claim. Compare an observed value with its
 # shifted tracks, not with zero.
 #
 # **Written here**, in a run of the sample clip: [`correlation.csv`](../runs/sample/02_mfcc_pose_correlation/correlation.csv), the estimates as a table.
