@@ -83,6 +83,19 @@ def test_every_control_changes_the_picture(notebook):
     assert notebook.errors() == []
 
 
+def test_random_never_stays_where_it_is(notebook):
+    found = widget(notebook, 0)
+    found.evaluate("() => { Math.kept = Math.random; Math.random = () => 0.5; }")
+    seen = []
+    for _ in range(3):
+        found.get_by_role("button", name="Random").click()
+        seen.append(settled(found)[1])
+    found.evaluate("() => { Math.random = Math.kept; }")
+    found.get_by_role("button", name="Reset").click()
+    assert seen[0] != seen[1] != seen[2], seen
+    settled(found)
+
+
 def test_on_a_phone_the_values_can_be_read(notebook):
     found = widget(notebook, 0)
     found.evaluate("root => root.style.width = '280px'")

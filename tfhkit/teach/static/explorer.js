@@ -155,7 +155,10 @@ function render({ model, el }) {
     const anywhere = (spec, i) => {
       if (spec.kind !== "slider") return parts[i].get();
       const share = (Math.random() + Math.random()) / 2; // extremes together are rarely of use
-      return spec.low + spec.step * Math.round((share * (spec.high - spec.low)) / spec.step);
+      const last = Math.round((spec.high - spec.low) / spec.step);
+      const here = Math.round((parts[i].get() - spec.low) / spec.step);
+      const there = Math.round(share * last);
+      return spec.low + spec.step * (there === here ? (here + 1) % (last + 1) : there); // never where it is
     };
     buttons.append(button("Random", "move every slider to a random place", anywhere));
   }
