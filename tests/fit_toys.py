@@ -13,10 +13,11 @@ from tfhkit.fit.initialise import BundleState
 from tfhkit.fit.photometric import PhotometricSettings, refine_all, refine_shared
 from tfhkit.render import render
 
-N, SIZE = 6, PhotometricSettings().size_px
+N = 6
 SURE = torch.ones(N, dtype=torch.float64)
 BUNDLE = BundleSettings(smooth_weight=0.1)
-SETTINGS = PhotometricSettings(size_px=SIZE, spacing=0.05)
+SETTINGS = PhotometricSettings(spacing=0.05)
+SIZE = SETTINGS.size_px
 
 
 def speaking_head():

@@ -131,7 +131,8 @@ def mix(
     ridge = fit_ridge(standardised(bands)[seen], truth, metric, RIDGE_FOLDS)
     of_net = held_out_motion(track, tuned, nets)[seen] - norm.exp_mean
     shares = shares_of([of_net, ridge.held_out], truth, metric)
-    card = choice(shares)
+    words = f"{shares[0]:.2f} of the network, {shares[1]:.2f} of the linear path"
+    card: dict[str, Any] = {"chosen": words, "shares": shares.round(3).tolist()}
     if model is not None and track.id is not None:
         place = model, track.id
         of_general = predict_windows(general, track.windows)[0][seen] - norm.exp_mean
@@ -157,9 +158,3 @@ def estimate_card(estimate: LipEstimate) -> dict[str, float]:
     """What the card says of the estimate."""
     ends = {"cv_lip_r_low": estimate.low, "cv_lip_r_high": estimate.high}
     return {"cv_lip_r": estimate.r, **ends}
-
-
-def choice(shares: Float[np.ndarray, "2"]) -> dict[str, Any]:
-    """What the card says was chosen: words, and the shares."""
-    words = f"{shares[0]:.2f} of the network, {shares[1]:.2f} of the linear path"
-    return {"chosen": words, "shares": shares.round(3).tolist()}
