@@ -47,8 +47,10 @@ def test_what_is_left_out(tool, path, needless):
 def test_trainings_are_kept_short(tool, tmp_path):
     assert set(tool.STEPS) <= set(STEPS)
     full = Namespace(tiny=False, steps=800)
-    assert list(tool.values_of(full)) == ["03.size=small", "05.steps=800", "05.ablation_steps=-1"]
-    assert list(tool.values_of(Namespace(tiny=True))) == ["03.size=small"]
+    given = ["03.size=small", f"05.identity_file={tmp_path / 'identity.npz'}"]
+    assert list(tool.values_of(Namespace(tiny=True), tmp_path)) == given
+    given += ["05.steps=800", "05.ablation_steps=-1"]
+    assert list(tool.values_of(full, tmp_path)) == given
     command = tool.run_command("python", tmp_path, "sample", full)
     assert command[command.index("--profile") + 1] == "full" and "--no-report" in command
 

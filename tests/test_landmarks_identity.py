@@ -1,10 +1,10 @@
-"""What is refused before or while identity features are made; ArcFace files made by hand."""
+"""Identity features: what is refused, files of them, and ArcFace files made by hand."""
 
 import numpy as np
 import pytest
 
 from tfhkit.errors import InputError, ParameterError
-from tfhkit.landmarks.identity import identity_features
+from tfhkit.landmarks.identity import ENCODERS, IdentityFeatures, identity_features
 
 IMAGES = np.zeros((2, 64, 64, 3), np.uint8)
 POINTS = np.random.default_rng(0).uniform(10, 54, (2, 68, 2)).astype(np.float32)
@@ -69,3 +69,23 @@ def test_bad_arguments():
         identity_features(IMAGES, POINTS, every=0)
     with pytest.raises(InputError, match="no frame shows a face"):
         identity_features(IMAGES, POINTS * np.nan)
+
+
+def test_features_made_before_are_taken_for_their_clip_only(tmp_path):
+    made = np.random.default_rng(1).normal(size=(5, 128)).astype(np.float32)
+    kept = IdentityFeatures(made, np.arange(5) != 3, ENCODERS["dlib"])
+    kept.save(tmp_path / "identity.npz")
+    back = IdentityFeatures.load(tmp_path / "identity.npz", 5).of(np.array([3, 4]))
+    assert np.array_equal(back.features, made[3:]) and back.found.tolist() == [False, True]
+    assert back.encoder == ENCODERS["dlib"] and back.n_skipped == 1
+    with pytest.raises(InputError, match="is of a clip of 5 frames, this one has 6"):
+        IdentityFeatures.load(tmp_path / "identity.npz", 6)
+
+
+@pytest.mark.parametrize("content", [{}, {"features": 1}, {"encoder": "dlib", "found": np.ones(2)}])
+def test_another_file_is_no_file_of_features(tmp_path, content):
+    np.savez(tmp_path / "other.npz", **content)
+    with pytest.raises(InputError, match="holds no identity features"):
+        IdentityFeatures.load(tmp_path / "other.npz", 2)
+    with pytest.raises(InputError, match="is not a file of identity features"):
+        IdentityFeatures.load(tmp_path / "none.npz", 2)

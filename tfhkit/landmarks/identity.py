@@ -1,15 +1,17 @@
 """The identity seam: face crops to unit identity features, by ArcFace or dlib's descriptor."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 
 from tfhkit.assets import fetch
 from tfhkit.errors import InputError, MissingBackend, ParameterError, check_shape
+from tfhkit.media.arrays import npz_content
+from tfhkit.media.files import atomic_path
 from tfhkit.progress import Progress
 
 # (S, S, 3) uint8 crop and its (68, 2) landmarks to a feature, not normalised
@@ -72,6 +74,36 @@ class IdentityFeatures:
     def n_skipped(self) -> int:
         """Number of frames without a face."""
         return int((~self.found).sum())
+
+    def of(self, frames: Int[np.ndarray, "N"]) -> "IdentityFeatures":
+        """Those of some frames."""
+        return replace(self, features=self.features[frames], found=self.found[frames])
+
+    def save(self, path: str | Path) -> None:
+        """Write them to an `.npz`."""
+        with atomic_path(path) as temporary:
+            np.savez(
+                temporary, features=self.features, found=self.found, encoder=self.encoder.name
+            )  # fmt: skip
+
+    @classmethod
+    def load(cls, path: str | Path, n_frames: int) -> "IdentityFeatures":
+        """Read what `save` wrote.
+
+        Args:
+            path: `.npz` file. n_frames: of the clip.
+        Raises:
+            InputError: no such file, it holds something else, or belongs to another clip.
+        """
+        kept = npz_content(path, "a file of identity features", "make it again")
+        encoder = ENCODERS.get(str(kept.get("encoder")))
+        features, found = (kept.get(name, np.zeros(0)) for name in ("features", "found"))
+        if encoder is None or features.shape != (len(found), encoder.dim):
+            raise InputError(path, "holds no identity features", "make it again")
+        if len(found) != n_frames:
+            fault = f"is of a clip of {len(found)} frames, this one has {n_frames}"
+            raise InputError(path, fault, "give the file of this clip")
+        return cls(features, found, encoder)
 
 
 def identity_features(
