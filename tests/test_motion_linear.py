@@ -165,6 +165,16 @@ def test_lips_of_another_sound_keep_the_general_mapping_and_warn():
     assert weights.norm.lag_s == LIPS_LEAD_S != track.lag_s
 
 
+@pytest.mark.slow
+def test_lips_that_the_sound_says_little_about_are_learned_with_a_warning(monkeypatch):
+    model, (track, _) = load_model(), person()
+    general = general_of(track)
+    monkeypatch.setattr("tfhkit.motion.combine.DOUBTFUL_R", 1.0)
+    with pytest.warns(UserWarning, match=r"says little about this person's lips \(r = 0\.[89]"):
+        weights, card = mix(track, track.bands, general, general, [general.net] * 5, model)
+    assert weights.linear is not None and card["shares"][1] > 0.5
+
+
 def test_a_linear_path_is_saved_and_needs_its_bands(tmp_path):
     track, audio = person(3.0)
     general = general_of(track)

@@ -22,6 +22,7 @@ from tfhkit.motion import (
 )
 from tfhkit.motion.batches import known_part, learn_mask, prepare, sequence_starts
 from tfhkit.motion.folds import average
+from tfhkit.motion.personal import fitting_settings
 
 TINY = MotionConfig("custom", (2, 4, 6, 6, 8), (2, 2), (16, 12), 16, 1, 0.0)
 FAST = TrainSettings(
@@ -384,3 +385,16 @@ def test_a_stopped_personal_training_goes_on(tmp_path, general):
 def test_too_short_for_a_sequence():
     with pytest.raises(InputError, match="sequence needs 16"):
         train_motion([toy_track(18)], TINY, settings=FAST)
+    split = replace(FAST, validation_share=0.2, validation_end=0.6)
+    with pytest.raises(InputError, match="part has 12 frames at 25 Hz, a sequence needs 16"):
+        train_motion([toy_track(30)], TINY, settings=split)
+
+
+def test_a_short_track_has_shorter_sequences(general):
+    assert fitting_settings(TrainSettings(), 80, 5).sequence_frames == 32
+    assert fitting_settings(TrainSettings(), 62, 5).sequence_frames == 25
+    assert fitting_settings(TrainSettings(), 62, 0).sequence_frames == 32
+    assert fitting_settings(TrainSettings(), 9, 5).sequence_frames == 16
+    short = replace(FAST, epochs=1, sequences_per_epoch=4, sequence_frames=32)
+    weights, _ = train_personal(toy_track(62, seed=9), general, short)
+    assert weights.card["settings"]["sequence_frames"] == 25

@@ -27,6 +27,7 @@ from tfhkit.motion import (
     train_motion,
     train_personal,
 )
+from tfhkit.motion.personal import fitting_settings
 from tfhkit.progress import Progress
 from tfhkit.stats import correlation_interval
 from tfhkit.virtual.corpus import make_motion_corpus
@@ -276,7 +277,8 @@ def personal_only(
     answers = []
     how: dict[str, Any] = {"model": model, "device": model.device, "progress": progress}
     for k in range(n_networks):
-        own = replace(settings.fold(k, n_networks), **SCRATCH)
+        own = fitting_settings(settings, len(track), n_networks)
+        own = replace(own.fold(k, n_networks), **SCRATCH)
         weights, _ = train_motion([track], general.net.config, own, **how)
         answers.append(predict_motion(weights, audio, times)[0])
     return np.mean(answers, 0)

@@ -55,6 +55,12 @@ def learn_mask(n_frames: int, share: float, end: float = 1.0) -> Bool[np.ndarray
     return mask
 
 
+def longest_run(mask: Bool[np.ndarray, "T"]) -> int:
+    """Length of the longest stretch of a mask without a gap."""
+    edges = np.flatnonzero(np.diff(np.r_[False, mask, False]))
+    return int(np.diff(edges.reshape(-1, 2)).max(initial=0))
+
+
 def known_part(track: MotionTrack, share: float, end: float = 1.0) -> list[MotionTrack]:
     """The training frames of a track, in one or two pieces; see `learn_mask`."""
     mask = learn_mask(len(track), share, end)
@@ -113,11 +119,11 @@ def sequence_starts(
         starts += [(i, int(t)) for t in np.flatnonzero(allowed)] if len(d.learn) >= length else []
     others = np.zeros(0, int) if more is None else np.maximum(more - length + 1, 0)
     if not starts and not others.any():
-        longest = max([int(d.learn.sum()) for d in data] + ([] if more is None else more.tolist()))
+        longest = max([longest_run(d.learn) for d in data] + ([] if more is None else [*more]))
         raise InputError(
             "motion tracks",
             f"the longest training part has {longest} frames at 25 Hz, a sequence needs {length}",
-            "give more footage or a smaller sequence_frames",
+            "give more footage",
         )
     if more is None:
         return np.array(starts)

@@ -27,12 +27,17 @@ from tfhkit.stats import correlation_interval
 RIDGE_FOLDS = 10  # of the linear path, which is fitted in no time
 EXPECTED = (0.3, 0.8)  # shares of the network and the linear path before anything was seen
 PRIOR = 0.3  # how firmly they are held there; see `shares_of`
-# Below it, the sound says next to nothing about the lips. On seven real clips, cut both ways, the
-# linear path reached 0.34 to 0.86 with their own sound, and at most 0.25 with another clip's.
-UNPREDICTABLE_R = 0.3
+# Below the first, the sound says next to nothing about the lips; below the second, little. Of the
+# linear paths of 15 clips, 12 s long, none was below 0.3 with the clip's own sound, and of 210
+# with another clip's three were above it, and none above 0.4; docs/findings.md.
+UNPREDICTABLE_R, DOUBTFUL_R = 0.3, 0.4
 NOT_PREDICTABLE = (
     "the clip's sound does not predict this person's lips ({} on frames that were not learned "
     "from): the mouth will move as the general mapping says"
+)
+DOUBTFUL = (
+    "the clip's sound says little about this person's lips ({} on frames that were not learned "
+    "from): check that nobody else is heard; a longer clip helps"
 )
 
 
@@ -151,6 +156,8 @@ def mix(
             usual = replace(general, norm=replace(norm, lag_s=LIPS_LEAD_S))
             only = {"chosen": "the general network", "shares": [1.0, 0.0]}
             return usual, card | estimate_card(lips["general"]) | only
+        if best.r < DOUBTFUL_R:
+            warnings.warn(DOUBTFUL.format(best.words()), stacklevel=2)
     return replace(tuned, linear=linear_path(ridge, shares[1]), share=float(shares[0])), card
 
 

@@ -14,7 +14,7 @@ from tfhkit.fit import Fit
 from tfhkit.fit.eyes import with_calm_eyes
 from tfhkit.landmarks.speaking import LIPS_LEAD_S, LipLag, measure_lag
 from tfhkit.media import SR_HZ
-from tfhkit.motion.batches import prepare
+from tfhkit.motion.batches import learn_mask, longest_run, prepare
 from tfhkit.motion.combine import mix
 from tfhkit.motion.data import MotionTrack, make_track, measure_normalisation
 from tfhkit.motion.folds import average, train_folds
@@ -26,11 +26,22 @@ from tfhkit.profiles import Settings
 from tfhkit.progress import Progress
 from tfhkit.recipes import chosen
 
+SHORTEST_SEQUENCE = 16  # frames at 25 Hz that the network's memory learns from; below, nothing
+
 
 def personal_settings(settings: Settings, seed: int = 0) -> TrainSettings:
     """How a person's mapping is trained: the profile's epochs, the recipe's choices."""
     choices = chosen(settings.recipe, "motion")
     return TrainSettings(epochs=settings.motion_epochs, seed=seed, **choices)
+
+
+def fitting_settings(settings: TrainSettings, n_frames: int, folds: int) -> TrainSettings:
+    """Settings whose sequences fit into what every fold of a short track leaves to learn from."""
+    parts = (settings.fold(k, folds) for k in range(folds))
+    masks = (learn_mask(n_frames, part.validation_share, part.validation_end) for part in parts)
+    room = min(map(longest_run, masks), default=n_frames)
+    length = min(settings.sequence_frames, max(room, SHORTEST_SEQUENCE))
+    return replace(settings, sequence_frames=length)
 
 
 def train_personal(
@@ -56,7 +67,8 @@ def train_personal(
     Args:
         track: the person's.
         general: weights to start from.
-        settings: of each training; validation_share and validation_end are replaced.
+        settings: of each training; validation_share and validation_end are replaced, and a short
+            clip has shorter sequences.
         model, device: as for `train_motion`.
         checkpoint: file that keeps the state after every epoch, so that a training that was
             stopped resumes. It is removed at the end.
@@ -70,6 +82,7 @@ def train_personal(
         fine-tuning of zero-shot models". Not in the paper.
     """
     settings = settings or TrainSettings()
+    settings = fitting_settings(settings, len(track), settings.folds)
     if general.linear is not None:
         fault = "is a person's mapping: it has a linear path"
         raise ParameterError("general", fault, "give general weights")
