@@ -315,7 +315,7 @@ def test_pictures_that_would_hang_or_crash_give_one_line(tmp_path):
 def test_frames_with_data_that_pyav_has_no_name_for(tmp_path):
     """Its list of the frame's data cannot be read then, and the turn comes from elsewhere."""
     Image.fromarray(cornered(1)[0]).save(tmp_path / "a.tif")  # FFmpeg hands on its tags as EXIF
-    with pytest.raises(InputError, match=r"a.tif: is not a video \(1 pictures\)"):
+    with pytest.raises(InputError, match=r"a.tif: is not a video \(1 picture\)"):
         media.open_clip(tmp_path / "a.tif")
 
 
@@ -359,6 +359,32 @@ def test_of_several_picture_tracks_the_default_or_largest_is_taken(
     assert clip.pictures.names == ("1 (32 x 32)", "2 (64 x 64)")
     assert clip.pictures.reason == reason and clip.width == sizes[number - 1]
     assert abs(next(clip.iter_frames()).mean() - 2 * clip.width) < 3
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+@pytest.mark.parametrize("still", [0, 1])
+def test_a_picture_track_with_hardly_any_frames_is_passed_over(tmp_path, name, still):
+    """A poster, larger than the film and the default track, but not marked as a cover."""
+    path, counts, sizes = tmp_path / name, [30, 30], [32, 32]
+    counts[still], sizes[still] = 1, 64
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("libx264", rate=25) for _ in sizes]
+        for index, (stream, size) in enumerate(zip(streams, sizes, strict=True)):
+            stream.width = stream.height = size
+            stream.pix_fmt = "yuv420p"
+            stream.disposition = av.stream.Disposition.default if index == still else 0
+        for stream, size, count in zip(streams, sizes, counts, strict=True):
+            for _ in range(count):
+                image = np.full((size, size, 3), 2 * size, np.uint8)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            out.mux(stream.encode())
+    clip = media.open_clip(path, min_seconds=0, need_sound=False)
+    assert (len(clip), clip.width, clip.pictures.number) == (30, 32, 2 - still)
+    if name != "a.ts":  # which marks no track as the default one
+        assert clip.pictures.names[still] == f"{still + 1} (64 x 64)"
+    assert clip.pictures.reason == f"{still + 1} has hardly any pictures"
+    with clip.reader() as frames:
+        assert all(frames[index].shape == (32, 32, 3) for index in (29, 0, 15))
 
 
 def test_frames_of_many_kinds_in_turn_come_out_as_each_would_alone():

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.fft import dct
 
 from tfhkit.errors import InputError, ParameterError, check_shape
+from tfhkit.media.mix import swing
 
 SR_HZ = 16000
 WINDOW = 400  # 25 ms
@@ -156,7 +157,7 @@ def checked_audio(audio: np.ndarray, sr_hz: int, allow_silent: bool) -> Float[np
     broken = len(audio) - np.count_nonzero(np.isfinite(audio))
     if broken:
         raise InputError("audio", f"{broken} samples are NaN or infinite", "repair the recording")
-    if not allow_silent and np.abs(audio).max() < 1e-5:
+    if not allow_silent and swing(audio, sr_hz) < 1e-5:
         raise InputError("audio", "is silent from end to end", "check the recording's channel")
     if sr_hz != SR_HZ:
         audio = librosa.resample(audio, orig_sr=sr_hz, target_sr=SR_HZ)

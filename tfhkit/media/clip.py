@@ -154,7 +154,7 @@ def open_clip(
         if container.format.name == "webp_pipe":
             remedy = "convert an animated one, e.g. magick in.webp out.mp4"
             raise InputError(path, "is a WebP picture, not a video", remedy)
-        found, pictures = scan(container, videos[0], path), taken_track(videos)
+        pictures, found = taken_track(videos), scan(container, videos[0], path)
         has_sound = bool(container.streams.audio)
     if audio_track is not None and not has_sound:
         raise InputError(path, "has no sound track", "leave out the track's number")

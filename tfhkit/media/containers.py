@@ -1,6 +1,7 @@
 """Files opened for FFmpeg by their exact name, with the fault in one line where that fails."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from av.container import InputContainer
 from tfhkit.errors import InputError
 
 LISTS = ("hls", "concat", "dash")  # formats that name files, which a hash would not cover
+STILL_SHARE = 0.1  # of the fullest picture track's frames; a track with fewer is no video
+COUNTED_FRAMES = 250  # of the fullest track, where the header does not say how many there are
 
 
 def ffmpeg_name(path: str | Path) -> str:
@@ -65,7 +68,8 @@ class PictureTrack:
     Args:
         number: of the track, from 1. count: number of picture tracks.
         names: of all tracks, such as "2 (1280 x 720)".
-        reason: why this track: "the only one", "default" or "no other is larger".
+        reason: why this track: "the only one", "default", "no other is larger", or which ones
+            before it were left.
     """
 
     number: int
@@ -77,13 +81,34 @@ class PictureTrack:
 def picture_tracks(container: InputContainer) -> list:
     """The video streams, the one to take first: the default one, else the largest.
 
-    The still picture that music files carry as one is left out.
+    Tracks with hardly any frames come last. The still picture that music files carry as a track
+    is left out.
     """
     cover = av.stream.Disposition.attached_pic
     tracks = [stream for stream in container.streams.video if not stream.disposition & cover]
     for stream in tracks:
         stream.thread_type = "AUTO"
-    return sorted(tracks, key=lambda stream: (not _default(stream), -stream.width * stream.height))
+    stills = _stills(container, tracks) if len(tracks) > 1 else set()
+    return sorted(tracks, key=lambda stream: (stream.index in stills, *_rank(stream)))
+
+
+def _stills(container, tracks):
+    """Indices of the tracks with hardly any frames beside one with many."""
+    counts = {stream.index: stream.frames for stream in tracks}
+    if not all(counts.values()) and container.file is None:
+        counts = _counted(container.name, counts)
+    return {index for index, n in counts.items() if n < STILL_SHARE * max(counts.values())}
+
+
+def _counted(name, indices):
+    """Number of packets of each of these tracks, at the beginning of a file; index -> number."""
+    counts = dict.fromkeys(indices, 0)
+    with av.open(name, metadata_errors="replace") as container, suppress(av.error.FFmpegError):
+        for packet in container.demux([container.streams[index] for index in indices]):
+            counts[packet.stream.index] += packet.size > 0
+            if max(counts.values()) >= COUNTED_FRAMES:
+                break
+    return counts
 
 
 def taken_track(tracks: list) -> PictureTrack:
@@ -93,7 +118,14 @@ def taken_track(tracks: list) -> PictureTrack:
     marked = _default(taken) and not all(map(_default, tracks))
     reason = "default" if marked else "no other is larger"
     reason = reason if len(tracks) > 1 else "the only one"
+    left = [n for n, one in enumerate(stored, 1) if _rank(one) < _rank(taken)]
+    reason = "; ".join(f"{n} has hardly any pictures" for n in left) or reason
     return PictureTrack(stored.index(taken) + 1, len(tracks), names, reason)
+
+
+def _rank(stream):
+    """Sorts the default track first, then the largest."""
+    return not _default(stream), -stream.width * stream.height
 
 
 def _default(stream):

@@ -27,6 +27,7 @@ SAME_DB = 3.0  # distances closer than that are equal: it is what two microphone
 # The mean of two channels of which one is silent is 6.02 dB lower and the same speech. Where it is
 # lower still, channels cancel each other, or many of them are empty.
 LOWER_DB = 6.5
+RINGING = 1.2  # of a step: how far a filter's answer to it goes
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,25 @@ class PieceMeter:
         self._power.append(((spectrum**2).sum(-1) * scale).T.astype(np.float32))
         rest = block[:-1, n * self._piece :]
         self._waiting, self._n_waiting = [rest], rest.shape[1]
+
+
+def swing(audio: Float[np.ndarray, "N"], rate_hz: int) -> float:
+    """The loudest sample, apart from a constant offset, as a muted microphone may have one.
+
+    The offset is taken from each 20 ms piece, and so are the steps where it begins and ends.
+
+    Args:
+        audio: samples. rate_hz: sampling rate.
+    """
+    piece = max(8, round(PIECE_S * rate_hz))
+    n = len(audio) // piece
+    if n < 2:
+        return float(np.abs(audio - audio.mean()).max()) if len(audio) else 0.0
+    pieces = audio[: n * piece].reshape(n, piece)
+    offset = pieces.mean(axis=1)
+    loudest = np.maximum(pieces.max(axis=1) - offset, offset - pieces.min(axis=1))
+    around = np.pad(offset, 1)  # what lies beyond the ends is silence
+    return float((loudest - RINGING * np.abs(around[2:] - around[:-2])).max())
 
 
 def speech_levels(power: Float[np.ndarray, "P"]) -> Levels:

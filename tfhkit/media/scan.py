@@ -18,6 +18,7 @@ from tfhkit.media.reader import display_size, frames_in_order
 MEASURED_EVERY = 12  # frames whose brightness (HDR) and fields are measured
 REMEDY = "copy or download the file again, or export the part that is whole"
 MOST_STRETCH = 1.05  # pictures of another shape than the first would be distorted
+MOST_DELAY = 16  # frames that a decoder holds back, by which it knows of later ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,8 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Scan:
     """
     tally = _Tally()
     stamps: list[int] = []
-    size, shape, colours, meter, fields = (0, 0), 0.0, SDR, None, FieldMeter()
+    size, colours, meter, fields = (0, 0), SDR, None, FieldMeter()
+    shape = _Shape(path, stream.codec_context)
     try:
         for frame in frames_in_order(_decoded(container, stream, tally), stream):
             if frame.pts is None:
@@ -76,10 +78,10 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Scan:
                     "convert the file to .mp4 first, e.g. ffmpeg -i in -c:v libx264 out.mp4",
                 )
             if not stamps:
-                size, shape = display_size(frame, stream), frame.width / frame.height
+                size = display_size(frame, stream)
                 colours = colours_of(path, stream.codec_context)
                 meter = BrightMeter(colours) if colours.hdr else None
-            _refuse_other_shape(path, frame, shape, len(stamps))
+            shape.check(frame, len(stamps))
             if len(stamps) % MEASURED_EVERY == 0:
                 fields.add(frame)
                 if meter:
@@ -92,7 +94,9 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Scan:
             "the file is broken or truncated; copy or export it again",
         ) from error
     if len(stamps) < 2:
-        raise InputError(path, f"is not a video ({len(stamps)} pictures)", "give a video file")
+        pictures = "1 picture" if stamps else "0 pictures"
+        raise InputError(path, f"is not a video ({pictures})", "give a video file")
+    shape.end()
     pts = np.array(stamps, np.int64)
     unit_s = float(stream.time_base or 1)
     step_s = float(np.median(np.diff(pts)) * stream.time_base)
@@ -101,13 +105,40 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Scan:
     return Scan(pts, unit_s, step_s, *size, colours, fields.woven, *claims)
 
 
-def _refuse_other_shape(path, frame, shape, index):
-    """All frames are scaled to the first one's size, which keeps their proportions or does not."""
-    stretch = frame.width / frame.height / shape
-    if not 1 / MOST_STRETCH < stretch < MOST_STRETCH:
-        fault = f"its pictures change their shape at frame {index} (to {frame.width} x"
-        remedy = "cut it there, and give one of the parts"
-        raise InputError(path, f"{fault} {frame.height} pixels)", remedy)
+class _Shape:
+    """Refuses pictures that are displayed in another shape than the first one.
+
+    All frames are scaled to the first one's size, which keeps their proportions or does not. The
+    decoder tells the shape of the pixels as it was coded last, which may be that of frames to
+    come. A frame that only seems to change is therefore judged after them.
+    """
+
+    def __init__(self, path, context):
+        self._path, self._context = path, context
+        self._first, self._size = 0.0, (0, 0)
+        self._doubt = None  # the first such frame, and its displayed size
+
+    def check(self, frame, index):
+        """Look at the next frame."""
+        size = frame.width, frame.height
+        resized, self._size = size != self._size, size
+        width = frame.width * float(self._context.sample_aspect_ratio or 1)
+        self._first = self._first or width / frame.height
+        alike = 1 / MOST_STRETCH < width / frame.height / self._first < MOST_STRETCH
+        if resized:  # the pixels' shape was that of this frame
+            self._doubt = None
+        if not alike and self._doubt is None:
+            self._doubt = index, round(width), frame.height
+        if self._doubt and (resized or index - self._doubt[0] >= MOST_DELAY):
+            self.end()
+
+    def end(self):
+        """No frame follows: what is in doubt is a change."""
+        if self._doubt:
+            index, width, height = self._doubt
+            fault = f"its pictures change their shape at frame {index} (to {width} x {height}"
+            remedy = "cut it there, and give one of the parts"
+            raise InputError(self._path, f"{fault} pixels)", remedy)
 
 
 def _decoded(container, stream, tally):
@@ -146,6 +177,11 @@ def _claims(container, stream, tally, start_s):
     elif 0 < tagged_s <= claimed_s:
         claimed_s, read_s = tagged_s, tally.pictures_end_s - before_s
     missing = stream.frames - tally.discarded - tally.decoded if stream.frames else 0
+    if container.format.name == "avi" and stream.frames:
+        # Its header counts dropped frames, too, which are empty: only those at the end are missing.
+        # FFmpeg shortens the length of a truncated file, but not their number.
+        claimed_s, read_s = float(stream.frames * stream.time_base), tally.pictures_end_s
+        missing = min(missing, round((claimed_s - read_s) / stream.time_base))
     return stream.frames, missing, claimed_s, read_s
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from tfhkit.errors import InputError, check_shape
 from tfhkit.media.containers import open_container
 from tfhkit.media.files import atomic_path
+from tfhkit.media.mix import swing
 from tfhkit.media.stamps import SoundClock
 from tfhkit.media.tracks import SILENT_PEAK, Survey, channels_of, choose_track, decoded_sound
 from tfhkit.media.whole import refuse_truncated_sound
@@ -46,15 +47,16 @@ def read_audio(
         raise InputError(path, "has no sound samples (it is empty)", "give a file with speech")
     refuse_truncated_sound(path, found.index)
     if not silent_ok:
-        refuse_silence(path, audio)
+        refuse_silence(path, audio, sr_hz)
     return audio
 
 
-def refuse_silence(path: str | Path, audio: Float[np.ndarray, "N"]) -> None:
-    """Raise InputError where the loudest sample is below -60 dB of full scale."""
-    peak = float(np.abs(audio).max(initial=0.0))
-    if peak < SILENT_PEAK:
+def refuse_silence(path: str | Path, audio: Float[np.ndarray, "N"], sr_hz: int = SR_HZ) -> None:
+    """Raise InputError where nothing is louder than -60 dB of full scale but a constant offset."""
+    if swing(audio, sr_hz) < SILENT_PEAK:
+        peak = float(np.abs(audio).max(initial=0.0))
         level = "digital silence" if peak == 0 else f"peak {20 * np.log10(peak):.0f} dB"
+        level = level if peak < SILENT_PEAK else f"a constant offset of {np.median(audio):.2g}"
         raise InputError(path, f"its sound is silent ({level})", "give a recording with speech")
 
 

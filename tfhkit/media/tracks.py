@@ -19,6 +19,7 @@ LEAST_RATE_HZ = 4000  # less holds no speech
 MOST_PEAK = 4.0  # of full scale: decoders and loud recordings stay below, 16-bit numbers do not
 SILENT_PEAK = 1e-3  # -60 dB of full scale: below any recording of a voice
 INT_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0, "i8": 9223372036854775808.0}
+HEAD = 65_536  # bytes of a WAV file, in which its format is told
 ASKED = "asked for"
 Flag = av.stream.Disposition
 ASIDE = Flag.comment | Flag.karaoke | Flag.visual_impaired  # not what the speaker is heard on
@@ -158,7 +159,7 @@ def decoded_sound(
     """The decoded blocks of a sound track; InputError where they end in a fault."""
     done_s = 0.0
     try:
-        for frame in container.decode(stream):
+        for frame in _blocks(container, stream, path):
             yield frame
             done_s += frame.samples / frame.sample_rate
     except av.error.FFmpegError as error:
@@ -167,6 +168,25 @@ def decoded_sound(
             f"its sound cannot be decoded after {done_s:.2f} s ({error.strerror})",
             "the file is broken or truncated; copy or export it again",
         ) from error
+
+
+def _blocks(container, stream, path):
+    """Decoded blocks; FFmpeg takes whole numbers of 24 bits in 32 for floats of Cool Edit."""
+    if stream.codec_context.name != "pcm_f24le" or not _has_whole_numbers(path):
+        yield from container.decode(stream)
+        return
+    decoder = av.CodecContext.create("pcm_s32le", "r")
+    decoder.sample_rate, decoder.layout = stream.rate, stream.layout
+    for packet in container.demux(stream):
+        yield from decoder.decode(packet)
+
+
+def _has_whole_numbers(path):
+    """Whether a WAV file's extended format (WAVE_FORMAT_EXTENSIBLE) is that of plain PCM."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    form = head[head.find(b"fmt ") + 8 :]
+    return form[:2] == b"\xfe\xff" and form[24:26] == b"\x01\0"
 
 
 def choose_track(path: Path, wanted: int | None = None) -> tuple[Survey, SoundTrack]:
