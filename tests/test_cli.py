@@ -18,6 +18,7 @@ from talk_toys import toy_person, write_clip
 
 from tfhkit import cli
 from tfhkit.cli.fit import REPORTED
+from tfhkit.cli.over_clips import reason_of
 from tfhkit.cli.parser import COMMANDS
 from tfhkit.coefficients import neutral, read_mat
 from tfhkit.errors import InputError
@@ -123,7 +124,7 @@ def test_refusals_are_one_line_and_exit_2(
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").write_text("")
     write_wav(tmp_path / "silent.wav", np.zeros(16000, np.float32))
-    write_wav(tmp_path / "short.wav", np.full(1600, 0.3, np.float32))
+    write_wav(tmp_path / "short.wav", np.tile(np.float32([0.3, -0.3]), 800))
     if arguments[0] == "run":
         arguments = [*arguments, "--notebooks", notebooks, "--out", tmp_path / "run"]
     code, out, err = call(capfd, *arguments)
@@ -304,6 +305,43 @@ def test_an_output_that_takes_no_more(capfd, monkeypatch, error, code, words):
         os.close(kept)
     err = capfd.readouterr().err
     assert err.count("\n") == bool(words) and words in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["doctor"], ["fit"], ["correlate"], ["portrait"], ["portrait", "--speech"], ["talk", "sample"],
+     ["fit", "sample", "-o"], ["fit", "sample", "--model-path"], ["hs"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_name_that_is_too_long(capfd, monkeypatch, tmp_path, arguments):
+    monkeypatch.chdir(tmp_path)
+    for name, what in (("é" * 128, "name"), ("b/" * 2100 + "x", "path")):
+        names = [name + ".npz"] * (2 if arguments == ["hs"] else 1)
+        code, out, err = call(capfd, *arguments, *names)
+        assert code == 2 and not out
+        shown = f"{name[:57]}..." if what == "name" else "..."
+        assert f"{shown}: the {what} is too long; give a shorter one" in err
+        assert err.count("\n") == 1 and len(err) < 150
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "number, code, words",
+    [
+        (errno.EACCES, 2, "x.mat: cannot be read or written (Permission denied); check the path"),
+        (errno.ENOENT, 1, "unexpected FileNotFoundError: [Errno 2] no: 'x.mat'; --debug shows"),
+    ],
+)
+def test_a_file_that_the_system_refuses(capfd, monkeypatch, number, code, words):
+    def bench(names):
+        raise OSError(number, "no", "x.mat")
+
+    monkeypatch.setattr("tfhkit.cli.bench.run_benchmarks", bench)
+    got, _, err = call(capfd, "bench")
+    assert got == code and words in err and err.count("\n") == 1
+    assert reason_of(OSError(number, "no", "x.mat")) in f"{err} --debug"
+    with pytest.raises(OSError):
+        cli.main(["bench", "--debug"])
 
 
 def test_stopping_is_no_traceback(capfd, monkeypatch):

@@ -213,6 +213,25 @@ def test_frozen_has_no_skill():
     assert head_pose_report(real, real, times).skill == pytest.approx(1)
 
 
+def test_a_head_that_does_not_move_leaves_the_skill_unknown(tmp_path, capsys):
+    times = np.arange(50) / 25
+    moving, still = head(50), np.zeros((50, 3))
+    for real in (still, np.radians(0.3) * np.sin(np.arange(150).reshape(50, 3))):
+        report = head_pose_report(real, moving, times)
+        assert report.skill is None and report.summary()["hs_skill"] is None
+    wide = head_pose_report(moving, still, times, settings=HsSettings(span=1e6))
+    assert wide.skill == pytest.approx(
+        head_pose_report(moving, still, times, settings=HsSettings(span=1e3)).skill
+    )
+    tables = [str(write_table(tmp_path / f"{name}.csv", angles, times))
+              for name, angles in (("still", still), ("moving", moving))]  # fmt: skip
+    assert cli.main(["hs", *tables, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["hs_skill"] is None
+    assert cli.main(["hs", *tables]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["hs_skill", "-"] in lines
+
+
 def wander(rng, n_frames, memory_s, fps=25.0):
     """(T, 3) of unit variance that forgets itself after `memory_s` (an AR(1) process)."""
     keep = np.exp(-1 / fps / memory_s)
@@ -457,12 +476,25 @@ def test_bad_files_are_named(tmp_path):
         with pytest.raises(InputError) as caught:
             compare_heads(str(good), str(tmp_path / name))
         assert words in str(caught.value)
+    for over in ("180.0000001", "-180.00000000000003", "200.5"):
+        write_table(tmp_path / "over.csv", angles, times, roll=(2, over))
+        with pytest.raises(InputError, match=f"over.csv, row 3: roll is {over} degrees; write"):
+            read_track(tmp_path / "over.csv")
     for keywords, words in (
         ({"span": "full"}, "--span: unknown 'full'; choose real, real95, both or degrees"),
         ({"span": "-3"}, "--span"),
         ({"n_bins": 1}, "--bins: 1 are too few"),
         ({"n_bins": 10**9}, "--bins: 1000000000 are too many; take 10000 or fewer"),
-        ({"fps": 0}, "--fps: is 0"),
+        *(
+            ({"fps": fps}, rf"--fps: is {said}; give 1 to 1000 frames per second")
+            for fps, said in (
+                (0, "0"),
+                (1e300, r"1e\+300"),
+                (1e-300, "1e-300"),
+                (np.inf, "inf"),
+                (np.nan, "nan"),
+            )
+        ),
     ):
         with pytest.raises(ParameterError, match=words):
             compare_heads(str(good), str(good), **keywords)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pipeline_toys import PARAMETERS, toy_notebooks
 
+from tfhkit import cli
 from tfhkit.cli import surroundings
 from tfhkit.cli.surroundings import private_folder, provide_home
 from tfhkit.pipeline import execution, front_end
@@ -139,6 +140,69 @@ def test_a_run_of_a_clip_with_an_accent_in_an_ascii_locale(tmp_path):
     assert (tmp_path / "à voir" / "01_second" / "text.txt").read_text() == "25 0.5 mot 3"
     assert "né.mp4" in json.loads((tmp_path / "à voir" / "run.json").read_text())["clip"]
     assert (tmp_path / "à voir" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "closed, out_has, err_has",
+    [("2>&-", True, False), (">&-", False, True), ("<&- >&- 2>&-", False, False)],
+)
+def test_a_closed_stream(tmp_path, closed, out_has, err_has):
+    """What it would have said is lost; the other stream and the exit code stay as they are."""
+    command = f"exec {sys.executable} -m tfhkit.cli doctor nowhere.mp4 --json {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(kit_dir())})  # fmt: skip
+    line = "nowhere.mp4: there is no such clip file; check the path"
+    assert done.returncode == 2
+    assert json.loads(done.stdout or "null") == (
+        {"error": line, "exit_code": 2} if out_has else None
+    )
+    assert done.stderr == (f"tfhkit: {line}\n" if err_has else "")
+
+
+def test_other_processes_print_to_the_null_device_too():
+    """In place of the closed stream there is one that they inherit, not the next file."""
+    code = (
+        "import os, subprocess, sys; from tfhkit.cli.surroundings import provide_streams; "
+        "provide_streams(); sys.stderr.write('lost'); os.write(2, b'lost'); "
+        "sys.exit(subprocess.run(['sh', '-c', 'echo lost >&2']).returncode)"
+    )
+    done = subprocess.run(["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, code],
+                          capture_output=True, cwd=kit_dir())  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_current_folder_that_was_deleted(tmp_path):
+    command = f'mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m tfhkit.cli "$@"'
+    for arguments in (["talk", "sample", "sentence"], ["hs", "a.csv", "b.csv", "--json"]):
+        done = subprocess.run(["sh", "-c", command, "sh", *arguments], cwd=tmp_path, text=True,
+                              capture_output=True,
+                              env=os.environ | {"PYTHONPATH": str(kit_dir())})  # fmt: skip
+        line = "the current folder no longer exists; cd to another one"
+        assert done.returncode == 2 and done.stderr == f"tfhkit: {line}\n"
+        assert ("--json" in arguments) == (line in done.stdout)
+
+
+def test_a_home_in_quotes(capfd, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for arguments in (
+        ["hs", "~/x.csv", "~/y.csv"],
+        ["correlate", "sample", "--fit=~/x.csv"],
+        ["talk", "~/x.csv", "sentence"],
+    ):
+        assert cli.main(arguments) == 2
+        assert f"{tmp_path}/x.csv: " in capfd.readouterr().err
+    for arguments in (
+        ["doctor", "~nobody-9/x.mp4"],
+        ["hs", "x.csv", "~nobody-9/x.mp4"],
+        ["correlate", "sample", "--fit", "~nobody-9/x.mp4"],
+    ):
+        assert cli.main(arguments) == 2
+        line = "~nobody-9/x.mp4: there is no user nobody-9 on this machine; give a full path"
+        assert capfd.readouterr().err == f"tfhkit: {line}\n"
+    (tmp_path / "~$x.csv").write_text("")
+    assert cli.main(["hs", "~$x.csv", "y.csv"]) == 2
+    assert f"{tmp_path}/~$x.csv: has no rows" in capfd.readouterr().err
 
 
 def homeless(monkeypatch, home):

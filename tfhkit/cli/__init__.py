@@ -10,8 +10,15 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tfhkit.cli.faults import file_fault
 from tfhkit.cli.parser import build_parser
-from tfhkit.cli.surroundings import provide_home, restart_in_utf8
+from tfhkit.cli.surroundings import (
+    check_folder,
+    expand_home,
+    provide_home,
+    provide_streams,
+    restart_in_utf8,
+)
 from tfhkit.errors import InputError, TfhkitError
 
 
@@ -29,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not options.debug:
         warnings.simplefilter("ignore")  # of third parties; the kit reports what matters itself
     try:
+        check_folder()
+        expand_home(options)
         with _json_alone(options.json):
             result, show = options.command(options)
         _say(_json_text(result) if options.json else show(result))
@@ -38,12 +47,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail(options, "stopped; finished steps are kept, and the same command resumes", 130)
     except Exception as error:
+        if fault := file_fault(error):
+            return _fail(options, fault, 2, error)
         text = f"unexpected {type(error).__name__}: {error}; --debug shows where"
         return _fail(options, text, 1, error)
 
 
 def _prepare_process(argv: Sequence[str] | None) -> None:
     """Make output and environment fit for any name, any home and any backend of matplotlib."""
+    provide_streams()
     if argv is None:
         restart_in_utf8(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):

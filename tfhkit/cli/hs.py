@@ -11,6 +11,7 @@ from tfhkit.errors import InputError, ParameterError
 
 TEXT = "compare how two heads move (Eq. 6), with baselines"
 MOST_BINS = 10_000
+LEAST_FPS, MOST_FPS = 1.0, 1000.0
 LEAST_PAIRS = 5  # whose differences all have one sign give p = 1/32
 
 
@@ -236,8 +237,9 @@ def _check_numbers(span: str, n_bins: int, fps: float) -> str | float:
         raise ParameterError("--bins", f"{n_bins} are too few", "take 2 or more")
     if n_bins > MOST_BINS:
         raise ParameterError("--bins", f"{n_bins} are too many", f"take {MOST_BINS} or fewer")
-    if not fps > 0:
-        raise ParameterError("--fps", f"is {fps}", "give frames a second")
+    if not LEAST_FPS <= fps <= MOST_FPS:
+        remedy = f"give {LEAST_FPS:g} to {MOST_FPS:g} frames per second"
+        raise ParameterError("--fps", f"is {fps:g}", remedy)
     return divisor
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfhkit.cli.faults import file_fault
 from tfhkit.errors import TfhkitError
 
 
@@ -32,8 +33,8 @@ def summary_over(
 
 def reason_of(error: Exception) -> str:
     """Why one clip of many failed, in one line."""
-    known = isinstance(error, TfhkitError)
-    text = str(error) if known else f"unexpected {type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, TfhkitError) else file_fault(error)
+    text = text or f"unexpected {type(error).__name__}: {error}"
     return " ".join(text.split())
 
 

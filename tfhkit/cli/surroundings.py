@@ -4,9 +4,66 @@ import os
 import stat
 import sys
 import tempfile
+from argparse import Namespace
 from pathlib import Path
 
+from tfhkit.errors import InputError, TfhkitError
+
 CACHES = ("TFHKIT_CACHE", Path(".cache") / "tfhkit")  # as in `assets.cache_dir`
+
+
+def provide_streams() -> None:
+    """Send what is printed to the null device, where the shell has closed a stream (`2>&-`).
+
+    Otherwise a file that is opened later gets the stream's number, and with it all that libraries
+    and other processes print.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it has the lowest free one
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+
+
+def check_folder() -> None:
+    """Refuse a current folder that was deleted: libraries that look for it fail one by one.
+
+    Raises:
+        TfhkitError: it no longer exists.
+    """
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        fault = "the current folder no longer exists; cd to another one"
+        raise TfhkitError(fault) from None
+
+
+def expand_home(options: Namespace) -> None:
+    """Replace "~" and "~user" at the start of the arguments, which a shell leaves in quotes.
+
+    Args:
+        options: the arguments of a command, changed in place.
+    Raises:
+        InputError: there is no such user, and no file of that very name.
+    """
+    for name, value in vars(options).items():
+        if isinstance(value, str):
+            setattr(options, name, _expanded(value))
+        elif isinstance(value, list):
+            setattr(options, name, [_expanded(v) if isinstance(v, str) else v for v in value])
+
+
+def _expanded(text):
+    path = os.path.expanduser(text)
+    if not path.startswith("~"):
+        return path
+    if os.path.lexists(path):
+        return os.path.abspath(path)
+    user = path[1:].split("/")[0]
+    raise InputError(text, f"there is no user {user} on this machine", "give a full path")
 
 
 def restart_in_utf8(arguments: list[str]) -> None:

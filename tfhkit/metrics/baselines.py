@@ -12,6 +12,7 @@ from tfhkit.maths import frame_step
 from tfhkit.metrics.head_motion import head_motion_scores
 from tfhkit.metrics.head_pose import (
     ANGLES,
+    MIN_SPAN_DEG,
     HeadPoseScore,
     degrees_of,
     head_pose_score,
@@ -21,6 +22,7 @@ from tfhkit.metrics.head_pose import (
 from tfhkit.metrics.intervals import AS_STATED, HsSettings, hs_intervals
 
 MIN_FRAMES = 8
+_ROUNDING = 1e-9  # far above the rounding error of a score near 1
 COMPANIONS = ("speed_ratio", "speed_hs", "spectrum", "coupling")
 FROZEN = "still at the real mean (oracle)"
 FROZEN_TRAINING = "still at the training mean"
@@ -40,7 +42,8 @@ class HeadPoseReport:
         frozen: HS of a still head at the real track's own mean pose. An oracle: no method knows
             that mean beforehand.
         above_frozen: (low, high) 95 % of hs - frozen.
-        skill: (hs - frozen) / (1 - frozen); 0 as good as that still head, 1 perfect.
+        skill: (hs - frozen) / (1 - frozen); 0 as good as that still head, 1 perfect; None where
+            the real head is still itself: no angle of it moves by MIN_SPAN_DEG or more.
         frozen_training: HS of a still head at the training part's mean, what a method without
             pose can do; above_frozen_training: (low, high) 95 % of hs - frozen_training.
         replay: HS of the training part itself: the score of somebody who learned the person's
@@ -55,7 +58,7 @@ class HeadPoseReport:
     split_half: float
     frozen: float
     above_frozen: tuple[float, float]
-    skill: float
+    skill: float | None
     frozen_training: float | None
     above_frozen_training: tuple[float, float] | None
     replay: float | None
@@ -158,13 +161,20 @@ def head_pose_report(
         split_half=split_half,
         frozen=frozen,
         above_frozen=above[0],
-        skill=(score.hs - frozen) / max(1 - frozen, 1e-6),
+        skill=_skill(score.hs, frozen, real_deg),
         frozen_training=rows[FROZEN_TRAINING]["hs"] if with_training else None,
         above_frozen_training=above[1] if with_training else None,
         replay=rows[REPLAY]["hs"] if with_training else None,
         frames=(len(real), len(generated)),
         rows=tuple(rows.values()),
     )
+
+
+def _skill(score, frozen, real_deg):
+    """The skill of a HeadPoseReport; None where a still head cannot be told from the real one."""
+    left = 1 - frozen
+    moves = (np.ptp(real_deg, axis=0) >= MIN_SPAN_DEG).any()
+    return (score - frozen) / left if moves and left > _ROUNDING else None
 
 
 def _long_enough(tracks_deg):

@@ -157,12 +157,19 @@ def _check_angles(path, name, degrees):
     far = np.abs(degrees) > _MOST_DEG
     if far.any():
         row = int(np.argmax(far))
-        raise InputError(f"{path}, row {row + 1}", f"{name} is {degrees[row]:g} degrees", remedy)
+        fault = f"{name} is {_beyond(degrees[row])} degrees"
+        raise InputError(f"{path}, row {row + 1}", fault, remedy)
     jumps = np.abs(np.diff(degrees)) > _MOST_DEG
     if jumps.any():
         row = int(np.argmax(jumps)) + 1
         fault = f"{name} jumps from {degrees[row - 1]:g} to {degrees[row]:g} degrees"
         raise InputError(f"{path}, row {row + 1}", fault, remedy)
+
+
+def _beyond(degrees):
+    """An angle beyond _MOST_DEG, with as many digits as it takes to see that."""
+    texts = [f"{degrees:.{digits}g}" for digits in (6, 9, 12, 17)]
+    return next((text for text in texts if abs(float(text)) > _MOST_DEG), texts[-1])
 
 
 def _columns(path, head):
