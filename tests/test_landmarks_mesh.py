@@ -1,6 +1,7 @@
 """The mesh backend: regions, tiles, faces that are found and followed, lids and gaze of a fit."""
 
 import warnings
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from tfhkit import landmarks
 from tfhkit.camera import Camera, project, rotation_from_angles
-from tfhkit.errors import AssetError, MissingBackend
+from tfhkit.errors import AssetError, InputError, MissingBackend
 from tfhkit.face import load_model
 from tfhkit.face.model import actions_to_exp
 from tfhkit.fit.eyes import CONTOUR, IRIS, LANDMARKS, eye_actions, fit_eyes, with_calm_eyes
@@ -102,6 +103,16 @@ def test_a_face_has_578_points_near_dlib_s(reference):
     found = points_in(image)
     apart = np.linalg.norm(found[:68] - by_dlib, axis=1) / np.linalg.norm(by_dlib[36] - by_dlib[45])
     assert found.shape == (578, 2) and apart[17:].mean() < 0.06 and apart.max() < 0.35
+
+
+def test_a_face_on_its_head_is_told_from_an_upright_one():
+    upright, _ = placed(1.0, 240, 180)
+    turned = np.ascontiguousarray(upright[::-1, ::-1])
+    empty = np.full_like(upright, 128)
+    for images, expected in (([upright], False), ([turned], True), ([empty], False)):
+        assert MeshFaces(images).upside_down(images) == expected
+    with pytest.raises(InputError, match="c.mp4: its face stands on its head; turn the video"):
+        landmarks._refuse_upside_down(SimpleNamespace(path="c.mp4"), MeshFaces([turned]), [turned])
 
 
 @pytest.mark.parametrize(

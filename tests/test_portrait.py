@@ -258,12 +258,13 @@ def pictures(face):
         "floats": (face / 255.0, "is not a picture"),
         "one channel": (face[..., 0], "is not a picture"),
         "empty": (face[:0], "is not a picture"),
+        "a line": (np.repeat(face[:1], 20, 1), "px, too small for a face"),
     }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["no face", "two faces", "small", "floats", "one channel", "empty"]
+    "name", ["no face", "two faces", "small", "floats", "one channel", "empty", "a line"]
 )
 def test_pictures_that_are_refused(face, name):
     image, words = pictures(face)[name]
@@ -321,6 +322,10 @@ def test_advice_on_pictures(model, fit):
     (line,) = advice_on(model, fit, scale=1.0, eyeBlinkLeft=1.0, eyeBlinkRight=1.0)
     assert "eyes look closed" in line
     assert advice_on(model, fit, scale=1.0, eyeBlinkLeft=1.0) == [], "a wink"
+    (line,) = advice_on(model, fit, (0, 0, -92), scale=1.0)
+    assert line.startswith("the face lies on its side")
+    (line,) = advice_on(model, fit, (0, 0, 178), scale=1.0)
+    assert line.startswith("the face stands on its head")
     (line,) = advice_on(model, fit, (0, 40, 0), scale=1.0)
     assert "turned away by 40 degrees" in line
     (line,) = advice_on(model, fit, scale=2.5)

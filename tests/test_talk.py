@@ -71,7 +71,7 @@ def test_each_result_is_read_as_it_was_written(person, motion, refined, tmp_path
         (np.zeros(16000, np.int16), "holds int16 samples, floats in .* needed; divide 16-bit"),
         ([0] * 16000, "holds int64 samples"),
         (np.zeros(16000), "audio: is silent from end to end"),
-        (0.1 * np.ones(1600), r"audio: is 0.1 s long, at least 0.5 s are needed"),
+        (0.1 * np.tile([1.0, -1.0], 800), r"audio: is 0.1 s long, at least 0.5 s are needed"),
         ("none.wav", "none.wav"),
     ],
 )
@@ -191,6 +191,9 @@ def drop(folder, name):
         (lambda f: drop(f, "scores"), "person.json: lacks some of its entries"),
         (lambda f: change(f, format="tfhkit person 0"), "was written by another version.*person 0"),
         (lambda f: change(f, face_model="open 1234"), "was learned with another face model"),
+        (lambda f: change(f, clip="../other.mp4"), "person.json: was changed since it was written"),
+        (lambda f: change(f, audio_track="1"), "person.json: was changed since it was written"),
+        (lambda f: change(f, files={}), "person.json: was changed since it was written"),
     ],
 )
 def test_a_spoilt_directory_is_refused_in_a_line(folder, tmp_path, spoil, words):

@@ -1,5 +1,6 @@
 """What passes along the chain: a learned Person with its directory, and Motion."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ from tfhkit.profiles import Settings, check_seed
 from tfhkit.recipes import chosen
 from tfhkit.refine import Refiner, load_refiner, save_refiner
 
-FORMAT = "tfhkit person 4"
+FORMAT = "tfhkit person 5"
 FILE = "person.json"
 LEAST_SEEN_S = 0.5  # of frames with a usable face, to learn from or to score on
 _ANEW = "delete this directory, or name another one, and learn the person again"
@@ -125,7 +126,7 @@ class Person:
             "scores": self.scores,
             "files": {name: sha256_of(folder / name) for name in files},
         }
-        write_json(folder / FILE, about)
+        write_json(folder / FILE, about | {"mark": _mark_of(about)})
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "auto") -> "Person":
@@ -313,14 +314,22 @@ def read_directory(folder: str | Path) -> dict | None:
     if version != FORMAT:
         fault = f"was written by another version of the kit ({version}; this one reads {FORMAT})"
         raise InputError(folder, fault, "learn the person again into another directory")
-    finished = {"files", "scores", "face_model"}
+    finished = {"files", "scores", "face_model", "mark"}
     if not {"clip", "settings"} <= set(about) or (finished & set(about) not in (set(), finished)):
         raise InputError(path, "lacks some of its entries", _ANEW)
-    for name in ("settings", *(finished & set(about) - {"face_model"})):
+    for name in ("settings", *(finished & set(about) - {"face_model", "mark"})):
         if not isinstance(about[name], dict):
             raise InputError(path, f"its {name} are no table of names and values", _ANEW)
     _check_settings(path, about["settings"])
+    if "mark" in about and about["mark"] != _mark_of(about):
+        raise InputError(path, "was changed since it was written", _ANEW)
     return about
+
+
+def _mark_of(about):
+    """A hash of what else a finished directory's JSON file says, but for the face model's."""
+    rest = {name: value for name, value in about.items() if name not in ("mark", "face_model")}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _check_settings(path, settings):

@@ -18,7 +18,8 @@ AS_SURE = 0.3  # a second face counts when the detector is so sure of it, agains
 AS_LARGE = 0.75  # ... and when its side is so long, against the first's
 # Turn in degrees, and size, of the views that are tried where no face is certain at first. Another
 # size puts the face between two steps of the detector's pyramid.
-SECOND_TRIES = ((0, 1.0), (0, 0.9), (15, 1.0), (-15, 1.0), (30, 1.0), (-30, 1.0))
+TURNS_DEG = (15, -15, 30, -30, 180, 90, -90)
+SECOND_TRIES = ((0, 1.0), (0, 0.9), *((turn, 1.0) for turn in TURNS_DEG))
 CERTAIN = 1.0  # margin of the detector; an upright face that looks at the camera has more
 MOST_TILT_DEG = 12.0  # a face that is tilted further is looked at upright
 SECOND_TRY_PX, MARGIN = 1600, 0.25  # longer side of these views before their margin is added
@@ -145,6 +146,10 @@ def face_of_image(
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or min(image.shape) < 1:
         fault = f"is not a picture (expected (H, W, 3) uint8, got {image.shape} {image.dtype})"
         raise InputError(path, fault, "give an RGB picture")
+    height, width = image.shape[:2]
+    if min(height, width) < LEAST_FACE_PX:
+        fault = f"is {width} x {height} px, too small for a face ({LEAST_FACE_PX} px)"
+        raise InputError(path, fault, "give a larger picture")
     view, faces, boxes, margins = _find(image, backend)
     if not len(boxes):
         fault = "no face was found in it"

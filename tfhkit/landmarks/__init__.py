@@ -152,12 +152,15 @@ def detect(clip: Clip, backend: str = "auto", progress: Progress | None = None) 
     Returns:
         Landmarks.
     Raises:
-        InputError: no face; a hard cut; a face in too few frames; two equal faces that swap.
+        InputError: no face; one that stands on its head; a hard cut; a face in too few frames; two
+            equal faces that swap.
         MissingBackend: a backend that was asked for by name is not there.
     """
     total = len(clip)
     with clip.reader() as frames:
-        faces = open_backend(backend, [frames[i] for i in _spread(total, N_PROBES)])
+        probes = [frames[i] for i in _spread(total, N_PROBES)]
+    faces = open_backend(backend, probes)
+    _refuse_upside_down(clip, faces, probes[:: max(1, len(probes) // 3)])
     found, thumbs, frame_looks = _scan(clip, faces, progress)
     tracks = tracking.track_faces(found, clip.times)
     if tracks:
@@ -191,6 +194,14 @@ def detect(clip: Clip, backend: str = "auto", progress: Progress | None = None) 
         tuple(exposure_steps(looks, clip.times)),
         bridge(dense, known, clip.times).astype(np.float32) if dense.shape[1] else None,
     )
+
+
+def _refuse_upside_down(clip, faces, images):
+    """Raise where the clip was filmed with the camera upside down, and nothing in it says so."""
+    if faces.upside_down(images):
+        raise InputError(
+            clip.path, "its face stands on its head", "turn the video by 180 degrees and save it"
+        )
 
 
 def _scan(clip, faces, progress):

@@ -82,6 +82,10 @@ class DlibFaces:
         """Whether a search of a whole frame of that width takes seconds."""
         return width_px * max(self.scale, self.fine_scale or 0) > QUICK_WIDTH_PX
 
+    def upside_down(self, images: Sequence[UInt8[np.ndarray, "H W 3"]]) -> bool:
+        """Whether the faces of some pictures stand on their heads: such faces are not found."""
+        return False
+
     def find(
         self, image: UInt8[np.ndarray, "H W 3"]
     ) -> tuple[Float[np.ndarray, "n 4"], Float[np.ndarray, "n"]]:

@@ -45,6 +45,10 @@ class FanFaces:
         """Whether a search of a whole frame of that width takes seconds: not on a GPU."""
         return False
 
+    def upside_down(self, images: Sequence[UInt8[np.ndarray, "H W 3"]]) -> bool:
+        """Whether the faces of some pictures stand on their heads: not asked here."""
+        return False
+
     def find(
         self, image: UInt8[np.ndarray, "H W 3"]
     ) -> tuple[Float[np.ndarray, "n 4"], Float[np.ndarray, "n"]]:

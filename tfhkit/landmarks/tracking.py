@@ -60,6 +60,10 @@ class FaceFinder(Protocol):
         """Whether a search of a whole frame of that width takes seconds."""
         ...
 
+    def upside_down(self, images: Sequence[UInt8[np.ndarray, "H W 3"]]) -> bool:
+        """Whether the faces of some pictures stand on their heads."""
+        ...
+
     def find(
         self, image: UInt8[np.ndarray, "H W 3"]
     ) -> tuple[Float[np.ndarray, "n 4"], Float[np.ndarray, "n"]]:

@@ -10,6 +10,7 @@ OPEN_MOUTH = 0.4  # gap of the inner lips over their width; a broad smile has up
 CLOSED_EYES = 0.2  # height over width of the eyes; 0.22 in a smile, 0.25 to 0.3 as a rule
 FEW_PX = 100  # a smaller face has no teeth or irises to show
 FAR_TURN_DEG, TOO_FAR_DEG = 30.0, 60.0
+LYING_DEG, ON_ITS_HEAD_DEG = 60.0, 120.0
 
 
 def mouth_ratio(points_px: Float[np.ndarray, "68 2"]) -> float:
@@ -45,6 +46,10 @@ def portrait_advice(fit: Fit, path: str) -> list[str]:
         raise InputError(path, fault, "give a picture of a face that looks towards the camera")
     width_px = _length(points, 0, 16)
     lines = []
+    roll = float(np.degrees(np.abs(fit.coefficients.angles[0, 2])))
+    if roll > LYING_DEG:
+        how = "stands on its head" if roll > ON_ITS_HEAD_DEG else "lies on its side"
+        lines.append(f"the face {how}, and so it will speak; turn the picture if it should not")
     if mouth_ratio(points) > OPEN_MOUTH:
         lines.append(
             "the mouth is open, so closed lips are made up; "
