@@ -38,7 +38,7 @@ play(
 # - look at a clip and a voice as data: frames with their times, and sound on the same clock;
 # - render a head, and turn it.
 #
-# **Before**: Python, NumPy, and what a neural network is. **Time**: half a minute (quick and full).
+# **Before**: Python, NumPy, and what a neural network is. **Time**: under half a minute (quick and full).
 # **In**: a clip and a voice. **Out**: `clip.json` (facts on the clip), `sentence.wav` (the voice,
 # if you gave none).
 
@@ -52,7 +52,7 @@ recipe: str = "ours"  # ours, paper (its text) or published (its code), see `tfh
 seed: int = 0  # random seed
 
 # %% [markdown]
-# These six parameters are at the top of every notebook. Change them here to look around; to run
+# These seven parameters are at the top of every notebook. Change them here to look around; to run
 # the whole series on other material, pass them to one command (notebook 07).
 
 # %%

@@ -20,7 +20,7 @@
 #   Gauss-Newton, and the pixels themselves;
 # - see how good a fit is, and where it is uncertain.
 #
-# **Before**: notebook 00. **Time**: about half a minute (quick), the same (full).
+# **Before**: notebook 00. **Time**: half a minute to one and a half (quick), the same (full).
 # **In**: a clip. **Out**: `fit.npz`, the coefficients that every later notebook uses.
 #
 # **Builds on**: Sec. 3.1 of the paper ([arXiv 2002.10137](https://arxiv.org/abs/2002.10137)); 3D morphable models (3DMM; Blanz and Vetter 1999);
@@ -773,6 +773,7 @@ else:
     few = step.settings.texture_frames
     fit = fit_clip(video, landmarks, model, settings, few, crop=crop, progress=step.progress)
     fit.save(step.path(name))
+# nme: mean error of the landmarks in % of the eyes' distance, without the jaw and of the mouth
 for name in ("nme_inner_pct", "nme_mouth_pct", "id_rms", "exp_rms"):
     print(f"{name:16s} {fit.report[name]:.3f}")
 
@@ -814,7 +815,7 @@ plt.show()
 # %% [markdown]
 # **What to see.** Jitter is the second difference of the angles on the third of the frames where the
 # head moves least. The pixels remove a frame's slow error but leave a small error of their own, so
-# `calm_pose` ends the fit: it smooths the pose with a parabola over 0.06 s. The expression, and with
+# `calm_pose` ends the fit: it fits a parabola to the pose around each frame (Gaussian weights with a standard deviation of 0.06 s). The expression, and with
 # it the lips, stays as it was.
 #
 # ### One frame's 257 numbers
@@ -965,7 +966,8 @@ figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# **What to see.** Orange: frames whose landmarks were interpolated. $\sigma$ assumes independent
+# **What to see.** The error is larger than that of stage (b), because the pixels, not the detector, now decide
+# where a feature lies. Amber: frames whose landmarks were interpolated. $\sigma$ assumes independent
 # errors and a correct model, so read it as a ranking, not as a promise. Roll is determined best (it rotates
 # the whole picture); pitch and yaw only move points slightly towards each other. The frames with the largest error,
 # and those with the largest sigma, are the first to look at: a turned head, a hand,

@@ -19,7 +19,7 @@
 #   multiple-testing correction;
 # - say how strong a dependence would have to be to be detected in a clip of 12 s.
 #
-# **Before**: notebooks 00, 01. **Time**: about a minute (quick), several (full).
+# **Before**: notebooks 00, 01. **Time**: one to two minutes (quick), several (full).
 # **In**: the clip's sound, the new speech, `fit.npz` (01).
 # **Out**: `correlation.json`,
 # `correlation.csv` (the table of `tfhkit correlate CLIP -o FILE.csv`), `many_clips.csv` (a row per clip of a study).
@@ -196,7 +196,7 @@ plt.show()
 
 # %% [markdown]
 # *Histograms of the relative distance of two windows for three settings; the black line is the
-# radius of App. A.* The legend counts the pairs inside it: with liftering hardly any are left.
+# radius of App. A.* The legend counts the pairs inside it: with liftering none is left.
 #
 # **Why.** Pre-emphasis multiplies every spectrum by the same filter, so it *adds* nearly the same
 # vector to every frame's coefficients, and distances change little. But it removes the fall of the
@@ -246,7 +246,7 @@ plt.show()
 # where $p$ are pitch, yaw and roll. It reports 0.45 on average over 15 clips, 0.24 to 0.58, and
 # concludes that there is a positive correlation between audio and pose. Three choices are left open: which MFCCs, a window or a
 # single vector, and all pairs together or each anchor by itself. We take plain MFCCs (no pre-emphasis, no liftering:
-# with the network's settings the sphere is all but empty), whole windows, and all pairs.
+# with the network's settings the sphere is empty), whole windows, and all pairs.
 
 # %%
 from tfhkit.audio import feature_vectors
@@ -399,7 +399,7 @@ for name, result in (("all pairs", stated), (f"pairs {min_gap_s:g} s apart", apa
     print(f"one-sided p: larger {result.p_shift:.3f}, smaller {smaller:.3f}")
 
 # %% [markdown]
-# *Two null distributions, with the observed correlation as a red line. Left: all pairs; the
+# *Two null distributions, with the observed correlation as an orange line. Left: all pairs; the
 # null distribution is well above zero. Right: without temporal neighbours; it is centred near zero.*
 #
 # **What to see.** With the stated definition, chance does not give zero. Windows of adjacent frames
@@ -412,7 +412,7 @@ for name, result in (("all pairs", stated), (f"pairs {min_gap_s:g} s apart", apa
 # alike had *unlike* poses, and a two-sided test at 5 % would reject. The 131 pairs come from 32 frames, and the bootstrap
 # interval includes zero, so we do not read more into it than this: there is no positive correlation here.
 #
-# Where does the large value for all pairs come from? Leave out more and more of the near pairs:
+# Why is chance above zero when all pairs count? Leave out more and more of the near pairs:
 
 # %%
 gaps_s = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 1.5)
@@ -431,7 +431,7 @@ plt.show()
 
 # %% [markdown]
 # *Observed correlation and the band of shifted tracks, against the least time between the two frames of a pair.*
-# Both change together as the near pairs are left out. Where the red line is inside the band, the sound of that
+# Both change together as the near pairs are left out. Where the orange line is inside the band, the sound of that
 # moment adds nothing that this measure can detect. Below the band, alike sounds went with *unlike*
 # poses, which is not the dependence that is claimed.
 #
@@ -510,7 +510,7 @@ own = 100 * stated.n_pairs / (len(times) * (len(times) - 1))
 axis.axvline(own, color=GREY, ls=":", label="this clip, radius as set")
 axis.axhline(0.45, color="k", ls="--", lw=1, label="the paper's mean")
 axis.set(xscale="log", xlabel="share of pairs inside the radius (%)", ylabel="correlation")
-axis.legend(frameon=False, fontsize=8)
+axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
@@ -676,6 +676,7 @@ a, m = np.unravel_index(np.abs(lagged.best_r).argmax(), lagged.best_r.shape)
 right.plot(lagged.lags_s, lagged.r[a, m], color=RED)
 right.axhspan(-lagged.chance_95, lagged.chance_95, color="0.93", zorder=0)
 right.set(xlabel="lag (s), positive: the head comes after the sound", ylabel="correlation")
+right.locator_params(axis="x", nbins=5)
 right.set_title(f"{lagged.sound_names[a]} and {lagged.motion_names[m]}", fontsize=9)
 plt.show()
 
@@ -713,8 +714,8 @@ axis.legend(frameon=False, fontsize=8)
 plt.show()
 
 # %% [markdown]
-# *Correlation of each track with its prediction from the sound, at each lag.* The largest of 51 lags is high by chance, and the interval does not account for that, so compare with the curve elsewhere. Lips usually lead their sound by about 40 ms;
-# at 12 frames per second the sample clip cannot say it to better than a frame of 83 ms. The sound does not determine all of the lips: people say the same sound with different mouths,
+# *Correlation of each track with its prediction from the sound, at each lag (here a positive one means that the sound is late, above that the head is).* The largest of 51 lags is high by chance, and the interval does not account for that, so compare with the curve elsewhere. Lips usually lead their sound by about 40 ms;
+# at 12 frames per second the sample clip cannot resolve a lag finer than one frame, 83 ms. The sound does not determine all of the lips: people say the same sound with different mouths,
 # and in pauses the mouth moves independently of it. Notebook 03 builds on this.
 #
 # ## Could a dependence be detected in so few seconds?
@@ -836,14 +837,14 @@ print(f"the rows that the plots show are in {step.path('many_clips.csv').name}")
 
 # %% [markdown]
 # *Left: the stated correlation of each clip, with its interval, and the mean over clips (diamond). Middle: the correlation of the
-# head's pitch with the voice at the chosen lag, for the same clips. Right: one clip's correlation at every lag, the mean over clips
+# head's pitch with the voice at the chosen lag, for the same clips (blue: energy, orange: voice pitch). Right: one clip's correlation at every lag, the mean over clips
 # (dotted), and the band that the largest value stays in by chance.* In a live JupyterLab, click a clip, click a lag, or choose an axis
 # or another measure; the button saves the rows that you see.
 #
 # **Try.** At which lag do the dots of the middle plot move together to one side? Is it the lag of the chosen clip's largest value?
 #
 # **What to see.** In the small study 30 % of each head's variance *does* follow the voice. App. A's correlation hardly shows it: it is near
-# zero on average and negative in some clips, and the p-values, also the pooled one, are not clear. The largest lagged correlation shows it: the pooled
+# zero on average and negative in one clip, and the p-values, also the pooled one, do not settle it. The largest lagged correlation shows it: the pooled
 # p-value is far below 0.001. Its size alone says little, because the largest of so many is large by chance (grey band). And at a lag of
 # +0.08 s the energy's dots all lie on one side. That is where the dependence was put (about 0.1 s). A single clip can have its largest value elsewhere;
 # look at the mean over clips:

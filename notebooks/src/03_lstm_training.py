@@ -19,7 +19,7 @@
 # - compare the result with baselines (a frozen mouth, other sounds, ridge regression, a network without
 #   general training), with a confidence interval.
 #
-# **Before**: notebooks 01, 02. **Time**: two to three minutes (quick), more where the paper's network is
+# **Before**: notebooks 01, 02. **Time**: one to three minutes (quick), more where the paper's network is
 # trained (full).
 # **In**: `fit.npz` (01), the clip's sound, the new speech.
 # **Out**: `mapping.safetensors` with `.json`, the person's mapping from sound to motion.
@@ -160,8 +160,8 @@ for name, guess in (("true", true_pose), ("constant", 0 * true_pose)):
 #
 # ## Virtual speakers: a corpus with known truth
 # Twelve seconds of one person do not teach a network to listen. The paper first trains on LRW (Lip Reading in the Wild), words
-# cut from television. Here the general corpus is synthetic: an espeak-ng voice says a sentence and
-# reports when each phoneme begins; the mouth shapes of the phonemes are blended (co-articulation). Each speaker
+# cut from television. Here the general corpus is synthetic: a synthetic voice (espeak-ng's below; four of five voices
+# behind the shipped weights are flite's and festival's, which are built from recordings) says a sentence and reports when each phoneme begins; the mouth shapes of the phonemes are blended (co-articulation). Each speaker
 # has a style and mouth shapes of their own, blinks, breathes in, and moves the head partly with the
 # sound, by a known share.
 
@@ -182,10 +182,10 @@ from tfhkit.virtual.visemes import ACTIONS
 def show_sounds(above, below):
     """Waveform and phonemes on one axis, their starts on another."""
     above.plot(np.arange(len(act.audio)) / 16000, act.audio, color="0.6", lw=0.3)
-    high = 0.8 * act.audio.max()
-    for sound in act.phonemes:
-        middle_s = (sound.start_s + sound.end_s) / 2
-        above.text(middle_s, high, sound.name, ha="center", fontsize=8)
+    place = above.get_xaxis_transform()  # y as a share of the axis's height
+    for number, sound in enumerate(act.phonemes):
+        middle_s, line = (sound.start_s + sound.end_s) / 2, 1.02 + 0.14 * (number % 2)
+        above.text(middle_s, line, sound.name, transform=place, ha="center", fontsize=8)
         below.axvline(sound.start_s, color="0.9", lw=0.6)
 
 
@@ -209,7 +209,7 @@ plt.show()
 # the part of the nod that follows the sound, and the part that does not.*
 #
 # **What to see.** The lips are closed in every *m* and *b*, rounded before *u* and *w* begin, and open in
-# the pause between the sentences, where the speaker breathes in. Real people do that too: a corpus
+# the second half of the pause between the sentences, where the speaker breathes in. Real people do that too: a corpus
 # that closes the mouth in every pause teaches the network to be wrong in every pause.
 
 # %%
@@ -333,7 +333,7 @@ usual_s = measured.lag_s if measured.related else 0.04
 assert lag_s == (usual_s if recipe == "ours" else 0.0)
 
 # %% [markdown]
-# *Correlation of the lip opening with its prediction, at each lag. Grey: the interval of the maximum over bootstrap draws. Red: the lag that is used.*
+# *Correlation of the lip opening with its prediction, at each lag. Grey: the interval of the maximum over bootstrap draws. Orange: the lag that is used.*
 #
 # ### When to stop, and what to believe?
 # The published code fine-tunes for a fixed 100 epochs, without a validation set (the paper does not say how many). But after some epochs a
@@ -476,7 +476,7 @@ shuffled_mm = lip_opening(model, person, others[0])
 axis.plot(times[held], shuffled_mm[held], ":", color=RED, label="another sound")
 axis.axvspan(times[n_known], times[-1], color="0.93")
 axis.set(xlabel="time (s)", ylabel="lip opening (mm)")
-axis.legend(frameon=False, ncols=3, fontsize=8)
+axis.legend(frameon=False, ncols=3, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))
 plt.show()
 
 # %% [markdown]
@@ -527,7 +527,7 @@ for name, full_name in {**names_of_all, "general": "general, own statistics"}.it
     print(f"{train.stop} frames, {name:9s} lip r {r:5.2f}   mouth error {mm:.2f} mm")
 
 # %% [markdown]
-# **What to see.** *Both* is the mix. On the sample clip half of the frames are as good for it as all (0.86 and 0.79), and *personal*, which has no linear path either, is far below it in both (0.44 and 0.18), though not much worse by mouth error.
+# **What to see.** *Both* is the mix. On the sample clip half of the frames are as good for it as all (0.86 and 0.79), and *personal*, which has neither the general mapping nor the linear path, is far below it in both (0.44 and 0.18), though not much worse by mouth error.
 # With 27 held-out frames the smaller differences are within chance.
 #
 # ## Does the sound move the head?
@@ -646,8 +646,8 @@ assert not np.allclose(draws[0][0], draws[1][0])
 # %% [markdown]
 # *The held-out part: what was fitted, the mean prediction, and three draws.*
 #
-# **What to see.** The mean of the lips moves with 0.59 of the real standard deviation, the draws with 0.95, at the same correlation: the sound decides them. Brows and lids move with 0.13 and 0.04 of it, and drawn with 0.50 and 0.97,
-# but not when the real ones do. Correlation cannot reward that, and should not. In these two seconds the draws of the head coincide, since the clip has few frames of this loudness; only the blinks and the pause differ. The clip's largest turn is in none of them: the drawn head turns the other way (r = -0.84), and the brows follow the real ones less than before (r = 0.71 instead of 0.86). Whether it looks alive is measured in notebook 06.
+# **What to see.** The mean of the lips moves with 0.59 of the real standard deviation, the draws with 0.95, at the same correlation: the sound decides them. Brows and lids move with 0.13 and 0.04 of it, and drawn with 0.50 and 0.97.
+# The lids move at other moments than the real ones (r = 0.32), which correlation cannot reward, and should not; the brows, on this clip, mostly at the same. In these two seconds the draws of the head coincide, since the clip has few frames of this loudness; only the blinks and the pause differ. The clip's largest turn is in none of them: the drawn head turns the other way (r = -0.84), and the brows follow the real ones less than before (r = 0.71 instead of 0.86). Whether it looks alive is measured in notebook 06.
 #
 # How long does it take from sound to coefficients?
 
@@ -795,6 +795,9 @@ axis.set(xlabel="time (s)", ylabel="lip opening (mm)", title="the new speech")
 plt.show()
 assert np.isfinite(speech_exp).all() and np.isfinite(speech_pose).all()
 
+# %% [markdown]
+# *The lip opening as predicted. Grey: the sound, not to scale.*
+
 # %%
 step.finish(
     {
@@ -831,7 +834,7 @@ step.finish(
 #
 # **What the paper says.** It trains the general mapping on LRW and fine-tunes it on about 300 frames of the person (Sec. 4.1). **What the published code does.** It fine-tunes
 # for a fixed 100 epochs, without a validation set, and sums the smoothness terms. **What
-# we found** (sample, quick). Network and linear path together follow the held-out lips with r = 0.79 (0.27 to 0.89); shifted sounds give about 0. Ridge regression and the
-# network alone give 0.66, the paper's recipe 0.25. The mouth error is 1.77 mm, a frozen mouth's 2.11 mm. What the sound does not say is drawn from the person's own frames. That brings the amplitudes nearer to the real ones, not the moments.
+# we found** (sample, quick). Network and linear path together follow the held-out lips with r = 0.79 (0.27 to 0.89); shifted sounds give about 0 on average. Ridge regression and the
+# network alone give 0.66, the paper's recipe 0.25. The mouth error is 1.77 mm, a frozen mouth's 2.11 mm. What the sound does not say is drawn from the person's own frames. That brings the amplitudes of lips, brows and lids nearer to the real ones (on this clip not that of the head's turns), but not the moments.
 #
 # **Next**: [04](04_rendering.ipynb) renders the predicted face over a background that fits its pose.

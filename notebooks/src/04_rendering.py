@@ -20,7 +20,7 @@
 # - find a background for a predicted head pose, and say how much of the final motion came from
 #   the sound and how much from the background.
 #
-# **Before**: notebooks 01 and 03. **Time**: about half a minute (quick), a minute (full).
+# **Before**: notebooks 01 and 03. **Time**: under a minute (quick), a minute (full).
 # **In**: the clip, the speech, `fit.npz` (01), `mapping.safetensors` (03). **Out**: how the head
 # moves, and in front of which frames (`motion_held_back.npz`, `motion_speech.npz`), and the coarse
 # pictures that notebook 05 refines (`coarse_train.npz`, `coarse_held_back.npz`, `coarse_speech.npz`).
@@ -174,7 +174,10 @@ inside = (weights >= 0).all(-1)
 assert torch.allclose(weights @ triangle, centres, atol=1e-4)
 
 # %%
+from matplotlib.patheffects import withStroke
+
 figure, axes = plt.subplots(1, 4, figsize=(11, 3))
+halo = [withStroke(linewidth=3, foreground="white")]
 outline = triangle[[0, 1, 2, 0]] - 0.5  # imshow puts the pixel centres at whole numbers
 for axis, k in zip(axes, (0, 1, 2)):
     limits = {"vmin": -1, "vmax": 1, "cmap": "PuOr"}
@@ -186,7 +189,8 @@ axes[3].set_title("all three positive")
 for axis in axes:
     axis.plot(*outline.T, "k", lw=1)
     for name, corner in zip("abc", triangle):
-        axis.text(*(corner - 0.5 + 0.07 * (corner - triangle.mean(0))), name, ha="center")
+        place = corner - 0.5 + 0.07 * (corner - triangle.mean(0))
+        axis.text(*place, name, ha="center", path_effects=halo)
     axis.set(xticks=[], yticks=[], xlim=(-0.9, 15.5), ylim=(15.5, -0.5))
 plt.show()
 
@@ -280,7 +284,7 @@ for axis, title in zip(axes, ("face number", "z-buffer")):
 plt.show()
 
 # %% [markdown]
-# **What to see.** Two triangles that intersect, each in front on its side. Eighteen lines are
+# **What to see.** Two triangles that intersect, each in front on its side. Two dozen lines are
 # a rasteriser; `tfhkit/render/kernels.py` is the same thing with a compiled inner loop that visits
 # only the pixels in a triangle's bounding box, and that culls triangles which face away (on a closed
 # head they are never in front).
@@ -747,8 +751,8 @@ figure.colorbar(bar, ax=axes, shrink=0.8)
 plt.show()
 
 # %% [markdown]
-# **What to see.** The difference vanishes. This is what refines the fit in notebook 01,
-# with real pixels as the target.
+# **What to see.** The difference vanishes. Notebook 01 refines the fit with the same derivatives, in
+# Gauss-Newton steps and with real pixels as the target.
 #
 # ## 8 · Low-frequency or detailed albedo?
 #
@@ -959,10 +963,10 @@ assert not shares["published", part].shape.any() and not shares["still", part].c
 # %% [markdown]
 # **What to see.** Dots are key frames: between them the background runs forwards and backwards
 # through the source, and the rendered head follows *it*. The smaller part of the visible curve
-# is the prediction's, more on an axis on which the background hardly moves; with the published
-# code it is zero. Yet another sound would have led through the source in another way, so nearly everything
+# is the prediction's, more where the prediction swings widely compared with the background (here the pitch); with the published
+# code it is zero. But a different sound would have taken another path through the source, so nearly everything
 # changes with it. And because the frames are chosen for their pose, the rendered head correlates with
-# the prediction (the last columns: pitch, yaw and roll), where the prediction moves at all: on the sample clip it hardly turns, so the yaw does not follow it.
+# the prediction (the last three numbers of a row: pitch, yaw and roll). With the published code the yaw hardly does on the sample clip, since the prediction hardly turns.
 #
 # So "head pose predicted from sound" describes *when* which piece of the recorded motion is shown.
 # How the head moves in the film is the person's own, filmed motion, and that is why it looks
@@ -1062,8 +1066,9 @@ plt.show()
 # replaced by the background's, and still.*
 
 # %%
-from tfhkit.metrics import head_pose_report
+from tfhkit.metrics import HsSettings, head_pose_report
 
+draws = HsSettings(n_draws=step.settings.n_null, seed=seed)
 real = fit.coefficients[held].angles
 tracks = {"predicted": means["held_back"].predicted_pose}
 tracks |= {mode: parts["held_back"].pose for mode, parts in by_mode.items()}
@@ -1071,7 +1076,9 @@ tracks["drawn"] = motions["held_back"].pose
 scores = {}
 print("            HS    95 %            turned away from background    curve from sound")
 for name, track in tracks.items():
-    report = head_pose_report(real, track[:, :3], means["held_back"].times)
+    report = head_pose_report(
+        real, track[:, :3], means["held_back"].times, settings=draws
+    )
     scores[name] = report.score.hs
     line = f"{name:10} {scores[name]:.2f}  ({report.interval[0]:.2f} to {report.interval[1]:.2f})"
     if name in by_mode:
@@ -1272,7 +1279,7 @@ check(
 #   differentiable formula, and so a pose can be found from a picture.
 # - Matt surfaces blur the light: nine numbers per channel capture nearly all of it, but no cast shadow
 #   and no shine.
-# - Low-frequency albedo moves well, detailed albedo looks well, and needs a visibility test.
+# - A low-frequency albedo tolerates motion; a detailed one looks better, but needs a visibility test.
 # - Backgrounds come from the source by key frames; the head in front is turned to fit them.
 #
 # **What the paper says.** Detailed albedo for the general mapping, low-frequency for the personal

@@ -20,7 +20,7 @@
 #   held-out frames, with baselines and a confidence interval;
 # - repeat the ablations of Sec. 4.2, and say what they can show at this size and what they cannot.
 #
-# **Before**: notebook 04. **Time**: up to fifteen minutes (quick), depends on the GPU (full).
+# **Before**: notebook 04. **Time**: six to fifteen minutes (quick), depends on the GPU (full).
 # **In**: `coarse_*.npz` (04), `mapping.safetensors` (03), `fit.npz` (01), the clip, the speech.
 # **Out**: `refiner.safetensors` with `.json`, `refined_held_back.npz`, `refined_speech.npz`,
 # `talking_head_held_back.mp4`, `talking_head_speech.mp4`, `side_by_side.mp4`.
@@ -50,6 +50,7 @@ contrast: float = -1.0  # of a loss on the strength of the detail, not in the pa
 perceptual: float = -1.0  # of a loss on a network's features, not in the paper; -1: the recipe's
 encoder: str = "auto"  # encoder of the identity features: auto, dlib or arcface
 arcface_file: str = ""  # an ArcFace ONNX file, for encoder arcface
+identity_file: str = ""  # identity features of the clip's frames, made before; "" encodes them
 retrain: bool = False  # train again even if a finished training with these settings exists
 ablation_steps: int = 0  # steps of each training in section 9; 0: the profile's, -1: none
 visible_mark: bool = True  # write "synthetic" into the videos (the metadata says so in any case)
@@ -104,7 +105,7 @@ def strip(rows, n=5, height=1.45):
         for axis, i in zip(line, some):
             axis.imshow(pictures[i], cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
-        line[0].set_ylabel(name, fontsize=8)
+        line[0].set_ylabel(name.replace(" ", "\n"), fontsize=8 if height > 1 else 6)
     figure.tight_layout(pad=0.3)
     plt.show()
 
@@ -325,16 +326,20 @@ plt.show()
 # numbers); without its weights we take dlib's descriptor (128).
 
 # %%
-from tfhkit.landmarks.identity import identity_features
+from tfhkit.landmarks.identity import IdentityFeatures, identity_features
 
-found = identity_features(
-    train.real,
-    points,
-    backend=encoder,
-    weights=arcface_file or None,
-    every=max(1, len(train.frames) // 60),  # 60 ms each: interpolate in between
-    progress=step.progress,
-)
+
+def identity_of(shown, points, most):
+    """Identity features of crops, `most` of them encoded (60 ms each) and the others interpolated."""
+    if identity_file:
+        return IdentityFeatures.load(identity_file, len(fit)).of(shown.frames)
+    every = max(1, len(shown) // most)
+    return identity_features(
+        shown.real, points, encoder, arcface_file or None, every, step.progress
+    )
+
+
+found = identity_of(train, points, 60)
 likeness = found.features @ found.features.T
 print(f"{found.encoder.name}: {found.features.shape}, {found.n_skipped} frames without a face")
 assert np.allclose(np.linalg.norm(found.features[found.found], axis=1), 1, atol=1e-4)
@@ -349,7 +354,7 @@ axes[0].set(xlabel="frame", ylabel="frame", title="cosine between frames")
 figure.colorbar(shown, ax=axes[0], shrink=0.8)
 axes[1].hist(inner[np.triu_indices(len(inner), 1)], bins=40, color=BLUE)
 axes[1].axvline(found.encoder.match, color=RED)
-axes[1].set(xlabel="cosine", ylabel="pairs of frames", title="orange: alike")
+axes[1].set(xlabel="cosine", ylabel="pairs of frames", title="right of the line: alike")
 for axis, i in zip(axes[2:], far):
     axis.imshow(train.real[i])
     axis.set_title(f"frame {train.frames[i]}", fontsize=9)
@@ -702,8 +707,8 @@ plt.show()
 # *The inner maximum of Eq. 5 (GAN term only) against the offset of the generated distribution.*
 #
 # **What to see.** The better the two distributions match, the less even the best discriminator can get. The minimum, $-\log 4$, is
-# reached only when they are equal, so the outer minimum asks for frames that nobody can tell from real ones. Far apart the curve is
-# flat, and $G$ learns nothing: that is the saturation seen above.
+# reached only when they are equal, so the outer minimum asks for frames that nobody can tell from real ones. Far apart the curve
+# flattens, and $G$ learns next to nothing: that is the saturation seen above.
 #
 # ## 7 · Training
 #
@@ -819,8 +824,8 @@ print(f"held-out frames: {levels['rendering']:.1f} dB before, {gains[-1]:.1f} dB
 
 # %% [markdown]
 # **What to see.** The general refiner knows what faces look like, but not this one: by itself it is
-# about one decibel closer than the rendering. It is a good starting point, though: most of the gain comes
-# in the first hundred steps (compare *personal only* in section 9). The dotted line of the middle
+# about one decibel closer than the rendering. It is a good starting point, though: most of the gain is there
+# at the first check (compare *personal only* in section 9). The dotted line of the middle
 # panel is a discriminator that only guesses. The GAN and the contrast term start after 30 % of the steps, and in the quick profile
 # the discriminator hardly gets beyond guessing. (The published fine-tuning takes 60 epochs of 298 images, one at a time: 17,880 steps.)
 #
@@ -894,8 +899,8 @@ if settings.profile != "tiny" and settings.recipe == "ours":
     assert gain_low > 0, "the refiner made the rendering worse"
 
 # %% [markdown]
-# **What to see.** The refined frames are closer to the truth than any baseline, by more than the
-# interval. The nearest training frame has a real face and a real identity, but the mouth of another
+# **What to see.** The refined frames are closer to the truth than any baseline: the whole interval of their gain lies above those of the
+# others. The nearest training frame has a real face and a real identity, but the mouth of another
 # moment; the rendering has about the right mouth, but no real face.
 
 # %% [markdown]
@@ -947,7 +952,7 @@ strip({name: close_up(p, eyes, 0.5, 0.2) for name, p in shown.items()}, 5, 0.75)
 #
 # **What to see.** The rendering stares; the refined eyes are this person's, with lids and brows. The
 # teeth are a bright spot where the real ones are: the clip has no more to show, because its mouth is a few
-# dozen pixels wide. Closed lips lose the creases around them first.
+# dozen pixels wide. What is lost first are the creases around closed lips.
 #
 # ### Does it flicker?
 # Each frame is refined by itself, so neighbouring frames may disagree. One column of pixels through
@@ -1050,7 +1055,7 @@ if identity == "memory":
 
 # %% [markdown]
 # *Left: the slots in the plane of their keys' first two principal components, coloured by the
-# yaw at which they were written; larger dots are read more often, crosses never. Right: the cosine of
+# yaw at which they were written; larger dots are read more often, crosses never; thumbnails: the newest frame in some slots (dashed border: never read). Right: the cosine of
 # each held-out frame to its nearest key.*
 #
 # **What to see.** The frames that wrote a slot last are neighbours in time, so they look alike. Few
@@ -1090,10 +1095,7 @@ if identity == "memory":
 
 # %%
 if identity == "memory":
-    every = max(1, len(held_out) // 30)
-    true = identity_features(
-        held_out.real, held_out_points, encoder, arcface_file or None, every, step.progress
-    ).features
+    true = identity_of(held_out, held_out_points, 30).features
     mean = found.features[found.found].mean(0)
     given = {
         "mean": np.tile(mean / np.linalg.norm(mean), (len(true), 1)),
@@ -1128,7 +1130,7 @@ if identity == "memory":
 # %% [markdown]
 # **What to see.** *Nearest slot* is less similar to the true identity than one mean for all: a slot is a
 # single moment, and the keys (of a network that never learned about faces) do not order moments of
-# one face by identity. Smoothing over a second repairs most of that, and it removes the
+# one face by identity. Smoothing over a second repairs a part of that, and it removes the
 # jumps: compare the flicker. For the picture the memory gives no measurable gain over the mean identity on this clip, and even the
 # true identity, the oracle, adds only what the last line says.
 #
@@ -1286,8 +1288,8 @@ if answers_by_recipe:
 #
 # **What to see.** In the paper's recipe the attention is 0 everywhere, as section 6 foretold: $\lambda_2 = 2$ times the norm as written outweighs
 # all other terms. So the whole frame is painted anew, and the face ends 1.0 dB above the rendering, with dark eyes and a mouth that hardly opens.
-# The published code takes the mean of $A$ instead, and $-\log D$: it keeps the background and gains 4.3 dB, without sharp detail. Ours gains 6.0 dB. These are
-# 150 steps with the learning rate of the published fine-tuning, which takes 17,880; `tfhkit evaluate recipes` compares longer trainings (`docs/results.md`).
+# The published code takes the mean of $A$ instead, and $-\log D$: it keeps the background and gains 4.3 dB, without sharp detail. Ours gains 6.0 dB. For the paper's
+# and the published recipe these are 150 steps with the learning rate of the published fine-tuning, which takes 17,880; `tfhkit evaluate recipes` compares longer trainings (`docs/results.md`).
 #
 # ## 10 · Both results
 # Now with the coefficients that were predicted from the sound, over the matched backgrounds.

@@ -21,7 +21,7 @@
 # - judge a written video: naturalness, LMD after alignment in time, and HS of the heads as they are seen;
 # - run a blind user study, and say how certain its votes are and whether the voters agree.
 #
-# **Before**: notebooks 01 to 05. **Time**: under half a minute (quick), two minutes (full).
+# **Before**: notebooks 01 to 05. **Time**: half a minute to one (quick), two minutes (full).
 # **In**: `fit.npz` (01), `motion_*.npz` and `coarse_*.npz` (04), `refined_held_back.npz` and
 # `talking_head_held_back.mp4` (05).
 # **Out**: `metrics.json`, `votes.csv` once somebody votes, `simulated_votes_*.csv`.
@@ -141,7 +141,7 @@ plt.show()
 # %% [markdown]
 # *Frame by frame: PSNR and SSIM inside the face, for the three candidates.*
 #
-# **What to see.** With lips from the sound and a drawn head, the oracle wins on every count: on the sample clip 24.0 dB on the face against 22.2 dB for the refined
+# **What to see.** With lips from the sound and a drawn head, the oracle wins on average: on the sample clip 24.0 dB on the face against 22.2 dB for the refined
 # frames, and the unrefined rendering has 21.2 dB. The reason is the pose: both metrics
 # compare pixel by pixel. A correct head that is 2 px too far left
 # loses many dB, and the drawn head *is* somewhere else. Notebook 05 measures the
@@ -150,7 +150,7 @@ plt.show()
 # ### A table that cannot fail
 # The paper compares by the criterion of an earlier work (ATVG), whose public script subtracts 8-bit
 # grey values and squares them in 8 bits. Errors of 16 or more lose their multiples of 256.
-# `psnr_published` does the same. Here are the worst conceivable candidates:
+# `psnr_published` does the same. On the first held-out frame, here are our three candidates and three absurd ones:
 
 # %%
 from tfhkit.metrics import psnr_published
@@ -168,7 +168,7 @@ for name, (truth, guess) in trials.items():
     print(f"as published {psnr_published(truth, guess)[0]:5.1f} dB")
 
 # %% [markdown]
-# **What to see.** An upside-down face gets nearly 30 dB, white for black more than any method.
+# **What to see.** An upside-down face gets half a decibel less than ours, white for black more than any method.
 # The six methods of the paper's Table 2 are between 29.65 and 30.94 dB. Whether those numbers came from that
 # script, we cannot know; a PSNR that is quoted from elsewhere should be computed again.
 #
@@ -198,7 +198,7 @@ figure, axis = plt.subplots(figsize=(8, 2.5), constrained_layout=True)
 for (name, gap_px), colour in zip(opening.items(), ("k", RED, BLUE, GREEN)):
     axis.plot(times[every], gap_px, color=colour, label=name, lw=1.2)
 axis.set(xlabel="time (s)", ylabel="lip opening (px)")
-axis.legend(frameon=False, fontsize=7, ncols=4)
+axis.legend(frameon=False, fontsize=7, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
 plt.show()
 
 # %% [markdown]
@@ -967,7 +967,7 @@ check("W1 by hand", w1_by_hand, cases)
 # %% [markdown]
 # ## Exercise 2: predict a calibration
 # A generated angle is the real one plus a constant. What is its HS (this angle alone), for any
-# offset, without computing a histogram? Compare with the red line above.
+# offset, without computing a histogram? Compare with the orange line above.
 
 
 # %% tags=["exercise"]
@@ -1034,7 +1034,7 @@ check("time score", time_score, [((nod, nod), 1.0), ((nod, shuffled), low_enough
 # - HS depends on neither time nor sound. Speeds and spectra depend on time; notebook 02 looks at the sound.
 #
 # **What the paper says.** HS is 0.859 on average over 15 clips, 0.702 to 0.956, and the correlation with people's ratings (1 to 5, 300 ratings of 15 pairs) is
-# 0.65 (Sec. 4.4). Its own counts give its mean of 3.60 and its shares. **What we found.** The sample's generated head has HS = 0.81 (0.49 to 1.00), a still head at the training part's mean 0.65; on 2 s this difference is within chance. Seen in the written video it is 0.83. With the same
+# 0.65 (Sec. 4.4). Its own counts give its mean of 3.60 and its shares. **What we found.** The sample's generated head has HS = 0.82 (0.50 to 1.00), a still head at the training part's mean 0.65; on 2 s this difference is within chance. Seen in the written video it is 0.83. With the same
 # divisor virtual people reach 0.87 against themselves over 10 s and 0.96 over 80 s, other people 0.56 and 0.73. None of these values can be compared with the paper's 0.859, because
 # its divisor is unknown. The refined frames lose to the nearest training frame, an oracle, in PSNR and SSIM, and have about its mouth error (1.13 against 1.07 px).
 #

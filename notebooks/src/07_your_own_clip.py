@@ -19,7 +19,7 @@
 # - make a single picture turn, blink and speak, and say which parts of it are invented;
 # - say what consent and honesty ask of you.
 #
-# **Before**: notebooks 00 to 06. **Time**: a minute (quick and full).
+# **Before**: notebooks 00 to 06. **Time**: one to two minutes (quick and full).
 # **In**: the run directory of the earlier notebooks. **Out**: `summary.json`, the numbers of all
 # steps in one file; a small batch of runs; `portrait.mp4`, one picture that speaks.
 #
@@ -55,7 +55,7 @@ step = open_step("07_your_own_clip", globals())
 # | | good | works | refused |
 # |---|---|---|---|
 # | length | 12 s and more | 8 s | under 4 s |
-# | face | 200 px wide | 50 px | not found in many frames |
+# | face | 200 px wide | 50 px; smaller ones stay soft | not found in many frames |
 # | turns | up to 30° | up to 45° | |
 # | people | one | one clearly nearest | two equal faces that swap |
 # | shots | one, camera still | camera moves slowly | a hard cut |
@@ -352,7 +352,7 @@ assert (film[0] == film[-1]).mean() > 0.95, "it ends as it began, with the pictu
 #
 # - **Consent.** Make videos of people who agreed to it, or of virtual speakers.
 # - **Honesty.** The videos carry a visible mark and metadata that say that they are synthetic. Leave both in. The kit's default sentence says so too.
-# - **Licences.** The landmark weights were trained on 300-W: not for commercial use. The authors of the paper
+# - **Licences.** dlib's landmark weights, which find the lips, were trained on 300-W: not for commercial use. The authors of the paper
 #   name a patent on the method. The README lists the rest.
 #
 # ## Exercise: is this result still good?

@@ -94,7 +94,7 @@ def show_camera(model: MorphableModel) -> Figure:
     )
     _side_view(side, model)
     _front_view(front, model)
-    figure.tight_layout()
+    figure.tight_layout(w_pad=2.5)
     return figure
 
 

@@ -167,7 +167,7 @@ def _about_data(settings: MappingSettings, clips: PreparedClips | None, n_frames
         speakers = f"the virtual speakers of {Path(settings.corpus).name}"
     virtual = f"{speakers}; synthetic voices, open morphable model; "
     if clips is None:
-        return virtual + "no recordings of people"
+        return virtual + "no footage of people"
     return virtual + f"{clips.about}; sequences of {n_frames} frames"
 
 
