@@ -160,6 +160,11 @@ def test_a_person_is_kept_whole_and_can_be_moved(person, folder, motion, tmp_pat
     assert same(talk.drive(again, voice()), motion)
 
 
+def test_scores_are_kept_as_they_are_written(person, tmp_path):
+    replace(person, scores={"lip_r": 1 / 3, "lmd": float("nan")}).save(tmp_path / "me")
+    assert Person.load(tmp_path / "me").scores == {"lip_r": 0.3333333, "lmd": None}
+
+
 def change(folder, **values):
     path = folder / FILE
     path.write_text(json.dumps(json.loads(path.read_text()) | values))

@@ -21,6 +21,7 @@ from tfhkit.fit import Fit
 from tfhkit.media import (
     Clip,
     atomic_path,
+    json_text,
     load_arrays,
     open_clip,
     save_arrays,
@@ -329,7 +330,7 @@ def read_directory(folder: str | Path) -> dict | None:
 def _mark_of(about):
     """A hash of what else a finished directory's JSON file says, but for the face model's."""
     rest = {name: value for name, value in about.items() if name not in ("mark", "face_model")}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json_text(rest).encode()).hexdigest()  # of its floats as they are written
 
 
 def _check_settings(path, settings):
