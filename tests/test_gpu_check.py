@@ -55,6 +55,10 @@ def test_trainings_are_kept_short(tool, tmp_path):
     assert command[command.index("--profile") + 1] == "full" and "--no-report" in command
 
 
+def test_all_of_it_ends_within_eight_minutes(tool):
+    assert set(tool.TIMEOUT_S) == {"tests", *tool.STEPS} and sum(tool.TIMEOUT_S.values()) < 480
+
+
 def test_a_command_that_takes_too_long_is_ended(tool, tmp_path):
     made = tool.timed(["sleep", "60"], {"PATH": "/usr/bin:/bin"}, tmp_path / "log", 0.2)
     assert made["exit_code"] == 124
