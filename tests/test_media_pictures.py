@@ -335,6 +335,21 @@ def test_an_unknown_kind_of_video_gives_one_line(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def write_tracks(path, sizes, counts, default):
+    """A file with square picture tracks of these sides, numbers of frames, and default one."""
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("libx264", rate=25) for _ in sizes]
+        for index, (stream, size) in enumerate(zip(streams, sizes, strict=True)):
+            stream.width = stream.height = size
+            stream.pix_fmt = "yuv420p"
+            stream.disposition = av.stream.Disposition.default if index == default else 0
+        for stream, size, count in zip(streams, sizes, counts, strict=True):
+            for _ in range(count):
+                image = np.full((size, size, 3), 2 * size, np.uint8)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            out.mux(stream.encode())
+
+
 @pytest.mark.parametrize(
     "default, number, reason",
     [(None, 2, "no other is larger"), (0, 1, "default"), (1, 2, "default")],
@@ -343,17 +358,7 @@ def test_of_several_picture_tracks_the_default_or_largest_is_taken(
     tmp_path, default, number, reason
 ):
     path, sizes = tmp_path / "a.mkv", (32, 64)
-    with av.open(str(path), "w") as out:
-        streams = [out.add_stream("libx264", rate=25) for _ in sizes]
-        for index, (stream, size) in enumerate(zip(streams, sizes, strict=True)):
-            stream.width = stream.height = size
-            stream.pix_fmt = "yuv420p"
-            stream.disposition = av.stream.Disposition.default if index == default else 0
-        for stream, size in zip(streams, sizes, strict=True):
-            for _ in range(10):
-                image = np.full((size, size, 3), 2 * size, np.uint8)
-                out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-            out.mux(stream.encode())
+    write_tracks(path, sizes, (10, 10), default)
     clip = media.open_clip(path, min_seconds=0, need_sound=False)
     assert (clip.pictures.number, clip.pictures.count) == (number, 2)
     assert clip.pictures.names == ("1 (32 x 32)", "2 (64 x 64)")
@@ -367,17 +372,7 @@ def test_a_picture_track_with_hardly_any_frames_is_passed_over(tmp_path, name, s
     """A poster, larger than the film and the default track, but not marked as a cover."""
     path, counts, sizes = tmp_path / name, [30, 30], [32, 32]
     counts[still], sizes[still] = 1, 64
-    with av.open(str(path), "w") as out:
-        streams = [out.add_stream("libx264", rate=25) for _ in sizes]
-        for index, (stream, size) in enumerate(zip(streams, sizes, strict=True)):
-            stream.width = stream.height = size
-            stream.pix_fmt = "yuv420p"
-            stream.disposition = av.stream.Disposition.default if index == still else 0
-        for stream, size, count in zip(streams, sizes, counts, strict=True):
-            for _ in range(count):
-                image = np.full((size, size, 3), 2 * size, np.uint8)
-                out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-            out.mux(stream.encode())
+    write_tracks(path, sizes, counts, default=still)
     clip = media.open_clip(path, min_seconds=0, need_sound=False)
     assert (len(clip), clip.width, clip.pictures.number) == (30, 32, 2 - still)
     if name != "a.ts":  # which marks no track as the default one

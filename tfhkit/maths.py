@@ -1,9 +1,9 @@
-"""Small functions that several rows share: a smooth step from 0 to 1, the step of a time base."""
+"""Small functions that several rows share: a smooth step, a time base's step, a mask's runs."""
 
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Real
+from jaxtyping import Bool, Float, Int, Real
 
 from tfhkit.errors import InputError
 
@@ -18,6 +18,11 @@ def smoothstep(
 ) -> Float[np.ndarray, "*shape"]:
     """0 below `low`, 1 above `high`, smooth between (either order)."""
     return smooth(np.clip((x - low) / (high - low), 0, 1))
+
+
+def runs(mask: Bool[np.ndarray, "T"]) -> Int[np.ndarray, "n 2"]:
+    """First row of every run of true rows, and the row after its last."""
+    return np.flatnonzero(np.diff(np.r_[False, mask, False])).reshape(-1, 2)
 
 
 def frame_step(times: Real[np.ndarray, "T"]) -> float:

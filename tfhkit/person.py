@@ -1,6 +1,5 @@
 """What passes along the chain: a learned Person with its directory, and Motion."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,9 +20,9 @@ from tfhkit.fit import Fit
 from tfhkit.media import (
     Clip,
     atomic_path,
-    json_text,
     load_arrays,
     open_clip,
+    rounded,
     save_arrays,
     sha256_of,
     write_json,
@@ -35,6 +34,7 @@ from tfhkit.motion.life import Life, learn_life
 from tfhkit.profiles import Settings, check_seed
 from tfhkit.recipes import chosen
 from tfhkit.refine import Refiner, load_refiner, save_refiner
+from tfhkit.weights import fingerprint
 
 FORMAT = "tfhkit person 5"
 FILE = "person.json"
@@ -330,7 +330,7 @@ def read_directory(folder: str | Path) -> dict | None:
 def _mark_of(about):
     """A hash of what else a finished directory's JSON file says, but for the face model's."""
     rest = {name: value for name, value in about.items() if name not in ("mark", "face_model")}
-    return hashlib.sha256(json_text(rest).encode()).hexdigest()  # of its floats as they are written
+    return fingerprint(rounded(rest))  # as they are written
 
 
 def _check_settings(path, settings):

@@ -276,9 +276,9 @@ def personal_only(
     """
     answers = []
     how: dict[str, Any] = {"model": model, "device": model.device, "progress": progress}
+    settings = fitting_settings(settings, len(track), n_networks)
     for k in range(n_networks):
-        own = fitting_settings(settings, len(track), n_networks)
-        own = replace(own.fold(k, n_networks), **SCRATCH)
+        own = replace(settings.fold(k, n_networks), **SCRATCH)
         weights, _ = train_motion([track], general.net.config, own, **how)
         answers.append(predict_motion(weights, audio, times)[0])
     return np.mean(answers, 0)

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from tfhkit.maths import runs
+
 LOOK_PX = 96  # a face is scaled to this before its look is measured
 SMALL_PX = 320  # a frame is scaled to this width before it is compared with the one before
 
@@ -166,9 +168,7 @@ def _relative(brightness):
 
 def _episodes(gain):
     """(first, stop) of the runs of frames whose exposure is not the usual one."""
-    off = np.abs(gain) > np.log(CALM)
-    edges = np.flatnonzero(np.diff(np.r_[False, off, False].astype(int)))
-    return list(zip(edges[::2], edges[1::2]))
+    return runs(np.abs(gain) > np.log(CALM))
 
 
 def _jump(gain, times, first, stop):
@@ -209,9 +209,8 @@ def _face_flash(looks, gain, times):
 def _frozen(looks, times):
     """(T,) bool: runs of FROZEN_S and more in which picture and face stand still."""
     still = np.r_[False, looks.change[1:] <= FROZEN_LEVELS]
-    edges = np.flatnonzero(np.diff(np.r_[False, still, False].astype(int)))
     short, long = np.zeros(len(times), bool), np.zeros(len(times), bool)
-    for first, stop in zip(edges[::2], edges[1::2]):
+    for first, stop in runs(still):
         length_s = times[stop - 1] - times[first - 1]
         if length_s >= FROZEN_S and not _face_moves(looks.points[first - 1 : stop]):
             (long if length_s >= LONG_S else short)[first:stop] = True

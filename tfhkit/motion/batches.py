@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tfhkit.errors import InputError
+from tfhkit.maths import runs
 from tfhkit.motion.data import (
     MotionTrack,
     Normalisation,
@@ -57,15 +58,12 @@ def learn_mask(n_frames: int, share: float, end: float = 1.0) -> Bool[np.ndarray
 
 def longest_run(mask: Bool[np.ndarray, "T"]) -> int:
     """Length of the longest stretch of a mask without a gap."""
-    edges = np.flatnonzero(np.diff(np.r_[False, mask, False]))
-    return int(np.diff(edges.reshape(-1, 2)).max(initial=0))
+    return int(np.diff(runs(mask)).max(initial=0))
 
 
 def known_part(track: MotionTrack, share: float, end: float = 1.0) -> list[MotionTrack]:
     """The training frames of a track, in one or two pieces; see `learn_mask`."""
-    mask = learn_mask(len(track), share, end)
-    edges = np.flatnonzero(np.diff(np.r_[False, mask, False]))
-    return [track[a:b] for a, b in edges.reshape(-1, 2)]
+    return [track[a:b] for a, b in runs(learn_mask(len(track), share, end))]
 
 
 def prepare(
