@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tfhkit.audio import mfcc_windows
+from tfhkit.audio import band_windows, mfcc_windows, recogniser_states
 from tfhkit.background.images import driven_images, open_backdrops, training_images
 from tfhkit.camera import Camera
 from tfhkit.coefficients import neutral
@@ -156,9 +156,11 @@ def test_expressions_are_carried_over_by_their_landmarks(model, performance):
 
 def test_carried_weights_predict_the_carried_expression(model, performance):
     general, matrix = general_mapping(), transfer_expression(load_model(), model)
-    windows = mfcc_windows(performance.audio, performance.times)
-    exp, pose = predict_windows(general, windows)
-    moved, same_pose = predict_windows(transfer_weights(general, matrix), windows)
+    audio, times = performance.audio, performance.times
+    sound = mfcc_windows(audio, times), slice(None), band_windows(audio, times)
+    sound = *sound, recogniser_states(audio, times)
+    exp, pose = predict_windows(general, *sound)
+    moved, same_pose = predict_windows(transfer_weights(general, matrix), *sound)
     np.testing.assert_allclose(moved, exp @ matrix, atol=1e-4)
     np.testing.assert_array_equal(same_pose, pose)
 

@@ -21,7 +21,7 @@ from tfhkit.motion import (
     predict_windows,
 )
 from tfhkit.motion.combine import mix, mouth_metric, shares_of
-from tfhkit.motion.linear import LinearPath, fit_ridge, linear_path, standardised
+from tfhkit.motion.linear import LinearPath, fit_ridge, heard, linear_path, standardised
 
 TINY = MotionConfig("custom", (2, 2, 3, 3, 4), (2, 2), (8, 6), 7, 1, 0.0)
 RNG = np.random.default_rng(0)
@@ -108,12 +108,65 @@ def test_the_penalty_serves_what_the_metric_counts():
 @pytest.mark.slow
 def test_a_path_predicts_its_share_of_the_ridge_and_ignores_the_microphone():
     track, audio = person()
-    ridge = fit_ridge(standardised(track.bands), track.exp)
-    whole = standardised(track.bands) @ ridge.weight + ridge.level
-    half = linear_path(ridge, 0.5).predict(track.bands)
+    features = LinearPath().features(track.bands, None)
+    ridge = fit_ridge(features, track.exp)
+    whole = features @ ridge.weight + ridge.level
+    half = linear_path(ridge, 0.5).predict(track.bands, None)
     assert np.allclose(half, 0.5 * whole, atol=1e-3)
-    louder = linear_path(ridge, 0.5).predict(band_windows(3 * audio, track.times))
+    louder = linear_path(ridge, 0.5).predict(band_windows(3 * audio, track.times), None)
     assert np.abs(louder - half).max() < 1e-2
+
+
+# the reading of a recogniser's states
+
+
+def reading_of(track):
+    """A path whose reading says, of made-up states, what their first three numbers do."""
+    path = LinearPath()
+    path.reading.weight.data[range(3), range(3), 3] = 1.0
+    return path.requires_grad_(False).eval()
+
+
+def test_a_reading_is_of_deviations_from_the_speech_that_is_heard():
+    track, _ = person(3.0)
+    states = RNG.normal(size=(len(track), 288)).astype(np.float32)
+    path, loud = reading_of(track), heard(track.bands)
+    read = path.features(track.bands, states)[:, -3:]
+    assert np.allclose(read, states[:, :3] - states[loud, :3].mean(0), atol=1e-5)
+    shifted = path.features(track.bands, states + 7.0)[:, -3:]
+    assert np.allclose(shifted, read, atol=1e-4)
+    assert not path.features(track.bands, None)[:, -3:].any()
+
+
+def test_emphasis_frees_a_feature_from_the_penalty():
+    """One useful feature among many that are noise: the penalty that these need spares it."""
+    x, rng = RNG.normal(size=(80, 200)), np.random.default_rng(3)
+    y = x[:, :1] + 0.3 * rng.normal(size=(80, 1))
+    alike, spared = (fit_ridge(x, y, emphasis=np.r_[e, np.ones(199)]) for e in (1.0, 10.0))
+    error = [((fit.held_out - y) ** 2).mean() for fit in (alike, spared)]
+    assert error[1] < 0.5 * error[0]
+
+
+@pytest.mark.slow
+def test_what_the_recogniser_hears_joins_a_persons_path(tmp_path):
+    """Lips that follow the states alone: without them nothing, with them nearly all."""
+    model, (track, _) = load_model(), person(12.0)
+    states = RNG.normal(size=(len(track), 288)).astype(np.float32)
+    jaw = model.actions[list(model.action_names).index("jawOpen")].numpy()
+    exp = ((states[:, :1] + 2) / 6 * jaw).astype(np.float32)
+    track = replace(track, exp=exp, states=states)
+    tuned = general_of(track)
+    general = replace(tuned, linear=reading_of(track), share=0.5)
+    weights, card = mix(track, general, tuned, [tuned.net] * 5, model)
+    assert weights.linear.reads and card["cv_lip_r"] > 0.8
+    with pytest.warns(UserWarning, match="does not predict"):
+        mix(replace(track, states=None), general, tuned, [tuned.net] * 5, model)
+    back = MotionWeights.load(weights.save(tmp_path / "personal.safetensors"))
+    sound = track.windows, slice(None), track.bands
+    before, after = (predict_windows(w, *sound, states)[0] for w in (weights, back))
+    assert np.allclose(before, after, atol=1e-5)
+    with pytest.raises(ParameterError, match="states: are missing.*recogniser_states"):
+        predict_windows(weights, *sound)
 
 
 # the mix
@@ -146,7 +199,7 @@ def general_of(track):
 def test_a_loud_voice_is_followed_by_the_linear_path():
     model, (track, audio) = load_model(), person()
     general = general_of(track)
-    weights, card = mix(track, track.bands, general, general, [general.net] * 5, model)
+    weights, card = mix(track, general, general, [general.net] * 5, model)
     assert card["shares"][1] > 0.5 and card["cv_lip_r"] > 0.8
     assert card["cv_lip_r_linear"] > 0.8 > card["cv_lip_r_general"]
     assert card["cv_lip_r_low"] < card["cv_lip_r"] < card["cv_lip_r_high"]
@@ -160,7 +213,7 @@ def test_lips_of_another_sound_keep_the_general_mapping_and_warn():
     model, (track, _) = load_model(), person(of_sound=1)
     general = general_of(track)
     with pytest.warns(UserWarning, match="does not predict this person's lips"):
-        weights, card = mix(track, track.bands, general, general, [general.net] * 5, model)
+        weights, card = mix(track, general, general, [general.net] * 5, model)
     assert weights.linear is None and card["shares"] == [1.0, 0.0]
     assert weights.norm.lag_s == LIPS_LEAD_S != track.lag_s
 
@@ -171,7 +224,7 @@ def test_lips_that_the_sound_says_little_about_are_learned_with_a_warning(monkey
     general = general_of(track)
     monkeypatch.setattr("tfhkit.motion.combine.DOUBTFUL_R", 1.0)
     with pytest.warns(UserWarning, match=r"says little about this person's lips \(r = 0\.[89]"):
-        weights, card = mix(track, track.bands, general, general, [general.net] * 5, model)
+        weights, card = mix(track, general, general, [general.net] * 5, model)
     assert weights.linear is not None and card["shares"][1] > 0.5
 
 

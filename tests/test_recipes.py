@@ -15,7 +15,6 @@ from tfhkit.background.images import Coarse
 from tfhkit.cli import main
 from tfhkit.errors import ParameterError
 from tfhkit.motion import TrainSettings, train_motion, train_personal
-from tfhkit.motion.linear import LinearPath
 from tfhkit.motion.personal import personal_settings, personal_track
 from tfhkit.motion.train import draw_sequences, learning_rates, training_set
 from tfhkit.person import Person
@@ -143,8 +142,9 @@ def test_one_network_learns_from_every_frame_for_all_epochs():
 
 def test_a_persons_mapping_is_no_general_one():
     general = train_motion([toy_track()], TINY, FAST)[0]
-    with pytest.raises(ParameterError, match="general: is a person's mapping: it has a linear"):
-        train_personal(toy_track(), replace(general, linear=LinearPath()), FAST)
+    tuned, _ = train_motion([toy_track(60, seed=9)], general, replace(FAST, epochs=1))
+    with pytest.raises(ParameterError, match="general: is a person's mapping; give general"):
+        train_personal(toy_track(), tuned, FAST)
 
 
 def test_a_stopped_training_without_folds_goes_on(tmp_path):

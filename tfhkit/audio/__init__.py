@@ -9,6 +9,7 @@ from tfhkit.audio.correlation import (
 )
 from tfhkit.audio.mfcc import band_windows, mfcc_windows
 from tfhkit.audio.prosody import Prosody, prosody
+from tfhkit.audio.recogniser import recogniser_states
 from tfhkit.audio.speech import read_speech
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "motion_series",
     "prosody",
     "read_speech",
+    "recogniser_states",
     "sound_series",
 ]

@@ -18,7 +18,7 @@ from tfhkit.face.model import MorphableModel
 from tfhkit.landmarks.speaking import LIPS_LEAD_S
 from tfhkit.motion.data import MotionTrack
 from tfhkit.motion.folds import held_out_motion
-from tfhkit.motion.linear import fit_ridge, linear_path, standardised
+from tfhkit.motion.linear import EMPHASIS, N_READ, LinearPath, fit_ridge, linear_path
 from tfhkit.motion.lips import MOUTH, correlation, lip_opening
 from tfhkit.motion.model import MotionNet, MotionWeights
 from tfhkit.motion.predict import predict_windows
@@ -114,8 +114,8 @@ def estimate_lips(
 
 
 def mix(
-    track: MotionTrack, bands: Float[np.ndarray, "T 14 26"], general: MotionWeights,
-    tuned: MotionWeights, nets: Sequence[MotionNet], model: MorphableModel | None,
+    track: MotionTrack, general: MotionWeights, tuned: MotionWeights, nets: Sequence[MotionNet],
+    model: MorphableModel | None,
 ) -> tuple[MotionWeights, dict[str, Any]]:  # fmt: skip
     """The network and the linear path that together predict a person's mouth best.
 
@@ -123,7 +123,7 @@ def mix(
     a network learns from lips that do not belong to the sound would move against any sound.
 
     Args:
-        track: the person's. bands: the mel bands of its sound.
+        track: the person's, with the mel bands of its sound.
         general: the general mapping with the person's statistics.
         tuned: the average of the fine-tuned networks.
         nets: these networks, each trained without its part of the track.
@@ -133,14 +133,19 @@ def mix(
     """
     metric, seen, norm = mouth_metric(model), track.valid, tuned.norm
     truth = (track.exp - norm.exp_mean)[seen]
-    ridge = fit_ridge(standardised(bands)[seen], truth, metric, RIDGE_FOLDS)
+    ear = LinearPath() if general.linear is None else general.linear
+    assert track.bands is not None, "a track to learn from has them"
+    features = ear.features(track.bands, track.states)
+    emphasis = np.r_[np.ones(features.shape[1] - N_READ), EMPHASIS * np.ones(N_READ)]
+    ridge = fit_ridge(features[seen], truth, metric, RIDGE_FOLDS, emphasis)
     of_net = held_out_motion(track, tuned, nets)[seen] - norm.exp_mean
     shares = shares_of([of_net, ridge.held_out], truth, metric)
     words = f"{shares[0]:.2f} of the network, {shares[1]:.2f} of the linear path"
     card: dict[str, Any] = {"chosen": words, "shares": shares.round(3).tolist()}
     if model is not None and track.id is not None:
         place = model, track.id
-        of_general = predict_windows(general, track.windows)[0][seen] - norm.exp_mean
+        sound = track.windows, slice(None), track.bands, track.states
+        of_general = predict_windows(general, *sound)[0][seen] - norm.exp_mean
         ways = {"general": of_general, "tuned": of_net, "linear": ridge.held_out}
         ways["mixed"] = shares[0] * of_net + shares[1] * ridge.held_out
         true, times = truth + norm.exp_mean, track.times[seen]
@@ -158,7 +163,7 @@ def mix(
             return usual, card | estimate_card(lips["general"]) | only
         if best.r < DOUBTFUL_R:
             warnings.warn(DOUBTFUL.format(best.words()), stacklevel=2)
-    return replace(tuned, linear=linear_path(ridge, shares[1]), share=float(shares[0])), card
+    return replace(tuned, linear=linear_path(ridge, shares[1], ear), share=float(shares[0])), card
 
 
 def estimate_card(estimate: LipEstimate) -> dict[str, float]:

@@ -30,6 +30,7 @@ class MotionTrack:
         id: identity, only needed to measure lips.
         lag_s: how much later than the frame's time the windows were taken; see `personal_track`.
         bands: mel bands of the same windows, for the linear path; None where none is learned.
+        states: the recogniser's, see `tfhkit.audio.recogniser_states`; None without them.
     """
 
     windows: Float[np.ndarray, "T 28 12"]
@@ -41,6 +42,7 @@ class MotionTrack:
     id: Float[np.ndarray, "80"] | None = None
     lag_s: float = 0.0
     bands: Float[np.ndarray, "T 14 26"] | None = None
+    states: Float[np.ndarray, "T 288"] | None = None
 
     def __post_init__(self) -> None:
         check_shape("windows", self.windows, ("T", 28, 12))
@@ -67,6 +69,7 @@ class MotionTrack:
             self.id,
             self.lag_s,
             None if self.bands is None else self.bands[frames],
+            None if self.states is None else self.states[frames],
         )
 
 

@@ -1,10 +1,12 @@
 """The general mapping from sound to motion (Sec. 3.2), as it comes with the kit."""
 
 import hashlib
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 from tfhkit.assets import assets_dir, cache_dir, shipped
+from tfhkit.audio import recogniser
 from tfhkit.errors import InputError
 from tfhkit.face import load_model
 from tfhkit.face.model import MorphableModel
@@ -12,6 +14,7 @@ from tfhkit.face.transfer import transfer_expression
 from tfhkit.motion.model import MotionWeights
 from tfhkit.motion.transfer import transfer_weights, visible_expression
 
+WITHOUT_RECOGNISER = "{}; the lips are predicted without the recogniser, and follow speech less"
 FILE = "motion_{}.safetensors"  # by size, in the kit's assets ("small" is shipped) or the cache
 
 
@@ -36,13 +39,31 @@ def general_mapping(size: str = "small", model: MorphableModel | None = None) ->
             the weights were trained with.
     Raises:
         InputError: there are no weights of this size. AssetError: a damaged file in the assets.
+    Warns:
+        the recogniser is missing; the weights are then the network alone.
     """
     if not has_general_mapping(size):
         fault = f"there are no general weights of size {size!r}"
         raise InputError("mapping", fault, f"run `tfhkit pretrain mapping --size {size}` once")
     path = shipped(FILE.format(size)) if size == "small" else _trained_here(size)
     assert path is not None, "`has_general_mapping` found it"
-    return for_model(MotionWeights.load(path), model)
+    return for_model(load_general(path), model)
+
+
+def load_general(path: Path) -> MotionWeights:
+    """General weights from a file, without their reading where there is no recogniser."""
+    weights = MotionWeights.load(path)
+    if weights.linear is None or recogniser_there():
+        return weights
+    return replace(weights, linear=None, share=1.0)
+
+
+def recogniser_there() -> bool:
+    """Whether the speech recogniser can be used; a warning says why it cannot."""
+    reason = recogniser.why_missing()
+    if reason:
+        warnings.warn(WITHOUT_RECOGNISER.format(reason), stacklevel=3)
+    return not reason
 
 
 def for_model(weights: MotionWeights, model: MorphableModel | None) -> MotionWeights:

@@ -17,7 +17,7 @@ from tfhkit.motion.data import Normalisation
 from tfhkit.motion.linear import LinearPath
 from tfhkit.weights import load_weights, read_about, read_tensors, save_weights
 
-FORMAT = "tfhkit motion 1"
+FORMAT = "tfhkit motion 2"
 State = tuple[Float[Tensor, "layers B hidden"], Float[Tensor, "layers B hidden"]]  # h, c
 N_EXP, N_POSE = 64, 6
 _DIRECT_DROPOUT = 0.3

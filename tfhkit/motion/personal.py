@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from tfhkit.audio import recogniser_states
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.face.model import MorphableModel
 from tfhkit.fit import Fit
@@ -18,6 +19,7 @@ from tfhkit.motion.batches import learn_mask, longest_run, prepare
 from tfhkit.motion.combine import mix
 from tfhkit.motion.data import MotionTrack, make_track, measure_normalisation
 from tfhkit.motion.folds import average, train_folds
+from tfhkit.motion.general import recogniser_there
 from tfhkit.motion.lips import lip_opening
 from tfhkit.motion.model import MotionWeights
 from tfhkit.motion.predict import calibrate_pose
@@ -83,8 +85,8 @@ def train_personal(
     """
     settings = settings or TrainSettings()
     settings = fitting_settings(settings, len(track), settings.folds)
-    if general.linear is not None:
-        fault = "is a person's mapping: it has a linear path"
+    if general.card.get("from_general"):
+        fault = "is a person's mapping"
         raise ParameterError("general", fault, "give general weights")
     if not settings.folds:
         on_all = replace(settings, validation_share=0.0)
@@ -109,7 +111,7 @@ def train_personal(
         "settings": asdict(settings),
     }
     if settings.linear and track.bands is not None:
-        tuned, told = mix(track, track.bands, general, tuned, nets, model)
+        tuned, told = mix(track, general, tuned, nets, model)
         card |= told
     whole = prepare([track], norm, tuned.net.config.mfcc_scope, share=0.0)
     units = calibrate_pose(tuned.net, whole, tuned.norm) if settings.calibrate else tuned.norm
@@ -158,4 +160,7 @@ def personal_track(
     lag_s = lag_s if measured_lag else 0.0
     exp = with_calm_eyes(model, coefficients.exp) if calm_eyes else coefficients.exp
     track = make_track(audio, times, exp, coefficients.pose, gap, "person", person, lag_s)
+    if recogniser_there():
+        states = recogniser_states(audio, track.times + lag_s, allow_silent=True)
+        track = replace(track, states=states)
     return track, measured

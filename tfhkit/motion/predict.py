@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from tfhkit.audio import band_windows, mfcc_windows
+from tfhkit.audio import band_windows, mfcc_windows, recogniser_states
 from tfhkit.errors import ParameterError, check_shape
 from tfhkit.motion.batches import Prepared
 from tfhkit.motion.data import STEP_S, Normalisation, grid_times, normalise_sound, resample
@@ -51,8 +51,11 @@ def predict_motion(
     asked = slice(int((times.min() - grid[0]) / STEP_S), None)
     heard = grid + weights.norm.lag_s
     windows = mfcc_windows(audio, heard, sr_hz)
-    bands = None if weights.linear is None else band_windows(audio, heard, sr_hz)
-    exp, pose = predict_windows(weights, windows, asked, bands)
+    bands = states = None
+    if weights.linear is not None:
+        bands = band_windows(audio, heard, sr_hz)
+        states = recogniser_states(audio, heard, sr_hz) if weights.linear.reads else None
+    exp, pose = predict_windows(weights, windows, asked, bands, states)
     return resample(exp, grid, times), resample(pose, grid, times)
 
 
@@ -60,6 +63,7 @@ def predict_motion(
 def predict_windows(
     weights: MotionWeights, windows: Float[np.ndarray, "T 28 12"], asked: slice = slice(None),
     bands: Float[np.ndarray, "T 14 26"] | None = None,
+    states: Float[np.ndarray, "T 288"] | None = None,
 ) -> ExpAndPose:  # fmt: skip
     """As `predict_motion`, for windows that lie on the 25 Hz grid.
 
@@ -68,12 +72,17 @@ def predict_windows(
         windows: MFCCs.
         asked: frames over which the pose is brought to the person's range.
         bands: mel bands, which weights with a linear path need.
+        states: the recogniser's, which most linear paths need.
     Raises:
-        ParameterError: bands are missing.
+        ParameterError: bands or states are missing.
     """
     if weights.linear is not None and bands is None:
         fault = "are missing: these weights have a linear path"
         raise ParameterError("bands", fault, "give those of the same frames (band_windows)")
+    if weights.linear is not None and weights.linear.reads and states is None:
+        fault = "are missing: the linear path of these weights reads them"
+        remedy = "give those of the same frames (recogniser_states)"
+        raise ParameterError("states", fault, remedy)
     scope = weights.net.config.mfcc_scope
     sound = torch.as_tensor(normalise_sound(windows, weights.norm, scope))
     device = next(weights.net.parameters()).device
@@ -88,7 +97,7 @@ def predict_windows(
     norm = weights.norm
     exp = norm.exp_mean + weights.share * norm.exp_std * exp
     if weights.linear is not None and bands is not None:
-        exp = exp + weights.linear.predict(bands)
+        exp = exp + weights.linear.predict(bands, states)
     return exp.astype(np.float32), pose_from_units(pose, norm, pose[asked])
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float16, Float32
 
-from tfhkit.audio import mfcc_windows
+from tfhkit.audio import band_windows, mfcc_windows, recogniser_states
 from tfhkit.errors import InputError, ParameterError
 from tfhkit.face import MorphableModel, load_model
 from tfhkit.media import atomic_path
@@ -30,7 +30,7 @@ from tfhkit.virtual.workers import in_workers
 FPS = 25.0
 _STEP = 4  # MFCC rows from one frame to the next at 25 Hz
 _ROWS = 28
-_PARTS = ("rows", "exp", "pose", "pose_from_sound", "sound_share", "id")
+_PARTS = ("rows", "exp", "pose", "pose_from_sound", "sound_share", "id", "bands", "states")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class SpeakerMotion:
         pose_from_sound: part of the pose that follows the sound.
         sound_share: part of each angle's variance that comes from the sound.
         id: identity.
+        bands: mel bands, see `band_windows`.
+        states: the recogniser's, see `recogniser_states`.
     """
 
     name: str
@@ -56,6 +58,8 @@ class SpeakerMotion:
     pose_from_sound: Float[np.ndarray, "T 6"]
     sound_share: Float[np.ndarray, "3"]
     id: Float[np.ndarray, "80"]
+    bands: Float16[np.ndarray, "T 14 26"]
+    states: Float16[np.ndarray, "T 288"]
 
     def __len__(self) -> int:
         return len(self.exp)
@@ -74,7 +78,8 @@ class SpeakerMotion:
     def track(self) -> MotionTrack:
         """The same as a track that the mapping can be trained on."""
         valid = np.ones(len(self), bool)
-        return MotionTrack(self.windows, self.exp, self.pose, valid, self.times, self.name, self.id)
+        motion = self.exp, self.pose, valid, self.times, self.name, self.id
+        return MotionTrack(self.windows, *motion, bands=self.bands, states=self.states)
 
 
 def make_motion_corpus(
@@ -159,6 +164,8 @@ def make_speaker_motion(
         pose_from_sound=head.from_sound,
         sound_share=head.share,
         id=speaker.id,
+        bands=band_windows(audio, times).astype(np.float16),
+        states=recogniser_states(audio, times).astype(np.float16),
     )
 
 

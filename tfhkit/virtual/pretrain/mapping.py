@@ -14,15 +14,28 @@ from tfhkit.device import choose_device
 from tfhkit.errors import ParameterError
 from tfhkit.face import MorphableModel, load_model
 from tfhkit.motion import MotionConfig, MotionTrack, MotionWeights, TrainSettings, train_motion
-from tfhkit.motion.general import basis_mark, for_model, general_mapping, has_general_mapping
+from tfhkit.motion.general import (
+    basis_mark,
+    for_model,
+    general_mapping,
+    has_general_mapping,
+    load_general,
+)
 from tfhkit.motion.transfer import visible_expression
 from tfhkit.profiles import Settings
 from tfhkit.progress import Progress
 from tfhkit.virtual.corpus import SpeakerMotion, load_corpus, make_motion_corpus
-from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED, as_seen, speaker_scores
+from tfhkit.virtual.pretrain.reading import with_reading
+from tfhkit.virtual.pretrain.speakers import (
+    HELD_OUT_SEED,
+    WEIGHING_SEED,
+    as_seen,
+    speaker_scores,
+)
 from tfhkit.virtual.recorded import is_recorded
 from tfhkit.virtual.variety import wide_variety
 
+HEARS = "MFCCs (the network) and the states of Moonshine's tiny English encoder (the linear path)"
 SEQUENCE_FRAMES = 32  # of a training sequence; no longer than the shortest track
 
 
@@ -98,7 +111,8 @@ def train_general(
     else:
         amount = settings.n_speakers, settings.seconds_each, 1 + 1000 * settings.seed
         corpus = speak(*amount, variety=variety)
-    others = speak(settings.held_out, min(30.0, settings.seconds_each), HELD_OUT_SEED)
+    few = settings.held_out, min(30.0, settings.seconds_each)
+    others, weighing = speak(*few, HELD_OUT_SEED), speak(*few, WEIGHING_SEED, variety=variety)
     seen = visible_expression(model)
     tracks = [as_seen(speaker, seen) for speaker in corpus]
     how = _train_settings(settings, tracks, clips)
@@ -112,6 +126,7 @@ def train_general(
         device=device,
     )
     weights.net.to(device)
+    weights = with_reading(weights, corpus, weighing, seen, model)
     scores = speaker_scores(weights, others, model)
     weights.net.to("cpu")
     card = {
@@ -119,6 +134,7 @@ def train_general(
         "data": _about_data(settings, clips, how.sequence_frames),
         "voices": _about_voices(corpus),
         "command": _command(settings),
+        "hears": HEARS,
         "parameters": sum(p.numel() for p in weights.net.parameters()),
         "seed": settings.seed,
         "total_minutes": round((time.monotonic() - began) / 60, 1),
@@ -220,4 +236,4 @@ def load_or_train(
             seed=seed,
         )
         train_general(path, how, device=device, progress=progress)
-    return for_model(MotionWeights.load(path), model)
+    return for_model(load_general(Path(path)), model)

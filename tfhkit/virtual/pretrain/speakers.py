@@ -21,6 +21,7 @@ from tfhkit.motion.transfer import visible_expression
 from tfhkit.virtual.corpus import SpeakerMotion
 
 HELD_OUT_SEED = 90_000  # speakers for the scores: far from every training seed
+WEIGHING_SEED = 80_000  # speakers that say how much of the network and of the reading is used
 
 
 def as_seen(speaker: SpeakerMotion, seen: Float[np.ndarray, "64 64"]) -> MotionTrack:
@@ -51,8 +52,9 @@ def speaker_scores(
         own = measure_normalisation([track])
         own = own.with_sound_of(weights.norm)
         true = mouth_points(model, speaker.id, speaker.exp)
-        exp, pose = predict_windows(weights, track.windows)
-        own_exp, _ = predict_windows(replace(weights, norm=own), track.windows)
+        sound = track.windows, slice(None), track.bands, track.states
+        exp, pose = predict_windows(weights, *sound)
+        own_exp, _ = predict_windows(replace(weights, norm=own), *sound)
         lips = [mouth_points(model, speaker.id, e) for e in (exp, own_exp)]
         opening = [lip_opening(model, speaker.id, e) for e in (own_exp, speaker.exp)]
         rows.append(

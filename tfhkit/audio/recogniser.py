@@ -1,0 +1,110 @@
+"""What a speech recogniser hears: the states of Moonshine's encoder at given times.
+
+A recogniser has listened to many thousand hours of speech, so its states tell sounds apart whoever
+speaks and through whatever microphone, which no cepstra do. Not in the paper.
+
+Source: Jeffries et al. 2024, "Moonshine"; its tiny English model, MIT licence.
+"""
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from tfhkit.assets import fetch
+from tfhkit.audio.mfcc import SR_HZ, checked_audio, checked_times
+from tfhkit.errors import AssetError, MissingBackend
+
+WIDTH = 288  # numbers of a state
+STRIDE = 384  # samples from one state to the next: 24 ms
+FIRST = 447  # the sample on which the first state is centred: three convolutions before it
+PIECE_S, MARGIN_S = 8.0, 4.0  # what the encoder hears at a time, and what it hears around that
+SILENCE_S = 0.5  # before the sound, and after it
+LOUD_RMS = 0.1  # of the loud parts; the encoder would hear a quiet recording otherwise
+
+
+def why_missing() -> str:
+    """Why the recogniser cannot be used, or an empty text; a file that is absent is fetched."""
+    try:
+        _encoder()
+    except (MissingBackend, AssetError) as error:
+        return str(error)
+    return ""
+
+
+def recogniser_states(
+    audio: Float[np.ndarray, "N"],
+    times: ArrayLike,
+    sr_hz: int = SR_HZ,
+    allow_silent: bool = False,
+) -> Float[np.ndarray, "T 288"]:
+    """The encoder's states, interpolated to times.
+
+    The sound is brought to one loudness first, so a louder recording gives the same states. Long
+    sound is heard in pieces that overlap, which keeps the memory flat.
+
+    Args:
+        audio: mono; audio[0] is at time 0. times: seconds, in any order.
+        sr_hz: sample rate of `audio`. allow_silent: as for `mfcc_windows`.
+    Returns:
+        float32; beyond both ends of the sound there is silence.
+    Raises:
+        MissingBackend: onnxruntime is not installed. AssetError: no encoder in the cache, and no
+        network. Else as `mfcc_windows`.
+    """
+    audio = checked_audio(audio, sr_hz, allow_silent)
+    times = checked_times(times, len(audio) / SR_HZ)
+    audio = audio * np.float32(LOUD_RMS / max(_loud_rms(audio), 1e-4))
+    out = np.empty((len(times), WIDTH), np.float32)
+    if not len(times):
+        return out
+    piece = np.floor((times - times.min()) / PIECE_S)
+    for number in np.unique(piece):
+        part = piece == number
+        out[part] = _states_between(audio, times.min() + number * PIECE_S, times[part])
+    return out
+
+
+def _loud_rms(audio):
+    """The level that 19 of 20 pieces of 25 ms stay below."""
+    size = SR_HZ // 40
+    whole = np.pad(audio, (0, -len(audio) % size)).reshape(-1, size)
+    return float(np.sqrt(np.percentile((whole.astype(np.float64) ** 2).mean(1), 95)))
+
+
+def _states_between(audio, start_s, times):
+    """States at times of one piece, which begins at `start_s`."""
+    first = round((start_s - MARGIN_S) * SR_HZ)
+    last = first + round((PIECE_S + 2 * MARGIN_S) * SR_HZ)
+    # The silence around a sound changes all its states, so there is little of it. The states stay
+    # where they are with regard to the times.
+    silence = round(SILENCE_S * SR_HZ)
+    first += STRIDE * max(0, -(-(-silence - first) // STRIDE))
+    index = np.arange(first, min(last, len(audio) + silence))
+    inside = (index >= 0) & (index < len(audio))
+    heard = np.where(inside, audio[np.clip(index, 0, len(audio) - 1)], 0).astype(np.float32)
+    given = {"input_values": heard[None], "attention_mask": np.ones((1, len(heard)), np.int64)}
+    states = _encoder().run(None, given)[0][0]
+    at = (index[0] + FIRST + STRIDE * np.arange(len(states))) / SR_HZ
+    return np.stack([np.interp(times, at, state) for state in states.T], 1)
+
+
+def _encoder() -> Any:
+    """The open encoder."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise MissingBackend("recogniser", "moonshine", "pip install onnxruntime")
+    return _open(fetch("speech_encoder"))
+
+
+@cache
+def _open(path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # seconds of sound take milliseconds, and cores are shared
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
