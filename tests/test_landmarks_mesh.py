@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfhkit import landmarks
+from tfhkit.assets import fetch
 from tfhkit.camera import Camera, project, rotation_from_angles
 from tfhkit.errors import AssetError, InputError, MissingBackend
 from tfhkit.face import load_model
@@ -19,6 +20,8 @@ from tfhkit.face.model import actions_to_exp
 from tfhkit.fit.eyes import CONTOUR, IRIS, LANDMARKS, eye_actions, fit_eyes, with_calm_eyes
 from tfhkit.fit.initialise import BundleState
 from tfhkit.landmarks import mesh_backend
+from tfhkit.landmarks.averaging import averaged_part
+from tfhkit.landmarks.forest import read_forest
 from tfhkit.landmarks.mesh_backend import MeshFaces, tiles
 from tfhkit.landmarks.mesh_nets import Region
 from tfhkit.landmarks.usable import Unusable
@@ -55,6 +58,25 @@ def test_a_region_is_averaged_where_it_shrinks():
     image[:, ::2] = 200  # stripes that sampling would turn into black or 200
     crop = Region(np.array([200.0, 200.0]), 300.0).crop(image, 50)
     assert np.abs(crop.astype(int) - 100).max() < 12
+
+
+@pytest.mark.parametrize("px_per_sample, factor", [(1.4, 1), (1.6, 2), (2.9, 2), (3.1, 4), (7, 8)])
+def test_a_part_is_halved_and_stays_in_place(px_per_sample, factor):
+    image, at = waves(241, 323)
+    low, high = np.array([20.4, -9.0]), np.array([400.0, 200.2])
+    part, corner, by = averaged_part(image, low, high, px_per_sample)
+    assert by == factor and tuple(corner) == (20, 0)
+    assert part.shape[:2] == (201 // factor, 303 // factor)
+    cells = np.stack(np.meshgrid(*[np.arange(n) + 0.5 for n in part.shape[1::-1]]), -1)
+    slope = 90 / 7  # of the steepest wave, per pixel
+    assert np.abs(part.mean((0, 1)) - at(corner + by * cells).mean((0, 1))).max() < 3
+    assert np.abs(part - at(corner + by * cells)).max() < slope * factor / 2
+
+
+def test_a_part_that_lies_outside_is_the_whole_picture():
+    image, _ = waves()
+    part, corner, factor = averaged_part(image, np.array([500.0, 9]), np.array([600.0, 99]), 4.0)
+    assert part is image and tuple(corner) == (0, 0) and factor == 1
 
 
 @pytest.mark.parametrize("shape", [(720, 1280), (1280, 720), (360, 640), (2160, 3840), (50, 400)])
@@ -264,6 +286,53 @@ def test_lips_are_the_forest_s_unless_they_are_far_off(monkeypatch):
     assert np.abs(found[48:68] - mesh_lips).max() > 1
     monkeypatch.setattr(mesh_backend, "points_in", lambda *_: by_forest + 60)
     assert np.allclose(points_in(image)[48:68], mesh_lips, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def forest():
+    return read_forest(fetch("dlib_landmarks"))
+
+
+def test_the_forest_is_dlib_s(forest):
+    """dlib reads the nearest pixel and answers in whole ones, so they differ by about one."""
+    dlib = pytest.importorskip("dlib")
+    predictor = dlib.shape_predictor(str(fetch("dlib_landmarks")))
+    grey = cv2.cvtColor(placed(2.5, 240, 260, (520, 520))[0], cv2.COLOR_RGB2GRAY)
+    boxes = np.array([(107, 161, 365, 419), (112, 164, 373, 425), (101, 163, 363, 425)])
+    found = forest.find(grey, boxes + 0.5)  # dlib's boxes end on pixel centres
+    for points, box in zip(found, boxes):
+        by_dlib = [(p.x + 0.5, p.y + 0.5) for p in predictor(grey, dlib.rectangle(*box)).parts()]
+        apart = np.linalg.norm(points - by_dlib, axis=1)
+        assert np.median(apart) < 1 and apart.max() < 5
+    together = forest.find(grey, boxes[:1] + 0.5)
+    assert np.array_equal(together[0], found[0])
+
+
+def test_the_forest_s_points_move_with_box_and_picture(forest):
+    grey = cv2.cvtColor(placed(1.2, 240, 180)[0], cv2.COLOR_RGB2GRAY)
+    box = np.array([[180.0, 120, 295, 235]])
+    there = forest.find(grey, box)
+    moved = forest.find(np.roll(grey, (7, 12), (0, 1)), box + (12, 7, 12, 7)) - (12, 7)
+    doubled = cv2.resize(grey, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    assert np.abs(moved - there).max() < 0.05
+    assert np.median(np.abs(forest.find(doubled, 2 * box) / 2 - there)) < 0.3
+
+
+def test_eyes_and_lips_are_looked_for_only_where_they_are_asked_for(monkeypatch):
+    image, _ = placed(1.0, 240, 180)
+    faces = MeshFaces([image])
+    asked = []
+    monkeypatch.setattr(
+        faces, "_iris", lambda pixels, net=faces._iris: asked.append(1) or net(pixels)
+    )
+    boxes, _ = faces.find(image)
+    assert not asked
+    points = faces.points(image, boxes[0])
+    assert len(asked) == 2
+    centre, side = (boxes[0, :2] + boxes[0, 2:]) / 2, boxes[0, 2] - boxes[0, 0]
+    final = mesh_backend.box_of(points[:68])
+    assert np.abs((final[:2] + final[2:]) / 2 - centre).max() < 0.03 * side
+    assert final[2] - final[0] == pytest.approx(side, rel=0.05)
 
 
 def test_the_first_frames_of_landmarks_are_cut_in_every_part():

@@ -10,12 +10,15 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from tfhkit.assets import fetch
+from tfhkit.landmarks.averaging import averaged_part
 from tfhkit.landmarks.boxes import box_of
+from tfhkit.landmarks.forest import read_forest
 from tfhkit.landmarks.tracking import joined
 
-FACE_PX = 240  # a face is scaled to this before its points are predicted
+FACE_PX = 240  # a larger face is scaled to about this before its points are predicted
 DETECT_PX = 110  # ... and to about this before it is looked for
 WINDOW_PX = 80  # the detector's window
+AROUND = 0.95  # sides of a face around its centre in which its points are predicted
 LEAST_PX = 40  # side of the smallest face that is looked for in large pictures
 QUICK_WIDTH_PX = 1920  # a scaled picture of this width takes half a second, twice of it two
 TILE_PX, OVERLAP_PX = 4000, 400  # of a scaled picture; larger faces are found at coarser scales
@@ -140,27 +143,15 @@ def points_in(
     """
     centre = (box[:2] + box[2:]) / 2
     side = float((box[2:] - box[:2]).mean())
-    scale = FACE_PX / side
-    chip_px = round(FACE_PX * 1.9)
-    shift = chip_px / 2 - scale * centre
-    # cv2 counts from the first pixel's centre, the kit from its corner
-    offset = shift + (scale - 1) / 2
-    warp = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    chip = cv2.warpAffine(
-        image, warp, (chip_px, chip_px), flags=how, borderMode=cv2.BORDER_REPLICATE
-    )
-    chip = cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY)
-    points = np.mean([_ask(chip, chip_px, *j) for j in jitter], axis=0)
-    return (points - shift) / scale
-
-
-def _ask(chip, chip_px, dx, dy, size):
-    half = FACE_PX * size / 2
-    x, y = chip_px / 2 + dx * FACE_PX, chip_px / 2 + dy * FACE_PX
-    box = dlib.rectangle(*(round(v) for v in (x - half, y - half, x + half - 1, y + half - 1)))
-    shape = _predictor()(chip, box)
-    return np.array([(p.x, p.y) for p in shape.parts()], np.float64) + 0.5
+    reach = AROUND * side
+    part, corner, factor = averaged_part(image, centre - reach, centre + reach, side / FACE_PX)
+    dx, dy, size = np.array(jitter, np.float64).T
+    centres = centre + side * np.stack([dx, dy], 1)
+    # dlib's boxes end at the centres of their outer pixels
+    half = side * (size[:, None] / 2 - 0.5 / FACE_PX)
+    boxes = (np.hstack([centres - half, centres + half]) - np.tile(corner, 2)) / factor
+    points = _forest().find(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), boxes)
+    return factor * points.mean(0) + corner
 
 
 def probe_scales(width_px: int) -> list[float]:
@@ -183,8 +174,8 @@ def _detector():
 
 
 @cache
-def _predictor():
-    return dlib.shape_predictor(str(fetch("dlib_landmarks")))
+def _forest():
+    return read_forest(fetch("dlib_landmarks"))
 
 
 @cache

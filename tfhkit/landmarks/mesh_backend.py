@@ -6,6 +6,7 @@ predicts its lips better than the mesh's (docs/findings.md).
 
 import importlib.util
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -20,7 +21,8 @@ from tfhkit.landmarks.mesh_to_68 import to_68
 from tfhkit.landmarks.tracking import SAME_FACE, box_distance
 
 FILES = ("mesh_detector", "face_mesh", "face_iris", "dlib_landmarks")
-LIPS, LIP_CORNERS = slice(48, 68), (48, 54)
+LIPS = slice(48, 68)
+LIP_CORNERS = (0, 6)  # of the lips
 # The forest is asked with three boxes (shift in x and y, scale); nine tell no more.
 JITTER = ((0, 0, 1), (0.03, 0.02, 1.03), (-0.03, -0.02, 0.97))
 STRAY = 0.3  # of the mouth's width: lips so far from the mesh's are an error
@@ -64,7 +66,8 @@ class MeshFaces:
 
     def __init__(self, images: Sequence[UInt8[np.ndarray, "H W 3"]]) -> None:
         self._detector, self._mesh, self._iris = _networks()
-        self._known: dict[bytes, Float[np.ndarray, "578 2"]] = {}
+        self._beside = ThreadPoolExecutor(1)  # for a network, while this thread does the rest
+        self._known: dict[bytes, Float[np.ndarray, "468 2"]] = {}
         self._followed: list[Float[np.ndarray, "468 2"]] = []
         self._since_search = 0
         self.sides = self._choose_sides(images)
@@ -90,21 +93,22 @@ class MeshFaces:
         self, image: UInt8[np.ndarray, "H W 3"]
     ) -> tuple[Float[np.ndarray, "n 4"], Float[np.ndarray, "n"]]:
         """Boxes (n, 4) float px as x0, y0, x1, y1, and margins (n,); above 0 is a face."""
+        self._since_search += 1
+        due = self._since_search >= EVERY or not self._followed
+        searched = self._beside.submit(self._search, image, self.sides) if due else None
         regions = [mesh_nets.mesh_region(mesh) for mesh in self._followed]
         found = [look for region in regions if (look := self._look(image, region))[2] > 0]
-        lost = len(found) < max(1, len(regions))
-        self._since_search += 1
-        if lost or self._since_search >= EVERY:
+        if due or len(found) < len(regions):
             self._since_search = 0
-            for seen in self._search(image, self.sides):
+            for seen in searched.result() if searched else self._search(image, self.sides):
                 if any(box_distance(seen.box, box) < SURELY_SAME for box, *_ in found):
                     continue
-                box, points, margin = self._look_anew(image, seen.region())
+                box, mesh, margin = self._look_anew(image, seen.region())
                 if margin > 0:
-                    found.append((box, points, min(margin, seen.probability - SURE)))
+                    found.append((box, mesh, min(margin, seen.probability - SURE)))
         kept = _without_doubles(found)
-        self._known = {box.tobytes(): points for box, points, _ in kept}
-        self._followed = [points[68:536] for _, points, margin in kept if margin > 0]
+        self._known = {box.tobytes(): mesh for box, mesh, _ in kept}
+        self._followed = [mesh for _, mesh, margin in kept if margin > 0]
         boxes = np.array([box for box, _, _ in kept]).reshape(-1, 4)
         return boxes, np.array([margin for *_, margin in kept], np.float64)
 
@@ -112,24 +116,28 @@ class MeshFaces:
         self, image: UInt8[np.ndarray, "H W 3"], box: Float[np.ndarray, "4"]
     ) -> Float[np.ndarray, "578 2"]:
         """The points of the face in one box, px: the 68, the mesh, and both eyes."""
-        known = self._known.get(np.asarray(box, np.float64).tobytes())
-        if known is not None:
-            return known
-        region = Region((box[:2] + box[2:]) / 2, mesh_nets.MESH_REGION * float(box[2] - box[0]))
-        return self._look_anew(image, region)[1]
+        mesh = self._known.get(np.asarray(box, np.float64).tobytes())
+        if mesh is None:
+            side = mesh_nets.MESH_REGION * float(box[2] - box[0])
+            box, mesh, _ = self._look_anew(image, Region((box[:2] + box[2:]) / 2, side))
+        # neither the network nor the forest holds the interpreter's lock
+        eyes_found = self._beside.submit(find_eyes, image, mesh, self._iris)
+        lips = points_in(image, box, JITTER)[LIPS]
+        eyes = eyes_found.result()
+        points = np.concatenate([to_68(mesh, eyes), mesh, eyes.reshape(-1, 2)])
+        if not _stray(lips, points[LIPS]):
+            points[LIPS] = lips
+        return points.astype(np.float32)
 
     def _look_anew(self, image, region):
-        """Box, points and margin of a face that was not followed; the first mesh says where."""
+        """Box, mesh and margin of a face that was not followed; the first mesh says where."""
         mesh, _ = find_mesh(image, region, self._mesh)
         return self._look(image, mesh_nets.mesh_region(mesh))
 
     def _look(self, image, region):
-        """Box, points and margin of the face in a region."""
+        """Box, mesh and margin of the face in a region."""
         mesh, logit = find_mesh(image, region, self._mesh)
-        eyes = find_eyes(image, mesh, self._iris)
-        points = np.concatenate([to_68(mesh, eyes), mesh, eyes.reshape(-1, 2)])
-        points[LIPS] = _lips(image, points[:68])
-        return box_of(points[:68]), points.astype(np.float32), logit / LOGITS
+        return box_of(to_68(mesh)), mesh, logit / LOGITS
 
     def _search(self, image, sides) -> list[Detection]:
         """Faces in the tiles of these sizes, the surest first."""
@@ -161,12 +169,10 @@ class MeshFaces:
         return tuple(chosen or wanted)
 
 
-def _lips(image, points):
-    """The forest's lips (20, 2), or those of the 68 points where the forest is far off."""
-    lips = points_in(image, box_of(points), JITTER)[LIPS]
-    width = np.linalg.norm(np.subtract(*points[list(LIP_CORNERS)]))
-    off = np.median(np.linalg.norm(lips - points[LIPS], axis=1))
-    return lips if off < STRAY * width else points[LIPS]
+def _stray(lips, mesh_lips):
+    """Whether the forest's lips are so far from the mesh's that they are an error."""
+    width = np.linalg.norm(mesh_lips[LIP_CORNERS[1]] - mesh_lips[LIP_CORNERS[0]])
+    return np.median(np.linalg.norm(lips - mesh_lips, axis=1)) >= STRAY * width
 
 
 def _n_candidates(found):

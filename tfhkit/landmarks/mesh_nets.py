@@ -10,13 +10,16 @@ Source: Bazarevsky et al. 2019 (detector), Kartynnik et al. 2019 (mesh), Ablavat
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
+
+from tfhkit.landmarks.averaging import averaged_part
 
 DETECTOR_PX, MESH_PX, EYE_PX = 192, 192, 64  # side of the networks' inputs
 CELLS = 48  # the detector looks for one face in each cell of a grid
@@ -25,7 +28,6 @@ N_MESH, N_CONTOUR, N_IRIS = 468, 71, 5
 N_LIDS = 16  # of the contour; the others surround the eye, as points of the mesh do
 # Corners of the subject's right and left eye on the mesh, the outer one first.
 EYE_CORNERS = ((33, 133), (263, 362))
-_TOO_FINE = 1.5  # from this scale on a region is averaged, not sampled
 
 Network = Callable[[Float[np.ndarray, "H W 3"]], list[Float[np.ndarray, "..."]]]
 
@@ -58,29 +60,15 @@ class Region:
         self, image: UInt8[np.ndarray, "H W 3"], size: int
     ) -> UInt8[np.ndarray, "size size 3"]:
         """The region, scaled to a size; black outside of the picture."""
-        region, scale = self, self.side / size
-        if scale > _TOO_FINE:
-            image, region = _reduced(image, self, scale)
+        reach = np.abs(self.axes()).sum(1) / 2 + 2 * self.side / size + 1  # the square's, and more
+        low, high = self.centre - reach, self.centre + reach
+        part, corner, factor = averaged_part(image, low, high, self.side / size)
+        region = replace(self, centre=(self.centre - corner) / factor, side=self.side / factor)
         axes = region.axes() / size
         # cv2 counts from the first pixel's centre, the kit from its corner
         first = region.to_picture(np.zeros((1, 2)))[0] + axes @ (0.5, 0.5) - 0.5
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(image, np.column_stack([axes, first]), (size, size), flags=how)
-
-
-def _reduced(image, region, scale):
-    """The part of a picture around a region, averaged down, and the region in it."""
-    reach = 0.75 * region.side  # a turned square reaches 0.71 of its side
-    low = np.maximum(np.floor(region.centre - reach), 0).astype(int)
-    high = np.minimum(np.ceil(region.centre + reach), image.shape[1::-1]).astype(int)
-    if (high - low < 1).any():
-        return image, region
-    part = image[low[1] : high[1], low[0] : high[0]]
-    size = np.maximum(np.round((high - low) / scale), 1).astype(int)
-    factor = size / (high - low)
-    small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
-    centre = (region.centre - low) * factor
-    return small, Region(centre, region.side * float(factor.mean()), region.angle, region.mirrored)
+        return cv2.warpAffine(part, np.column_stack([axes, first]), (size, size), flags=how)
 
 
 @cache
@@ -92,11 +80,13 @@ def open_network(path: Path) -> Network:
         net = Interpreter(model_path=str(path), num_threads=1)
         net.allocate_tensors()
     (given,), outputs = net.get_input_details(), net.get_output_details()
+    alone = Lock()  # the runtime computes without the interpreter's lock
 
     def run(pixels):
-        net.set_tensor(given["index"], np.ascontiguousarray(pixels[None], np.float32))
-        net.invoke()
-        return [net.get_tensor(output["index"])[0] for output in outputs]
+        with alone:
+            net.set_tensor(given["index"], np.ascontiguousarray(pixels[None], np.float32))
+            net.invoke()
+            return [net.get_tensor(output["index"])[0] for output in outputs]
 
     return run
 

@@ -16,6 +16,8 @@ OUTER_CORNERS = (33, 263)  # of the eyes; the contour is unsteady there
 # and those before it: upper lid, inner corner, lower lid.
 RIGHT_EYE = np.array((11, 13, 8, 5, 3))
 LEFT_EYE = np.array((8, 13, 11, 3, 5))
+# The same landmarks on the mesh, coarser.
+MESH_EYES = (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
 
 
 def _pairs(places):
@@ -26,14 +28,17 @@ _FACE, _LIPS = _pairs((*JAW, *BROWS, *NOSE)), _pairs((*OUTER_LIPS, *INNER_LIPS))
 
 
 def to_68(
-    mesh_px: Float[np.ndarray, "468 2"], eyes_px: Float[np.ndarray, "2 21 2"]
+    mesh_px: Float[np.ndarray, "468 2"], eyes_px: Float[np.ndarray, "2 21 2"] | None = None
 ) -> Float[np.ndarray, "68 2"]:
     """The 68 landmarks of one face, px.
 
     Args:
-        mesh_px: the mesh. eyes_px: the subject's right and left eye, see `find_eyes`.
+        mesh_px: the mesh. eyes_px: the subject's right and left eye, see `find_eyes`; None: the
+            mesh's own lids.
     """
-    right, left = mesh_px[list(OUTER_CORNERS)]
-    contours = [right[None], eyes_px[0, RIGHT_EYE], eyes_px[1, LEFT_EYE]]
-    eyes = np.insert(np.concatenate(contours), 9, left, axis=0)  # landmark 45
+    eyes = mesh_px[list(MESH_EYES)]
+    if eyes_px is not None:
+        right, left = mesh_px[list(OUTER_CORNERS)]
+        contours = [right[None], eyes_px[0, RIGHT_EYE], eyes_px[1, LEFT_EYE]]
+        eyes = np.insert(np.concatenate(contours), 9, left, axis=0)  # landmark 45
     return np.concatenate([mesh_px[_FACE].mean(1), eyes, mesh_px[_LIPS].mean(1)])
