@@ -335,14 +335,35 @@ assert lag_s == (usual_s if recipe == "ours" else 0.0)
 # %% [markdown]
 # *Correlation of the lip opening with its prediction, at each lag. Grey: the interval of the maximum over bootstrap draws. Orange: the lag that is used.*
 #
+# ### What does a speech recogniser hear?
+# The paper's network has to learn from MFCCs what a vowel is. A **speech recogniser** knows: its encoder has listened to many thousand hours of speech by people with all kinds of voices
+# and microphones. We take that of Moonshine (a small one, for English), which turns sound into 288 numbers every 24 ms, and have found out on virtual speakers which three
+# combinations of them say most about the mouth (`tfhkit/virtual/pretrain/reading.py`). Here is the lip opening that this general reading predicts, without having seen
+# a frame of the person. Not in the paper.
+
+# %%
+if general.linear is not None and track.states is not None:
+    read_exp = track.exp.mean(0) + general.linear.predict(track.bands, track.states)
+    read_mm, fitted_mm = (lip_opening(model, person, exp) for exp in (read_exp, track.exp))
+    figure, axis = plt.subplots(figsize=(8, 2.2))
+    axis.plot(track.times, fitted_mm, color="k", lw=1, label="fitted")
+    axis.plot(track.times, read_mm, color=BLUE, label="read from the recogniser's states")
+    axis.set(xlabel="s", ylabel="lip opening (mm)", xlim=track.times[[0, -1]])
+    axis.legend(frameon=False, fontsize=8, ncols=2, loc="upper right")
+    plt.show()
+    print(f"r {correlation(read_mm, fitted_mm):.2f}")
+
+# %% [markdown]
+# *Training part of the clip.* The reading knows when a mouth opens, not how far this person's does.
+#
 # ### When to stop, and what to believe?
 # The published code fine-tunes for a fixed 100 epochs, without a validation set (the paper does not say how many). But after some epochs a
 # network overfits the footage. So the clip is divided into five parts (cross-validation): five networks learn side by side, each from four parts,
 # and are validated on the fifth. All stop at the epoch with the lowest *mean* validation loss, and their *weights* are averaged.
 # That works only because all five start from the same weights.
 #
-# A few seconds are too little for an LSTM, but enough for a linear map. So a **linear path** learns as well: ridge regression from the logarithmic mel bands around a
-# frame, which notebook 02 makes MFCCs from. They keep the loudness, which the MFCCs leave out (`tfhkit/motion/linear.py`). Both have predicted every training frame without having learned from it, and these
+# A few seconds are too little for an LSTM, but enough for a linear map. So a **linear path** learns as well: ridge regression from the three numbers of the reading, and from the logarithmic mel bands around a
+# frame, which notebook 02 makes MFCCs from. They keep the loudness, which the MFCCs leave out (`tfhkit/motion/linear.py`). Both network and path have predicted every training frame without having learned from it, and these
 # predictions decide how much of each is used (`tfhkit/motion/combine.py`; stacked regression, Breiman 1996). Neither the linear path nor the mix is in the paper; `linear=False` leaves them out.
 
 # %%
@@ -408,7 +429,7 @@ if "chosen" in card:
 # - *the paper's recipe*: one network, fine-tuned on all frames by Eq. 2 as written (below);
 # - *personal only*: five networks without general training, their predictions averaged (their weights
 #   cannot be), at the same lag;
-# - *ridge*: linear regression on log-mel spectra around each frame, loudness included.
+# - *ridge*: linear regression on log-mel spectra around each frame, loudness included, without the recogniser.
 
 # %%
 from tfhkit.teach.recipe_table import recipe_table
