@@ -57,13 +57,13 @@ notebooks: $(STAMP)
 
 setup: $(STAMP)
 
-# The sample clip, MediaPipe's networks and EfficientNet-Lite are fetched here, so that the series needs no network
+# The sample clip and all networks that were trained elsewhere are fetched here, so that the series needs no network
 # later; where that fails, the run that wants them says what to do. librosa compiles its loops when they are first
 # imported, which takes half a minute: here, once, and not in somebody's first command.
 $(STAMP): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' || \
 	  { echo "Python 3.11 or 3.12 is needed; name one: make PYTHON=/path/to/python3.12"; exit 2; }
-	@echo "setting up .venv (about $(if $(TORCH_INDEX),2.3,6.7) GB; some minutes, once)"
+	@echo "setting up .venv (about $(if $(TORCH_INDEX),2.4,6.7) GB; some minutes, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >/dev/null 2>&1 \
 	  || { $(PYTHON) -m venv --without-pip --clear .venv && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
 ifdef TORCH_INDEX

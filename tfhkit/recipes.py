@@ -59,7 +59,8 @@ CHOICES = (
            0.5, 0.0, 0.0, "Eq. 2: coefficients alone"),
     Choice("motion", "folds", "networks that each leave out a part of the clip, averaged; 0: one, "
            "on all of it, for a fixed number of epochs", 5, 0, 0, "Sec. 4.1; code: 100 epochs"),
-    Choice("motion", "linear", "mixed with a linear path, by cross-validation",
+    Choice("motion", "linear", "mixed, by cross-validation, with a linear path that hears mel "
+           "bands and a speech recogniser",
            True, False, False, "Eq. 1: the network alone"),
     Choice("motion", "calibrate", "pose is brought to the person's range",
            True, False, False, "Eq. 1: as predicted"),

@@ -2,7 +2,7 @@
 
 The fine-tuned network and the linear path each predict every frame of the training part without
 having learned from it. What is kept is the mix of them that predicts the mouth best; where neither
-predicts it, the general network. Not in the paper, which fine-tunes and uses the result.
+predicts it, the general mapping. Not in the paper, which fine-tunes and uses the result.
 """
 
 import warnings
@@ -135,6 +135,8 @@ def mix(
     truth = (track.exp - norm.exp_mean)[seen]
     ear = LinearPath() if general.linear is None else general.linear
     assert track.bands is not None, "a track to learn from has them"
+    if track.states is None:  # the recogniser is missing
+        general = replace(general, linear=None, share=1.0)
     features = ear.features(track.bands, track.states)
     emphasis = np.r_[np.ones(features.shape[1] - N_READ), EMPHASIS * np.ones(N_READ)]
     ridge = fit_ridge(features[seen], truth, metric, RIDGE_FOLDS, emphasis)
@@ -159,7 +161,7 @@ def mix(
         if not best.predictable:
             warnings.warn(NOT_PREDICTABLE.format(best.words()), stacklevel=2)
             usual = replace(general, norm=replace(norm, lag_s=LIPS_LEAD_S))
-            only = {"chosen": "the general network", "shares": [1.0, 0.0]}
+            only = {"chosen": "the general mapping", "shares": [1.0, 0.0]}
             return usual, card | estimate_card(lips["general"]) | only
         if best.r < DOUBTFUL_R:
             warnings.warn(DOUBTFUL.format(best.words()), stacklevel=2)
