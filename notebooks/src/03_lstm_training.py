@@ -419,7 +419,7 @@ if "chosen" in card:
 
 # %% [markdown]
 # The mix is chosen by the error of the mouth's landmarks, not by r. The last line is the kit's own estimate, made without the held-out frames, of how well the sound predicts this person's lips. `tfhkit learn` prints it, and
-# warns where it is below 0.3: then the mouth moves as the general mapping says.
+# warns where it is below 0.4: then the mouth moves as the general mapping says.
 #
 # ## Does the sound move the lips? Held-out frames and baselines
 # The network hears the clip's sound, and its lips are compared with the real ones. The baselines:
