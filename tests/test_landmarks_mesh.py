@@ -1,5 +1,7 @@
 """The mesh backend: regions, tiles, faces that are found and followed, lids and gaze of a fit."""
 
+import os
+import signal
 import warnings
 from types import SimpleNamespace
 
@@ -354,3 +356,20 @@ def test_the_first_frames_of_landmarks_are_cut_in_every_part():
     assert np.array_equal(first.points_px, whole.points_px[:10])
     assert first.unusable == whole.unusable[:1] and first.exposure_steps == (4,)
     assert first.left_out().sum() == 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_finds_faces_too():
+    """It has none of its parent's threads, so it must not wait for one."""
+    image = skimage.data.astronaut()
+    faces = mesh_backend.MeshFaces([image])
+    boxes, _ = faces.find(image)
+    faces.points(image, boxes[0])
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        found, _ = faces.find(image)
+        faces.points(image, found[0])
+        os._exit(0 if len(found) == 1 else 1)
+    assert os.waitpid(child, 0)[1] == 0

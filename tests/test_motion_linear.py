@@ -169,6 +169,17 @@ def test_what_the_recogniser_hears_joins_a_persons_path(tmp_path):
         predict_windows(weights, *sound)
 
 
+@pytest.mark.slow
+def test_a_long_track_without_states_asks_for_none_later():
+    """More frames than features, where rounding errors stand in for a map of nothing."""
+    model, (track, _) = load_model(), person(20.0)
+    tuned = general_of(track)
+    general = replace(tuned, linear=reading_of(track))
+    weights, _ = mix(track, general, tuned, [tuned.net] * 5, model)
+    assert not weights.linear.reads
+    predict_windows(weights, track.windows, slice(None), track.bands)
+
+
 # the mix
 
 

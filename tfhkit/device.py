@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-from tfhkit.errors import InputError, ParameterError
+from tfhkit.errors import InputError, KitWarning, ParameterError
 
 Device = str | torch.device
 REQUIRE_GPU = "TFHKIT_REQUIRE_GPU"  # see `gpu_required`
@@ -42,7 +42,7 @@ def choose_device(name: str | torch.device) -> torch.device:
             remedy = "unset it, or run on a machine with a GPU"
             raise ParameterError("device", f"{fault}, and {REQUIRE_GPU}=1", remedy)
         if "driver is too old" in fault:
-            warnings.warn(f"{fault}; the CPU is used", stacklevel=2)
+            warnings.warn(f"{fault}; the CPU is used", KitWarning, stacklevel=2)
         return torch.device("cpu")
     try:
         device = torch.device(name)

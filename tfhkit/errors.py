@@ -44,6 +44,10 @@ class MissingBackend(TfhkitError):
         return type(self), (self.seam, self.name, self.remedy)
 
 
+class KitWarning(UserWarning):
+    """What somebody should know of a result that they get all the same; one line, as an error's."""
+
+
 class ShapeError(TfhkitError, ValueError):
     """An array does not have the shape that the function documents."""
 

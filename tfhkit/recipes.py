@@ -53,14 +53,16 @@ CHOICES = (
            True, False, False, "Sec. 3.2: at the frame's time"),
     Choice("track", "calm_eyes", "eyes are at rest in what is learned",
            True, False, False, "Sec. 3.2: all of the expression"),
+    Choice("track", "recogniser", "a speech recogniser hears the sound as well",
+           True, False, False, "Sec. 3.2: MFCCs alone"),
     Choice("motion", "smoothness", "smoothness terms: mean or sum over frames and coefficients",
            "mean", "sum", "sum", "Eq. 2"),
     Choice("motion", "landmark_share", "part of the expression's term that counts landmark motion",
            0.5, 0.0, 0.0, "Eq. 2: coefficients alone"),
     Choice("motion", "folds", "networks that each leave out a part of the clip, averaged; 0: one, "
            "on all of it, for a fixed number of epochs", 5, 0, 0, "Sec. 4.1; code: 100 epochs"),
-    Choice("motion", "linear", "mixed, by cross-validation, with a linear path that hears mel "
-           "bands and a speech recogniser",
+    Choice("motion", "linear", "mixed with a linear path that hears mel bands and the recogniser, "
+           "by cross-validation",
            True, False, False, "Eq. 1: the network alone"),
     Choice("motion", "calibrate", "pose is brought to the person's range",
            True, False, False, "Eq. 1: as predicted"),

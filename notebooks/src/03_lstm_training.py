@@ -336,10 +336,10 @@ assert lag_s == (usual_s if recipe == "ours" else 0.0)
 # *Correlation of the lip opening with its prediction, at each lag. Grey: the interval of the maximum over bootstrap draws. Orange: the lag that is used.*
 #
 # ### What does a speech recogniser hear?
-# The paper's network has to learn from MFCCs what a vowel is. A **speech recogniser** knows: its encoder has listened to many thousand hours of speech by people with all kinds of voices
+# The paper's network has to learn from MFCCs what a vowel is. A **speech recogniser** knows: its encoder has listened to many thousands of hours of speech by people with all kinds of voices
 # and microphones. We take that of Moonshine (a small one, for English), which turns sound into 288 numbers every 24 ms, and have found out on virtual speakers which three
-# combinations of them say most about the mouth (`tfhkit/virtual/pretrain/reading.py`). Here is the lip opening that this general reading predicts, without having seen
-# a frame of the person. Not in the paper.
+# combinations of them say most about the mouth (`tfhkit/virtual/pretrain/reading.py`). Here is the lip opening that this general reading predicts. It has not learned from
+# a single frame of this person; only the mean is theirs. Not in the paper.
 
 # %%
 if general.linear is not None and track.states is not None:
@@ -352,6 +352,8 @@ if general.linear is not None and track.states is not None:
     axis.legend(frameon=False, fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     plt.show()
     print(f"r {correlation(read_mm, fitted_mm):.2f}")
+else:
+    print("there is no recogniser here, or this recipe does without")
 
 # %% [markdown]
 # *The part of the clip that is learned from.* **What to see.** The vowels are at the right moments, but this person opens the mouth wider, and closes it in pauses (in the sample
@@ -841,7 +843,8 @@ step.finish(
         "lag_ms": round(1000 * lag_s),
         "best_epoch": card["best_epoch"],
         "train_seconds": round(60 * card["minutes"], 1),
-    }
+    },
+    backends={"recogniser": "none" if track.states is None else "moonshine"},
 )
 
 # %% [markdown]

@@ -6,7 +6,6 @@ speaks and through whatever microphone, which no cepstra do. Not in the paper.
 Source: Jeffries et al. 2024, "Moonshine"; its tiny English model, MIT licence.
 """
 
-import importlib.util
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from tfhkit.assets import fetch
-from tfhkit.audio.mfcc import SR_HZ, checked_audio, checked_times
+from tfhkit.assets import cache_dir, fetch, offline, present
+from tfhkit.audio.mfcc import RANGE_DB, SR_HZ, checked_audio, checked_times
 from tfhkit.errors import AssetError, MissingBackend
 
 WIDTH = 288  # numbers of a state
@@ -28,7 +27,16 @@ LOUD_RMS = 0.1  # of the loud parts; the encoder would hear a quiet recording ot
 
 
 def why_missing() -> str:
-    """Why the recogniser cannot be used, or an empty text; a file that is absent is fetched."""
+    """Why the recogniser cannot be used, or an empty text; a file that is absent is fetched.
+
+    A process that could not fetch it does not try again.
+    """
+    return _why_missing(cache_dir(), offline(), present("speech_encoder"))
+
+
+@cache
+def _why_missing(place: Path, without_network: bool, there: bool) -> str:
+    """The answer in these surroundings."""
     try:
         _encoder()
     except (MissingBackend, AssetError) as error:
@@ -45,35 +53,40 @@ def recogniser_states(
     """The encoder's states, interpolated to times.
 
     The sound is brought to one loudness first, so a louder recording gives the same states. Long
-    sound is heard in pieces that overlap, which keeps the memory flat.
+    sound is heard in pieces that overlap, which keeps the memory flat. A state depends on seconds
+    around it, and on where the pieces are cut, which the first time decides.
 
     Args:
         audio: mono; audio[0] is at time 0. times: seconds, in any order.
         sr_hz: sample rate of `audio`. allow_silent: as for `mfcc_windows`.
     Returns:
-        float32; beyond both ends of the sound there is silence.
+        float32; beyond both ends of the sound there is half a second of silence, whose last
+        state goes on.
     Raises:
         MissingBackend: onnxruntime is not installed. AssetError: no encoder in the cache, and no
         network. Else as `mfcc_windows`.
     """
     audio = checked_audio(audio, sr_hz, allow_silent)
-    times = checked_times(times, len(audio) / SR_HZ)
-    audio = audio * np.float32(LOUD_RMS / max(_loud_rms(audio), 1e-4))
-    out = np.empty((len(times), WIDTH), np.float32)
-    if not len(times):
+    at = checked_times(times, len(audio) / SR_HZ)
+    out = np.empty((len(at), WIDTH), np.float32)
+    if not len(at):
         return out
-    piece = np.floor((times - times.min()) / PIECE_S)
+    audio = audio - audio.mean()
+    audio *= np.float32(LOUD_RMS / max(_loud_rms(audio), 1e-4))
+    at = np.clip(at, -SILENCE_S, len(audio) / SR_HZ + SILENCE_S)
+    piece = np.floor((at - at.min()) / PIECE_S)
     for number in np.unique(piece):
         part = piece == number
-        out[part] = _states_between(audio, times.min() + number * PIECE_S, times[part])
+        out[part] = _states_between(audio, at.min() + number * PIECE_S, at[part])
     return out
 
 
 def _loud_rms(audio):
-    """The level that 19 of 20 pieces of 25 ms stay below."""
+    """The level that 19 of 20 pieces of 25 ms stay below, of those that are no silence."""
     size = SR_HZ // 40
     whole = np.pad(audio, (0, -len(audio) % size)).reshape(-1, size)
-    return float(np.sqrt(np.percentile((whole.astype(np.float64) ** 2).mean(1), 95)))
+    power = (whole.astype(np.float64) ** 2).mean(1)
+    return float(np.sqrt(np.percentile(power[power >= power.max() * 10 ** (-RANGE_DB / 10)], 95)))
 
 
 def _states_between(audio, start_s, times):
@@ -95,8 +108,11 @@ def _states_between(audio, start_s, times):
 
 def _encoder() -> Any:
     """The open encoder."""
-    if importlib.util.find_spec("onnxruntime") is None:
-        raise MissingBackend("recogniser", "moonshine", "pip install onnxruntime")
+    try:
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        remedy = f"pip install onnxruntime (it says: {error})"
+        raise MissingBackend("recogniser", "moonshine", remedy) from error
     return _open(fetch("speech_encoder"))
 
 

@@ -19,7 +19,7 @@ from tfhkit.cli.surroundings import (
     provide_streams,
     restart_in_utf8,
 )
-from tfhkit.errors import InputError, TfhkitError
+from tfhkit.errors import InputError, KitWarning, TfhkitError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     _prepare_process(argv)
     options = build_parser().parse_args(argv)
     if not options.debug:
-        warnings.simplefilter("ignore")  # of third parties; the kit reports what matters itself
+        warnings.simplefilter("ignore")  # of third parties
+        warnings.simplefilter("default", KitWarning)
+        warnings.showwarning = _note  # type: ignore[assignment]
     try:
         check_folder()
         expand_home(options)
@@ -82,6 +84,13 @@ def _fail(options: Namespace, text: str, code: int, error: Exception | None = No
     if options.json:
         _say(json.dumps({"error": line, "exit_code": code}))
     return code
+
+
+def _note(message: Warning | str, *about: Any) -> None:
+    """Show a warning of the kit as a line, above a bar of progress."""
+    if moving := sys.modules.get("tfhkit.pipeline.progress"):
+        moving.clear_terminal()
+    print(f"tfhkit: note: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _say(text: str) -> None:

@@ -42,6 +42,7 @@ def call(options: Namespace) -> Outcome:
     """Run the command."""
     from tfhkit.device import DEVICE, choose_device
     from tfhkit.media.locks import end_with_parent
+    from tfhkit.motion.general import recogniser_there
     from tfhkit.pipeline.course import Course, closing
     from tfhkit.pipeline.report import run_and_report
     from tfhkit.pipeline.runner import RunInputs
@@ -49,6 +50,7 @@ def call(options: Namespace) -> Outcome:
     def say(line: str) -> None:
         print(line, file=sys.stderr if options.json else sys.stdout)
 
+    recogniser_there()  # its notebooks would say it, but not here
     if options.device:
         os.environ[DEVICE] = str(choose_device(options.device))  # the kernels inherit it
     if options.no_report:  # a notebook waits for an earlier one

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int, Shaped, UInt8
 
 from tfhkit.assets import present
-from tfhkit.errors import check_shape
+from tfhkit.errors import KitWarning, check_shape
 from tfhkit.landmarks.regions import feature_masks
 from tfhkit.metrics import (
     detail_ratio,
@@ -137,7 +137,9 @@ def _landmarks_are_there():
     """Whether faces can be found; a warning where dlib's landmarks are not installed."""
     there = present("dlib_landmarks")
     if not there:
-        warnings.warn("dlib's landmarks are not installed: faces are not scored", stacklevel=3)
+        warnings.warn(
+            "dlib's landmarks are not installed: faces are not scored", KitWarning, stacklevel=3
+        )
     return there
 
 

@@ -58,6 +58,7 @@ def _parts():
         ("landmarks: face-alignment", _fan, True),
         ("identity: dlib", lambda: _asset("dlib_descriptor"), False),
         ("image features: Lite0, Lite1", _features, True),
+        ("speech recogniser: Moonshine", _recogniser, True),
         ("voice: espeak-ng", _voice, False),
         ("video: H.264", _encoder, False),
         ("sample clip", lambda: _asset("sample_clip"), True),
@@ -71,6 +72,15 @@ def _check(what, look, may_lack):
         return {"what": what, "state": OK, "text": str(look())}
     except (TfhkitError, ImportError, OSError) as error:
         return {"what": what, "state": ABSENT if may_lack else FAULT, "text": str(error)}
+
+
+def _recogniser():
+    from tfhkit.audio.recogniser import why_missing
+
+    missing = why_missing()
+    if missing:
+        raise InputError("moonshine", missing, "lips follow the sound less")
+    return "verified"
 
 
 def _model():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from tfhkit.errors import InputError, ParameterError
+from tfhkit.errors import InputError, KitWarning, ParameterError
 from tfhkit.landmarks import tracking
 from tfhkit.landmarks.footage import THUMB, cuts_of, footage_facts, jumps_of, thumbnail
 from tfhkit.landmarks.search import faces_of, look_at, where_to_look
@@ -100,7 +100,7 @@ def choose_backend(backend: str = "auto") -> str:
         missing = mesh_backend.why_missing()
         if not missing:
             return "mesh"
-        warnings.warn(f"{missing}; another backend finds the landmarks", stacklevel=2)
+        warnings.warn(f"{missing}; another backend finds the landmarks", KitWarning, stacklevel=2)
         return "face-alignment" if fan_backend.available() else "dlib"
     if backend not in BACKENDS:
         raise ParameterError("landmarks", f"no backend {backend!r}", f"use auto or {BACKENDS}")

@@ -136,7 +136,7 @@ def _shapes(grey, boxes, mean, anchors, deltas, pairs, thresholds, leaves):
 @compiled
 @no_type_check
 def _pixels(grey, box, shape, mean, anchors, deltas):
-    """The grey levels that a level compares, between pixels; the picture's edge goes on outside."""
+    """The grey levels that a level compares, between pixels; outside, those of the picture's edge."""
     cos, sin = _similarity(mean, shape)
     last_row, last_column = grey.shape[0] - 1, grey.shape[1] - 1
     seen = np.empty(len(anchors), np.float32)
@@ -158,7 +158,7 @@ def _pixels(grey, box, shape, mean, anchors, deltas):
 @compiled
 @no_type_check
 def _similarity(mean, shape):
-    """Scale times cosine and sine of the turn that best takes one shape to the other."""
+    """Scale times cosine and sine of the similarity that fits one shape best to the other."""
     n = len(mean)
     a = mean - np.sum(mean, axis=0) / np.float32(n)
     b = shape - np.sum(shape, axis=0) / np.float32(n)

@@ -5,8 +5,10 @@ predicts its lips better than the mesh's (docs/findings.md).
 """
 
 import importlib.util
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -40,6 +42,12 @@ LOGITS = 10.0  # of the mesh's answer, that make a margin of 1
 UPRIGHT, UPSIDE_DOWN = 2.0, 1.5
 
 
+@cache
+def _beside(process: int) -> ThreadPoolExecutor:
+    """A thread for one network while another runs; a forked process has none of its parent's."""
+    return ThreadPoolExecutor(1)
+
+
 def why_missing() -> str:
     """Why the backend cannot be used, or an empty text; files that are absent are fetched."""
     try:
@@ -66,7 +74,6 @@ class MeshFaces:
 
     def __init__(self, images: Sequence[UInt8[np.ndarray, "H W 3"]]) -> None:
         self._detector, self._mesh, self._iris = _networks()
-        self._beside = ThreadPoolExecutor(1)  # for a network, while this thread does the rest
         self._known: dict[bytes, Float[np.ndarray, "468 2"]] = {}
         self._followed: list[Float[np.ndarray, "468 2"]] = []
         self._since_search = 0
@@ -95,7 +102,7 @@ class MeshFaces:
         """Boxes (n, 4) float px as x0, y0, x1, y1, and margins (n,); above 0 is a face."""
         self._since_search += 1
         due = self._since_search >= EVERY or not self._followed
-        searched = self._beside.submit(self._search, image, self.sides) if due else None
+        searched = _beside(os.getpid()).submit(self._search, image, self.sides) if due else None
         regions = [mesh_nets.mesh_region(mesh) for mesh in self._followed]
         found = [look for region in regions if (look := self._look(image, region))[2] > 0]
         if due or len(found) < len(regions):
@@ -121,7 +128,7 @@ class MeshFaces:
             side = mesh_nets.MESH_REGION * float(box[2] - box[0])
             box, mesh, _ = self._look_anew(image, Region((box[:2] + box[2:]) / 2, side))
         # neither the network nor the forest holds the interpreter's lock
-        eyes_found = self._beside.submit(find_eyes, image, mesh, self._iris)
+        eyes_found = _beside(os.getpid()).submit(find_eyes, image, mesh, self._iris)
         lips = points_in(image, box, JITTER)[LIPS]
         eyes = eyes_found.result()
         points = np.concatenate([to_68(mesh, eyes), mesh, eyes.reshape(-1, 2)])

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import nnls
 
+from tfhkit.errors import KitWarning
 from tfhkit.face.model import MorphableModel
 from tfhkit.landmarks.speaking import LIPS_LEAD_S
 from tfhkit.motion.data import MotionTrack
@@ -133,10 +134,10 @@ def mix(
     """
     metric, seen, norm = mouth_metric(model), track.valid, tuned.norm
     truth = (track.exp - norm.exp_mean)[seen]
-    ear = LinearPath() if general.linear is None else general.linear
     assert track.bands is not None, "a track to learn from has them"
     if track.states is None:  # the recogniser is missing
         general = replace(general, linear=None, share=1.0)
+    ear = general.linear or LinearPath()
     features = ear.features(track.bands, track.states)
     emphasis = np.r_[np.ones(features.shape[1] - N_READ), EMPHASIS * np.ones(N_READ)]
     ridge = fit_ridge(features[seen], truth, metric, RIDGE_FOLDS, emphasis)
@@ -159,12 +160,12 @@ def mix(
         card |= {f"cv_lip_r_{name}": round(estimate.r, 3) for name, estimate in lips.items()}
         card |= estimate_card(best)
         if not best.predictable:
-            warnings.warn(NOT_PREDICTABLE.format(best.words()), stacklevel=2)
+            warnings.warn(NOT_PREDICTABLE.format(best.words()), KitWarning, stacklevel=2)
             usual = replace(general, norm=replace(norm, lag_s=LIPS_LEAD_S))
             only = {"chosen": "the general mapping", "shares": [1.0, 0.0]}
             return usual, card | estimate_card(lips["general"]) | only
         if best.r < DOUBTFUL_R:
-            warnings.warn(DOUBTFUL.format(best.words()), stacklevel=2)
+            warnings.warn(DOUBTFUL.format(best.words()), KitWarning, stacklevel=2)
     return replace(tuned, linear=linear_path(ridge, shares[1], ear), share=float(shares[0])), card
 
 

@@ -49,6 +49,10 @@ class MotionTrack:
         check_shape("exp", self.exp, (len(self), 64))
         check_shape("pose", self.pose, (len(self), 6))
         check_shape("valid", self.valid, (len(self),))
+        if self.bands is not None:
+            check_shape("bands", self.bands, (len(self), 14, 26))
+        if self.states is not None:
+            check_shape("states", self.states, (len(self), 288))
         apart_s = np.abs(np.diff(check_shape("times", self.times, (len(self),))))
         if len(apart_s) and not np.allclose(apart_s, STEP_S, atol=1e-3):
             fault = f"frames are {1000 * np.median(apart_s):.0f} ms apart, not {1000 * STEP_S:.0f}"

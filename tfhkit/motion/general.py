@@ -7,14 +7,14 @@ from pathlib import Path
 
 from tfhkit.assets import assets_dir, cache_dir, shipped
 from tfhkit.audio import recogniser
-from tfhkit.errors import InputError
+from tfhkit.errors import InputError, KitWarning
 from tfhkit.face import load_model
 from tfhkit.face.model import MorphableModel
 from tfhkit.face.transfer import transfer_expression
 from tfhkit.motion.model import MotionWeights
 from tfhkit.motion.transfer import transfer_weights, visible_expression
 
-WITHOUT_RECOGNISER = "{}; the lips are predicted without the recogniser, and follow speech less"
+WITHOUT_RECOGNISER = "without the speech recogniser, lips follow the sound less: {}"
 FILE = "motion_{}.safetensors"  # by size, in the kit's assets ("small" is shipped) or the cache
 
 
@@ -62,7 +62,7 @@ def recogniser_there() -> bool:
     """Whether the speech recogniser can be used; a warning says why it cannot."""
     reason = recogniser.why_missing()
     if reason:
-        warnings.warn(WITHOUT_RECOGNISER.format(reason), stacklevel=3)
+        warnings.warn(WITHOUT_RECOGNISER.format(reason), KitWarning, stacklevel=1)
     return not reason
 
 

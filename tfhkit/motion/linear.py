@@ -17,7 +17,7 @@ from tfhkit.audio.recogniser import WIDTH
 from tfhkit.errors import check_shape
 
 N_ROWS, N_BANDS = 14, 26  # of `tfhkit.audio.band_windows`
-N_READ = 3  # numbers that a reading has; on the mouth of one person more tell nothing new
+N_READ = 3  # numbers that a reading has; with more of them a person is predicted no better
 READ_FRAMES = 7  # whose states it sees: 0.28 s
 EMPHASIS = 5.0  # deviation of each, where that of a level of a mel band is 1
 PENALTIES = 10.0 ** np.arange(-1, 7, 0.5)
@@ -42,8 +42,8 @@ class LinearPath(nn.Module):
 
     @property
     def reads(self) -> bool:
-        """Whether the map uses the reading, so that it needs the recogniser's states."""
-        return bool(self.map.weight[:, -N_READ:].any())
+        """Whether there is a reading, which needs the recogniser's states."""
+        return bool(self.reading.weight.any())
 
     @torch.no_grad()
     def features(

@@ -195,7 +195,7 @@ class MotionWeights:
         Raises:
             InputError: a file is missing, or is not of this kind.
         """
-        remedy = "train the mapping first (notebook 03)"
+        remedy = "make it again (`tfhkit learn`, notebook 03 or `tfhkit pretrain mapping`)"
         about = read_about(path, FORMAT, remedy)
         try:
             sizes: dict[str, Any] = {

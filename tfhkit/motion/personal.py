@@ -128,7 +128,7 @@ def _remove(checkpoint: str | Path | None) -> None:
 
 def personal_track(
     fit: Fit, audio: Float[np.ndarray, "N"], model: MorphableModel, frames: slice,
-    measured_lag: bool = True, calm_eyes: bool = True,
+    measured_lag: bool = True, calm_eyes: bool = True, recogniser: bool = True,
 ) -> tuple[MotionTrack, LipLag]:  # fmt: skip
     """A person's track to learn from, its sound taken at the lag at which their lips move.
 
@@ -145,6 +145,7 @@ def personal_track(
         frames: those to learn from.
         measured_lag: take the sound at the measured lag; otherwise at the frame's time.
         calm_eyes: leave the eyes' motion out.
+        recogniser: let the speech recogniser hear the sound, where there is one.
     Returns:
         the track, and what was measured of the lag.
     Raises:
@@ -160,7 +161,7 @@ def personal_track(
     lag_s = lag_s if measured_lag else 0.0
     exp = with_calm_eyes(model, coefficients.exp) if calm_eyes else coefficients.exp
     track = make_track(audio, times, exp, coefficients.pose, gap, "person", person, lag_s)
-    if recogniser_there():
+    if recogniser and recogniser_there():
         states = recogniser_states(audio, track.times + lag_s, allow_silent=True)
         track = replace(track, states=states)
     return track, measured

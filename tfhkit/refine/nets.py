@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from tfhkit.efficientnet import EfficientNetLite, open_efficientnet, why_missing
-from tfhkit.errors import ParameterError
+from tfhkit.errors import KitWarning, ParameterError
 from tfhkit.refine.config import TrainConfig
 from tfhkit.refine.discriminator import PatchDiscriminator
 from tfhkit.refine.refiner import Refiner, RefinerConfig
@@ -111,7 +111,7 @@ def _features(device: torch.device) -> EfficientNetLite | None:
     """EfficientNet-Lite0 for the perceptual term; None, with a warning, where it is missing."""
     missing = why_missing("lite0")
     if missing:
-        warnings.warn(f"{missing}; trained without the perceptual term", stacklevel=2)
+        warnings.warn(f"{missing}; trained without the perceptual term", KitWarning, stacklevel=2)
         return None
     net = copy.deepcopy(open_efficientnet("lite0"))
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub

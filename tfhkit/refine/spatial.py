@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tfhkit.efficientnet import POOLED_DIM, open_efficientnet, why_missing
-from tfhkit.errors import AssetError, ParameterError, check_shape
+from tfhkit.errors import AssetError, KitWarning, ParameterError, check_shape
 from tfhkit.resnet import ResNet18
 
 IMAGENET_FILE = "resnet18-f37072fd.pth"  # torchvision's ResNet18_Weights.IMAGENET1K_V1
@@ -141,7 +141,7 @@ def choose_spatial(spatial: str = "auto") -> str:
     missing = why_missing("lite0")
     if not missing:
         return "lite0"
-    warnings.warn(f"{missing}; random filters make the memory's keys", stacklevel=2)
+    warnings.warn(f"{missing}; random filters make the memory's keys", KitWarning, stacklevel=2)
     return "random"
 
 

@@ -106,6 +106,7 @@ def make_motion_corpus(
         ParameterError: fewer than one speaker or process, a seed out of range, or less than 2 s or
             more than an hour each.
         InputError: `path` cannot be written.
+        MissingBackend, AssetError: without the speech recogniser, see `recogniser_states`.
     """
     for name, value in (("n_speakers", n_speakers), ("workers", workers)):
         if value < 1:
