@@ -630,7 +630,7 @@ axis.set(
 plt.show()
 
 # %% [markdown]
-# *Sixteen estimates as dots, red with and black without temporal neighbours, each over the bar of its
+# *Sixteen estimates as dots, orange with and black without temporal neighbours, each over the bar of its
 # shifted tracks; the number of pairs in brackets.* An estimate without a single pair has no dot. The
 # corrected p-values (one-sided) compare each estimate, on the scale of its own null distribution, with the largest of all
 # sixteen in each shifted track (Westfall and Young). Estimates that measure nearly the same cost little, and none may be

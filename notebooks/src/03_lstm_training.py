@@ -527,9 +527,9 @@ print(f"lip r {scores['network and linear path'][0]:.2f}, 95 % interval {low_r:.
 # %% [markdown]
 # *Each method as a dot, the confidence interval as a bar, eight shifted sounds in orange.*
 #
-# **What to see.** On the sample clip the mix has the highest correlation and the smallest mouth error (r = 0.79, 1.77 mm). Ridge regression, with about a fortieth of the network's parameters, reaches 0.66 and 2.01 mm, the network alone 0.66 and 1.97 mm.
-# The paper's recipe is further from the truth than a frozen mouth (0.25, 2.56 mm): its training loss falls to a fifth, so it has learned these few seconds by heart.
-# The interval of the mix spans 0.27 to 0.89, so these few frames cannot rank the methods; over seven clips they can (`docs/results.md`). A network's score without such baselines says little.
+# **What to see.** On the sample clip the mix has the highest correlation and the smallest mouth error (r = 0.80, 1.84 mm). Ridge regression, with about a fortieth of the network's parameters, reaches 0.66 and 2.13 mm, the network alone 0.64 and 2.08 mm.
+# The paper's recipe is further from the truth than a frozen mouth (0.34, 2.64 mm): its training loss falls to a fifth, so it has learned these few seconds by heart.
+# The interval of the mix spans 0.33 to 0.90, so these few frames cannot rank the methods; over seven clips they can (`docs/results.md`). A network's score without such baselines says little.
 #
 # ### What is the general mapping worth with fewer frames?
 # One would expect it to matter less, the more footage there is of a person. The paper's App. B varies the number of frames from 100 to 800 (for the picture quality);
@@ -551,7 +551,7 @@ for name, full_name in {**names_of_all, "general": "general, own statistics"}.it
     print(f"{train.stop} frames, {name:9s} lip r {r:5.2f}   mouth error {mm:.2f} mm")
 
 # %% [markdown]
-# **What to see.** *Both* is the mix. On the sample clip half of the frames are as good for it as all (0.86 and 0.79), and *personal*, which has neither the general mapping nor the linear path, is far below it in both (0.44 and 0.18), though not much worse by mouth error.
+# **What to see.** *Both* is the mix. On the sample clip half of the frames are as good for it as all (0.85 and 0.80), and *personal*, which has neither the general mapping nor the linear path, is far below it in both (0.37 and 0.11), though not much worse by mouth error.
 # With 27 held-out frames the smaller differences are within chance.
 #
 # ## Does the sound move the head?
@@ -670,8 +670,8 @@ assert not np.allclose(draws[0][0], draws[1][0])
 # %% [markdown]
 # *The held-out part: what was fitted, the mean prediction, and three draws.*
 #
-# **What to see.** The mean of the lips moves with 0.59 of the real standard deviation, the draws with 0.95, at the same correlation: the sound decides them. Brows and lids move with 0.13 and 0.04 of it, and drawn with 0.50 and 0.97.
-# The lids move at other moments than the real ones (r = 0.32), which correlation cannot reward, and should not; the brows, on this clip, mostly at the same. In these two seconds the draws of the head coincide, since the clip has few frames of this loudness; only the blinks and the pause differ. The clip's largest turn is in none of them: the drawn head turns the other way (r = -0.84), and the brows follow the real ones less than before (r = 0.71 instead of 0.86). Whether it looks alive is measured in notebook 06.
+# **What to see.** The mean of the lips moves with 0.60 of the real standard deviation, the draws with 0.89, at about the same correlation: the sound decides them. Brows and lids move with 0.15 and 0.06 of it, and drawn with 0.51 and 0.98.
+# The lids move at other moments than the real ones (r = 0.33), which correlation cannot reward, and should not; the brows, on this clip, mostly at the same. In these two seconds the draws of the head coincide, since the clip has few frames of this loudness; only the blinks and the pause differ. The clip's largest turn is in none of them: the drawn head turns the other way (r = -0.84). The brows follow the real ones as before (r = 0.68). Whether it looks alive is measured in notebook 06.
 #
 # How long does it take from sound to coefficients?
 
@@ -859,7 +859,7 @@ step.finish(
 #
 # **What the paper says.** It trains the general mapping on LRW and fine-tunes it on about 300 frames of the person (Sec. 4.1). **What the published code does.** It fine-tunes
 # for a fixed 100 epochs, without a validation set, and sums the smoothness terms. **What
-# we found** (sample, quick). Network and linear path together follow the held-out lips with r = 0.79 (0.27 to 0.89); shifted sounds give about 0 on average. Ridge regression and the
-# network alone give 0.66, the paper's recipe 0.25. The mouth error is 1.77 mm, a frozen mouth's 2.11 mm. What the sound does not say is drawn from the person's own frames. That brings the amplitudes of lips, brows and lids nearer to the real ones (on this clip not that of the head's turns), but not the moments.
+# we found** (sample, quick). Network and linear path together follow the held-out lips with r = 0.80 (0.33 to 0.90); shifted sounds give about 0 on average. Ridge regression gives 0.66, the
+# network alone 0.64, the paper's recipe 0.34. The mouth error is 1.84 mm, a frozen mouth's 2.22 mm. The encoder of a speech recogniser, which the paper does not have, helps the linear path (over seven clips: `docs/results.md`). What the sound does not say is drawn from the person's own frames. That brings the amplitudes of lips, brows and lids nearer to the real ones (on this clip not that of the head's turns), but not the moments.
 #
 # **Next**: [04](04_rendering.ipynb) renders the predicted face over a background that fits its pose.

@@ -966,7 +966,7 @@ assert not shares["published", part].shape.any() and not shares["still", part].c
 # is the prediction's, more where the prediction swings widely compared with the background (here the pitch); with the published
 # code it is zero. But a different sound would have taken another path through the source, so nearly everything
 # changes with it. And because the frames are chosen for their pose, the rendered head correlates with
-# the prediction (the last three numbers of a row: pitch, yaw and roll). With the published code the yaw hardly does on the sample clip, since the prediction hardly turns.
+# the prediction (the last three numbers of a row: pitch, yaw and roll). With the published code the yaw hardly does on the sample clip, since the prediction hardly turns; nor does the pitch of the new speech.
 #
 # So "head pose predicted from sound" describes *when* which piece of the recorded motion is shown.
 # How the head moves in the film is the person's own, filmed motion, and that is why it looks

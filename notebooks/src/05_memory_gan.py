@@ -1248,10 +1248,10 @@ if ablations:
 
 # %% [markdown]
 # **What to see.** Three parts stand out. Without the general weights the same number of steps
-# ends where it began, six decibels lower: an untrained colour is worse than the rendering, so the attention keeps the rendering, and where it is 1, nothing is learned any more (with another seed it got 2.4 dB above the rendering). Without personal training
-# five decibels are missing, too. *No attention* costs 0.4 dB on the face, and everything that should
-# have been kept is painted anew, two grey levels off. Every other row is within a third of a decibel of the full model, and the pictures can hardly
-# be told apart. No identity at all costs nothing, and neither does the *mean* identity instead of the memory,
+# ends 4.6 dB lower, 1.4 dB above the rendering: an untrained colour is worse than the rendering, so the attention keeps the rendering, and where it is 1, nothing is learned any more (how far training gets from there depends on the seed: `docs/findings.md`). Without personal training
+# five decibels are missing, too. *No attention* costs 0.6 dB on the face, and everything that should
+# have been kept is painted anew, two grey levels off. Every other row is within 0.2 dB of the full model, and the pictures can hardly
+# be told apart. No identity at all costs 0.1 dB, and the *mean* identity instead of the memory costs nothing,
 # so the paper's claim for the memory is not confirmed here.
 #
 # What one can conclude: whether a part makes a difference *here*, for one person, at this size and
@@ -1287,8 +1287,8 @@ if answers_by_recipe:
 # *Held-out frames: real, and refined under each recipe.*
 #
 # **What to see.** In the paper's recipe the attention is 0 everywhere, as section 6 foretold: $\lambda_2 = 2$ times the norm as written outweighs
-# all other terms. So the whole frame is painted anew, and the face ends 1.0 dB above the rendering, with dark eyes and a mouth that hardly opens.
-# The published code takes the mean of $A$ instead, and $-\log D$: it keeps the background and gains 4.3 dB, without sharp detail. Ours gains 6.0 dB. For the paper's
+# all other terms. So the whole frame is painted anew, and the face ends 1.2 dB above the rendering, with dark eyes and a mouth that hardly opens.
+# The published code takes the mean of $A$ instead, and $-\log D$: it keeps the background and gains 4.2 dB, without sharp detail. Ours gains 6.0 dB. For the paper's
 # and the published recipe these are 150 steps with the learning rate of the published fine-tuning, which takes 17,880; `tfhkit evaluate recipes` compares longer trainings (`docs/results.md`).
 #
 # ## 10 · Both results
@@ -1616,9 +1616,9 @@ check("threshold triplet loss", triplet, list(triplet_cases()))
 # **What the paper says.** Without identity and memory: bad teeth, uneven cheeks; with the mean identity instead of the
 # memory: fewer details (Sec. 4.2).
 # **What we found** (sample, quick). With true coefficients, refinement adds about 7 dB on the face of held-out frames, and
-# flickers no more than the real clip. At equal steps the general weights are worth four to six decibels, depending on the seed. Leaving out
-# identity and memory, the mean identity instead of the memory, or a single frame instead of three cost nothing measurable. Without Eq. 3 the face loses
-# 0.4 dB, and the surroundings are off by 2.2 grey levels. The paper's recipe, at this size and after 150 steps, is 4.9 dB below ours.
+# flickers no more than the real clip. At equal steps the general weights are worth 4.6 dB, which depends much on the seed. Leaving out
+# identity and memory costs 0.1 dB; the mean identity instead of the memory, or a single frame instead of three, costs nothing measurable. Without Eq. 3 the face loses
+# 0.6 dB, and the surroundings are off by 2.2 grey levels. The paper's recipe, at this size and after 150 steps, is 4.8 dB below ours.
 #
 # **Written here**, in a run of the sample clip: the videos [talking head with the new speech](../runs/sample/05_memory_gan/talking_head_speech.mp4),
 # [held-out part](../runs/sample/05_memory_gan/talking_head_held_back.mp4) and

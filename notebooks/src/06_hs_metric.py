@@ -141,7 +141,7 @@ plt.show()
 # %% [markdown]
 # *Frame by frame: PSNR and SSIM inside the face, for the three candidates.*
 #
-# **What to see.** With lips from the sound and a drawn head, the oracle wins on average: on the sample clip 24.0 dB on the face against 22.2 dB for the refined
+# **What to see.** With lips from the sound and a drawn head, the oracle wins on average: on the sample clip 24.0 dB on the face against 22.1 dB for the refined
 # frames, and the unrefined rendering has 21.2 dB. The reason is the pose: both metrics
 # compare pixel by pixel. A correct head that is 2 px too far left
 # loses many dB, and the drawn head *is* somewhere else. Notebook 05 measures the
@@ -168,7 +168,7 @@ for name, (truth, guess) in trials.items():
     print(f"as published {psnr_published(truth, guess)[0]:5.1f} dB")
 
 # %% [markdown]
-# **What to see.** An upside-down face gets half a decibel less than ours, white for black more than any method.
+# **What to see.** An upside-down face gets 0.6 dB less than ours, white for black more than any method.
 # The six methods of the paper's Table 2 are between 29.65 and 30.94 dB. Whether those numbers came from that
 # script, we cannot know; a PSNR that is quoted from elsewhere should be computed again.
 #
@@ -361,7 +361,7 @@ plt.show()
 # *Three scores for each track; the bar is the interval of the generated track's HS. "Real,
 # shuffled" and "real, shifted" are the real track itself in random order, and circularly shifted by half its length.*
 #
-# **On the sample clip, the generated head cannot be distinguished from a still one:** the interval of the difference is -0.18 to 0.73 and includes zero.
+# **On the sample clip, the generated head cannot be distinguished from a still one:** the interval of the difference is -0.19 to 0.73 and includes zero.
 #
 # **What to see.** A still head scores far above 0: its distance to the real angles is their mean absolute
 # deviation, a small part of their range. At the real track's own mean it is an oracle, because no
@@ -654,7 +654,7 @@ plt.show()
 #
 # **What to see.** The bars are long: a few seconds say little about one video. The published values compare
 # means over thousands of videos, so that chance is averaged out there and is not here. A written video that is as close as the
-# real halves cannot be told from the person by these measures. On the sample clip all four intervals with such a value include it.
+# real halves cannot be told from the person by these measures. On the sample clip all four intervals with such a value include it. In pauses the written lips move about twice as much as the real ones (closeness 0.06).
 #
 # ### Late is not wrong
 # LMD compares frames of the same time. Lips that do the right thing one frame late lose. *Soft-DTW* (soft
@@ -673,7 +673,7 @@ for name, value in (("written", mouth), ("still mouth (oracle)", frozen)):
     print(f"of the eyes' distance; later by {value.later_s:+.2f} s")
 
 # %% [markdown]
-# The still mouth is the mean of the real one, which no method knows. By this distance the written mouth is about as far off on the sample clip, with and without alignment:
+# The still mouth is the mean of the real one, which no method knows. By this distance the written mouth is only slightly closer on the sample clip, with and without alignment:
 # a mouth that moves, but not exactly as the real one did, is punished for moving. Alignment cannot help the still mouth: it is never late.
 #
 # ### The head as it is seen
@@ -1034,9 +1034,9 @@ check("time score", time_score, [((nod, nod), 1.0), ((nod, shuffled), low_enough
 # - HS depends on neither time nor sound. Speeds and spectra depend on time; notebook 02 looks at the sound.
 #
 # **What the paper says.** HS is 0.859 on average over 15 clips, 0.702 to 0.956, and the correlation with people's ratings (1 to 5, 300 ratings of 15 pairs) is
-# 0.65 (Sec. 4.4). Its own counts give its mean of 3.60 and its shares. **What we found.** The sample's generated head has HS = 0.82 (0.50 to 1.00), a still head at the training part's mean 0.65; on 2 s this difference is within chance. Seen in the written video it is 0.83. With the same
+# 0.65 (Sec. 4.4). Its own counts give its mean of 3.60 and its shares. **What we found.** The sample's generated head has HS = 0.82 (0.49 to 1.00), a still head at the training part's mean 0.64; on 2 s this difference is within chance. Seen in the written video it is 0.83. With the same
 # divisor virtual people reach 0.87 against themselves over 10 s and 0.96 over 80 s, other people 0.56 and 0.73. None of these values can be compared with the paper's 0.859, because
-# its divisor is unknown. The refined frames lose to the nearest training frame, an oracle, in PSNR and SSIM, and have about its mouth error (1.13 against 1.07 px).
+# its divisor is unknown. The refined frames lose to the nearest training frame, an oracle, in PSNR and SSIM, and have its mouth error (1.08 px).
 #
 # **Written here**, in a run of the sample clip: [`metrics.json`](../runs/sample/06_hs_metric/metrics.json), all numbers of this notebook.
 #
