@@ -136,7 +136,7 @@ def _shapes(grey, boxes, mean, anchors, deltas, pairs, thresholds, leaves):
 @compiled
 @no_type_check
 def _pixels(grey, box, shape, mean, anchors, deltas):
-    """The grey levels that a level compares, between pixels; outside, those of the picture's edge."""
+    """The grey levels that are compared, between pixels; outside, those of the picture's edge."""
     cos, sin = _similarity(mean, shape)
     last_row, last_column = grey.shape[0] - 1, grey.shape[1] - 1
     seen = np.empty(len(anchors), np.float32)
