@@ -1,6 +1,6 @@
 """What a speech recogniser hears: the states of Moonshine's encoder at given times.
 
-A recogniser has listened to many thousand hours of speech, so its states tell sounds apart whoever
+A recogniser has listened to thousands of hours of speech, so its states tell sounds apart whoever
 speaks and through whatever microphone, which no cepstra do. Not in the paper.
 
 Source: Jeffries et al. 2024, "Moonshine"; its tiny English model, MIT licence.
@@ -23,7 +23,7 @@ STRIDE = 384  # samples from one state to the next: 24 ms
 FIRST = 447  # the sample on which the first state is centred: three convolutions before it
 PIECE_S, MARGIN_S = 8.0, 4.0  # what the encoder hears at a time, and what it hears around that
 SILENCE_S = 0.5  # before the sound, and after it
-LOUD_RMS = 0.1  # of the loud parts; the encoder would hear a quiet recording otherwise
+LOUD_RMS = 0.1  # of the loud parts, however loud the recording is
 
 
 def why_missing() -> str:

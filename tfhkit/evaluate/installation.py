@@ -77,10 +77,7 @@ def _check(what, look, may_lack):
 def _recogniser():
     from tfhkit.audio.recogniser import why_missing
 
-    missing = why_missing()
-    if missing:
-        raise InputError("moonshine", missing, "lips follow the sound less")
-    return "verified"
+    return _usable("moonshine", why_missing(), "lips follow the sound less")
 
 
 def _model():
@@ -109,9 +106,12 @@ def _asset(name):
 def _mesh():
     from tfhkit.landmarks import mesh_backend
 
-    missing = mesh_backend.why_missing()
+    return _usable("mesh", mesh_backend.why_missing(), "dlib is used")
+
+
+def _usable(name, missing, otherwise):
     if missing:
-        raise InputError("mesh", missing, "dlib is used")
+        raise InputError(name, missing, otherwise)
     return "verified"
 
 

@@ -23,8 +23,8 @@ LEAST_PX = 40  # side of the smallest face that is looked for in large pictures
 QUICK_WIDTH_PX = 1920  # a scaled picture of this width takes half a second, twice of it two
 TILE_PX, OVERLAP_PX = 4000, 400  # of a scaled picture; larger faces are found at coarser scales
 WEAK = -0.4  # detector margin from which a box may continue a face that is already followed
-# The predictor returns whole pixels and depends a little on its box, so it is asked with several
-# boxes around the face: shift in x, shift in y (of the box's side), scale.
+# The forest's answer depends a little on its box, so it is asked with several boxes around the
+# face: shift in x, shift in y (of the box's side), scale.
 JITTER = (
     (0, 0, 1), (0.03, 0, 1), (-0.03, 0, 1), (0, 0.03, 1), (0, -0.03, 1),
     (0, 0, 1.04), (0, 0, 0.96), (0.02, 0.02, 1.02), (-0.02, -0.02, 0.98),

@@ -22,7 +22,7 @@ from tfhkit.motion.folds import held_out_motion
 from tfhkit.motion.linear import EMPHASIS, N_READ, LinearPath, fit_ridge, linear_path
 from tfhkit.motion.lips import MOUTH, correlation, lip_opening
 from tfhkit.motion.model import MotionNet, MotionWeights
-from tfhkit.motion.predict import predict_windows
+from tfhkit.motion.predict import predict_track
 from tfhkit.stats import correlation_interval
 
 RIDGE_FOLDS = 10  # of the linear path, which is fitted in no time
@@ -147,8 +147,7 @@ def mix(
     card: dict[str, Any] = {"chosen": words, "shares": shares.round(3).tolist()}
     if model is not None and track.id is not None:
         place = model, track.id
-        sound = track.windows, slice(None), track.bands, track.states
-        of_general = predict_windows(general, *sound)[0][seen] - norm.exp_mean
+        of_general = predict_track(general, track)[0][seen] - norm.exp_mean
         ways = {"general": of_general, "tuned": of_net, "linear": ridge.held_out}
         ways["mixed"] = shares[0] * of_net + shares[1] * ridge.held_out
         true, times = truth + norm.exp_mean, track.times[seen]

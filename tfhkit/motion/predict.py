@@ -10,7 +10,14 @@ from jaxtyping import Float
 from tfhkit.audio import band_windows, mfcc_windows, recogniser_states
 from tfhkit.errors import ParameterError, check_shape
 from tfhkit.motion.batches import Prepared
-from tfhkit.motion.data import STEP_S, Normalisation, grid_times, normalise_sound, resample
+from tfhkit.motion.data import (
+    STEP_S,
+    MotionTrack,
+    Normalisation,
+    grid_times,
+    normalise_sound,
+    resample,
+)
 from tfhkit.motion.model import MotionNet, MotionWeights
 
 PIECE_FRAMES = 1000  # that the network hears at a time: memory stays flat for a long speech
@@ -99,6 +106,11 @@ def predict_windows(
     if weights.linear is not None and bands is not None:
         exp = exp + weights.linear.predict(bands, states)
     return exp.astype(np.float32), pose_from_units(pose, norm, pose[asked])
+
+
+def predict_track(weights: MotionWeights, track: MotionTrack) -> ExpAndPose:
+    """As `predict_windows`, from all that a track has of its sound."""
+    return predict_windows(weights, track.windows, bands=track.bands, states=track.states)
 
 
 @torch.no_grad()

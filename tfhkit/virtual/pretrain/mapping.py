@@ -126,7 +126,8 @@ def train_general(
         device=device,
     )
     weights.net.to(device)
-    weights = with_reading(weights, corpus, weighing, seen, model)
+    others_seen = [as_seen(speaker, seen) for speaker in weighing]
+    weights = with_reading(weights, tracks, others_seen, model)
     scores = speaker_scores(weights, others, model)
     weights.net.to("cpu")
     card = {

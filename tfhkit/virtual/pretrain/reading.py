@@ -9,34 +9,32 @@ from jaxtyping import Float
 
 from tfhkit.audio.recogniser import WIDTH
 from tfhkit.face import MorphableModel
-from tfhkit.motion import MotionTrack, MotionWeights, predict_windows
+from tfhkit.motion import MotionTrack, MotionWeights
 from tfhkit.motion.combine import mouth_metric, shares_of
 from tfhkit.motion.linear import N_READ, READ_FRAMES, LinearPath, heard
-from tfhkit.virtual.corpus import SpeakerMotion
-from tfhkit.virtual.pretrain.speakers import as_seen
+from tfhkit.motion.predict import predict_track
 
 PENALTY = 0.01  # of the regression, in the mean variance of a state's numbers
 
 
 def with_reading(
-    weights: MotionWeights, corpus: Sequence[SpeakerMotion], others: Sequence[SpeakerMotion],
-    seen: Float[np.ndarray, "64 64"], model: MorphableModel,
+    weights: MotionWeights, tracks: Sequence[MotionTrack], others: Sequence[MotionTrack],
+    model: MorphableModel,
 ) -> MotionWeights:  # fmt: skip
     """General weights with a linear path that reads the recogniser's states.
 
     Args:
         weights: the network alone.
-        corpus: speakers whose mouths the reading learns.
-        others: speakers that neither has learned from: they decide how much of each is used.
-        seen: see `visible_expression`. model: whose expression it is.
+        tracks: of speakers whose mouths the reading learns.
+        others: of speakers that neither has learned from: they decide how much of each is used.
+        model: whose expression it is.
     """
-    path = fit_reading([as_seen(speaker, seen) for speaker in corpus], model)
+    path = fit_reading(tracks, model)
+    alone = replace(weights, linear=path, share=0.0)
     ways: list[list[Float[np.ndarray, "T 64"]]] = [[], [], []]
-    for speaker in others:
-        track = as_seen(speaker, seen)
-        of_network, _ = predict_windows(weights, track.windows)
-        deviations = of_network, path.predict(speaker.bands, speaker.states), track.exp
-        for kept, exp in zip(ways, deviations):
+    for track in others:
+        predicted = (predict_track(way, track)[0] for way in (weights, alone))
+        for kept, exp in zip(ways, (*predicted, track.exp)):
             kept.append(exp - exp.mean(0))
     network, reading, truth = (np.concatenate(way) for way in ways)
     shares = shares_of([network, reading], truth, mouth_metric(model), prior=0.0)

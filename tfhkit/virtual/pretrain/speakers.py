@@ -15,8 +15,8 @@ from tfhkit.motion import (
     lip_opening,
     measure_normalisation,
     mouth_points,
-    predict_windows,
 )
+from tfhkit.motion.predict import predict_track
 from tfhkit.motion.transfer import visible_expression
 from tfhkit.virtual.corpus import SpeakerMotion
 
@@ -52,9 +52,8 @@ def speaker_scores(
         own = measure_normalisation([track])
         own = own.with_sound_of(weights.norm)
         true = mouth_points(model, speaker.id, speaker.exp)
-        sound = track.windows, slice(None), track.bands, track.states
-        exp, pose = predict_windows(weights, *sound)
-        own_exp, _ = predict_windows(replace(weights, norm=own), *sound)
+        exp, pose = predict_track(weights, track)
+        own_exp, _ = predict_track(replace(weights, norm=own), track)
         lips = [mouth_points(model, speaker.id, e) for e in (exp, own_exp)]
         opening = [lip_opening(model, speaker.id, e) for e in (own_exp, speaker.exp)]
         rows.append(
