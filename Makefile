@@ -63,7 +63,7 @@ setup: $(STAMP)
 $(STAMP): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' || \
 	  { echo "Python 3.11 or 3.12 is needed; name one: make PYTHON=/path/to/python3.12"; exit 2; }
-	@echo "setting up .venv (about $(if $(TORCH_INDEX),2.4,6.7) GB; some minutes, once)"
+	@echo "setting up .venv (about $(if $(TORCH_INDEX),2.4,6.4) GB; some minutes, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >/dev/null 2>&1 \
 	  || { $(PYTHON) -m venv --without-pip --clear .venv && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
 ifdef TORCH_INDEX
@@ -72,9 +72,9 @@ ifdef TORCH_INDEX
 	@$(PIP) install --no-deps --index-url "$(TORCH_INDEX)" "$(TORCH)"
 	@$(PIP) install -c $(CONSTRAINTS) --no-build-isolation -e .
 else
-	@$(PIP) install -r requirements.lock
-	@$(PIP) install --no-deps --no-build-isolation -e .
-	@touch $(TOOLS)
+	@cp requirements.lock $(CONSTRAINTS)
+	@$(PIP) install -c $(CONSTRAINTS) setuptools
+	@$(PIP) install -c $(CONSTRAINTS) --no-build-isolation -e '.[gpu]'
 endif
 	@mkdir -p .venv/etc/jupyter/jupyter_server_config.d
 	@cp tfhkit/teach/static/lab/tfhkit.json .venv/etc/jupyter/jupyter_server_config.d/
@@ -84,9 +84,9 @@ endif
 	@$(BIN)/python -c "import librosa; librosa.stft, librosa.pyin"
 	@touch $(STAMP)
 
-# Beside a CPU build of torch, the tests' tools are installed when they are first needed.
+# The tests' tools are installed when they are first needed.
 $(TOOLS): $(STAMP)
-	@test ! -f $(CONSTRAINTS) || $(PIP) install -c $(CONSTRAINTS) --no-build-isolation -e '.[dev]'
+	@$(PIP) install -c $(CONSTRAINTS) --no-build-isolation -e '.[dev]'
 	@touch $(TOOLS)
 
 clean:

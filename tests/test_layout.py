@@ -25,7 +25,7 @@ from tfhkit.teach.build import MAX_BYTES, check_stored, out_of_step, sources_in
 
 KIT = kit_dir()
 ROWS = (
-    "memory errors cluster device progress palette maths jit stats recipes profiles matlab "
+    "memory errors cluster device threads progress palette maths jit stats recipes profiles matlab "
     "coefficients camera media assets weights efficientnet resnet face landmarks render fit "
     "audio metrics motion background refine corpus person talk virtual portrait evaluate study "
     "bench pipeline teach cli"

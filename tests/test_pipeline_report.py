@@ -85,7 +85,8 @@ def test_labels_inside():
     assert set(rendering["hs_held_back"].inside) == {
         "predicted", "paper", "published", "still", "drawn",
     }  # fmt: skip
-    ablation = {field.name for field in fields(AblationRow)} - {"refined", "ablation"} | {"name"}
+    ablation = {field.name for field in fields(AblationRow)} | {"name"}
+    ablation -= {"refined", "attention", "ablation"}
     assert ablation == {*LABELS[ROOM]["ablations"].inside, "interval"}
 
 

@@ -79,12 +79,12 @@ def test_the_paper_to_the_letter(profile):
     assert motion.landmark_share == 0 == motion.folds
     assert not motion.linear and not motion.calibrate
     assert motion.epochs == settings.motion_epochs
-    losses = personal_training(settings).losses
+    losses = personal_training(settings, 300).losses
     assert (losses.l1, losses.attention, losses.smooth, losses.gan) == (100, 2, 1e-5, "log")
     assert losses.gradient == losses.contrast == losses.perceptual == 0
     assert losses.attention_norm == "l2" and losses.gan_weight == 1
-    assert personal_training(settings).detail_from == 0
-    published = personal_training(settings_of(profile, "published")).losses
+    assert personal_training(settings, 300).detail_from == 0
+    published = personal_training(settings_of(profile, "published"), 300).losses
     assert (published.attention_norm, published.gan) == ("mean", "nonsaturating")
 
 
@@ -103,7 +103,7 @@ def test_one_source_for_the_losses_of_every_size():
         for recipe in RECIPES:
             assert train_config(size, recipe).losses == train_config("small", recipe).losses
     settings = replace(settings_of("full"), refine_size="paper")
-    assert personal_training(settings).losses == train_config("paper").losses
+    assert personal_training(settings, 300).losses == train_config("paper").losses
 
 
 def own_frames(person, recipe="ours"):

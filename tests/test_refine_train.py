@@ -91,7 +91,8 @@ def test_training_beats_the_rendering():
 def test_resuming_equals_not_stopping(tmp_path, identity_mode):
     small = {"size_px": SIZE, "channels": (8, 16), "slots": 8, "spatial": "random"}
     config = refiner_config("small", **small, dropout=0.3, identity=identity_mode)
-    train = replace(TRAIN, steps=8, shift_px=2, flip=True, checkpoint_s=0)
+    muon = 0.02 if identity_mode == "memory" else 0.0
+    train = replace(TRAIN, steps=8, shift_px=2, flip=True, checkpoint_s=0, layers_lr=muon)
     whole, told = train_refiner(toy_pairs(), config, train, seed=4)
 
     class Killed(Exception):

@@ -90,7 +90,13 @@ def test_the_refiner_is_judged_by_the_command(learned, folder, capfd, monkeypatc
 def test_a_clip_judged_under_recipes(learned, monkeypatch):
     """One row for each recipe, and the rendering; the numbers are those of the parts."""
     monkeypatch.setattr(recipes, "RECIPES", ("published",))
-    settings = replace(settings_of("tiny"), refine_steps=2, motion_epochs=1, held_back=0.12)
+    settings = replace(
+        settings_of("tiny"),
+        refine_fewest_steps=2,
+        refine_most_steps=2,
+        motion_epochs=1,
+        held_back=0.12,
+    )
     rows = recipes.evaluate_recipes(learned.clip, learned.fit, settings)
     assert [row["recipe"] for row in rows] == ["rendering", "published"]
     assert rows[0]["lip_corr"] is None and rows[0]["psnr"] > 15

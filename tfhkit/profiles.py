@@ -22,7 +22,8 @@ class Settings:
         motion_general_epochs: passes of the general mapping.
         refine_px: side of the refiner's crop.
         refine_size: "small", "medium" or "paper".
-        refine_steps: steps of personal training.
+        refine_epochs: passes of personal training over the clip's frames.
+        refine_fewest_steps, refine_most_steps: between them the number of steps lies.
         refine_batch: samples in a step.
         refine_minutes: no step is begun after this many minutes of personal training.
         memory_slots: rows of the memory.
@@ -44,7 +45,9 @@ class Settings:
     motion_general_epochs: int
     refine_px: int
     refine_size: str
-    refine_steps: int
+    refine_epochs: int
+    refine_fewest_steps: int
+    refine_most_steps: int
     refine_batch: int
     refine_minutes: float
     memory_slots: int
@@ -76,11 +79,13 @@ PROFILES = {
         motion_general_epochs=6,
         refine_px=128,
         refine_size="small",
-        refine_steps=1500,
+        refine_epochs=5,
+        refine_fewest_steps=400,
+        refine_most_steps=900,
         refine_batch=1,
         refine_minutes=5.0,
         memory_slots=64,
-        ablation_steps=150,
+        ablation_steps=100,
         n_null=500,
         video_crf=20,
     ),
@@ -97,7 +102,9 @@ PROFILES = {
         motion_general_epochs=20,
         refine_px=256,
         refine_size="paper",
-        refine_steps=18000,
+        refine_epochs=60,
+        refine_fewest_steps=6000,
+        refine_most_steps=18000,
         refine_batch=1,
         refine_minutes=60.0,
         memory_slots=300,
@@ -118,7 +125,9 @@ PROFILES = {
         motion_general_epochs=1,
         refine_px=64,
         refine_size="small",
-        refine_steps=12,
+        refine_epochs=1,
+        refine_fewest_steps=12,
+        refine_most_steps=12,
         refine_batch=2,
         refine_minutes=1.0,
         memory_slots=16,

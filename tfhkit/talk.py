@@ -122,9 +122,9 @@ def learn_refiner(person: Person, seed: int = 0, run: RunOptions | None = None) 
     settings, run = person.settings, run or RunOptions(person.device)
     coarse = draw_own(person, person.train, seed, run.progress)
     own = personal.personal_frames(person.fit, coarse, recipe=settings.recipe)
-    how = personal.personal_config(settings, own), personal.personal_training(settings)
-    general = general_refiner(settings.refine_size)
-    return personal.train_personal_refiner(own, *how, general, seed, run)[0]
+    train = personal.personal_training(settings, len(own.points_px))
+    how = personal.personal_config(settings, own), train, general_refiner(settings.refine_size)
+    return personal.train_personal_refiner(own, *how, seed, run)[0]
 
 
 def held_out_scores(person: Person) -> dict[str, float]:

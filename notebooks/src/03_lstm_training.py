@@ -348,7 +348,7 @@ if general.linear is not None and track.states is not None:
     figure, axis = plt.subplots(figsize=(8, 2.2))
     axis.plot(track.times, fitted_mm, color="k", lw=1, label="fitted")
     axis.plot(track.times, read_mm, color=BLUE, label="read from the recogniser's states")
-    axis.set(xlabel="s", ylabel="lip opening (mm)", xlim=track.times[[0, -1]])
+    axis.set(xlabel="time (s)", ylabel="lip opening (mm)", xlim=track.times[[0, -1]])
     axis.legend(frameon=False, fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     plt.show()
     print(f"r {correlation(read_mm, fitted_mm):.2f}")
@@ -466,7 +466,7 @@ times, sound = fit.times, video.audio
 best_exp, best_pose = predict_motion(weights, sound, times)
 _, held_pose = predict_motion(weights, sound, times[held])
 alone = (track, general, sound, times, settings, model, step.progress)
-network = replace(weights, linear=None, share=1.0)
+network = weights.network_alone()
 predictions = {
     "network and linear path": best_exp,
     "network alone": predict_motion(network, sound, times)[0],

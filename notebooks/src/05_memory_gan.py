@@ -20,7 +20,7 @@
 #   held-out frames, with baselines and a confidence interval;
 # - repeat the ablations of Sec. 4.2, and say what they can show at this size and what they cannot.
 #
-# **Before**: notebook 04. **Time**: six to fifteen minutes (quick), depends on the GPU (full).
+# **Before**: notebook 04. **Time**: three to eight minutes (quick), depends on the GPU (full).
 # **In**: `coarse_*.npz` (04), `mapping.safetensors` (03), `fit.npz` (01), the clip, the speech.
 # **Out**: `refiner.safetensors` with `.json`, `refined_held_back.npz`, `refined_speech.npz`,
 # `talking_head_held_back.mp4`, `talking_head_speech.mp4`, `side_by_side.mp4`.
@@ -715,6 +715,10 @@ plt.show()
 # Nobody can compute the inner maximum of Eq. 5 for pictures, so $D$ and $G$ take one gradient step each, in turn. In every step the
 # memory computes its loss and updates first, then $D$ steps, then $G$ with the *true* identity. Batches are shifted by up to 12 pixels
 # (augmentation). Held-out frames, rendered with their true coefficients, are evaluated now and then and never trained on.
+#
+# The steps themselves are Adam's, except for the weights of most of $G$'s convolutions. Those are moved by **Muon**: it makes
+# the singular values of a step alike, so that directions with small gradients are not left behind (`tfhkit/refine/muon.py`). On clips
+# of 12 s, 600 such steps do what 1500 of Adam did (`docs/findings.md`). The paper and its code use Adam for everything.
 
 # %%
 from tfhkit.talk import draw_own
@@ -746,12 +750,11 @@ config = personal_config(settings, own, identity=identity, attention=attention, 
 # %%
 from dataclasses import replace
 
-n_steps = steps or settings.refine_steps
-how = personal_training(settings, steps, validate_every=max(1, n_steps // 8))
+how = personal_training(settings, len(points), steps)
 changes = {"gan": gan, "attention_norm": attention_norm, "attention": attention_weight}
 changes |= {"gradient": gradient, "contrast": contrast, "perceptual": perceptual}
 changes = {name: value for name, value in changes.items() if value not in ("", -1)}
-how = replace(how, losses=replace(how.losses, **changes))
+how = replace(how, losses=replace(how.losses, **changes), validate_every=max(1, how.steps // 8))
 
 # %% [markdown]
 # ### Where does it start?
@@ -788,7 +791,7 @@ for name, answer in answers.items():
     print(
         f"{name:13}{levels[name]:6.2f} dB on the first {len(held_out.real[few])} held-out frames"
     )
-curves = LiveCurves(levels, n_steps)
+curves = LiveCurves(levels, how.steps)
 
 # %% [markdown]
 # The training is saved in `training.safetensors`. If it is stopped, it resumes; if a finished one with
@@ -1265,11 +1268,16 @@ if ablations:
 
 # %%
 answers_by_recipe, kept_by_recipe = {}, {}
+if ablations:  # the full model above
+    answers_by_recipe[settings.recipe] = ablations[0].refined
+    kept_by_recipe[settings.recipe] = ablations[0].attention
 compared = ("paper",) if settings.profile == "tiny" else ("ours", "paper", "published")
 for name in compared if n_ablation > 0 else ():
+    if name in answers_by_recipe:
+        continue
     its = replace(settings, recipe=name)
     its_own = replace(own, regions=chosen(name, "frames")["regions"])
-    its_how = personal_config(its, its_own), personal_training(its, n_ablation)
+    its_how = personal_config(its, its_own), personal_training(its, len(points), n_ablation)
     made, _ = train_personal_refiner(its_own, *its_how, base, seed, RunOptions(step.device, progress=step.progress))
     answers_by_recipe[name], kept_by_recipe[name] = refine(made, held_out.render, times)
 

@@ -64,7 +64,7 @@ def add_arguments(command: ArgumentParser) -> None:
         "--steps",
         type=int,
         metavar="N",
-        help="refine, memory: training steps (default: the profile's)",
+        help="refine, memory: training steps (default: the profile's; memory: 1500)",
     )
     command.add_argument(
         "--size",
@@ -288,12 +288,14 @@ def evaluate_refine(
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import rounded
     from tfhkit.refine.general import general_refiner
+    from tfhkit.refine.personal import personal_training
 
     # an unknown size or recipe is refused before the fit
-    settings, train = _refine_settings(size, steps, recipe)
+    settings = _refine_settings(size, steps, recipe)
     began, progress = time.perf_counter(), terminal_progress()
     clip, device = str(footage.clip or "sample"), footage.device
     opened, made, known, held = _open_and_fit(footage, frames, progress)
+    train = personal_training(settings, known.stop - known.start, steps or 0)
     general = general_refiner(size)
     person = Person(opened, made, None, None, settings, known, held, device=device)
     mapping = general_mapping(settings.motion_size, made.load_model())
@@ -332,12 +334,12 @@ def evaluate_recipes(
     from tfhkit.pipeline.progress import terminal_progress
     from tfhkit.pipeline.tables import rounded
 
-    settings, train = _refine_settings(size, steps)
+    settings = replace(_refine_settings(size, steps), max_train_frames=frames)
     began, progress = time.perf_counter(), terminal_progress()
     opened, made, *_ = _open_and_fit(footage, frames, progress)
-    minutes = math.inf if steps else settings.refine_minutes  # steps that were asked for are done
-    how = {"refine_steps": train.steps, "refine_minutes": minutes}
-    settings = replace(settings, max_train_frames=frames, **how)
+    if steps:  # those that were asked for are done, however long they take
+        exactly = {"refine_fewest_steps": steps, "refine_most_steps": steps}
+        settings = replace(settings, **exactly, refine_minutes=math.inf)
     rows = recipes.evaluate_recipes(opened, made, settings, seed, footage.device, progress)
     result = {"clip": str(footage.clip or "sample"), "size": size, "recipes": rows}
     return rounded(result | {"seconds": time.perf_counter() - began})
@@ -350,7 +352,7 @@ def evaluate_memory(
 
     Args:
         speakers: virtual people in the training; half as many further ones are scored, too.
-        steps: training steps of each variant; None for the profile's.
+        steps: training steps of each variant; None for the default.
         size: size of the generator: "small", "medium" or "paper".
         seed: random seed.
     Returns:
@@ -363,7 +365,8 @@ def evaluate_memory(
     if speakers < 4:
         raise ParameterError("--speakers", f"{speakers} are too few", "take 4 or more")
     began = time.perf_counter()
-    train = many_people_train(size, _refine_settings(size, steps)[1].steps)
+    _refine_settings(size, steps)  # refuses what is none
+    train = many_people_train(size, steps)
     result = evaluate_many_people(
         speakers, speakers // 2, size, train, seed, progress=terminal_progress()
     )
@@ -385,14 +388,12 @@ def _open_and_fit(footage, frames, progress):
 
 
 def _refine_settings(size, steps, recipe="ours"):
-    """The profile's Settings for a size of the generator, and the TrainConfig of its training."""
+    """The profile's Settings for a size of the generator."""
     from tfhkit.profiles import settings_of
     from tfhkit.refine import refiner_config
-    from tfhkit.refine.personal import personal_training
 
     if steps is not None and steps < 1:
         raise ParameterError("--steps", f"{steps} are too few", "take 1 or more")
     size_px = refiner_config(size).generator.size_px
     profile = settings_of("full" if size == "paper" else "quick", recipe)
-    settings = replace(profile, refine_size=size, refine_px=size_px)
-    return settings, personal_training(settings, steps or 0)
+    return replace(profile, refine_size=size, refine_px=size_px)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from tfhkit.device import choose_device
 from tfhkit.errors import ParameterError
@@ -68,7 +68,7 @@ class AblationRow:
             full model. It covers other frames of the clip, not another run of the training.
         steps, seconds: steps and time of the personal training.
         parameters: number of the generator's parameters.
-        refined: the held-out frames.
+        refined, attention: the held-out frames, and what the network kept of their renderings.
     """
 
     ablation: Ablation
@@ -82,11 +82,12 @@ class AblationRow:
     seconds: float
     parameters: int
     refined: UInt8[np.ndarray, "M S S 3"]
+    attention: Float[np.ndarray, "M S S"]
 
     def numbers(self) -> dict[str, Any]:
         """The row without its pictures, for JSON."""
         kept = {field.name: getattr(self, field.name) for field in fields(self)}
-        del kept["refined"]
+        del kept["refined"], kept["attention"]
         return {"name": kept.pop("ablation").name, **kept}
 
 
@@ -119,6 +120,7 @@ def run_ablations(
     """
     chosen = _chosen(names, general)
     answers: dict[str, np.ndarray] = {}
+    kept: dict[str, np.ndarray] = {}
     facts: dict[str, dict[str, Any]] = {}
     for k, row in enumerate(chosen):
         step = None if progress is None else _part(progress, k, len(chosen), row.name)
@@ -132,16 +134,17 @@ def run_ablations(
             refiner, history = train_personal_refiner(
                 material.own, ablated(config, row), train, start, seed, run
             )
-        answers[row.name], _ = refine(refiner, material.held_out.render, material.held_out.times)
+        held_out = material.held_out
+        answers[row.name], kept[row.name] = refine(refiner, held_out.render, held_out.times)
         facts[row.name] = {
             "steps": history["trained_steps"],
             "seconds": history["seconds"],
             "parameters": sum(p.numel() for p in refiner.generator.parameters()),
         }
-    return _scored(chosen, material, answers, facts, choose_device(device))
+    return _scored(chosen, material, answers, kept, facts, choose_device(device))
 
 
-def _scored(chosen, material, answers, facts, device):
+def _scored(chosen, material, answers, kept, facts, device):
     """The rows of all answers, with the differences to the full model."""
     scores = score_frames(material.real, answers, material.region, device=device)
     full, times = scores[FULL]["psnr_frames"], material.held_out.times
@@ -156,6 +159,7 @@ def _scored(chosen, material, answers, facts, device):
             else mean_interval(scores[row.name]["psnr_frames"] - full, times),
             **facts[row.name],
             refined=answers[row.name],
+            attention=kept[row.name],
         )
         for row in chosen
     )

@@ -33,6 +33,7 @@ from tfhkit.virtual.pretrain.speakers import HELD_OUT_SEED
 SCORES = {"psnr": psnr, "ssim": ssim, "perceptual": perceptual_distance}
 BASELINE = "mean identity"
 TRAIN_STRETCHES = 2  # of each known person; one more is held out
+N_STEPS = 1500
 CHUNK = 40  # stretches that are scored at once
 
 
@@ -114,9 +115,9 @@ def evaluate_many_people(
     return {"known": n_known, "unknown": n_unknown, "steps": train.steps, "many_people": rows}
 
 
-def many_people_train(size: str = "small", steps: int = 1500) -> TrainConfig:
+def many_people_train(size: str = "small", steps: int | None = None) -> TrainConfig:
     """How each variant is trained: several people in a batch, without the terms for detail."""
-    how = train_config(size, steps=steps, batch=4, lr=1e-3)
+    how = train_config(size, steps=steps or N_STEPS, batch=4, lr=1e-3, layers_lr=0.0)
     return replace(how, losses=how.losses.without_detail())
 
 

@@ -136,7 +136,7 @@ def mix(
     truth = (track.exp - norm.exp_mean)[seen]
     assert track.bands is not None, "a track to learn from has them"
     if track.states is None:  # the recogniser is missing
-        general = replace(general, linear=None, share=1.0)
+        general = general.network_alone()
     ear = general.linear or LinearPath()
     features = ear.features(track.bands, track.states)
     emphasis = np.r_[np.ones(features.shape[1] - N_READ), EMPHASIS * np.ones(N_READ)]

@@ -55,7 +55,7 @@ def load_general(path: Path) -> MotionWeights:
     weights = MotionWeights.load(path)
     if weights.linear is None or recogniser_there():
         return weights
-    return replace(weights, linear=None, share=1.0)
+    return weights.network_alone()
 
 
 def recogniser_there() -> bool:

@@ -1,7 +1,7 @@
 """The network from sound to expression and pose (Eq. 1), and its weights on disk."""
 
 import copy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -167,6 +167,10 @@ class MotionWeights:
     card: dict[str, Any] = field(default_factory=dict)
     linear: LinearPath | None = None
     share: float = 1.0
+
+    def network_alone(self) -> "MotionWeights":
+        """The mapping of Eq. 1 alone, without a linear path."""
+        return replace(self, linear=None, share=1.0)
 
     def save(self, path: str | Path, half: bool = False) -> Path:
         """Write the weights, and next to them a `.json` with architecture, statistics and card.

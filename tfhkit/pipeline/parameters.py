@@ -142,8 +142,6 @@ def _pairs(set_values: Iterable[str] | Mapping[str, Value]) -> list[tuple[str, V
     for text in set_values:
         name, equals, value = text.partition("=")
         if not equals:
-            raise ParameterError(
-                f"--set {text}", "is not NAME=VALUE", "write e.g. refine_steps=100"
-            )
+            raise ParameterError(f"--set {text}", "is not NAME=VALUE", "write e.g. 05.steps=100")
         pairs.append((name.strip(), value))
     return pairs

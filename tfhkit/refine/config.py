@@ -29,6 +29,8 @@ class TrainConfig:
         batch: frames in a batch; 1 in the published code.
         lr: Adam's learning rate of generator and memory, betas (0.5, 0.999). The published
             fine-tuning uses a constant 1e-4 over 17,880 steps; a short training needs more.
+        layers_lr: learning rate of Muon, which moves the weights of the generator's convolutions;
+            0 leaves them to Adam.
         disc_lr: learning rate of the discriminator; 1e-3 is too large for it.
         decay: let the learning rates fall to 0 along a half cosine.
         warm_up: steps over which they rise at first; Adam's first steps are long ones.
@@ -53,6 +55,7 @@ class TrainConfig:
     steps: int = 1000
     batch: int = 4
     lr: float = 1e-3
+    layers_lr: float = 0.0
     disc_lr: float = 4e-4
     decay: bool = True
     warm_up: int = 50
@@ -95,7 +98,7 @@ class RunOptions:
 
 
 SIZE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "small": {"lr": 2e-3},
+    "small": {"lr": 2e-3, "layers_lr": 0.02},
     "medium": {"lr": 5e-4, "disc_channels": 64},
     "paper": {"lr": 2e-4, "disc_lr": 2e-4, "batch": 1, "disc_channels": 64, "disc_unshuffle": 1},
 }

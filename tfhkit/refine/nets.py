@@ -14,6 +14,7 @@ from tfhkit.efficientnet import EfficientNetLite, open_efficientnet, why_missing
 from tfhkit.errors import KitWarning, ParameterError
 from tfhkit.refine.config import TrainConfig
 from tfhkit.refine.discriminator import PatchDiscriminator
+from tfhkit.refine.muon import Muon, layer_weights
 from tfhkit.refine.refiner import Refiner, RefinerConfig
 from tfhkit.refine.spatial import ENCODERS as SPATIAL
 
@@ -25,8 +26,9 @@ class Nets:
     Args:
         refiner: generator and memory.
         discriminator: D of Eq. 4 and 5.
-        opt_g, opt_d, opt_m: optimisers of the generator, the discriminator and the memory's
-            query layer.
+        opt_g, opt_d, opt_m: Adam for the generator, the discriminator and the memory's query
+            layer.
+        opt_w: Muon for the generator's convolutions, which opt_g then leaves out; or None.
         features: frozen network of the perceptual term, or None; it is in no checkpoint.
     """
 
@@ -35,6 +37,7 @@ class Nets:
     opt_g: Adam
     opt_d: Adam
     opt_m: Adam
+    opt_w: Muon | None = None
     features: EfficientNetLite | None = None
 
     @property
@@ -45,14 +48,26 @@ class Nets:
     @property
     def optimisers(self) -> dict[str, Optimizer]:
         """The optimisers by their names in a checkpoint."""
-        return {"opt_g": self.opt_g, "opt_d": self.opt_d, "opt_m": self.opt_m}
+        three: dict[str, Optimizer]
+        three = {"opt_g": self.opt_g, "opt_d": self.opt_d, "opt_m": self.opt_m}
+        return three if self.opt_w is None else {**three, "opt_w": self.opt_w}
 
     def set_rates(self, train: TrainConfig, share: float) -> None:
         """Set all learning rates to a share of those of the configuration."""
-        for optimiser in (self.opt_g, self.opt_d, self.opt_m):
-            rate = train.disc_lr if optimiser is self.opt_d else train.lr
+        rates = {"opt_d": train.disc_lr, "opt_w": train.layers_lr}
+        for name, optimiser in self.optimisers.items():
             for group in optimiser.param_groups:
-                group["lr"] = share * rate
+                group["lr"] = share * rates.get(name, train.lr)
+
+    def step_generator(self, loss: Float[Tensor, ""]) -> None:
+        """A step of the generator."""
+        self.opt_g.zero_grad(set_to_none=True)
+        if self.opt_w is not None:
+            self.opt_w.zero_grad(set_to_none=True)
+        loss.backward()
+        self.opt_g.step()
+        if self.opt_w is not None:
+            self.opt_w.step()
 
     def step_memory(self, loss: Float[Tensor, ""]) -> None:
         """A step of the query layer; none where the triplet loss is 0.
@@ -97,12 +112,15 @@ def build_nets(
     for net in (refiner, discriminator):
         net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
     adam = partial(Adam, betas=(0.5, 0.999), fused=True)
+    layers = layer_weights(refiner.generator) if train.layers_lr else []
+    others = set(refiner.generator.parameters()).difference(layers)
     return Nets(
         refiner.train(),
         discriminator,
-        opt_g=adam(refiner.generator.parameters(), train.lr),
+        opt_g=adam([p for p in refiner.generator.parameters() if p in others], train.lr),
         opt_d=adam(discriminator.parameters(), train.disc_lr),
         opt_m=adam(refiner.memory.fc.parameters(), train.lr),
+        opt_w=Muon(layers, train.layers_lr) if layers else None,
         features=_features(device) if train.losses.perceptual else None,
     )
 

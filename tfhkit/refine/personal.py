@@ -1,5 +1,6 @@
 """The personal refiner (Sec. 3.4): the general one, fine-tuned on the frames of one clip."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,18 +94,22 @@ def personal_config(settings: Settings, own: PersonalFrames, **changes: Any) -> 
     return refiner_config(settings.refine_size, own.identity.encoder.name, **{**how, **changes})
 
 
-def personal_training(settings: Settings, steps: int = 0, **changes: Any) -> TrainConfig:
+def personal_training(
+    settings: Settings, n_frames: int, steps: int = 0, **changes: Any
+) -> TrainConfig:
     """How a profile's refiner is trained on a person's frames.
 
     Args:
         settings: numbers of the profile, and the recipe.
-        steps: number of steps, however long they take; 0 takes those of the profile, and its limit
-            of minutes.
+        n_frames: frames to learn from.
+        steps: number of steps, however long they take; 0 takes those of the profile, as many as
+            its epochs need for these frames, and its limit of minutes.
         changes: fields of `TrainConfig` that differ from it.
     """
-    budget_s = None if steps else 60 * settings.refine_minutes
-    how = {"steps": steps or settings.refine_steps, "batch": settings.refine_batch}
-    how |= {"budget_s": budget_s} | changes
+    passes = math.ceil(settings.refine_epochs * n_frames / settings.refine_batch)
+    usual = min(max(passes, settings.refine_fewest_steps), settings.refine_most_steps)
+    how = {"steps": steps or usual, "batch": settings.refine_batch}
+    how |= {"budget_s": None if steps else 60 * settings.refine_minutes} | changes
     return train_config(settings.refine_size, settings.recipe, **how)
 
 

@@ -26,6 +26,7 @@ from tfhkit.refine.predict import refine
 from tfhkit.refine.refiner import Refiner, RefinerConfig
 from tfhkit.refine.spatial import ENCODERS
 from tfhkit.refine.training_steps import Losses, gan_step, identity_for, memory_step, mixed_seed
+from tfhkit.threads import SharedCores
 from tfhkit.weights import checkpoint_spacing, fingerprint, load_checkpoint, save_checkpoint
 
 # what a checkpoint keeps: fingerprint, step, seconds, and the entries of the history
@@ -63,7 +64,7 @@ def train_refiner(
     data = training_frames(blocks.read(0), config, device)
     autocast = autocast_for(train.precision, device)
     own_rng = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-    with own_rng, fast_convolutions(device):
+    with own_rng, fast_convolutions(device), SharedCores(device) as cores:
         torch.manual_seed(seed)
         nets = build_nets(config, train, start, device)
         pool5 = _features_of(nets.refiner, data, run.progress)
@@ -77,6 +78,7 @@ def train_refiner(
             done = _share_done(train, step, state["seconds"])
             if done >= 1:
                 break
+            cores.next_step()
             if step // blocks.steps != block:
                 block = step // blocks.steps
                 del data, pool5  # two might not fit

@@ -77,9 +77,7 @@ def gan_step(
             fake_logits = discriminator(window, refined)
     terms = losses, weight, fake_logits, nets.features
     loss, named = generator_loss(refined, attention, real, *terms)
-    nets.opt_g.zero_grad(set_to_none=True)
-    loss.backward()
-    nets.opt_g.step()
+    nets.step_generator(loss)
     discriminator.requires_grad_(True)
     return parts | named
 

@@ -79,7 +79,7 @@ def judge_written(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
 def ablate(work: ClipWork) -> tuple[list[Row], dict[str, Any]]:
     """Sec. 4.2: the refiner without each of its parts, with the same training."""
     material, sizes = work.material, work.settings.of_profile
-    config, train = personal_config(sizes, material.own), work.training
+    config, train = personal_config(sizes, material.own), work.training(material)
     if not work.settings.refine_steps:
         train = replace(train, steps=sizes.ablation_steps, budget_s=None)
     general = general_refiner(sizes.refine_size)

@@ -136,10 +136,10 @@ class ClipWork:
         stop = min(person.held.stop, person.held.start + self.settings.image_frames)
         return replace(person, held=slice(person.held.start, stop))
 
-    @property
-    def training(self) -> TrainConfig:
-        """How each refiner is trained."""
-        return personal_training(self.settings.of_profile, self.settings.refine_steps)
+    def training(self, material: Material) -> TrainConfig:
+        """How a refiner is trained on some frames."""
+        n_frames = len(material.own.points_px)
+        return personal_training(self.settings.of_profile, n_frames, self.settings.refine_steps)
 
     def refiner_of(self, material: Material, checkpoint: Path | None = None) -> Refiner:
         """A refiner that is trained on some frames, from the general one."""
@@ -148,7 +148,7 @@ class ClipWork:
         run = RunOptions(self.device, checkpoint, self.progress)
         general = general_refiner(sizes.refine_size)
         return train_personal_refiner(
-            material.own, config, self.training, general, self.settings.seed, run
+            material.own, config, self.training(material), general, self.settings.seed, run
         )[0]
 
 

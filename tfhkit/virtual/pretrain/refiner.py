@@ -143,6 +143,7 @@ def _stages(settings: RefinerSettings) -> tuple[TrainConfig, TrainConfig]:
         steps=max(1, settings.steps - n),
         batch=settings.batch,
         lr=1e-3,
+        layers_lr=0.0,
         warm_up=0,
         flip=True,
         log_every=50,
