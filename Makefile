@@ -19,7 +19,7 @@ export PIP_ROOT_USER_ACTION := ignore
 TORCH ?= $(shell grep -o '^torch==[0-9.]*' requirements.lock)
 CONSTRAINTS := .venv/constraints.txt
 
-.PHONY: run test test-fast test-slow test-browser lab app lint bench notebooks setup clean
+.PHONY: run test test-fast test-slow test-browser test-gpu lab app lint bench notebooks setup clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -37,6 +37,9 @@ test-slow: $(TOOLS)
 
 test-browser: $(TOOLS)
 	$(PYTEST) --dist loadfile --no-loadscope-reorder -m "browser and not gpu"
+
+test-gpu: $(TOOLS)
+	$(BIN)/python -m pytest -q -m gpu
 
 lab: $(STAMP)
 	@$(BIN)/tfhkit lab
@@ -86,7 +89,7 @@ endif
 
 # The tests' tools are installed when they are first needed.
 $(TOOLS): $(STAMP)
-	@$(PIP) install -c $(CONSTRAINTS) --no-build-isolation -e '.[dev]'
+	@$(PIP) install -c $(firstword $(wildcard $(CONSTRAINTS)) requirements.lock) --no-build-isolation -e '.[dev]'
 	@touch $(TOOLS)
 
 clean:

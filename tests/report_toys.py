@@ -43,9 +43,9 @@ NUMBERS = {
         "flicker_ratio": 0.888, "from_general": True,
         "ablations": [
             {"name": "full model", "psnr": 31.94, "ssim": 0.9065, "change": 0.0, "interval": None,
-             "steps": 150, "parameters": 3735056},
+             "steps": 100, "parameters": 3735056},
             {"name": "mean identity", "psnr": 32.09, "ssim": 0.9077, "change": 0.15,
-             "interval": [0.09, 0.216], "steps": 150, "parameters": 3735056},
+             "interval": [0.09, 0.216], "steps": 100, "parameters": 3735056},
         ],
     },
     "06_hs_metric": {

@@ -416,7 +416,7 @@ def test_judging_by_networks():
 # Checkpoints
 
 
-@pytest.mark.parametrize("size, steps", [("small", 1500), ("medium", 6000), ("paper", 18000)])
+@pytest.mark.parametrize("size, steps", [("small", 900), ("medium", 6000), ("paper", 18000)])
 def test_checkpoints_of_a_training_are_few_where_they_are_large(size, steps):
     with torch.device("meta"):
         config = refiner_config(size, spatial="random")

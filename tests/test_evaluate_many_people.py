@@ -119,9 +119,8 @@ def test_the_oracle_is_given_the_frames_own_identity(small, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_command_shows_the_rows(small, monkeypatch):
-    monkeypatch.setattr("tfhkit.cli.evaluate._refine_settings", lambda size, steps: (None, TRAIN))
-    result = evaluate_memory(4)
+def test_the_command_shows_the_rows(small):
+    result = evaluate_memory(4, steps=2)
     assert result["known"] == 4 and result["unknown"] == 2 and result["steps"] == 2
     assert "mean identity" in show(result) and "known" in show(result)
 

@@ -227,3 +227,21 @@ def test_the_notebooks_table_holds_the_parts_that_were_asked_for():
     assert table.count("<tr>") == 1 + sum(row.part == "losses" for row in CHOICES)
     assert "nonsaturating" in table and "<td>no</td>" not in table
     assert recipe_table().data.count("<tr>") == 1 + len(CHOICES)
+
+
+@pytest.mark.parametrize(
+    "profile, n_frames, steps",
+    [("quick", 10, 400), ("quick", 78, 400), ("quick", 150, 750), ("quick", 300, 900),
+     ("full", 30, 6000), ("full", 150, 9000), ("full", 300, 18_000), ("tiny", 60, 12)],
+)  # fmt: skip
+def test_a_refiner_trains_longer_on_a_longer_clip(profile, n_frames, steps):
+    settings = settings_of(profile)
+    train = personal_training(settings, n_frames)
+    assert train.steps == steps and train.budget_s == 60 * settings.refine_minutes
+
+
+def test_the_steps_of_larger_batches_and_steps_that_are_asked_for():
+    settings = replace(settings_of("quick"), refine_batch=2)
+    assert personal_training(settings, 301).steps == 753
+    asked = personal_training(settings, 301, steps=7)
+    assert asked.steps == 7 and asked.budget_s is None

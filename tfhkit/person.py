@@ -36,7 +36,7 @@ from tfhkit.recipes import chosen
 from tfhkit.refine import Refiner, load_refiner, save_refiner
 from tfhkit.weights import fingerprint
 
-FORMAT = "tfhkit person 5"
+FORMAT = "tfhkit person 6"
 FILE = "person.json"
 LEAST_SEEN_S = 0.5  # of frames with a usable face, to learn from or to score on
 _ANEW = "delete this directory, or name another one, and learn the person again"

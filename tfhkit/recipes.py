@@ -120,7 +120,7 @@ CHOICES = (
     Choice("training", "lr", "learning rate of Adam, generator and memory", None, 1e-4, 1e-4,
            SILENT),
     Choice("training", "layers_lr", "learning rate of Muon, for the generator's convolutions; 0: "
-           "all by Adam", None, 0.0, 0.0, SILENT),
+           "Adam moves them too", None, 0.0, 0.0, SILENT),
     Choice("training", "disc_lr", "learning rate of the discriminator", None, 1e-4, 1e-4, SILENT),
     Choice("training", "decay", "learning rates fall to 0", True, False, False, SILENT),
     Choice("training", "warm_up", "steps in which they rise", 50, 0, 0, SILENT),

@@ -20,8 +20,8 @@ class SharedCores:
     have other work, one of them mostly waits for its turn: two trainings on two cores take 1.0 s
     for a step that takes 0.09 s alone, and 0.12 s with one thread each.
 
-    Threads share the sums of a loop among them, so on a machine that is busy from time to time
-    results may differ in their last digits.
+    Threads share the sums of a loop among them, so two trainings on more than one thread may differ
+    in their last digits. With OMP_NUM_THREADS=1 they do not.
 
         with SharedCores(device) as cores:
             for batch in batches:

@@ -717,8 +717,8 @@ plt.show()
 # (augmentation). Held-out frames, rendered with their true coefficients, are evaluated now and then and never trained on.
 #
 # The steps themselves are Adam's, except for the weights of most of $G$'s convolutions. Those are moved by **Muon**: it makes
-# the singular values of a step alike, so that directions with small gradients are not left behind (`tfhkit/refine/muon.py`). On clips
-# of 12 s, 600 such steps do what 1500 of Adam did (`docs/findings.md`). The paper and its code use Adam for everything.
+# the singular values of a step alike, so that directions with small gradients are not left behind (`tfhkit/refine/muon.py`). On four
+# clips, 600 such steps do what 1500 of Adam did (`docs/findings.md`). The paper and its code use Adam for everything.
 
 # %%
 from tfhkit.talk import draw_own
@@ -827,7 +827,7 @@ print(f"held-out frames: {levels['rendering']:.1f} dB before, {gains[-1]:.1f} dB
 
 # %% [markdown]
 # **What to see.** The general refiner knows what faces look like, but not this one: by itself it is
-# about one decibel closer than the rendering. It is a good starting point, though: most of the gain is there
+# about one decibel closer than the rendering. It is a good starting point, though: more than half of the gain is there
 # at the first check (compare *personal only* in section 9). The dotted line of the middle
 # panel is a discriminator that only guesses. The GAN and the contrast term start after 30 % of the steps, and in the quick profile
 # the discriminator hardly gets beyond guessing. (The published fine-tuning takes 60 epochs of 298 images, one at a time: 17,880 steps.)
@@ -1250,11 +1250,11 @@ if ablations:
     print(f"another seed changes the full model by {by_seed:+.2f} dB, SSIM {again.ssim:.3f}")
 
 # %% [markdown]
-# **What to see.** Three parts stand out. Without the general weights the same number of steps
-# ends 4.6 dB lower, 1.4 dB above the rendering: an untrained colour is worse than the rendering, so the attention keeps the rendering, and where it is 1, nothing is learned any more (how far training gets from there depends on the seed: `docs/findings.md`). Without personal training
-# five decibels are missing, too. *No attention* costs 0.6 dB on the face, and everything that should
-# have been kept is painted anew, two grey levels off. Every other row is within 0.2 dB of the full model, and the pictures can hardly
-# be told apart. No identity at all costs 0.1 dB, and the *mean* identity instead of the memory costs nothing,
+# **What to see.** Without personal training four and a half decibels are missing. Without the general weights the
+# same number of steps ends 0.6 dB lower. (With Adam it was 3.5 to 5.4 dB: an untrained colour is worse than the rendering, so the
+# attention keeps the rendering, and where it is 1, nothing is learned any more. See `docs/findings.md`.) *No attention* costs 0.5 dB on the face, and
+# everything that should have been kept is painted anew, two grey levels off. Every other row is within 0.2 dB of the full model, and the pictures
+# can hardly be told apart. No identity at all costs 0.1 dB, and the *mean* identity instead of the memory gains 0.1 dB,
 # so the paper's claim for the memory is not confirmed here.
 #
 # What one can conclude: whether a part makes a difference *here*, for one person, at this size and
@@ -1268,7 +1268,9 @@ if ablations:
 
 # %%
 answers_by_recipe, kept_by_recipe = {}, {}
-if ablations:  # the full model above
+by_recipe = personal_training(settings, len(points), n_ablation)
+if ablations and short.losses == by_recipe.losses and ablations[0].steps == n_ablation:
+    # the full model above
     answers_by_recipe[settings.recipe] = ablations[0].refined
     kept_by_recipe[settings.recipe] = ablations[0].attention
 compared = ("paper",) if settings.profile == "tiny" else ("ours", "paper", "published")
@@ -1295,9 +1297,9 @@ if answers_by_recipe:
 # *Held-out frames: real, and refined under each recipe.*
 #
 # **What to see.** In the paper's recipe the attention is 0 everywhere, as section 6 foretold: $\lambda_2 = 2$ times the norm as written outweighs
-# all other terms. So the whole frame is painted anew, and the face ends 1.2 dB above the rendering, with dark eyes and a mouth that hardly opens.
-# The published code takes the mean of $A$ instead, and $-\log D$: it keeps the background and gains 4.2 dB, without sharp detail. Ours gains 6.0 dB. For the paper's
-# and the published recipe these are 150 steps with the learning rate of the published fine-tuning, which takes 17,880; `tfhkit evaluate recipes` compares longer trainings (`docs/results.md`).
+# all other terms. So the whole frame is painted anew, and the face ends 0.9 dB above the rendering, with dark eyes and a mouth that hardly opens.
+# The published code takes the mean of $A$ instead, and $-\log D$: it keeps the background and gains 3.7 dB, without sharp detail. Ours gains 5.4 dB. For the paper's
+# and the published recipe these are 100 steps with the learning rate of the published fine-tuning, which takes 17,880; `tfhkit evaluate recipes` compares longer trainings (`docs/results.md`).
 #
 # ## 10 · Both results
 # Now with the coefficients that were predicted from the sound, over the matched backgrounds.
@@ -1624,9 +1626,9 @@ check("threshold triplet loss", triplet, list(triplet_cases()))
 # **What the paper says.** Without identity and memory: bad teeth, uneven cheeks; with the mean identity instead of the
 # memory: fewer details (Sec. 4.2).
 # **What we found** (sample, quick). With true coefficients, refinement adds about 7 dB on the face of held-out frames, and
-# flickers no more than the real clip. At equal steps the general weights are worth 4.6 dB, which depends much on the seed. Leaving out
-# identity and memory costs 0.1 dB; the mean identity instead of the memory, or a single frame instead of three, costs nothing measurable. Without Eq. 3 the face loses
-# 0.6 dB, and the surroundings are off by 2.2 grey levels. The paper's recipe, at this size and after 150 steps, is 4.8 dB below ours.
+# flickers no more than the real clip. After 100 steps the general weights are worth 0.6 dB. Leaving out
+# identity and memory, or two of the three frames, costs 0.1 dB; the mean identity instead of the memory gains 0.1 dB. Without Eq. 3 the face loses
+# 0.5 dB, and the surroundings are off by 2.1 grey levels. The paper's recipe, at this size and after 100 steps, is 4.6 dB below ours.
 #
 # **Written here**, in a run of the sample clip: the videos [talking head with the new speech](../runs/sample/05_memory_gan/talking_head_speech.mp4),
 # [held-out part](../runs/sample/05_memory_gan/talking_head_held_back.mp4) and

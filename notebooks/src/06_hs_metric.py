@@ -141,7 +141,7 @@ plt.show()
 # %% [markdown]
 # *Frame by frame: PSNR and SSIM inside the face, for the three candidates.*
 #
-# **What to see.** With lips from the sound and a drawn head, the oracle wins on average: on the sample clip 24.0 dB on the face against 22.1 dB for the refined
+# **What to see.** With lips from the sound and a drawn head, the oracle wins on average: on the sample clip 24.0 dB on the face against 22.2 dB for the refined
 # frames, and the unrefined rendering has 21.2 dB. The reason is the pose: both metrics
 # compare pixel by pixel. A correct head that is 2 px too far left
 # loses many dB, and the drawn head *is* somewhere else. Notebook 05 measures the
@@ -168,7 +168,7 @@ for name, (truth, guess) in trials.items():
     print(f"as published {psnr_published(truth, guess)[0]:5.1f} dB")
 
 # %% [markdown]
-# **What to see.** An upside-down face gets 0.6 dB less than ours, white for black more than any method.
+# **What to see.** An upside-down face gets 0.5 dB less than ours, white for black more than any method.
 # The six methods of the paper's Table 2 are between 29.65 and 30.94 dB. Whether those numbers came from that
 # script, we cannot know; a PSNR that is quoted from elsewhere should be computed again.
 #

@@ -16,7 +16,7 @@ rng = np.random.default_rng(0)
 pictures = rng.integers(0, 256, (8, 128, 128, 3), dtype=np.uint8)
 identity = np.full((8, 128), 128**-0.5, np.float32)
 config = refiner_config("small", identity="mean")
-train_refiner(PairedFrames(pictures, pictures, identity), config, train_config(steps=30, batch=1))
+train_refiner(PairedFrames(pictures, pictures, identity), config, train_config(steps=16, batch=1))
 """
 TRAINING = """
 import tfhkit

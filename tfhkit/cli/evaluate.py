@@ -365,7 +365,7 @@ def evaluate_memory(
     if speakers < 4:
         raise ParameterError("--speakers", f"{speakers} are too few", "take 4 or more")
     began = time.perf_counter()
-    _refine_settings(size, steps)  # refuses what is none
+    _refine_settings(size, steps)  # refuses an unknown size or too few steps
     train = many_people_train(size, steps)
     result = evaluate_many_people(
         speakers, speakers // 2, size, train, seed, progress=terminal_progress()

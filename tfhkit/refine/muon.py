@@ -22,11 +22,11 @@ class Muon(Optimizer):
     """Momentum, with its singular values all made about 1.
 
     A gradient of a layer has a few large directions and many small ones, and a step along it, or
-    along Adam's, mostly repeats the large ones. A step of equal length in all of them learns from
-    few frames what Adam needs two to three times as many steps for (`docs/findings.md`).
+    along Adam's, mostly repeats the large ones. Steps that are as long in all directions learn in
+    600 what takes Adam 1500 (`docs/findings.md`).
 
     Args:
-        params: weights of layers, (out, in, ...); each is a matrix of `out` rows.
+        params: weights of layers; each is a matrix whose rows are the weight's first axis.
         lr: about the spectral norm of a step.
         momentum: Nesterov's.
     Source: Jordan et al. 2024, "Muon"; the polynomials are those of Amsel et al. 2025, "The Polar
