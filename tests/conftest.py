@@ -26,6 +26,18 @@ LONGEST = ("test_pipeline_chain.py", "test_sample_person.py", "test_pipeline_own
 TINY = kit_dir() / ".cache" / "tests" / "tiny"
 
 
+@pytest.fixture
+def one_thread():
+    """One thread for torch: a small net's threads only wait for each other, the more the busier the
+    machine, and trainings on several may differ in their last digits."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def ict_folder(tmp_path_factory):
     """A folder `FaceXModel` of full size; tests must not change it."""

@@ -6,7 +6,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import torch
 from corpus_toys import PX, toy_layout, toy_pictures, toy_shards, toy_track
 
 from tfhkit.cli.parser import build_parser
@@ -338,15 +337,6 @@ def test_tracks_that_are_too_short_are_not_drawn():
     train_motion(library, NET, how)
     with pytest.raises(InputError, match="longest training part has 30 frames"):
         train_motion(library, NET, TrainSettings(sequence_frames=31, validation_share=0.0))
-
-
-@pytest.fixture
-def one_thread():
-    """Trainings with several threads may differ in their last digits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.slow

@@ -53,13 +53,7 @@ from tfhkit.weights import CHECKPOINT_BYTES, checkpoint_spacing
 NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Nets this small only wait for each other's threads, the more the busier the machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # Names and errors

@@ -27,13 +27,7 @@ from tfhkit.refine.train import _share_done, share_of_rate
 SIZE = 32
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Nets this small only wait for each other's threads, the more the busier the machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def toy(n=12, seed=0):

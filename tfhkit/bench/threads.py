@@ -8,6 +8,7 @@ import time
 from tfhkit.bench import Row
 
 N_FRAMES = 50
+# as many steps as are taken before SharedCores tries another number of threads
 STEPS = """
 import numpy as np
 from tfhkit.refine import PairedFrames, refiner_config, train_config, train_refiner

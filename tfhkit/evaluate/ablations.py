@@ -119,9 +119,8 @@ def run_ablations(
         ParameterError: an unknown name, or one that needs general weights.
     """
     chosen = _chosen(names, general)
-    answers: dict[str, np.ndarray] = {}
-    kept: dict[str, np.ndarray] = {}
-    facts: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, Any]] = {}
+    held_out = material.held_out
     for k, row in enumerate(chosen):
         step = None if progress is None else _part(progress, k, len(chosen), row.name)
         start = None if row.setting == "general" else general
@@ -134,18 +133,20 @@ def run_ablations(
             refiner, history = train_personal_refiner(
                 material.own, ablated(config, row), train, start, seed, run
             )
-        held_out = material.held_out
-        answers[row.name], kept[row.name] = refine(refiner, held_out.render, held_out.times)
-        facts[row.name] = {
+        refined, attention = refine(refiner, held_out.render, held_out.times)
+        found[row.name] = {
+            "refined": refined,
+            "attention": attention,
             "steps": history["trained_steps"],
             "seconds": history["seconds"],
             "parameters": sum(p.numel() for p in refiner.generator.parameters()),
         }
-    return _scored(chosen, material, answers, kept, facts, choose_device(device))
+    return _scored(chosen, material, found, choose_device(device))
 
 
-def _scored(chosen, material, answers, kept, facts, device):
-    """The rows of all answers, with the differences to the full model."""
+def _scored(chosen, material, found, device):
+    """The rows of all that was found, with the differences to the full model."""
+    answers = {name: facts["refined"] for name, facts in found.items()}
     scores = score_frames(material.real, answers, material.region, device=device)
     full, times = scores[FULL]["psnr_frames"], material.held_out.times
     return tuple(
@@ -157,9 +158,7 @@ def _scored(chosen, material, answers, kept, facts, device):
             interval=None
             if row.name == FULL
             else mean_interval(scores[row.name]["psnr_frames"] - full, times),
-            **facts[row.name],
-            refined=answers[row.name],
-            attention=kept[row.name],
+            **found[row.name],
         )
         for row in chosen
     )

@@ -48,9 +48,8 @@ class Nets:
     @property
     def optimisers(self) -> dict[str, Optimizer]:
         """The optimisers by their names in a checkpoint."""
-        three: dict[str, Optimizer]
-        three = {"opt_g": self.opt_g, "opt_d": self.opt_d, "opt_m": self.opt_m}
-        return three if self.opt_w is None else {**three, "opt_w": self.opt_w}
+        named = {name: getattr(self, name) for name in ("opt_g", "opt_d", "opt_m", "opt_w")}
+        return {name: optimiser for name, optimiser in named.items() if optimiser is not None}
 
     def set_rates(self, train: TrainConfig, share: float) -> None:
         """Set all learning rates to a share of those of the configuration."""
@@ -61,13 +60,12 @@ class Nets:
 
     def step_generator(self, loss: Float[Tensor, ""]) -> None:
         """A step of the generator."""
-        self.opt_g.zero_grad(set_to_none=True)
-        if self.opt_w is not None:
-            self.opt_w.zero_grad(set_to_none=True)
+        both = [optimiser for optimiser in (self.opt_g, self.opt_w) if optimiser is not None]
+        for optimiser in both:
+            optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        self.opt_g.step()
-        if self.opt_w is not None:
-            self.opt_w.step()
+        for optimiser in both:
+            optimiser.step()
 
     def step_memory(self, loss: Float[Tensor, ""]) -> None:
         """A step of the query layer; none where the triplet loss is 0.
@@ -113,11 +111,11 @@ def build_nets(
         net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
     adam = partial(Adam, betas=(0.5, 0.999), fused=True)
     layers = layer_weights(refiner.generator) if train.layers_lr else []
-    others = set(refiner.generator.parameters()).difference(layers)
+    moved = set(layers)
     return Nets(
         refiner.train(),
         discriminator,
-        opt_g=adam([p for p in refiner.generator.parameters() if p in others], train.lr),
+        opt_g=adam([p for p in refiner.generator.parameters() if p not in moved], train.lr),
         opt_d=adam(discriminator.parameters(), train.disc_lr),
         opt_m=adam(refiner.memory.fc.parameters(), train.lr),
         opt_w=Muon(layers, train.layers_lr) if layers else None,
